@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The block syntax, as nginx has it, and nothing of what the words mean:
+ *
+ *     directive = word { word } ( ";" | "{" { directive } "}" )
+ *     word      = bare | "quoted" | 'quoted'        # comment to the end of the line
+ *
+ * Within quotes \" \' \\ \n \t stand for the character; a bare word ends at white space ; { } and may
+ * not hold a quote inside.  The same parser reads lbd.conf and nginx.conf.  Pure: reads no file.
+ *
+ * A configuration is kept as this tree: control verbs change a clone of it, and `lbctl save` prints it.
+ */
+#ifndef LB_BLOCK_H
+#define LB_BLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "error.h"
+
+struct block {
+	struct block *next;  /* the directive after this one */
+	struct block *first; /* of the directives inside { } */
+	char **words;        /* NULL-ended; words[0] is the directive's name */
+	size_t count;        /* of words */
+	bool has_body;       /* written with { }, even if empty */
+	char *comment;       /* whole comment lines right before it, kept for save; or NULL */
+	const char *file;    /* owned by the root */
+	unsigned line, column;
+};
+
+/*
+ * Parses text (need not end in NUL) into a new root, whose children are the directives.  name is
+ * what messages call the file.  -EINVAL with "file:line:column: what was found, what is allowed".
+ * Depth is limited to 16, a word to 64 KiB.
+ */
+int block_parse(const char *name, const char *text, size_t length, struct block **root,
+		struct error *error);
+
+/* Reads the file and parses it; `include PATTERN;` directives are not followed here. */
+int block_parse_file(const char *path, struct block **root, struct error *error);
+
+struct block *block_clone(const struct block *block);
+void block_free(
+	struct block *block); /* takes NULL; frees children and, for a root, its file name */
+
+/* Appends a directive made of words (NULL-ended) to the parent; NULL when out of memory. */
+struct block *block_append(struct block *parent, bool has_body, const char *const *words);
+
+/* First child whose words start with these (NULL-ended), or NULL. */
+struct block *block_find(const struct block *parent, const char *const *words);
+
+/* Unlinks and frees a child. */
+void block_remove(struct block *parent, struct block *child);
+
+/* Prints the children of root so that block_parse() reads the same tree; tabs indent. */
+void block_print(const struct block *root, FILE *out);
+
+/* Fills in "file:line:column: ..." for a directive; returns code. */
+int block_error(const struct block *at, struct error *error, int code, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+#endif

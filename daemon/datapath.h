@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel side, as lbd holds it: loaded programs, pinned maps, links.  Each write is one map
+ * operation; the order of writes is apply.c's business and what to write is pool.c's.
+ *
+ * Pins live in /sys/fs/bpf/lbd/INSTANCE/{maps,links}; they outlast lbd.  Opening adopts them: maps are
+ * kept, programs are swapped in place (bpf_link update), so that traffic never stops.
+ *
+ * All functions return 0 or -errno.
+ */
+#ifndef LB_DATAPATH_H
+#define LB_DATAPATH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "lb/abi.h"
+
+struct datapath;
+
+/*
+ * Mounts bpffs if nothing is mounted there, loads the programs, adopts or makes pins, attaches steer
+ * to the current network namespace and track to the cgroup v2 root.  Where cgroup v2 is absent it goes
+ * on without track and datapath_tracks() says so.  Errors have a line that says what to do: not root,
+ * no BTF, pins of another ABI version, ...
+ */
+int datapath_open(const char *instance, struct datapath **dp, struct error *error);
+
+void datapath_close(struct datapath *dp);   /* leaves pins and links: traffic goes on; takes NULL */
+void datapath_destroy(struct datapath *dp); /* detaches, unpins, closes; takes NULL */
+
+bool datapath_adopted(const struct datapath *dp);  /* pins of an earlier lbd were found */
+bool datapath_tracks(const struct datapath *dp);   /* listeners are captured at listen(2) */
+int datapath_events_fd(const struct datapath *dp); /* ring buffer of struct lb_event, to poll */
+int datapath_read_events(struct datapath *dp, void (*event)(void *arg, const struct lb_event *),
+			 void *arg);
+
+/* Services: value NULL removes. */
+int datapath_set_service(struct datapath *dp, const struct lb_endpoint *key,
+			 const struct lb_service *value);
+int datapath_get_service(struct datapath *dp, const struct lb_endpoint *key,
+			 struct lb_service *value);
+int datapath_each_service(struct datapath *dp,
+			  void (*each)(void *arg, const struct lb_endpoint *,
+				       const struct lb_service *),
+			  void *arg);
+int datapath_set_acl(struct datapath *dp, const struct lb_acl_key *key,
+		     int verdict); /* <0 removes */
+int datapath_each_acl(struct datapath *dp,
+		      void (*each)(void *arg, const struct lb_acl_key *, int verdict), void *arg);
+
+int datapath_set_pool(struct datapath *dp, uint16_t pool, const struct lb_pool *value);
+/* Builds the new ring aside and swaps it in whole; count 0 removes.  Waits for an RCU grace period. */
+int datapath_set_ring(struct datapath *dp, uint16_t pool, const uint16_t *ring, uint32_t count);
+
+int datapath_set_backend(struct datapath *dp, uint16_t id, const struct lb_backend *value);
+int datapath_get_backend(struct datapath *dp, uint16_t id, struct lb_backend *value);
+int datapath_clear_load(struct datapath *dp, uint16_t id);
+/* What a listener's address stands for; id LB_BACKEND_NONE removes. */
+int datapath_set_backend_id(struct datapath *dp, const struct lb_endpoint *key, uint16_t id);
+int datapath_each_backend_id(struct datapath *dp,
+			     void (*each)(void *arg, const struct lb_endpoint *, uint16_t id),
+			     void *arg);
+
+/* Puts a listening socket of ours (from listen or pidfd_getfd) where steer finds it; marks its owner. */
+int datapath_set_listener(struct datapath *dp, uint16_t id, uint32_t generation, bool is_v6,
+			  int fd);
+int datapath_remove_listener(struct datapath *dp, uint16_t id, bool is_v6);
+/* Cookie of the socket that is there; -ENOENT when none is. */
+int datapath_get_listener(struct datapath *dp, uint16_t id, bool is_v6, uint64_t *cookie);
+
+/* Counters, summed over CPUs.  loads has LB_MAX_BACKENDS, counts LB_MAX_SERVICES elements. */
+int datapath_read_loads(struct datapath *dp, struct lb_load *loads);
+int datapath_read_reasons(struct datapath *dp, uint64_t reasons[LB_REASON_COUNT]);
+int datapath_read_service_counts(struct datapath *dp, struct lb_service_count *counts);
+int datapath_owners_fd(const struct datapath *dp); /* socket storage map, for sockets.h */
+
+enum datapath_mode { DATAPATH_NATIVE, DATAPATH_GENERIC };
+
+/*
+ * Attaches ingress to an interface and pins the link by the interface's name; an already pinned link
+ * of the same interface is adopted and updated.  -EBUSY: a program of somebody else's is there, named
+ * in the line, with what to do.  -EOPNOTSUPP: the driver has no native XDP.
+ */
+int datapath_attach(struct datapath *dp, const char *interface, int ifindex,
+		    enum datapath_mode mode, struct error *error);
+int datapath_detach(struct datapath *dp, const char *interface); /* also of a vanished interface */
+int datapath_each_attached(struct datapath *dp,
+			   void (*each)(void *arg, const char *interface, int ifindex,
+					enum datapath_mode mode),
+			   void *arg);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rings: the weighted tables that the kernel side indexes with a hash or a cursor.  Pure.
+ */
+#ifndef LB_RING_H
+#define LB_RING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct ring_backend {
+	uint16_t id;     /* goes into the ring */
+	uint16_t weight; /* 0 is left out */
+	uint64_t name; /* hash that the place depends on: equal on each host, and after a restart */
+};
+
+/* Smallest of our primes (251 ... 65537) that holds 100 entries a unit of weight, as far as it goes. */
+size_t ring_size(const struct ring_backend *backends, size_t count);
+
+/* Hash of an endpoint's bytes for ring_backend.name. */
+uint64_t ring_name(const void *bytes, size_t length);
+
+/*
+ * Fills ring[size] by Maglev's algorithm (Eisenbud et al., NSDI 2016, 3.4) with weights; size is prime.
+ * The order of backends does not matter.  -ENOMEM, -EINVAL (size no prime, no backend of weight > 0).
+ */
+int ring_maglev(uint16_t *ring, size_t size, const struct ring_backend *backends, size_t count);
+
+/*
+ * Fills ring with a smooth weighted sequence (each backend's turns spread as evenly as can be) and
+ * returns its length, at most max; weights are scaled down when their sum is more.
+ */
+size_t ring_interleave(uint16_t *ring, size_t max, const struct ring_backend *backends,
+		       size_t count);
+
+#endif

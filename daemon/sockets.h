@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TCP sockets of this network namespace as sock_diag(7) shows them (libmnl), and taking or ending
+ * them.  Stateless.
+ */
+#ifndef LB_SOCKETS_H
+#define LB_SOCKETS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lb/abi.h"
+
+struct sockets_listener {
+	struct lb_endpoint endpoint; /* what it is bound to */
+	bool is_v6, v6only;
+	uint32_t inode;
+	uint32_t queue, backlog; /* accept queue: connections in it, and its limit */
+	uint64_t cookie;
+};
+
+/* Calls each for every listening TCP socket, of both families.  port 0: all; else host order. */
+int sockets_each_listener(uint16_t port, void (*each)(void *arg, const struct sockets_listener *),
+			  void *arg);
+
+struct sockets_owner {
+	pid_t pid;
+	int fd; /* number in that process */
+	char comm[16];
+};
+
+/*
+ * Finds a process that holds each socket: fills owners[i] for inodes[i] (pid 0: none found, for
+ * example in another pid namespace).  One walk through /proc whatever the count.
+ */
+int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_owner *owners);
+
+/* A descriptor of our own for the socket of that process (pidfd_getfd(2)); -errno. */
+int sockets_take(const struct sockets_owner *owner);
+
+/*
+ * Ends (SOCK_DESTROY) every connection whose socket storage in owners_fd names this backend and
+ * generation.  Returns how many, or -errno.
+ */
+int sockets_destroy_connections(int owners_fd, uint16_t backend, uint32_t generation);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One supervised process: spawns it, watches it, ends it.  Decides nothing: the backend's state
+ * machine (state.h) says when to call what, and hears of events through worker_ops.
+ *
+ * A worker outlives lbd: its pid, start time and command are recorded in RUNDIR/workers/ before its
+ * program runs, and worker_new() takes back one that is still there (also its grandchildren's cgroup).
+ */
+#ifndef LB_WORKER_H
+#define LB_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "conf.h"
+#include "error.h"
+
+/* What all workers of an lbd share. */
+struct worker_host {
+	sd_event *event;
+	const char *run_dir; /* /run/lbd/INSTANCE */
+	const char *log_dir; /* /var/log/lbd or as configured */
+	const char
+		*cgroup; /* directory of cgroup v2 that is ours, or NULL where none is writable */
+};
+
+struct worker_exit {
+	bool known;    /* false: adopted, not our child, so the status is not to be had */
+	int code;      /* exit code, or -1 */
+	int signal;    /* that ended it, or 0 */
+	bool expected; /* by exit_codes */
+	bool core;
+};
+
+struct worker_ops {
+	void (*ready)(void *arg);    /* READY=1 */
+	void (*stopping)(void *arg); /* STOPPING=1 */
+	void (*hung)(void *arg);     /* no WATCHDOG=1 within the time */
+	/* The process is gone and what was left of its group has been killed. */
+	void (*exited)(void *arg, const struct worker_exit *exit);
+};
+
+struct worker;
+
+/*
+ * conf, pool and host must outlive the worker, or be replaced by worker_set_conf().  When a record of
+ * a live process is found (pid, start time and boot agree) it is taken back: worker_pid() is then not 0.
+ */
+int worker_new(const struct worker_host *host, const struct conf_worker *conf, const char *pool,
+	       uint16_t port, unsigned index, const struct worker_ops *ops, void *arg,
+	       struct worker **out, struct error *error);
+void worker_free(struct worker *worker); /* the process, if any, runs on; takes NULL */
+void worker_set_conf(struct worker *worker, const struct conf_worker *conf);
+
+/*
+ * Forks and execs.  -errno with a line that says which step failed on what: "command serv.py: no such
+ * file", "user www: unknown".  Steps in the child before exec are reported too (a CLOEXEC pipe).
+ */
+int worker_spawn(struct worker *worker, struct error *error);
+
+/* Stop signal, then after the deadline SIGKILL to the whole group; exited() follows.  -ESRCH: not running. */
+int worker_stop(struct worker *worker);
+int worker_kill(struct worker *worker); /* SIGKILL to the group at once */
+int worker_signal(struct worker *worker, int signal);
+
+pid_t worker_pid(const struct worker *worker); /* 0: not running */
+uint64_t
+worker_started_us(const struct worker *worker); /* CLOCK_MONOTONIC; of the running process */
+uint64_t
+worker_memory(const struct worker *worker); /* bytes resident (cgroup, else of the process) */
+const char *worker_log_path(const struct worker *worker);
+bool worker_adopted(const struct worker *worker); /* not our child */
+
+/* Listening sockets that lbd keeps for `listen inherit`; -1 where there is none. */
+int worker_listener(const struct worker *worker, bool is_v6);
+
+/* Last lines of its output (at most `lines`), newly allocated, or NULL. */
+char *worker_last_output(const struct worker *worker, unsigned lines);
+
+/* "web:8081"; the name that control verbs take. */
+const char *worker_name(const struct worker *worker);
+
+/* Delay before try n+1 after n failures in a row: doubles from min to max (ms), n >= 1.  Pure. */
+uint32_t worker_backoff_ms(unsigned failures, uint32_t min_ms, uint32_t max_ms);
+
+/*
+ * Kills what records of this run_dir name that no worker in `keep` (names, NULL-ended) is: leftovers
+ * of pools that have gone from the configuration while lbd was away.
+ */
+int worker_sweep(const struct worker_host *host, const char *const *keep);
+
+#endif

@@ -26,7 +26,8 @@ int sockets_each_listener(uint16_t port, void (*each)(void *arg, const struct so
 
 struct sockets_owner {
 	pid_t pid;
-	int fd; /* number in that process */
+	int fd;         /* number in that process */
+	uint32_t inode; /* of the socket; sockets_take() checks it */
 	char comm[16];
 };
 
@@ -36,7 +37,10 @@ struct sockets_owner {
  */
 int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_owner *owners);
 
-/* A descriptor of our own for the socket of that process (pidfd_getfd(2)); -errno. */
+/*
+ * A descriptor of our own for the socket of that process (pidfd_getfd(2)); -ESTALE when it is not that
+ * socket any more, else -errno.
+ */
 int sockets_take(const struct sockets_owner *owner);
 
 /*

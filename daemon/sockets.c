@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sock_diag(7) as linux/inet_diag.h and linux/sock_diag.h have it.  A dump is asked for once per family:
+ * the kernel has no handler for AF_UNSPEC.
+ */
+#include "sockets.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/bpf.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+	REPLY_BYTES = 65536,
+	REQUEST_BYTES = 256,
+	/* Those that may own socket storage: not TIME_WAIT, nor requests that no ACK has answered. */
+	CONNECTION_STATES = 1U << TCP_ESTABLISHED | 1U << TCP_FIN_WAIT1 | 1U << TCP_FIN_WAIT2 |
+			    1U << TCP_CLOSE_WAIT | 1U << TCP_LAST_ACK | 1U << TCP_CLOSING,
+};
+
+static int diag_open(struct mnl_socket **nl)
+{
+	*nl = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
+	if (!*nl)
+		return -errno;
+	if (mnl_socket_bind(*nl, 0, MNL_SOCKET_AUTOPID) < 0) {
+		int err = -errno;
+
+		mnl_socket_close(*nl);
+		return err;
+	}
+	return 0;
+}
+
+static struct inet_diag_req_v2 *request_init(void *buffer, uint16_t type, uint16_t flags,
+					     int family)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
+	struct inet_diag_req_v2 *req;
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
+	req = mnl_nlmsg_put_extra_header(nlh, sizeof(*req));
+	req->sdiag_family = family;
+	req->sdiag_protocol = IPPROTO_TCP;
+	return req;
+}
+
+/* Sends a request and hands its answers to each; until the dump's end, the ACK or an error. */
+static int diag_ask(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t each, void *arg)
+{
+	unsigned int port = mnl_socket_get_portid(nl);
+	char *reply;
+	ssize_t n;
+	int ret;
+
+	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
+		return -errno;
+	reply = malloc(REPLY_BYTES);
+	if (!reply)
+		return -ENOMEM;
+	do {
+		n = mnl_socket_recvfrom(nl, reply, REPLY_BYTES);
+		ret = n < 0 ? -1 : mnl_cb_run(reply, n, nlh->nlmsg_seq, port, each, arg);
+	} while (ret > 0);
+	ret = ret < 0 ? -errno : 0;
+	free(reply);
+	return ret;
+}
+
+/* Dumps the sockets in these states, of both families.  owners_fd < 0: without their storage. */
+static int diag_dump(uint32_t states, uint16_t port, int owners_fd, mnl_cb_t each, void *arg)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+	char buffer[REQUEST_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct nlmsghdr *nlh = (void *)buffer;
+	struct inet_diag_req_v2 *req;
+	struct mnl_socket *nl;
+	struct nlattr *nest;
+	int err = diag_open(&nl);
+
+	if (err)
+		return err;
+	for (size_t i = 0; !err && i < 2; i++) {
+		req = request_init(buffer, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, families[i]);
+		req->idiag_states = states;
+		req->id.idiag_sport = htons(port);
+		nlh->nlmsg_seq = i + 1;
+		if (owners_fd >= 0) {
+			nest = mnl_attr_nest_start(nlh, INET_DIAG_REQ_SK_BPF_STORAGES);
+			mnl_attr_put_u32(nlh, SK_DIAG_BPF_STORAGE_REQ_MAP_FD, owners_fd);
+			mnl_attr_nest_end(nlh, nest);
+		}
+		err = diag_ask(nl, nlh, each, arg);
+		/* A kernel without IPv6 has no handler for it, and no such sockets. */
+		if (families[i] == AF_INET6 && (err == -ENOENT || err == -EAFNOSUPPORT))
+			err = 0;
+	}
+	mnl_socket_close(nl);
+	return err;
+}
+
+static struct lb_addr addr_from_diag(const struct inet_diag_msg *msg)
+{
+	struct lb_addr addr = {0};
+
+	if (msg->idiag_family == AF_INET6) {
+		memcpy(addr.bytes, msg->id.idiag_src, sizeof(addr.bytes));
+		return addr;
+	}
+	addr.words[2] = htonl(0xffff); /* v4-mapped */
+	addr.words[3] = msg->id.idiag_src[0];
+	return addr;
+}
+
+struct each_listener {
+	void (*each)(void *arg, const struct sockets_listener *listener);
+	void *arg;
+};
+
+static int on_listener(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
+	const struct each_listener *each = arg;
+	struct sockets_listener listener = {
+		.endpoint = {.addr = addr_from_diag(msg),
+			     .port = msg->id.idiag_sport,
+			     .protocol = IPPROTO_TCP},
+		.is_v6 = msg->idiag_family == AF_INET6,
+		.inode = msg->idiag_inode,
+		.queue = msg->idiag_rqueue,
+		.backlog = msg->idiag_wqueue,
+		.cookie = msg->id.idiag_cookie[0] | (uint64_t)msg->id.idiag_cookie[1] << 32,
+	};
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, nlh, sizeof(*msg))
+	{
+		if (mnl_attr_get_type(attr) == INET_DIAG_SKV6ONLY)
+			listener.v6only = mnl_attr_get_u8(attr);
+	}
+	each->each(each->arg, &listener);
+	return MNL_CB_OK;
+}
+
+int sockets_each_listener(uint16_t port, void (*each)(void *arg, const struct sockets_listener *),
+			  void *arg)
+{
+	struct each_listener ctx = {each, arg};
+
+	return diag_dump(1U << TCP_LISTEN, port, -1, on_listener, &ctx);
+}
+
+int sockets_take(const struct sockets_owner *owner)
+{
+	int pidfd = pidfd_open(owner->pid, 0);
+	struct stat st;
+	int fd;
+
+	if (pidfd < 0)
+		return -errno;
+	fd = pidfd_getfd(pidfd, owner->fd, 0);
+	if (fd < 0)
+		fd = -errno;
+	close(pidfd);
+	if (fd < 0)
+		return fd;
+	/* The process may have closed it since and put another file in its place. */
+	if (fstat(fd, &st) || !S_ISSOCK(st.st_mode) || st.st_ino != owner->inode) {
+		close(fd);
+		return -ESTALE;
+	}
+	return fd;
+}
+
+struct connections {
+	struct lb_owner owner;
+	struct connection {
+		uint8_t family;
+		struct inet_diag_sockid id;
+	} * list;
+	size_t count, room;
+};
+
+static bool storage_names(const struct nlattr *storages, const struct lb_owner *owner)
+{
+	const struct nlattr *storage, *attr;
+	const struct lb_owner *found;
+
+	mnl_attr_for_each_nested(storage, storages)
+	{
+		mnl_attr_for_each_nested(attr, storage)
+		{
+			if (mnl_attr_get_type(attr) != SK_DIAG_BPF_STORAGE_MAP_VALUE ||
+			    mnl_attr_get_payload_len(attr) < sizeof(*found))
+				continue;
+			found = mnl_attr_get_payload(attr);
+			if (found->backend == owner->backend &&
+			    found->generation == owner->generation)
+				return true;
+		}
+	}
+	return false;
+}
+
+static int on_connection(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
+	struct connections *c = arg;
+	const struct nlattr *attr;
+	bool ours = false;
+
+	mnl_attr_for_each(attr, nlh, sizeof(*msg))
+	{
+		if (mnl_attr_get_type(attr) == INET_DIAG_SK_BPF_STORAGES)
+			ours |= storage_names(attr, &c->owner);
+	}
+	if (!ours)
+		return MNL_CB_OK;
+	if (c->count == c->room) {
+		size_t room = c->room ? c->room * 2 : 64;
+		void *list = reallocarray(c->list, room, sizeof(*c->list));
+
+		if (!list)
+			return MNL_CB_ERROR; /* errno is ENOMEM */
+		c->list = list;
+		c->room = room;
+	}
+	c->list[c->count++] = (struct connection){msg->idiag_family, msg->id};
+	return MNL_CB_OK;
+}
+
+/* The id's cookie makes sure that it is the very socket that the dump showed. */
+static int connection_destroy(struct mnl_socket *nl, const struct connection *connection, int seq)
+{
+	char buffer[REQUEST_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct nlmsghdr *nlh = (void *)buffer;
+	struct inet_diag_req_v2 *req =
+		request_init(buffer, SOCK_DESTROY, NLM_F_ACK, connection->family);
+
+	req->idiag_states = ~0U;
+	req->id = connection->id;
+	nlh->nlmsg_seq = seq;
+	return diag_ask(nl, nlh, NULL, NULL);
+}
+
+static int connections_destroy(const struct connections *c)
+{
+	struct mnl_socket *nl;
+	int err, ended = 0;
+
+	if (!c->count)
+		return 0;
+	err = diag_open(&nl);
+	for (size_t i = 0; !err && i < c->count; i++) {
+		err = connection_destroy(nl, &c->list[i], i + 1);
+		if (!err)
+			ended++;
+		else if (err == -ENOENT) /* closed meanwhile */
+			err = 0;
+	}
+	if (nl)
+		mnl_socket_close(nl);
+	return err ? err : ended;
+}
+
+int sockets_destroy_connections(int owners_fd, uint16_t backend, uint32_t generation)
+{
+	struct connections c = {.owner = {.backend = backend, .generation = generation}};
+	int ret = diag_dump(CONNECTION_STATES, 0, owners_fd, on_connection, &c);
+
+	if (!ret)
+		ret = connections_destroy(&c);
+	free(c.list);
+	return ret;
+}

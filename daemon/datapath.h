@@ -59,6 +59,7 @@ int datapath_get_backend(struct datapath *dp, uint16_t id, struct lb_backend *va
 int datapath_clear_load(struct datapath *dp, uint16_t id);
 /* What a listener's address stands for; id LB_BACKEND_NONE removes. */
 int datapath_set_backend_id(struct datapath *dp, const struct lb_endpoint *key, uint16_t id);
+int datapath_get_backend_id(struct datapath *dp, const struct lb_endpoint *key, uint16_t *id);
 int datapath_each_backend_id(struct datapath *dp,
 			     void (*each)(void *arg, const struct lb_endpoint *, uint16_t id),
 			     void *arg);

@@ -180,6 +180,7 @@ enum lb_reason {
 enum lb_event_type {
 	LB_LISTENER_OPENED = 1, /* captured at listen(2) */
 	LB_LISTENER_CLOSED = 2,
+	LB_BACKEND_EMPTY = 3, /* not enabled, and its last open connection has closed */
 };
 
 /* Record in `events`, a ring buffer. */

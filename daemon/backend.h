@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Behaviour of a backend: facts come in (listener, readiness, health, exit, deadlines), the transition
+ * function says which state follows, and entering a state does what it means.
+ */
+#ifndef LB_BACKEND_H
+#define LB_BACKEND_H
+
+#include "pool.h"
+
+/* A worker only where the pool has one and conf is supervised.  It begins stopped, or down. */
+int backend_new(struct model *model, struct pool *pool, const struct conf_backend *conf,
+		struct backend **out, struct error *error);
+void backend_free(struct backend *backend); /* its process runs on; takes NULL */
+
+/* Facts. */
+void backend_set_listener(struct backend *backend, bool is_v6, bool present);
+void backend_evaluate(struct backend *backend); /* after a fact or a setting has changed */
+void backend_set_health(struct backend *backend, const struct conf_health *conf);
+
+/* Commands; each returns at once, the state follows.  -EALREADY, -EINVAL where it means nothing. */
+int backend_start(struct backend *backend, struct error *error); /* resets the count of failures */
+int backend_drain(struct backend *backend, uint64_t timeout_us, enum backend_goal goal);
+int backend_undrain(struct backend *backend);
+int backend_stop_now(struct backend *backend); /* without draining */
+
+/*
+ * May the kernel side choose it?  When its listener is all that readiness asks for, the kernel's own
+ * look at the listener decides, so that it is right even while lbd is not running.
+ */
+bool backend_enabled(const struct backend *backend);
+
+/* Weight in the kernel side's scale, ramped by the pool's slow start. */
+unsigned backend_effective_weight(const struct backend *backend);
+
+enum { BACKEND_WEIGHT_SCALE = 16 };
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "listeners.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include "backend.h"
+#include "log.h"
+
+static void handle_event(void *arg, const struct lb_event *event)
+{
+	struct model *model = arg;
+	struct backend *backend;
+
+	if (event->backend >= LB_MAX_BACKENDS)
+		return;
+	backend = model->by_id[event->backend];
+	if (!backend || backend->generation != event->generation)
+		return;
+	if (event->type == LB_BACKEND_EMPTY)
+		backend_empty(backend);
+	else
+		backend_set_listener(backend, event->is_v6, event->type == LB_LISTENER_OPENED);
+}
+
+static int handle_readable(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+	struct model *model = arg;
+
+	(void)source, (void)fd, (void)revents;
+	return datapath_read_events(model->dp, handle_event, model);
+}
+
+int listeners_watch(struct model *model, sd_event_source **source)
+{
+	return sd_event_add_io(model->event, source, datapath_events_fd(model->dp), EPOLLIN,
+			       handle_readable, model);
+}
+
+bool listeners_match(const struct lb_endpoint *backend, const struct sockets_listener *listener)
+{
+	const struct lb_endpoint *bound = &listener->endpoint;
+
+	if (bound->port != backend->port)
+		return false;
+	if (!memcmp(&bound->addr, &backend->addr, sizeof(bound->addr)))
+		return true;
+	if (addr_is_any(&bound->addr) || addr_is_any(&backend->addr))
+		return true;
+	return addr_is_loopback(&bound->addr) && addr_is_loopback(&backend->addr) &&
+	       addr_is_v4(&bound->addr) != addr_is_v4(&backend->addr);
+}
+
+/* One listener that has to be put into a backend's slot. */
+struct capture {
+	struct backend *backend;
+	struct sockets_listener listener;
+};
+
+struct scan {
+	struct model *model;
+	struct sockets_listener *listeners;
+	size_t count, room;
+	struct capture *captures;
+	size_t capture_count, capture_room;
+	bool (*present)[2]; /* by backend id */
+	bool failed;
+};
+
+static void collect_listener(void *arg, const struct sockets_listener *listener)
+{
+	struct scan *scan = arg;
+
+	if (scan->count == scan->room) {
+		size_t room = scan->room ? 2 * scan->room : 64;
+		void *grown = realloc(scan->listeners, room * sizeof(*listener));
+
+		if (!grown) {
+			scan->failed = true;
+			return;
+		}
+		scan->listeners = grown;
+		scan->room = room;
+	}
+	scan->listeners[scan->count++] = *listener;
+}
+
+static void want_capture(struct scan *scan, struct backend *backend,
+			 const struct sockets_listener *listener)
+{
+	if (scan->capture_count == scan->capture_room) {
+		size_t room = scan->capture_room ? 2 * scan->capture_room : 64;
+		void *grown = realloc(scan->captures, room * sizeof(*scan->captures));
+
+		if (!grown) {
+			scan->failed = true;
+			return;
+		}
+		scan->captures = grown;
+		scan->capture_room = room;
+	}
+	scan->captures[scan->capture_count++] =
+		(struct capture){.backend = backend, .listener = *listener};
+}
+
+/* A slot that is taken is left alone: whoever was captured first serves the family. */
+static void look_at_slot(struct scan *scan, struct backend *backend,
+			 const struct sockets_listener *listener, bool is_v6)
+{
+	uint64_t cookie;
+
+	if (scan->present[backend->id][is_v6])
+		return;
+	scan->present[backend->id][is_v6] = true;
+	if (datapath_get_listener(scan->model->dp, backend->id, is_v6, &cookie) == 0)
+		return;
+	want_capture(scan, backend, listener);
+}
+
+static void look_at_backend(void *arg, struct backend *backend)
+{
+	struct scan *scan = arg;
+
+	for (size_t i = 0; i < scan->count; i++) {
+		const struct sockets_listener *listener = &scan->listeners[i];
+
+		if (!listeners_match(&backend->endpoint, listener))
+			continue;
+		if (!listener->is_v6 || !listener->v6only)
+			look_at_slot(scan, backend, listener, false);
+		if (listener->is_v6)
+			look_at_slot(scan, backend, listener, true);
+	}
+}
+
+static int take_one(struct model *model, const struct capture *capture,
+		    const struct sockets_owner *owner)
+{
+	struct backend *backend = capture->backend;
+	int fd, err = 0;
+
+	if (!owner->pid)
+		return -ESRCH;
+	fd = sockets_take(owner);
+	if (fd < 0)
+		return fd;
+	if (!capture->listener.is_v6 || !capture->listener.v6only)
+		err = datapath_set_listener(model->dp, backend->id, backend->generation, false, fd);
+	if (!err && capture->listener.is_v6)
+		err = datapath_set_listener(model->dp, backend->id, backend->generation, true, fd);
+	close(fd);
+	return err;
+}
+
+static int take_all(struct scan *scan)
+{
+	uint32_t *inodes = calloc(scan->capture_count, sizeof(*inodes));
+	struct sockets_owner *owners = calloc(scan->capture_count, sizeof(*owners));
+	int err = -ENOMEM;
+
+	if (!inodes || !owners)
+		goto out;
+	for (size_t i = 0; i < scan->capture_count; i++)
+		inodes[i] = scan->captures[i].listener.inode;
+	err = sockets_find_owners(inodes, scan->capture_count, owners);
+	for (size_t i = 0; i < scan->capture_count && !err; i++) {
+		struct backend *backend = scan->captures[i].backend;
+		int one = take_one(scan->model, &scan->captures[i], &owners[i]);
+
+		if (!one)
+			continue;
+		scan->present[backend->id][scan->captures[i].listener.is_v6] = false;
+		snprintf(backend->note, sizeof(backend->note),
+			 "its listener cannot be taken from its process: %s", strerror(-one));
+	}
+out:
+	free(inodes);
+	free(owners);
+	return err;
+}
+
+static void tell_backend(void *arg, struct backend *backend)
+{
+	struct scan *scan = arg;
+
+	for (int is_v6 = 0; is_v6 < 2; is_v6++)
+		backend_set_listener(backend, is_v6, scan->present[backend->id][is_v6]);
+}
+
+int listeners_scan(struct model *model)
+{
+	struct scan scan = {.model = model};
+	int err;
+
+	scan.present = calloc(LB_MAX_BACKENDS, sizeof(*scan.present));
+	if (!scan.present)
+		return -ENOMEM;
+	err = sockets_each_listener(0, collect_listener, &scan);
+	if (err)
+		goto out;
+	pool_each_backend(model, look_at_backend, &scan);
+	if (scan.failed)
+		err = -ENOMEM;
+	else if (scan.capture_count)
+		err = take_all(&scan);
+	if (!err)
+		pool_each_backend(model, tell_backend, &scan);
+out:
+	free(scan.present);
+	free(scan.listeners);
+	free(scan.captures);
+	return err;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pool.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct pool *pool_find(const struct model *model, const char *name)
+{
+	for (size_t i = 0; i < model->pool_count; i++)
+		if (!strcmp(model->pools[i]->name, name))
+			return model->pools[i];
+	return NULL;
+}
+
+struct service *pool_find_service(const struct model *model, const char *name)
+{
+	for (size_t i = 0; i < model->service_count; i++)
+		if (!strcmp(model->services[i]->name, name))
+			return model->services[i];
+	return NULL;
+}
+
+static struct backend *find_in(const struct pool *pool, const struct lb_endpoint *endpoint)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (!memcmp(&pool->backends[i]->endpoint, endpoint, sizeof(*endpoint)))
+			return pool->backends[i];
+	return NULL;
+}
+
+struct backend *pool_find_backend(const struct model *model, const struct pool *pool,
+				  const struct lb_endpoint *endpoint)
+{
+	struct backend *found = NULL;
+
+	if (pool)
+		return find_in(pool, endpoint);
+	for (size_t i = 0; i < model->pool_count && !found; i++)
+		found = find_in(model->pools[i], endpoint);
+	return found;
+}
+
+void pool_each_backend(struct model *model, void (*each)(void *arg, struct backend *), void *arg)
+{
+	struct backend *backend, *next;
+
+	for (size_t i = 0; i < model->pool_count; i++)
+		for (size_t j = 0; j < model->pools[i]->count; j++)
+			each(arg, model->pools[i]->backends[j]);
+	for (backend = model->leaving; backend; backend = next) {
+		next = backend->next;
+		each(arg, backend);
+	}
+}
+
+static bool target_names(const char *target, const struct backend *backend)
+{
+	size_t length = strlen(target);
+
+	if (!backend->worker)
+		return false;
+	if (!strcmp(target, "all") || !strcmp(target, backend->name))
+		return true;
+	if (length < 2 || strcmp(target + length - 2, ":*"))
+		return false;
+	return strlen(backend->pool->name) == length - 2 &&
+	       !strncmp(backend->pool->name, target, length - 2);
+}
+
+int pool_each_target(struct model *model, const char *target,
+		     void (*each)(void *arg, struct backend *), void *arg, struct error *error)
+{
+	int count = 0;
+
+	for (size_t i = 0; i < model->pool_count; i++)
+		for (size_t j = 0; j < model->pools[i]->count; j++)
+			if (target_names(target, model->pools[i]->backends[j])) {
+				each(arg, model->pools[i]->backends[j]);
+				count++;
+			}
+	if (!count)
+		return error_set(error, -ENOENT,
+				 "%s: no such worker; name one as POOL:PORT, POOL:* or all "
+				 "(`lbctl worker` lists them)",
+				 target);
+	return count;
+}
+
+struct id_search {
+	const struct lb_endpoint *endpoint;
+	int found;
+};
+
+static void match_id(void *arg, const struct lb_endpoint *key, uint16_t id)
+{
+	struct id_search *search = arg;
+
+	if (!memcmp(key, search->endpoint, sizeof(*key)))
+		search->found = id;
+}
+
+static int lowest_free_id(const struct model *model)
+{
+	for (int id = 0; id < LB_MAX_BACKENDS; id++)
+		if (!model->by_id[id])
+			return id;
+	return -ENOSPC;
+}
+
+int pool_take_id(struct model *model, const struct lb_endpoint *endpoint, uint16_t *id,
+		 uint32_t *generation)
+{
+	struct id_search search = {.endpoint = endpoint, .found = -1};
+	struct lb_backend value = {0};
+	int chosen;
+
+	if (datapath_adopted(model->dp))
+		datapath_each_backend_id(model->dp, match_id, &search);
+	chosen = search.found >= 0 && !model->by_id[search.found] ? search.found :
+								    lowest_free_id(model);
+	if (chosen < 0)
+		return chosen;
+	datapath_get_backend(model->dp, (uint16_t)chosen, &value);
+	*id = (uint16_t)chosen;
+	*generation = chosen == search.found ? value.generation : value.generation + 1;
+	return 0;
+}

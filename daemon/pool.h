@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The model: pools, their backends, and services, as they are now.  pool.c owns the objects and finds
+ * them; backend.c gives backends their behaviour; reconcile.c makes the model follow a configuration;
+ * apply.c makes the kernel side follow the model.
+ */
+#ifndef LB_POOL_H
+#define LB_POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "addr.h"
+#include "conf.h"
+#include "datapath.h"
+#include "health.h"
+#include "interfaces.h"
+#include "state.h"
+#include "worker.h"
+
+struct model;
+struct pool;
+
+enum { BACKEND_NOTE_BYTES = 256, BACKEND_NAME_BYTES = 128 };
+
+/* What to do with a backend's process once it is drained. */
+enum backend_goal {
+	GOAL_RUN,
+	GOAL_DRAIN,   /* out of service; the process stays */
+	GOAL_STOP,    /* drain, then stop */
+	GOAL_RESTART, /* drain, stop, start */
+	GOAL_LEAVE,   /* drain, stop, forget: gone from the configuration */
+};
+
+struct backend {
+	struct model *model;
+	struct pool *pool; /* NULL once it leaves */
+	struct backend *next; /* in the model's list of those that leave */
+	struct lb_endpoint endpoint;
+	char name[BACKEND_NAME_BYTES]; /* "web:8081"; without a worker "127.0.0.1:8081" */
+	uint16_t id;                   /* in the kernel side's maps */
+	uint32_t generation;
+	unsigned weight;
+	uint32_t max_connections;
+	bool drain_asked; /* by the configuration's word `drain` */
+
+	enum state state;
+	enum backend_goal goal;
+	bool listens[2]; /* a listener is in place, by is_v6 */
+	bool notified;   /* READY=1 since the process was spawned */
+	bool healthy;    /* by its check; true where there is none */
+
+	struct worker *worker; /* NULL: not ours to supervise */
+	struct health *health;
+	sd_event_source *timer; /* what the state waits for */
+	uint64_t since_us;      /* CLOCK_MONOTONIC, when it entered the state */
+	uint64_t up_since_us;   /* for slow start; 0: not up */
+	uint64_t retry_us;      /* in backoff: when it is started again */
+	uint64_t drain_timeout_us;
+	unsigned failures; /* in a row */
+	unsigned restarts;
+	char note[BACKEND_NOTE_BYTES]; /* why it is not up, for a person */
+
+	struct lb_backend published;
+	bool is_published;
+	bool marked; /* scratch of reconcile.c */
+};
+
+struct pool {
+	struct model *model;
+	const struct conf_pool *conf; /* of the model's conf */
+	char *name;
+	uint16_t id;
+	struct backend **backends; /* in the configuration's order */
+	size_t count;
+
+	struct lb_pool published;
+	uint64_t ring_digest; /* of the ring that is in place; 0: none */
+	bool is_published;
+	bool dirty;
+};
+
+struct service {
+	const struct conf_service *conf; /* of the model's conf */
+	char *name;
+	struct pool *pool;
+	uint16_t id;
+};
+
+struct model_hooks {
+	/* A backend has changed its state; called after all else is done. */
+	void (*changed)(void *arg, struct backend *backend, enum state from);
+};
+
+struct model {
+	sd_event *event;
+	struct datapath *dp;
+	struct interfaces *interfaces;
+	const struct worker_host *host;
+	struct conf *conf; /* what the model follows; owned */
+	struct pool **pools;
+	size_t pool_count;
+	struct service **services;
+	size_t service_count;
+	struct backend *leaving;   /* workers of pools that have gone, until they have ended */
+	struct backend *by_id[LB_MAX_BACKENDS];
+	sd_event_source *deferred; /* applies what is dirty, once a turn of the loop */
+	struct model_hooks hooks;
+	void *hooks_arg;
+	bool stopping; /* lbd shuts down */
+};
+
+struct pool *pool_find(const struct model *model, const char *name);
+struct service *pool_find_service(const struct model *model, const char *name);
+
+/* By endpoint within the pool, or in any pool if pool is NULL. */
+struct backend *pool_find_backend(const struct model *model, const struct pool *pool,
+				  const struct lb_endpoint *endpoint);
+
+/* Calls each for every backend, those that leave last. */
+void pool_each_backend(struct model *model, void (*each)(void *arg, struct backend *), void *arg);
+
+/*
+ * Calls each for the supervised backends that a target names: "web:8081", "web:*" or "all".
+ * Returns how many, -ENOENT when none, with a line.
+ */
+int pool_each_target(struct model *model, const char *target,
+		     void (*each)(void *arg, struct backend *), void *arg, struct error *error);
+
+/* A free id for an endpoint: the one that pinned maps have for it, else the lowest; -ENOSPC. */
+int pool_take_id(struct model *model, const struct lb_endpoint *endpoint, uint16_t *id,
+		 uint32_t *generation);
+
+#endif

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The laboratory itself: what the other tests take for granted."""
+
+import lab as laboratory
+from lab import CLIENT4, CLIENT6, HOST4, HOST6, wait_until
+
+
+def test_worker_sees_the_client(lab):
+    lab.app(8081, "--address=0.0.0.0")
+    response = lab.get(port=8081)
+    assert (response.status, response.worker, response.body) == (200, "8081", CLIENT4 + "\n")
+
+
+def test_both_families_on_one_socket(lab):
+    lab.app(8081, "--dual")
+    assert lab.get(host=HOST4, port=8081).body == "::ffff:" + CLIENT4 + "\n"
+    assert lab.get(host=HOST6, port=8081).body == CLIENT6 + "\n"
+
+
+def test_open_loop_counts_every_request(lab):
+    lab.app(8081, "--address=0.0.0.0")
+    load = lab.load(port=8081, rate=200, seconds=2)
+    records = load.finish()
+    assert {r.outcome for r in records} == {"ok"} and len(records) in range(390, 401)
+    assert {r.worker for r in records} == {"8081"}
+
+
+def test_open_loop_latency_counts_the_stall(lab):
+    lab.app(8081, "--address=0.0.0.0")
+    load = lab.load(port=8081, rate=50)
+    load.wait_count(10)
+    lab.get("/block?s=0.5", port=8081)
+    load.wait_count(10)
+    stalled = [r for r in load.stop() if r.latency > 0.1]
+    assert 5 < len(stalled) < 40
+
+
+def test_load_tells_failures_apart(lab):
+    app = lab.app(8081, "--address=0.0.0.0")
+    burst = lab.load("burst", port=8082, count=3)
+    assert [r.outcome for r in burst.finish()] == ["refused"] * 3
+    burst = lab.load("burst", port=8081, count=3, path="/sleep?s=60")
+    wait_until(lambda: lab.host.run("ss", "-Htn", "state", "established").stdout.count(":8081") >= 3)
+    app.kill()
+    assert {r.outcome for r in burst.finish()} <= {"reset", "closed"}
+
+
+def test_keepalive_stays_on_its_connection(lab):
+    lab.app(8081, "--address=0.0.0.0")
+    load = lab.load("keepalive", port=8081, count=2, think=0.01)
+    load.wait_count(20)
+    assert {r.outcome for r in load.stop()} == {"ok"}
+    assert not lab.client.run("ss", "-Htn", "state", "established").stdout
+
+
+def test_burst_of_a_thousand(lab):
+    lab.app(8081, "--address=0.0.0.0")
+    assert [r.outcome for r in lab.load("burst", port=8081, count=1000).finish()] == ["ok"] * 1000
+
+
+def test_long_poll(lab):
+    lab.app(8081, "--address=0.0.0.0")
+    poll = lab.poll(port=8081)
+    assert poll.is_open() and poll.worker == "8081"
+    lab.get("/release", port=8081)
+    assert poll.finish()
+
+
+def test_nothing_is_left(tmp_path):
+    one = laboratory.Lab(tmp_path)
+    app = one.app(8081)
+    names = laboratory.leftovers()
+    assert any(one.host.name in n for n in names)
+    assert one.close() == []
+    assert not any(one.name in n for n in laboratory.leftovers())
+    assert not laboratory.alive(app.pid)

@@ -6,6 +6,10 @@
 #ifndef LB_LOG_H
 #define LB_LOG_H
 
+#include <stdint.h>
+
+#include "error.h"
+
 enum log_level {
 	LOG_LEVEL_ERROR = 3,
 	LOG_LEVEL_WARNING = 4,
@@ -14,6 +18,15 @@ enum log_level {
 };
 
 void log_set_level(enum log_level level);
+
+/*
+ * From now on to this file, each line with time and level; rotated beyond max_bytes (0: never) with
+ * max_files old ones kept.  NULL: standard error again.  On failure the log stays where it was.
+ */
+int log_open(const char *path, uint64_t max_bytes, unsigned max_files, struct error *error);
+
+/* Opens the file's name anew, after somebody else moved it away.  Nothing without a file. */
+int log_reopen(struct error *error);
 
 #define log_error(...)   log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)

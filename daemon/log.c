@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "rotate.h"
+
+enum { LINE_BYTES = 2048 };
+
+static struct {
+	enum log_level level;
+	int fd;
+	char *path; /* NULL: standard error */
+	uint64_t max_bytes;
+	unsigned max_files;
+} own = {.level = LOG_LEVEL_INFO, .fd = STDERR_FILENO};
+
+void log_set_level(enum log_level level)
+{
+	own.level = level;
+}
+
+static int open_file(const char *path, struct error *error)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+
+	if (fd < 0)
+		return error_set(error, -errno,
+				 "log %s: %s; name a file that lbd can write, or none for the "
+				 "standard error",
+				 path, strerror(errno));
+	return fd;
+}
+
+static void close_own(void)
+{
+	if (own.path)
+		close(own.fd);
+	free(own.path);
+	own.path = NULL;
+	own.fd = STDERR_FILENO;
+}
+
+int log_open(const char *path, uint64_t max_bytes, unsigned max_files, struct error *error)
+{
+	char *copy;
+	int fd;
+
+	if (!path) {
+		close_own();
+		return 0;
+	}
+	fd = open_file(path, error);
+	if (fd < 0)
+		return fd;
+	copy = strdup(path);
+	if (!copy) {
+		close(fd);
+		return error_set(error, -ENOMEM, "log %s: out of memory", path);
+	}
+	close_own();
+	own.path = copy;
+	own.fd = fd;
+	own.max_bytes = max_bytes;
+	own.max_files = max_files;
+	return 0;
+}
+
+int log_reopen(struct error *error)
+{
+	int fd;
+
+	if (!own.path)
+		return 0;
+	fd = open_file(own.path, error);
+	if (fd < 0)
+		return fd;
+	close(own.fd);
+	own.fd = fd;
+	return 0;
+}
+
+/* journald says in the environment which device and inode its stream is (sd_journal_stream_fd(3)). */
+static bool is_journal(void)
+{
+	static int known = -1;
+	const char *stream;
+	unsigned long dev, ino;
+	struct stat st;
+
+	if (known >= 0)
+		return known;
+	stream = getenv("JOURNAL_STREAM");
+	known = stream && sscanf(stream, "%lu:%lu", &dev, &ino) == 2 &&
+		!fstat(STDERR_FILENO, &st) && st.st_dev == dev && st.st_ino == ino;
+	return known;
+}
+
+static int format_head(enum log_level level, char *line, size_t room)
+{
+	static const char *const names[] = {[LOG_LEVEL_ERROR] = "error",
+					    [LOG_LEVEL_WARNING] = "warning",
+					    [LOG_LEVEL_INFO] = "info",
+					    [LOG_LEVEL_DEBUG] = "debug"};
+	struct timespec now;
+	struct tm tm;
+	size_t used;
+
+	if (!own.path)
+		return is_journal() ? snprintf(line, room, "<%d>", level) : 0;
+	clock_gettime(CLOCK_REALTIME, &now);
+	localtime_r(&now.tv_sec, &tm);
+	used = strftime(line, room, "%Y-%m-%dT%H:%M:%S", &tm);
+	used += snprintf(line + used, room - used, ".%03ld", now.tv_nsec / 1000000);
+	used += strftime(line + used, room - used, "%z ", &tm);
+	return used + snprintf(line + used, room - used, "%s ", names[level]);
+}
+
+static void rotate_when_large(void)
+{
+	struct error ignored;
+	struct stat st;
+
+	if (!own.path || !own.max_bytes || fstat(own.fd, &st) ||
+	    (uint64_t)st.st_size < own.max_bytes)
+		return;
+	/* The log is the last to complain to: when it cannot rotate it goes on growing. */
+	if (!rotate_files(own.path, own.max_files))
+		log_reopen(&ignored);
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	char line[LINE_BYTES];
+	va_list args;
+	int head, text;
+
+	if (level > own.level)
+		return;
+	rotate_when_large();
+	head = format_head(level, line, sizeof(line) - 1);
+	va_start(args, format);
+	text = vsnprintf(line + head, sizeof(line) - 1 - head, format, args);
+	va_end(args);
+	if (text < 0)
+		return;
+	if ((size_t)(head + text) > sizeof(line) - 2)
+		text = (int)sizeof(line) - 2 - head;
+	/* One event is one line, whatever a name or a worker's output put into it. */
+	for (char *c = line + head; c < line + head + text; c++)
+		if ((unsigned char)*c < ' ')
+			*c = ' ';
+	line[head + text] = '\n';
+	while (write(own.fd, line, head + text + 1) < 0 && errno == EINTR)
+		;
+}

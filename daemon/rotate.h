@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Old files of a log: FILE.1 is the youngest of FILE.1 ... FILE.N.  Stateless. */
+#ifndef LB_ROTATE_H
+#define LB_ROTATE_H
+
+/*
+ * Moves path to path.1, path.1 to path.2 and so on, and drops what is beyond max_files; with
+ * max_files 0 path itself is removed.  Whoever has path open writes on to the old file until it opens
+ * anew.  -errno of the first rename that failed; a missing file is none.
+ */
+int rotate_files(const char *path, unsigned max_files);
+
+#endif

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The cheapest worker that is still HTTP: answers a constant, so that a benchmark measures what stands
+ * before it.  Keeps connections alive.  GET /hold is long polling: never answered; GET /held says how
+ * many such requests there are.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { READ_SIZE = 4096, EVENTS_MAX = 256, BACKLOG = 4096 };
+
+static char *holding; /* by descriptor: has a request that is never answered */
+static long held;
+static char answer[256];
+static int answer_size;
+
+static int fail(const char *what)
+{
+	fprintf(stderr, "answer: %s: %s\n", what, strerror(errno));
+	return 1;
+}
+
+static void connection_close(int fd)
+{
+	held -= holding[fd];
+	holding[fd] = 0;
+	close(fd);
+}
+
+/* false: the connection is over. */
+static bool respond(int fd, const char *request, size_t port)
+{
+	char text[256];
+	int size = answer_size;
+
+	memcpy(text, answer, (size_t)answer_size);
+	if (!strncmp(request, "GET /hold ", 10)) {
+		holding[fd] = 1;
+		held++;
+		return true;
+	}
+	if (!strncmp(request, "GET /held ", 10))
+		size = snprintf(
+			text, sizeof(text),
+			"HTTP/1.1 200 OK\r\nX-Worker: %zu\r\nContent-Length: 8\r\n\r\n%7ld\n", port,
+			held);
+	if (send(fd, text, (size_t)size, MSG_NOSIGNAL) != size)
+		return false;
+	return !strcasestr(request, "\r\nConnection: close") && !strstr(request, " HTTP/1.0\r\n");
+}
+
+static void connection_event(int fd, size_t port)
+{
+	char request[READ_SIZE];
+	ssize_t size = recv(fd, request, sizeof(request) - 1, 0);
+
+	if (size < 0 && errno == EAGAIN)
+		return;
+	if (size <= 0 || size < 4 || memcmp(request + size - 4, "\r\n\r\n", 4)) {
+		connection_close(fd);
+		return;
+	}
+	request[size] = '\0';
+	if (!respond(fd, request, port))
+		connection_close(fd);
+}
+
+static void listener_event(int epoll, int listener, long limit)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int on = 1;
+
+	for (int i = 0; i < 16; i++) { /* leave some to the other connections */
+		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0)
+			return;
+		if (fd >= limit) {
+			close(fd);
+			continue;
+		}
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		event.data.fd = fd;
+		if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event))
+			close(fd);
+	}
+}
+
+static int listener_open(const char *address, int port)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	int on = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || inet_pton(AF_INET, address, &addr.sin_addr) != 1)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, BACKLOG))
+		return -1;
+	return fd;
+}
+
+int main(int argc, char **argv)
+{
+	struct epoll_event events[EVENTS_MAX], event = {.events = EPOLLIN};
+	struct rlimit files = {0};
+	int port = argc > 2 ? atoi(argv[2]) : 0;
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	int listener;
+
+	if (port < 1 || port > 65535) {
+		fputs("usage: answer ADDR PORT\n", stderr);
+		return 2;
+	}
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	holding = calloc(files.rlim_cur, 1);
+	answer_size = snprintf(answer, sizeof(answer),
+			       "HTTP/1.1 200 OK\r\nX-Worker: %d\r\nContent-Type: text/plain\r\n"
+			       "Content-Length: 6\r\n\r\nhello\n",
+			       port);
+	listener = listener_open(argv[1], port);
+	event.data.fd = listener;
+	if (!holding || listener < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event))
+		return fail(argv[1]);
+	for (;;) {
+		int count = epoll_wait(epoll, events, EVENTS_MAX, -1);
+
+		for (int i = 0; i < count; i++) {
+			if (events[i].data.fd == listener)
+				listener_event(epoll, listener, (long)files.rlim_cur);
+			else
+				connection_event(events[i].data.fd, (size_t)port);
+		}
+	}
+}

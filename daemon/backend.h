@@ -13,16 +13,22 @@ int backend_new(struct model *model, struct pool *pool, const struct conf_backen
 		struct backend **out, struct error *error);
 void backend_free(struct backend *backend); /* its process runs on; takes NULL */
 
+/* Why it is not up, for a person. */
+void backend_note(struct backend *backend, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Changes the state; false where the event means nothing now. */
+bool backend_event(struct backend *backend, enum state_event event);
+
 /* Facts. */
 void backend_set_listener(struct backend *backend, bool is_v6, bool present);
+void backend_empty(struct backend *backend); /* while draining: its last connection has closed */
 void backend_evaluate(struct backend *backend); /* after a fact or a setting has changed */
 void backend_set_health(struct backend *backend, const struct conf_health *conf);
 
-/* Commands; each returns at once, the state follows.  -EALREADY, -EINVAL where it means nothing. */
-int backend_start(struct backend *backend, struct error *error); /* resets the count of failures */
+/* Commands; each returns at once, the state follows.  -EALREADY where it means nothing. */
 int backend_drain(struct backend *backend, uint64_t timeout_us, enum backend_goal goal);
 int backend_undrain(struct backend *backend);
-int backend_stop_now(struct backend *backend); /* without draining */
 
 /*
  * May the kernel side choose it?  When its listener is all that readiness asks for, the kernel's own

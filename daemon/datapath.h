@@ -72,6 +72,7 @@ int datapath_remove_listener(struct datapath *dp, uint16_t id, bool is_v6);
 int datapath_get_listener(struct datapath *dp, uint16_t id, bool is_v6, uint64_t *cookie);
 
 /* Counters, summed over CPUs.  loads has LB_MAX_BACKENDS, counts LB_MAX_SERVICES elements. */
+int datapath_read_load(struct datapath *dp, uint16_t id, struct lb_load *load);
 int datapath_read_loads(struct datapath *dp, struct lb_load *loads);
 int datapath_read_reasons(struct datapath *dp, uint64_t reasons[LB_REASON_COUNT]);
 int datapath_read_service_counts(struct datapath *dp, struct lb_service_count *counts);

@@ -122,11 +122,36 @@ static void look_at_slot(struct scan *scan, struct backend *backend,
 	want_capture(scan, backend, listener);
 }
 
+static int by_port(const void *a, const void *b)
+{
+	const struct sockets_listener *left = a, *right = b;
+
+	return (int)left->endpoint.port - (int)right->endpoint.port;
+}
+
+/* Index of the first listener of this port, or of a later one. */
+static size_t first_of_port(const struct scan *scan, __be16 port)
+{
+	size_t low = 0, high = scan->count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (scan->listeners[middle].endpoint.port < port)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static void look_at_backend(void *arg, struct backend *backend)
 {
 	struct scan *scan = arg;
+	__be16 port = backend->endpoint.port;
 
-	for (size_t i = 0; i < scan->count; i++) {
+	for (size_t i = first_of_port(scan, port);
+	     i < scan->count && scan->listeners[i].endpoint.port == port; i++) {
 		const struct sockets_listener *listener = &scan->listeners[i];
 
 		if (!listeners_match(&backend->endpoint, listener))
@@ -203,6 +228,8 @@ int listeners_scan(struct model *model)
 	err = sockets_each_listener(0, collect_listener, &scan);
 	if (err)
 		goto out;
+	if (scan.count)
+		qsort(scan.listeners, scan.count, sizeof(*scan.listeners), by_port);
 	pool_each_backend(model, look_at_backend, &scan);
 	if (scan.failed)
 		err = -ENOMEM;

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backend.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply.h"
+#include "backend_process.h"
+#include "clock.h"
+#include "log.h"
+#include "sockets.h"
+
+enum {
+	/* A handshake that was under way when draining began may still complete. */
+	DRAIN_LEAST_US = 200 * 1000,
+	DRAIN_LOOK_US = 1000 * 1000, /* should an event have been lost */
+	SLOW_START_STEPS = 10,
+};
+
+static int on_timer(sd_event_source *source, uint64_t now, void *arg);
+
+void backend_note(struct backend *backend, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(backend->note, sizeof(backend->note), format, args);
+	va_end(args);
+}
+
+static const struct conf_worker *worker_conf(const struct backend *backend)
+{
+	return backend->worker && backend->pool ? backend->pool->conf->worker : NULL;
+}
+
+static bool has_check(const struct backend *backend)
+{
+	return backend->pool && backend->pool->conf->health.kind != HEALTH_NONE;
+}
+
+/* Is a listener all that readiness asks for? */
+static bool gated_by_listener(const struct backend *backend)
+{
+	const struct conf_worker *conf = worker_conf(backend);
+
+	if (has_check(backend))
+		return false;
+	return !conf || (conf->readiness == READY_LISTENER && !conf->inherit);
+}
+
+bool backend_enabled(const struct backend *backend)
+{
+	if (!backend->pool || backend->goal != GOAL_RUN || backend->model->stopping)
+		return false;
+	switch (backend->state) {
+	case STATE_UP:
+		return true;
+	case STATE_STARTING:
+	case STATE_DOWN:
+	case STATE_BACKOFF:
+		return gated_by_listener(backend);
+	default:
+		return false;
+	}
+}
+
+unsigned backend_effective_weight(const struct backend *backend)
+{
+	uint64_t full = (uint64_t)backend->weight * BACKEND_WEIGHT_SCALE;
+	uint64_t ramp_us = backend->pool ? backend->pool->conf->slow_start_ms * 1000ULL : 0;
+	uint64_t up_us = backend->up_since_us ? clock_us() - backend->up_since_us : 0;
+	uint64_t weight;
+
+	if (!ramp_us || up_us >= ramp_us)
+		return (unsigned)full;
+	/* In steps, so that rings are not rebuilt for every glance. */
+	weight = full * (1 + up_us * SLOW_START_STEPS / ramp_us) / (SLOW_START_STEPS + 1);
+	return weight ? (unsigned)weight : 1;
+}
+
+static bool usable(const struct backend *backend)
+{
+	const struct conf_worker *conf = worker_conf(backend);
+
+	if (!backend->listens[0] && !backend->listens[1])
+		return false;
+	if (conf && conf->readiness == READY_NOTIFY && !backend->notified)
+		return false;
+	return !has_check(backend) || backend->healthy;
+}
+
+static void arm(struct backend *backend, uint64_t delay_us)
+{
+	clock_arm(backend->model->event, &backend->timer, delay_us, on_timer, backend);
+}
+
+static bool ramping(const struct backend *backend)
+{
+	return backend_effective_weight(backend) < backend->weight * BACKEND_WEIGHT_SCALE;
+}
+
+/* While up: the next step of the ramp, or the end of the probation after failures. */
+static void arm_up(struct backend *backend)
+{
+	if (ramping(backend))
+		arm(backend, backend->pool->conf->slow_start_ms * 1000ULL / SLOW_START_STEPS);
+	else if (backend->failures && worker_conf(backend))
+		arm(backend, worker_conf(backend)->stable_ms * 1000ULL);
+}
+
+static void explain_down(struct backend *backend)
+{
+	if (!backend->listens[0] && !backend->listens[1])
+		backend_note(backend, "nothing listens on it");
+	else if (has_check(backend) && backend->health)
+		backend_note(backend, "check: %s", health_last(backend->health));
+}
+
+/* What each state means; the timer is whatever the state waits for. */
+static void enter(struct backend *backend, enum state from)
+{
+	clock_disarm(backend->timer);
+	backend->since_us = clock_us();
+	backend->up_since_us = backend->state == STATE_UP ? clock_us() : 0;
+	switch (backend->state) {
+	case STATE_STARTING:
+		backend->note[0] = 0;
+		arm(backend, worker_conf(backend)->start_timeout_ms * 1000ULL);
+		break;
+	case STATE_UP:
+		backend->note[0] = 0;
+		arm_up(backend);
+		break;
+	case STATE_DOWN:
+		explain_down(backend);
+		break;
+	case STATE_DRAINING:
+		arm(backend, DRAIN_LEAST_US);
+		break;
+	case STATE_DRAINED:
+		backend_process_drained(backend);
+		break;
+	case STATE_BACKOFF:
+		arm(backend, backend->retry_us > clock_us() ? backend->retry_us - clock_us() : 0);
+		break;
+	case STATE_STOPPED:
+		backend_process_stopped(backend);
+		break;
+	default:
+		break;
+	}
+	(void)from;
+}
+
+bool backend_event(struct backend *backend, enum state_event event)
+{
+	enum state from = backend->state, to = state_next(from, event);
+
+	if (to == STATE_NONE)
+		return false;
+	backend->state = to;
+	log_debug("%s: %s -> %s", backend->name, state_name(from), state_name(to));
+	if (to == STATE_STOPPED || to == STATE_BACKOFF || to == STATE_STARTING)
+		backend->notified = false;
+	apply_backend(backend);
+	enter(backend, from);
+	if (backend->model->hooks.changed)
+		backend->model->hooks.changed(backend->model->hooks_arg, backend, from);
+	return true;
+}
+
+void backend_evaluate(struct backend *backend)
+{
+	if (usable(backend))
+		backend_event(backend, EVENT_READY);
+	else if (backend->state == STATE_UP)
+		backend_event(backend, EVENT_LOST);
+	if (backend->state == STATE_DOWN)
+		explain_down(backend);
+}
+
+static void health_changed(void *arg, bool healthy, const char *why)
+{
+	struct backend *backend = arg;
+
+	if (healthy != backend->healthy)
+		log_info("%s: check %s: %s", backend->name, healthy ? "passes" : "fails", why);
+	backend->healthy = healthy;
+	backend_evaluate(backend);
+	if (!healthy && backend->pool->conf->health.restart && backend->worker &&
+	    state_has_process(backend->state) && backend->goal == GOAL_RUN)
+		backend_process_hung(backend, why);
+}
+
+/* A check runs while there is something to check. */
+void backend_set_health(struct backend *backend, const struct conf_health *conf)
+{
+	bool wanted = conf->kind != HEALTH_NONE && (backend->listens[0] || backend->listens[1]);
+	struct error error;
+
+	if (!wanted || (backend->health && conf != backend->health_conf)) {
+		health_free(backend->health);
+		backend->health = NULL;
+		backend->healthy = false;
+	}
+	backend->health_conf = conf;
+	if (wanted && !backend->health &&
+	    health_new(backend->model->event, conf, &backend->endpoint, health_changed, backend,
+		       &backend->health, &error))
+		log_error("%s: %s", backend->name, error.text);
+}
+
+void backend_set_listener(struct backend *backend, bool is_v6, bool present)
+{
+	if (backend->listens[is_v6] == present)
+		return;
+	backend->listens[is_v6] = present;
+	if (!backend->pool)
+		return;
+	backend_set_health(backend, &backend->pool->conf->health);
+	backend_evaluate(backend);
+}
+
+static uint32_t open_connections(const struct backend *backend)
+{
+	struct lb_load load = {0};
+
+	datapath_read_load(backend->model->dp, backend->id, &load);
+	return load.active;
+}
+
+void backend_empty(struct backend *backend)
+{
+	uint64_t passed = clock_us() - backend->since_us;
+
+	if (backend->state != STATE_DRAINING)
+		return;
+	if (passed < DRAIN_LEAST_US)
+		arm(backend, DRAIN_LEAST_US - passed);
+	else if (!open_connections(backend))
+		backend_event(backend, EVENT_EMPTY);
+}
+
+/* Looks whether draining is over; at the deadline it is, whatever is still open. */
+static void look_at_drain(struct backend *backend)
+{
+	uint64_t passed = clock_us() - backend->since_us;
+	uint32_t open = open_connections(backend);
+	uint64_t left = backend->drain_timeout_us - passed;
+
+	if (open && passed < backend->drain_timeout_us) {
+		arm(backend, left < DRAIN_LOOK_US ? left : DRAIN_LOOK_US);
+		return;
+	}
+	if (open) {
+		int ended = sockets_destroy_connections(datapath_owners_fd(backend->model->dp),
+							backend->id, backend->generation);
+
+		log_warning("%s: drain deadline: ended %d of %u connections", backend->name, ended,
+			    open);
+	}
+	backend_event(backend, EVENT_EMPTY);
+}
+
+static int on_timer(sd_event_source *source, uint64_t now, void *arg)
+{
+	struct backend *backend = arg;
+
+	(void)source, (void)now;
+	switch (backend->state) {
+	case STATE_STARTING:
+		backend_process_late(backend);
+		break;
+	case STATE_UP:
+		if (!ramping(backend))
+			backend->failures = 0;
+		apply_backend(backend);
+		arm_up(backend);
+		break;
+	case STATE_DRAINING:
+		look_at_drain(backend);
+		break;
+	case STATE_BACKOFF:
+		backend_process_start(backend, EVENT_RETRY);
+		break;
+	default:
+		break;
+	}
+	return 0;
+}
+
+int backend_drain(struct backend *backend, uint64_t timeout_us, enum backend_goal goal)
+{
+	backend->goal = goal;
+	backend->drain_timeout_us = timeout_us;
+	if (backend->state == STATE_DRAINING) {
+		arm(backend, 0);
+		return 0;
+	}
+	if (backend_event(backend, EVENT_DRAIN))
+		return 0;
+	if (backend->state == STATE_DRAINED) {
+		backend_process_drained(backend);
+		return 0;
+	}
+	return backend_process_end_idle(backend);
+}
+
+int backend_undrain(struct backend *backend)
+{
+	if (backend->state != STATE_DRAINING && backend->state != STATE_DRAINED)
+		return -EALREADY;
+	backend->goal = GOAL_RUN;
+	backend_event(backend, EVENT_UNDRAIN);
+	backend_evaluate(backend);
+	return 0;
+}
+
+static void set_name(struct backend *backend, const struct conf_backend *conf)
+{
+	if (conf->supervised)
+		snprintf(backend->name, sizeof(backend->name), "%s:%u", backend->pool->name,
+			 ntohs(backend->endpoint.port));
+	else
+		addr_format_endpoint(&backend->endpoint, backend->name);
+}
+
+int backend_new(struct model *model, struct pool *pool, const struct conf_backend *conf,
+		struct backend **out, struct error *error)
+{
+	struct backend *backend = calloc(1, sizeof(*backend));
+	int err;
+
+	if (!backend)
+		return error_set(error, -ENOMEM, "out of memory");
+	*backend = (struct backend){
+		.model = model,
+		.pool = pool,
+		.endpoint = conf->endpoint,
+		.weight = conf->weight,
+		.max_connections = conf->max_connections,
+		.drain_asked = conf->drain,
+		.goal = conf->drain ? GOAL_DRAIN : GOAL_RUN,
+		.state = conf->supervised ? STATE_STOPPED : conf->drain ? STATE_DRAINED : STATE_DOWN,
+		.since_us = clock_us(),
+	};
+	set_name(backend, conf);
+	err = pool_take_id(model, &backend->endpoint, &backend->id, &backend->generation);
+	if (err) {
+		error_set(error, err, "%s: all %d backends are taken", backend->name,
+			  LB_MAX_BACKENDS);
+		goto out;
+	}
+	model->by_id[backend->id] = backend;
+	if (conf->supervised)
+		err = backend_process_new(backend, conf->index, error);
+	if (!err && (err = apply_backend_added(backend)) != 0)
+		error_set(error, err, "%s: cannot write it to the kernel side: %s", backend->name,
+			  strerror(-err));
+out:
+	if (err) {
+		backend_free(backend);
+		return err;
+	}
+	*out = backend;
+	return 0;
+}
+
+void backend_free(struct backend *backend)
+{
+	if (!backend)
+		return;
+	if (backend->model->by_id[backend->id] == backend)
+		backend->model->by_id[backend->id] = NULL;
+	sd_event_source_disable_unref(backend->timer);
+	health_free(backend->health);
+	worker_free(backend->worker);
+	free(backend);
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backend_process.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "listeners.h"
+#include "log.h"
+
+enum { LAST_OUTPUT_LINES = 3 };
+
+static const struct conf_worker *conf_of(const struct backend *backend)
+{
+	return backend->pool->conf->worker;
+}
+
+/* Adds the end of what the process wrote, on one line, to the note. */
+static void add_last_output(struct backend *backend)
+{
+	char *output = worker_last_output(backend->worker, LAST_OUTPUT_LINES);
+	size_t used = strlen(backend->note);
+
+	if (!output || !*output)
+		goto out;
+	for (char *at = output; *at; at++)
+		if (*at == '\n')
+			*at = at[1] ? '|' : 0;
+	snprintf(backend->note + used, sizeof(backend->note) - used, "; last output: %s", output);
+out:
+	free(output);
+}
+
+/* After an exit or a failed spawn: again after a delay, or not at all. */
+static void failed(struct backend *backend)
+{
+	const struct conf_worker *conf = conf_of(backend);
+	uint32_t delay_ms = 0;
+
+	if (backend->failures > conf->start_retries) {
+		log_error("%s: given up after %u failures: %s (start it by `lbctl worker start %s`)",
+			  backend->name, backend->failures, backend->note, backend->name);
+		backend_event(backend, EVENT_EXIT_FATAL);
+		return;
+	}
+	if (backend->failures)
+		delay_ms = worker_backoff_ms(backend->failures, conf->backoff_min_ms,
+					     conf->backoff_max_ms);
+	backend->retry_us = clock_us() + delay_ms * 1000ULL;
+	log_warning("%s: %s; started again in %u ms", backend->name, backend->note, delay_ms);
+	backend_event(backend, EVENT_EXIT);
+}
+
+static void note_exit(struct backend *backend, const struct worker_exit *exit)
+{
+	if (!exit->known)
+		backend_note(backend, "exited");
+	else if (exit->signal)
+		backend_note(backend, "ended by SIG%s%s", sigabbrev_np(exit->signal),
+			     exit->core ? " (core dumped)" : "");
+	else
+		backend_note(backend, "exited with code %d", exit->code);
+	if (!exit->expected)
+		add_last_output(backend);
+}
+
+static bool to_restart(const struct backend *backend, const struct worker_exit *exit)
+{
+	switch (conf_of(backend)->restart) {
+	case RESTART_ALWAYS:
+		return true;
+	case RESTART_ON_FAILURE:
+		return !exit->known || !exit->expected;
+	default:
+		return false;
+	}
+}
+
+static bool was_stable(const struct backend *backend)
+{
+	return backend->state == STATE_UP &&
+	       clock_us() - backend->since_us >= conf_of(backend)->stable_ms * 1000ULL;
+}
+
+static void on_exit_of_running(struct backend *backend, const struct worker_exit *exit)
+{
+	bool wanted_end = backend->goal != GOAL_RUN && backend->goal != GOAL_DRAIN;
+
+	note_exit(backend, exit);
+	if (wanted_end) {
+		/* It left by itself while it was drained: no failure. */
+		backend_event(backend, EVENT_STOP);
+		backend_event(backend, EVENT_EXIT);
+	} else if (to_restart(backend, exit)) {
+		bool stable = was_stable(backend);
+
+		backend->failures = stable ? 0 : backend->failures + 1;
+		failed(backend);
+	} else {
+		log_info("%s: %s; left so by its restart policy", backend->name, backend->note);
+		backend_event(backend, EVENT_EXIT_KEPT);
+	}
+}
+
+static void on_exited(void *arg, const struct worker_exit *exit)
+{
+	struct backend *backend = arg;
+
+	if (backend->state == STATE_STOPPING)
+		backend_event(backend, EVENT_EXIT);
+	else
+		on_exit_of_running(backend, exit);
+}
+
+static void on_ready(void *arg)
+{
+	struct backend *backend = arg;
+
+	backend->notified = true;
+	backend_evaluate(backend);
+}
+
+/* It drains itself: no new connections, and its exit is no failure. */
+static void on_stopping(void *arg)
+{
+	struct backend *backend = arg;
+
+	if (backend->goal == GOAL_RUN)
+		backend_event(backend, EVENT_DRAIN);
+}
+
+static void on_hung(void *arg)
+{
+	backend_process_hung(arg, "no WATCHDOG=1 within its time");
+}
+
+static const struct worker_ops ops = {
+	.ready = on_ready,
+	.stopping = on_stopping,
+	.hung = on_hung,
+	.exited = on_exited,
+};
+
+int backend_process_new(struct backend *backend, unsigned index, struct error *error)
+{
+	int err = worker_new(backend->model->host, conf_of(backend), backend->pool->name,
+			     ntohs(backend->endpoint.port), index, &ops, backend, &backend->worker,
+			     error);
+
+	if (err || !worker_pid(backend->worker))
+		return err;
+	backend->notified = true;
+	backend->state = STATE_DOWN;
+	log_info("%s: taken back, pid %d", backend->name, worker_pid(backend->worker));
+	return 0;
+}
+
+struct port_user {
+	const struct backend *backend;
+	struct sockets_listener listener;
+	bool found;
+};
+
+static void find_user(void *arg, const struct sockets_listener *listener)
+{
+	struct port_user *user = arg;
+
+	if (!user->found && listeners_match(&user->backend->endpoint, listener)) {
+		user->found = true;
+		user->listener = *listener;
+	}
+}
+
+/* A port that is taken would make somebody else's listener this worker's: -EADDRINUSE. */
+static int check_port(struct backend *backend)
+{
+	struct port_user user = {.backend = backend};
+	struct sockets_owner owner = {0};
+
+	if (conf_of(backend)->inherit)
+		return 0;
+	sockets_each_listener(ntohs(backend->endpoint.port), find_user, &user);
+	if (!user.found)
+		return 0;
+	sockets_find_owners(&user.listener.inode, 1, &owner);
+	if (owner.pid)
+		backend_note(backend, "port %u is in use by %s (pid %d): end it, or change `ports`",
+			     ntohs(backend->endpoint.port), owner.comm, owner.pid);
+	else
+		backend_note(backend, "port %u is in use: end its user, or change `ports`",
+			     ntohs(backend->endpoint.port));
+	return -EADDRINUSE;
+}
+
+static void use_inherited(struct backend *backend)
+{
+	for (int is_v6 = 0; is_v6 < 2; is_v6++) {
+		int fd = worker_listener(backend->worker, is_v6);
+
+		if (fd >= 0 && !datapath_set_listener(backend->model->dp, backend->id,
+						      backend->generation, is_v6, fd))
+			backend_set_listener(backend, is_v6, true);
+	}
+}
+
+void backend_process_start(struct backend *backend, enum state_event event)
+{
+	struct error error = {0};
+
+	if (check_port(backend)) {
+		backend->failures++;
+		failed(backend);
+		return;
+	}
+	/* Before the process is there: nothing that it does may find the state unprepared. */
+	if (worker_spawn(backend->worker, &error)) {
+		backend_note(backend, "%s", error.text);
+		backend->failures++;
+		failed(backend);
+		return;
+	}
+	if (event == EVENT_RETRY)
+		backend->restarts++;
+	backend_event(backend, event);
+	use_inherited(backend);
+	backend_evaluate(backend);
+}
+
+int backend_process_start_by_hand(struct backend *backend)
+{
+	if (!backend->worker)
+		return -EINVAL;
+	if (state_has_process(backend->state))
+		return -EALREADY;
+	backend->failures = 0;
+	backend->goal = GOAL_RUN;
+	backend_process_start(backend, EVENT_START);
+	return 0;
+}
+
+int backend_process_stop(struct backend *backend, enum backend_goal goal)
+{
+	backend->goal = goal;
+	if (!state_has_process(backend->state))
+		return backend_process_end_idle(backend);
+	if (backend->state == STATE_STOPPING)
+		return 0;
+	backend_event(backend, EVENT_STOP);
+	if (worker_stop(backend->worker))
+		backend_event(backend, EVENT_EXIT);
+	return 0;
+}
+
+void backend_process_drained(struct backend *backend)
+{
+	if (backend->worker && backend->goal >= GOAL_STOP)
+		backend_process_stop(backend, backend->goal);
+}
+
+void backend_process_stopped(struct backend *backend)
+{
+	if (backend->goal == GOAL_RESTART && !backend->model->stopping) {
+		backend->goal = GOAL_RUN;
+		backend->failures = 0;
+		backend_process_start(backend, EVENT_START);
+	}
+}
+
+int backend_process_end_idle(struct backend *backend)
+{
+	if (!backend->worker)
+		return -EALREADY;
+	if (backend->state == STATE_STOPPED)
+		backend_process_stopped(backend);
+	else
+		backend_event(backend, EVENT_STOP);
+	return 0;
+}
+
+void backend_process_late(struct backend *backend)
+{
+	backend_note(backend, "not ready within %u ms", conf_of(backend)->start_timeout_ms);
+	add_last_output(backend);
+	log_warning("%s: %s; killed", backend->name, backend->note);
+	worker_kill(backend->worker);
+}
+
+void backend_process_hung(struct backend *backend, const char *why)
+{
+	log_warning("%s: hangs (%s): restarted", backend->name, why);
+	backend_process_stop(backend, GOAL_RESTART);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A backend's process: when it is started, restarted and given up.  backend.c calls these on entering
+ * a state; worker.c does what they decide.
+ */
+#ifndef LB_BACKEND_PROCESS_H
+#define LB_BACKEND_PROCESS_H
+
+#include "backend.h"
+
+/* Gives the backend a worker; one that survived an earlier lbd is taken back, state included. */
+int backend_process_new(struct backend *backend, unsigned index, struct error *error);
+
+/* By command: forgets earlier failures.  -EALREADY: running; -EINVAL: has no worker. */
+int backend_process_start_by_hand(struct backend *backend);
+
+/* Spawns now; what goes wrong becomes the backend's note and a failure like an exit. */
+void backend_process_start(struct backend *backend, enum state_event event);
+
+/* Stop signal without draining, towards a goal. */
+int backend_process_stop(struct backend *backend, enum backend_goal goal);
+
+/* On entering drained and stopped: what the goal asks for next. */
+void backend_process_drained(struct backend *backend);
+void backend_process_stopped(struct backend *backend);
+
+/* Not ready within its time; no sign of life, or its check fails. */
+void backend_process_late(struct backend *backend);
+void backend_process_hung(struct backend *backend, const char *why);
+
+/* A goal for a backend that has no running process to drain. */
+int backend_process_end_idle(struct backend *backend);
+
+#endif

@@ -22,12 +22,14 @@
 struct block {
 	struct block *next;  /* the directive after this one */
 	struct block *first; /* of the directives inside { } */
-	char **words;        /* NULL-ended; words[0] is the directive's name */
-	size_t count;        /* of words */
-	bool has_body;       /* written with { }, even if empty */
-	char *comment;       /* whole comment lines right before it, kept for save; or NULL */
-	const char *file;    /* owned by the root */
-	unsigned line, column;
+	struct block *last;
+	char **words;  /* NULL-ended; words[0] is the name; changed by block_set_words() only */
+	size_t count;  /* of words */
+	bool has_body; /* written with { }, even if empty */
+	char *comment; /* comment lines before it or at the end of its line, kept for save; or NULL */
+	char *tail;    /* comment lines after the last directive inside { }; or NULL */
+	const char *file;      /* shared by the directives of a file */
+	unsigned line, column; /* 0: not from a file, but appended */
 };
 
 /*
@@ -38,15 +40,31 @@ struct block {
 int block_parse(const char *name, const char *text, size_t length, struct block **root,
 		struct error *error);
 
-/* Reads the file and parses it; `include PATTERN;` directives are not followed here. */
+/*
+ * Reads the file (at most 16 MiB) and parses it; `include PATTERN;` directives are not followed here.
+ * -errno with the path when it cannot be read.
+ */
 int block_parse_file(const char *path, struct block **root, struct error *error);
 
+/*
+ * Replaces each `include PATTERN;`, at any depth, by the directives of the files that glob(7) finds,
+ * in sorted order.  A relative pattern starts at the including file's directory.  No file is an error
+ * only where the pattern has no wildcard.  Files nest up to 8 deep.
+ */
+int block_include(struct block *root, struct error *error);
+
+/* A copy without what follows it; NULL when out of memory. */
 struct block *block_clone(const struct block *block);
-void block_free(
-	struct block *block); /* takes NULL; frees children and, for a root, its file name */
+void block_free(struct block *block); /* with its children; takes NULL */
 
 /* Appends a directive made of words (NULL-ended) to the parent; NULL when out of memory. */
 struct block *block_append(struct block *parent, bool has_body, const char *const *words);
+
+/* Gives the directive other words; -ENOMEM. */
+int block_set_words(struct block *block, const char *const *words);
+
+/* Puts child, in no tree yet, last among the children; takes it over. */
+void block_adopt(struct block *parent, struct block *child);
 
 /* First child whose words start with these (NULL-ended), or NULL. */
 struct block *block_find(const struct block *parent, const char *const *words);
@@ -57,7 +75,9 @@ void block_remove(struct block *parent, struct block *child);
 /* Prints the children of root so that block_parse() reads the same tree; tabs indent. */
 void block_print(const struct block *root, FILE *out);
 
-/* Fills in "file:line:column: ..." for a directive; returns code. */
+/*
+ * Fills in "file:line:column: ..." for a directive (nothing of it when it was appended); returns code.
+ */
 int block_error(const struct block *at, struct error *error, int code, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "block.h"
+
+enum { INCLUDE_DEPTH_MAX = 8, PATTERN_MAX = 4096 };
+
+static int expand(struct block *parent, unsigned depth, struct error *error);
+
+/* The pattern as glob wants it, from the directory of the including file. */
+static int full_pattern(const struct block *at, char *pattern, struct error *error)
+{
+	const char *slash = strrchr(at->file, '/');
+	int directory = slash ? (int)(slash + 1 - at->file) : 0;
+
+	if (at->count != 2 || at->has_body || !at->words[1][0])
+		return block_error(at, error, -EINVAL,
+				   "include wants one file name or pattern and then ;");
+	if (at->words[1][0] == '/')
+		directory = 0;
+	if (snprintf(pattern, PATTERN_MAX, "%.*s%s", directory, at->file, at->words[1]) >=
+	    PATTERN_MAX)
+		return block_error(at, error, -ENAMETOOLONG,
+				   "include has a pattern of more than %d bytes", PATTERN_MAX);
+	return 0;
+}
+
+/* Moves the file's directives to the end of list. */
+static int add_file(const struct block *at, const char *path, struct block *list, unsigned depth,
+		    struct error *error)
+{
+	struct block *root = NULL;
+	int code = block_parse_file(path, &root, error);
+
+	/* A syntax error names its own place; what cannot be read is named where it is included. */
+	if (code && code != -EINVAL)
+		return block_error(at, error, code, "include %s: %s", path, strerror(-code));
+	if (!code)
+		code = expand(root, depth + 1, error);
+	while (!code && root->first) {
+		struct block *child = root->first;
+
+		root->first = child->next;
+		block_adopt(list, child);
+	}
+	block_free(root);
+	return code;
+}
+
+static int add_matches(const struct block *at, struct block *list, unsigned depth,
+		       struct error *error)
+{
+	char pattern[PATTERN_MAX];
+	glob_t found = {0};
+	int code = full_pattern(at, pattern, error);
+
+	if (code)
+		return code;
+	if (depth >= INCLUDE_DEPTH_MAX)
+		return block_error(
+			at, error, -ELOOP,
+			"include %s nests more than %d deep; does a file include itself?",
+			at->words[1], INCLUDE_DEPTH_MAX);
+	code = glob(pattern, GLOB_ERR | GLOB_NOMAGIC, NULL, &found);
+	if (code == GLOB_NOMATCH)
+		return 0;
+	if (code)
+		code = block_error(at, error, -EIO, "include %s: its directory cannot be read",
+				   pattern);
+	for (size_t i = 0; !code && i < found.gl_pathc; i++)
+		code = add_file(at, found.gl_pathv[i], list, depth, error);
+	globfree(&found);
+	return code;
+}
+
+static int expand_one(struct block *child, struct block *list, unsigned depth, struct error *error)
+{
+	int code;
+
+	if (strcmp(child->words[0], "include") != 0) {
+		code = expand(child, depth, error);
+		block_adopt(list, child);
+		return code;
+	}
+	code = add_matches(child, list, depth, error);
+	block_free(child);
+	return code;
+}
+
+static int expand(struct block *parent, unsigned depth, struct error *error)
+{
+	struct block list = {0};
+	struct block *child = parent->first;
+	int code = 0;
+
+	while (child && !code) {
+		struct block *next = child->next;
+
+		code = expand_one(child, &list, depth, error);
+		child = next;
+	}
+	/* After an error the rest stays as it is. */
+	for (struct block *next; child; child = next) {
+		next = child->next;
+		block_adopt(&list, child);
+	}
+	parent->first = list.first;
+	parent->last = list.last;
+	return code;
+}
+
+int block_include(struct block *root, struct error *error)
+{
+	return expand(root, 0, error);
+}

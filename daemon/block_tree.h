@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of block*.c share about the tree's memory. */
+#ifndef LB_BLOCK_TREE_H
+#define LB_BLOCK_TREE_H
+
+#include "block.h"
+
+/* A shared file name with one user; NULL when out of memory. */
+const char *block_file_new(const char *name);
+void block_file_unref(const char *file); /* takes NULL */
+
+/* A directive without words, one more user of file; NULL when out of memory. */
+struct block *block_new(const char *file, unsigned line, unsigned column);
+
+#endif

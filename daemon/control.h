@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The control socket: owns the listening socket, its clients and the framing of ctl.h; knows no verb.
- * A client that sends half a message and falls silent is closed after 10 s; a request over
- * LB_CTL_REQUEST_MAX or that is no JSON object is answered with an error and closed; at most 64
- * clients are served at once, the rest wait in the accept queue.  Replies never block lbd.
+ * A client that is due to send a request and has not sent all of it within 10 s is closed; a request
+ * over LB_CTL_REQUEST_MAX or that is no JSON object is answered with an error and closed; at most 64
+ * clients are served at once, the rest wait in the accept queue.  Replies never block lbd: what a
+ * client does not read is kept, up to a limit, then the client is closed.
  */
 #ifndef LB_CONTROL_H
 #define LB_CONTROL_H
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <systemd/sd-event.h>
 
 #include "error.h"
@@ -19,8 +21,9 @@ struct control_request; /* one request that has not had its final reply */
 
 struct control_handler {
 	/*
-	 * Must lead to exactly one final reply, at once or later.  may_change: by SO_PEERCRED, root or of
-	 * the group.  request lives until the final reply.
+	 * Must lead to exactly one final reply, at once or later.  may_change: by SO_PEERCRED, root, lbd's
+	 * own user, the socket's owner or a member of its group.  request lives until the final reply or
+	 * gone(); message is the caller's, take a reference to keep it.
 	 */
 	void (*request)(void *arg, struct control_request *request, json_t *message,
 			bool may_change);
@@ -28,12 +31,20 @@ struct control_handler {
 	void (*gone)(void *arg, struct control_request *request);
 };
 
+/*
+ * Listens at path, whose directory must exist.  mode -1 is 0666, owner NULL lbd's user, group NULL the
+ * group `lbd` where there is one.  -EADDRINUSE: another lbd answers there (what a dead one left is
+ * replaced); -EINVAL: unknown user or group, path too long.
+ */
 int control_new(sd_event *event, const char *path, int mode, const char *owner, const char *group,
 		const struct control_handler *handler, void *arg, struct control **out,
 		struct error *error);
-void control_free(
-	struct control *control); /* flushes what can be sent at once; unlinks; takes NULL */
+/* Sends what can be sent at once, calls gone() for what has no final reply, unlinks; takes NULL. */
+void control_free(struct control *control);
 
+void control_set_silence(struct control *control, uint64_t silence_us); /* the 10 s, for tests */
+
+/* Text that is no UTF-8 is sent with `?` in its place. */
 void control_progress(struct control_request *request, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void control_reply(struct control_request *request, json_t *data); /* steals data; NULL: none */

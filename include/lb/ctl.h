@@ -4,7 +4,10 @@
  * stream socket, /run/lbd/INSTANCE/control.
  *
  * Request:  {"verb": "pool add", "pool": "web", "address": "127.0.0.1:8081", "weight": "2"}
- *           "verb" and string members named as in lbctl's table of verbs; a flag word is true.
+ *           The other members are what the verb's usage in lbctl's table names, as strings: IFACE is
+ *           "interface", ADDR:PORT "address", POOL "pool", SIG "signal", NAME "name", tcp "protocol",
+ *           native|generic "mode"; `weight N` is "weight", and so on; a flag word is true ("wait";
+ *           "follow" for -f).
  * Replies:  any number of {"progress": "text"} while a verb that waits goes on, then one of
  *           {"ok": true, "data": ...}          data is what `lbctl -j` prints; absent when none
  *           {"ok": true, "message": "text"}    one line for a person

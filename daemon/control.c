@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "control_client.h"
+#include "lb/ctl.h"
+
+enum {
+	CLIENTS_MAX = 64,
+	READERS_MAX = 32, /* of one user that may only read, so that it cannot lock root out */
+	SILENCE_US = 10 * 1000 * 1000,
+	ACCEPT_RETRY_US = 1000 * 1000,
+};
+
+struct control {
+	struct client_host host; /* first: client_host is all that clients know of it */
+	int fd;
+	char *path;
+	sd_event_source *accept, *retry;
+	struct client *clients[CLIENTS_MAX];
+	unsigned client_count;
+	uid_t owner;
+	gid_t group; /* (gid_t)-1: none */
+};
+
+static bool in_group(int fd, gid_t main_group, gid_t group)
+{
+	gid_t *groups = NULL;
+	socklen_t bytes = 0;
+	bool found = main_group == group;
+
+	/* Fails with ERANGE and tells the length; no supplementary groups: succeeds with 0. */
+	if (found || !getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &bytes) || errno != ERANGE)
+		return found;
+	groups = malloc(bytes);
+	if (groups && !getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &bytes)) {
+		for (size_t i = 0; i < bytes / sizeof(*groups); i++)
+			found |= groups[i] == group;
+	}
+	free(groups);
+	return found;
+}
+
+static bool peer_may_change(const struct control *control, int fd, const struct ucred *peer)
+{
+	if (peer->uid == 0 || peer->uid == geteuid() || peer->uid == control->owner)
+		return true;
+	return control->group != (gid_t)-1 && in_group(fd, peer->gid, control->group);
+}
+
+static unsigned count_of_user(const struct control *control, uid_t uid)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < control->client_count; i++)
+		count += client_uid(control->clients[i]) == uid;
+	return count;
+}
+
+static void accept_one(struct control *control, int fd)
+{
+	static const char full[] =
+		"{\"ok\": false, \"exit\": 1, \"error\": \"too many connections of "
+		"your user; close some\"}\n";
+	struct ucred peer;
+	socklen_t length = sizeof(peer);
+	bool may_change;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length)) {
+		close(fd);
+		return;
+	}
+	may_change = peer_may_change(control, fd, &peer);
+	if (!may_change && count_of_user(control, peer.uid) >= READERS_MAX) {
+		send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		close(fd);
+		return;
+	}
+	if (client_new(&control->host, fd, peer.uid, may_change,
+		       &control->clients[control->client_count]))
+		close(fd);
+	else
+		control->client_count++;
+}
+
+/* Full, or out of descriptors: the rest wait in the accept queue. */
+static void accept_pause(struct control *control, bool retry)
+{
+	sd_event_source_set_enabled(control->accept, SD_EVENT_OFF);
+	if (retry) {
+		sd_event_source_set_time_relative(control->retry, ACCEPT_RETRY_US);
+		sd_event_source_set_enabled(control->retry, SD_EVENT_ONESHOT);
+	}
+}
+
+static int accept_ready(sd_event_source *source, int listener, uint32_t events, void *arg)
+{
+	struct control *control = arg;
+	int fd;
+
+	(void)source, (void)events;
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0)
+		accept_one(control, fd);
+	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		accept_pause(control, true);
+	if (control->client_count == CLIENTS_MAX)
+		accept_pause(control, false);
+	return 0;
+}
+
+static int accept_retry(sd_event_source *source, uint64_t now_us, void *arg)
+{
+	struct control *control = arg;
+
+	(void)source, (void)now_us;
+	if (control->client_count < CLIENTS_MAX)
+		sd_event_source_set_enabled(control->accept, SD_EVENT_ON);
+	return 0;
+}
+
+static void client_closed(struct client_host *host, struct client *client)
+{
+	struct control *control = (struct control *)host;
+
+	for (unsigned i = 0; i < control->client_count; i++) {
+		if (control->clients[i] == client)
+			control->clients[i] = control->clients[--control->client_count];
+	}
+	sd_event_source_set_enabled(control->accept, SD_EVENT_ON);
+}
+
+static int find_owners(struct control *control, const char *owner, const char *group,
+		       struct error *error)
+{
+	struct passwd *user = owner ? getpwnam(owner) : NULL;
+	struct group *members = getgrnam(group ? group : LB_CTL_GROUP);
+
+	if (owner && !user)
+		return error_set(error, -EINVAL, "control: no user `%s`; create it or name another",
+				 owner);
+	if (group && !members)
+		return error_set(error, -EINVAL,
+				 "control: no group `%s`; create it or name another", group);
+	control->owner = user ? user->pw_uid : geteuid();
+	control->group = members ? members->gr_gid : (gid_t)-1;
+	return 0;
+}
+
+/* A socket that a dead lbd left refuses connections; one that a living lbd owns does not. */
+static bool is_answered(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool answered =
+		!connect(fd, (const struct sockaddr *)address, sizeof(*address)) || errno == EAGAIN;
+
+	if (fd >= 0)
+		close(fd);
+	return answered;
+}
+
+static int set_path(const char *path, const char *suffix, struct sockaddr_un *address,
+		    struct error *error)
+{
+	int length;
+
+	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	length = snprintf(address->sun_path, sizeof(address->sun_path), "%s%s", path, suffix);
+	if (length < 0 || (size_t)length >= sizeof(address->sun_path))
+		return error_set(error, -EINVAL,
+				 "control: path %s is longer than a socket's may be", path);
+	return 0;
+}
+
+/* Aside first: the name appears only when its rights are set and it accepts. */
+static int listen_at(struct control *control, const char *path, int mode, struct error *error)
+{
+	struct sockaddr_un address, aside;
+	int result;
+
+	result = set_path(path, "", &address, error);
+	if (!result)
+		result = set_path(path, ".new", &aside, error);
+	if (result)
+		return result;
+	if (is_answered(&address))
+		return error_set(error, -EADDRINUSE,
+				 "another lbd answers at %s: stop it with "
+				 "`lbctl shutdown` or start this one with another -n",
+				 path);
+	unlink(aside.sun_path);
+	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (control->fd < 0 || bind(control->fd, (struct sockaddr *)&aside, sizeof(aside)) ||
+	    chown(aside.sun_path, control->owner, control->group) ||
+	    chmod(aside.sun_path, mode < 0 ? 0666 : mode) || listen(control->fd, SOMAXCONN) ||
+	    rename(aside.sun_path, path)) {
+		result = error_set(error, -errno, "control: cannot listen at %s: %s", path,
+				   strerror(errno));
+		unlink(aside.sun_path);
+	}
+	return result;
+}
+
+static int watch(struct control *control, struct error *error)
+{
+	sd_event *event = control->host.event;
+	int result = sd_event_add_io(event, &control->accept, control->fd, EPOLLIN, accept_ready,
+				     control);
+
+	if (result >= 0)
+		result = sd_event_add_time_relative(event, &control->retry, CLOCK_MONOTONIC,
+						    ACCEPT_RETRY_US, 0, accept_retry, control);
+	if (result < 0)
+		return error_set(error, result, "control: cannot watch its socket: %s",
+				 strerror(-result));
+	return 0;
+}
+
+int control_new(sd_event *event, const char *path, int mode, const char *owner, const char *group,
+		const struct control_handler *handler, void *arg, struct control **out,
+		struct error *error)
+{
+	struct control *control = calloc(1, sizeof(*control));
+	int result;
+
+	if (!control)
+		return error_set(error, -ENOMEM, "control: no memory");
+	control->host = (struct client_host){.event = sd_event_ref(event),
+					     .handler = *handler,
+					     .arg = arg,
+					     .silence_us = SILENCE_US,
+					     .closed = client_closed};
+	control->fd = -1;
+	result = find_owners(control, owner, group, error);
+	if (!result)
+		result = listen_at(control, path, mode, error);
+	if (!result) {
+		control->path = strdup(path);
+		result = control->path ? watch(control, error)
+				       : error_set(error, -ENOMEM, "control: no memory");
+	}
+	if (result)
+		control_free(control);
+	else
+		*out = control;
+	return result;
+}
+
+void control_free(struct control *control)
+{
+	if (!control)
+		return;
+	while (control->client_count)
+		client_free(control->clients[control->client_count - 1]);
+	sd_event_source_disable_unref(control->accept);
+	sd_event_source_disable_unref(control->retry);
+	if (control->path)
+		unlink(control->path);
+	if (control->fd >= 0)
+		close(control->fd);
+	sd_event_unref(control->host.event);
+	free(control->path);
+	free(control);
+}
+
+void control_set_silence(struct control *control, uint64_t silence_us)
+{
+	control->host.silence_us = silence_us;
+}

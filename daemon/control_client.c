@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control_client.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "buffer.h"
+#include "lb/ctl.h"
+
+enum { OUT_BACKLOG_MAX = 4 << 20 }; /* bytes that wait; beyond, nothing more is queued */
+
+struct control_request {
+	struct client *client;
+};
+
+struct client {
+	struct client_host *host;
+	int fd;
+	uid_t uid;
+	bool may_change;
+	bool eof;     /* it will send no more */
+	bool closing; /* answered with an error: what still comes is thrown away */
+	bool failed;  /* of no use any more */
+	struct buffer in, out;
+	struct control_request *request; /* without its final reply */
+	sd_event_source *io, *deadline;
+};
+
+static void client_restart_deadline(struct client *client)
+{
+	sd_event_source_set_time_relative(client->deadline, client->host->silence_us);
+	sd_event_source_set_enabled(client->deadline, SD_EVENT_ONESHOT);
+}
+
+/* Frees it from its own event source soon: the caller may be a verb in the middle of its work. */
+static void client_fail(struct client *client)
+{
+	client->failed = true;
+	sd_event_source_set_time_relative(client->deadline, 0);
+	sd_event_source_set_enabled(client->deadline, SD_EVENT_ONESHOT);
+}
+
+static void client_listen(struct client *client)
+{
+	bool reads = client->closing || (!client->request && !client->out.length);
+	uint32_t events =
+		(reads && !client->eof ? EPOLLIN : 0) | (client->out.length ? EPOLLOUT : 0);
+
+	sd_event_source_set_io_events(client->io, events);
+}
+
+static void client_queue(struct client *client, json_t *message)
+{
+	char *text = message ? json_dumps(message, JSON_COMPACT) : NULL;
+
+	json_decref(message);
+	if (!text || client->out.length > OUT_BACKLOG_MAX ||
+	    buffer_add(&client->out, text, strlen(text)) || buffer_add(&client->out, "\n", 1))
+		client_fail(client);
+	free(text);
+	if (!client->failed)
+		client_listen(client);
+}
+
+static void client_flush(struct client *client)
+{
+	ssize_t sent;
+
+	while (client->out.length) {
+		sent = send(client->fd, client->out.bytes, client->out.length,
+			    MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0) {
+			client->failed |= errno != EAGAIN;
+			return;
+		}
+		buffer_drop(&client->out, sent);
+		if (!client->request && !client->closing)
+			client_restart_deadline(client);
+	}
+}
+
+/* Answers and closes: after its end of file a client may still be sending, so read on till its own. */
+static void client_reject(struct client *client, const char *why)
+{
+	client->closing = true;
+	buffer_drop(&client->in, client->in.length);
+	client_queue(client, json_pack("{s:b, s:s, s:i}", "ok", 0, "error", why, "exit",
+				       (int)LB_CTL_REFUSED));
+	client_flush(client);
+	if (!client->out.length)
+		shutdown(client->fd, SHUT_WR);
+}
+
+static void client_start_request(struct client *client, json_t *message)
+{
+	struct client_host *host = client->host;
+	struct control_request *request = malloc(sizeof(*request));
+
+	if (!request) {
+		client_fail(client);
+		return;
+	}
+	request->client = client;
+	client->request = request;
+	sd_event_source_set_enabled(client->deadline, SD_EVENT_OFF);
+	host->handler.request(host->arg, request, message, client->may_change);
+}
+
+/* Takes one line from the input; false when there is none. */
+static bool client_parse(struct client *client)
+{
+	char *end = client->in.length ? memchr(client->in.bytes, '\n', client->in.length) : NULL;
+	size_t length = end ? (size_t)(end - client->in.bytes) + 1 : 0;
+	json_error_t error;
+	json_t *message;
+	char why[256];
+
+	if (!end && client->in.length < LB_CTL_REQUEST_MAX)
+		return false;
+	if (!end) {
+		snprintf(why, sizeof(why), "request of more than %d bytes", LB_CTL_REQUEST_MAX);
+		client_reject(client, why);
+		return false;
+	}
+	message = json_loadb(client->in.bytes, length, JSON_REJECT_DUPLICATES, &error);
+	buffer_drop(&client->in, length);
+	if (json_is_object(message)) {
+		client_start_request(client, message);
+	} else {
+		snprintf(why, sizeof(why), "request is no JSON object%s%s", message ? "" : ": ",
+			 message ? "" : error.text);
+		client_reject(client, why);
+	}
+	json_decref(message);
+	return true;
+}
+
+static void client_read(struct client *client)
+{
+	char *room = buffer_reserve(&client->in, LB_CTL_REQUEST_MAX - client->in.length);
+	ssize_t got;
+
+	if (!room) {
+		client->failed = true;
+		return;
+	}
+	got = recv(client->fd, room, LB_CTL_REQUEST_MAX - client->in.length, MSG_DONTWAIT);
+	if (got > 0 && !client->closing)
+		client->in.length += got;
+	client->eof |= !got;
+	client->failed |= got < 0 && errno != EAGAIN && errno != EINTR;
+}
+
+static int client_ready(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	struct client *client = arg;
+	bool is_gone = events & (EPOLLHUP | EPOLLERR);
+
+	(void)source, (void)fd;
+	if (is_gone && client->request) {
+		client_free(client);
+		return 0;
+	}
+	client_flush(client);
+	if ((events & EPOLLIN) || is_gone)
+		client_read(client);
+	while (!client->failed && !client->closing && !client->request && !client->out.length &&
+	       client_parse(client))
+		client_flush(client);
+	if (client->closing && !client->out.length)
+		shutdown(client->fd, SHUT_WR);
+	if (client->failed || (client->eof && !client->request && !client->out.length))
+		client_free(client);
+	else
+		client_listen(client);
+	return 0;
+}
+
+static int client_expire(sd_event_source *source, uint64_t now_us, void *arg)
+{
+	(void)source, (void)now_us;
+	client_free(arg);
+	return 0;
+}
+
+int client_new(struct client_host *host, int fd, uid_t uid, bool may_change, struct client **out)
+{
+	struct client *client = calloc(1, sizeof(*client));
+	int error;
+
+	if (!client)
+		return -ENOMEM;
+	client->host = host;
+	client->uid = uid;
+	client->may_change = may_change;
+	client->fd = -1;
+	error = sd_event_add_io(host->event, &client->io, fd, EPOLLIN, client_ready, client);
+	if (error >= 0)
+		error = sd_event_add_time_relative(host->event, &client->deadline, CLOCK_MONOTONIC,
+						   host->silence_us, 0, client_expire, client);
+	if (error < 0) {
+		sd_event_source_disable_unref(client->io);
+		free(client);
+		return error;
+	}
+	client->fd = fd;
+	*out = client;
+	return 0;
+}
+
+void client_free(struct client *client)
+{
+	struct client_host *host = client->host;
+	struct control_request *request = client->request;
+
+	client->request = NULL;
+	if (request)
+		host->handler.gone(host->arg, request);
+	free(request);
+	host->closed(host, client);
+	client_flush(client);
+	sd_event_source_disable_unref(client->io);
+	sd_event_source_disable_unref(client->deadline);
+	close(client->fd);
+	buffer_free(&client->in);
+	buffer_free(&client->out);
+	free(client);
+}
+
+uid_t client_uid(const struct client *client)
+{
+	return client->uid;
+}
+
+/* The request's end: its client may send the next one, which client_ready() takes up. */
+static void request_finish(struct control_request *request, json_t *message)
+{
+	struct client *client = request->client;
+
+	client->request = NULL;
+	free(request);
+	client_restart_deadline(client);
+	client_queue(client, message);
+}
+
+static json_t *text_format(const char *format, va_list args)
+{
+	char *text = NULL;
+	json_t *string;
+
+	if (vasprintf(&text, format, args) < 0)
+		return NULL;
+	string = buffer_json_string(text);
+	free(text);
+	return string;
+}
+
+void control_progress(struct control_request *request, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	client_queue(request->client, json_pack("{s:o}", "progress", text_format(format, args)));
+	va_end(args);
+}
+
+void control_reply(struct control_request *request, json_t *data)
+{
+	if (data)
+		request_finish(request, json_pack("{s:b, s:o}", "ok", 1, "data", data));
+	else
+		request_finish(request, json_pack("{s:b}", "ok", 1));
+}
+
+void control_message(struct control_request *request, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	request_finish(request,
+		       json_pack("{s:b, s:o}", "ok", 1, "message", text_format(format, args)));
+	va_end(args);
+}
+
+void control_refuse(struct control_request *request, int exit_code, const char *text)
+{
+	request_finish(request, json_pack("{s:b, s:o, s:i}", "ok", 0, "error",
+					  buffer_json_string(text), "exit", exit_code));
+}

@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The control socket with a handler that answers what the test wants, over a real socket. */
+#include <errno.h>
+#include <grp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "buffer.h"
+#include "control.h"
+#include "lb/ctl.h"
+
+enum { WAIT_MS = 5000, LINE_BYTES = 1 << 16 };
+
+struct fixture {
+	sd_event *event;
+	struct control *control;
+	char directory[64], path[96];
+	struct control_request *held;
+	unsigned requests, gone;
+	bool may_change;
+};
+
+static void fake_request(void *arg, struct control_request *request, json_t *message,
+			 bool may_change)
+{
+	struct fixture *f = arg;
+	const char *verb = json_string_value(json_object_get(message, "verb"));
+
+	f->requests++;
+	f->may_change = may_change;
+	if (!verb) {
+		control_refuse(request, LB_CTL_REFUSED, "no verb");
+	} else if (!strcmp(verb, "echo")) {
+		control_reply(request, json_incref(message));
+	} else if (!strcmp(verb, "say")) {
+		control_progress(request, "half \xff way");
+		control_message(request, "done %d", 7);
+	} else if (!strcmp(verb, "hold")) {
+		f->held = request;
+	} else if (!strcmp(verb, "flood")) {
+		f->held = request;
+		for (int i = 0; i < 200; i++)
+			control_progress(request, "%065000d", i);
+	} else {
+		control_refuse(request, 4, "unknown verb");
+	}
+}
+
+static void fake_gone(void *arg, struct control_request *request)
+{
+	struct fixture *f = arg;
+
+	assert_ptr_equal(request, f->held);
+	f->held = NULL;
+	f->gone++;
+}
+
+static const struct control_handler handler = {fake_request, fake_gone};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct error error;
+
+	snprintf(f->directory, sizeof(f->directory), "/tmp/lbd-control-XXXXXX");
+	assert_non_null(mkdtemp(f->directory));
+	snprintf(f->path, sizeof(f->path), "%s/control", f->directory);
+	assert_true(sd_event_new(&f->event) >= 0);
+	assert_int_equal(control_new(f->event, f->path, -1, NULL, NULL, &handler, f, &f->control,
+				     &error),
+			 0);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	control_free(f->control);
+	assert_int_equal(access(f->path, F_OK), -1);
+	rmdir(f->directory);
+	sd_event_unref(f->event);
+	free(f);
+	return 0;
+}
+
+static int dial(const struct fixture *f)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", f->path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Sends all and runs the loop meanwhile, as lbd would. */
+static void say(struct fixture *f, int fd, const char *text, size_t size)
+{
+	int64_t end_ms = now_ms() + WAIT_MS;
+	ssize_t sent;
+
+	while (size && now_ms() < end_ms) {
+		sent = send(fd, text, size, MSG_NOSIGNAL);
+		if (sent > 0) {
+			text += sent;
+			size -= sent;
+		}
+		sd_event_run(f->event, 1000);
+	}
+	assert_int_equal(size, 0);
+}
+
+/* Reads to a newline or the end of file; what came, without the newline. */
+static const char *hear(struct fixture *f, int fd)
+{
+	static char line[LINE_BYTES + 1024];
+	int64_t end_ms = now_ms() + WAIT_MS;
+	size_t length = 0;
+	ssize_t got = -1;
+
+	while (now_ms() < end_ms && length < sizeof(line) - 1) {
+		got = recv(fd, line + length, 1, 0);
+		if (got == 0 || (got < 0 && errno != EAGAIN))
+			break;
+		if (got < 0)
+			sd_event_run(f->event, 1000);
+		else if (line[length++] == '\n')
+			break;
+	}
+	if (got < 0 && errno == EAGAIN)
+		fail_msg("nothing came in time");
+	line[length] = 0;
+	if (length && line[length - 1] == '\n')
+		line[length - 1] = 0;
+	return line;
+}
+
+static void run_until(struct fixture *f, const unsigned *counter, unsigned value)
+{
+	int64_t end_ms = now_ms() + WAIT_MS;
+
+	while (*counter != value && now_ms() < end_ms)
+		sd_event_run(f->event, 10000);
+	assert_int_equal(*counter, value);
+}
+
+static const struct exchange {
+	const char *name, *request, *reply;
+	bool closes;
+} exchanges[] = {
+	{"data", "{\"verb\": \"echo\"}\n", "{\"ok\":true,\"data\":{\"verb\":\"echo\"}}", false},
+	{"refusal", "{\"verb\": \"x\"}\n", "{\"ok\":false,\"error\":\"unknown verb\",\"exit\":4}",
+	 false},
+	{"progress, no UTF-8", "{\"verb\": \"say\"}\n", "{\"progress\":\"half ? way\"}", false},
+	{"no verb", "{}\n", "{\"ok\":false,\"error\":\"no verb\",\"exit\":1}", false},
+	{"no object", "[1]\n", "{\"ok\":false,\"error\":\"request is no JSON object\",\"exit\":1}",
+	 true},
+	{"garbage", "\x01\xff\n", "{\"ok\":false,\"error\":\"request is no JSON object: ", true},
+	{"empty line", "\n", "{\"ok\":false,\"error\":\"request is no JSON object: ", true},
+	{"twice a member", "{\"verb\": 1, \"verb\": 2}\n",
+	 "{\"ok\":false,\"error\":\"request is no JSON object: duplicate object key", true},
+};
+
+static void test_exchanges(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(exchanges) / sizeof(*exchanges); i++) {
+		const struct exchange *row = &exchanges[i];
+		int fd = dial(f);
+		const char *reply;
+
+		say(f, fd, row->request, strlen(row->request));
+		reply = hear(f, fd);
+		if (strncmp(reply, row->reply, strlen(row->reply)))
+			fail_msg("%s: got %s", row->name, reply);
+		if (row->closes)
+			assert_string_equal(hear(f, fd), "");
+		close(fd);
+	}
+}
+
+static void test_pipelined(void **state)
+{
+	static const char text[] = "{\"verb\":\"hold\"}\n{\"verb\":\"say\"}\n{\"verb\":\"ech";
+	struct fixture *f = *state;
+	int fd = dial(f);
+
+	say(f, fd, text, sizeof(text) - 1);
+	run_until(f, &f->requests, 1);
+	sd_event_run(f->event, 1000);
+	assert_int_equal(f->requests, 1); /* one at a time */
+	control_reply(f->held, NULL);
+	assert_string_equal(hear(f, fd), "{\"ok\":true}");
+	assert_string_equal(hear(f, fd), "{\"progress\":\"half ? way\"}");
+	assert_string_equal(hear(f, fd), "{\"ok\":true,\"message\":\"done 7\"}");
+	say(f, fd, "o\"}\n", 4);
+	assert_string_equal(hear(f, fd), "{\"ok\":true,\"data\":{\"verb\":\"echo\"}}");
+	close(fd);
+}
+
+static void test_half_closed(void **state)
+{
+	static const char text[] = "{\"verb\":\"echo\"}\n{\"verb\":\"say\"}\n";
+	struct fixture *f = *state;
+	int fd = dial(f);
+
+	say(f, fd, text, sizeof(text) - 1);
+	shutdown(fd, SHUT_WR);
+	assert_string_equal(hear(f, fd), "{\"ok\":true,\"data\":{\"verb\":\"echo\"}}");
+	hear(f, fd);
+	assert_string_equal(hear(f, fd), "{\"ok\":true,\"message\":\"done 7\"}");
+	assert_string_equal(hear(f, fd), "");
+	close(fd);
+}
+
+static void test_one_mebibyte(void **state)
+{
+	struct fixture *f = *state;
+	size_t size = 1 << 20;
+	char *text = malloc(size);
+	int fd = dial(f);
+
+	memset(text, 'x', size);
+	say(f, fd, text, size); /* all of it is taken, so that the error arrives */
+	assert_string_equal(hear(f, fd), "{\"ok\":false,\"error\":\"request of more than 65536 "
+					 "bytes\",\"exit\":1}");
+	assert_string_equal(hear(f, fd), "");
+	assert_int_equal(f->requests, 0);
+	close(fd);
+	free(text);
+}
+
+static void test_largest(void **state)
+{
+	static const char head[] = "{\"verb\":\"x\",\"pad\":\"";
+	struct fixture *f = *state;
+	char *text = malloc(LB_CTL_REQUEST_MAX);
+	int fd = dial(f);
+
+	memset(text, 'x', LB_CTL_REQUEST_MAX);
+	memcpy(text, head, sizeof(head) - 1);
+	memcpy(text + LB_CTL_REQUEST_MAX - 3, "\"}\n", 3);
+	say(f, fd, text, LB_CTL_REQUEST_MAX);
+	assert_string_equal(hear(f, fd), "{\"ok\":false,\"error\":\"unknown verb\",\"exit\":4}");
+	close(fd);
+	free(text);
+}
+
+static void test_silence(void **state)
+{
+	struct fixture *f = *state;
+	int half, mute, waiting;
+
+	control_set_silence(f->control, 50000);
+	half = dial(f);
+	mute = dial(f);
+	waiting = dial(f);
+	say(f, half, "{\"verb\":", 8);
+	say(f, waiting, "{\"verb\":\"hold\"}\n", 16);
+	assert_string_equal(hear(f, half), "");
+	assert_string_equal(hear(f, mute), "");
+	assert_non_null(f->held); /* who waits for lbd is not silent */
+	control_reply(f->held, NULL);
+	assert_string_equal(hear(f, waiting), "{\"ok\":true}");
+	close(half);
+	close(mute);
+	close(waiting);
+}
+
+static void test_gone(void **state)
+{
+	struct fixture *f = *state;
+	int fd = dial(f);
+
+	say(f, fd, "{\"verb\":\"hold\"}\n", 16);
+	run_until(f, &f->requests, 1);
+	close(fd);
+	run_until(f, &f->gone, 1);
+}
+
+static void test_slow_reader(void **state)
+{
+	struct fixture *f = *state;
+	int fd = dial(f);
+
+	say(f, fd, "{\"verb\":\"flood\"}\n", 17); /* 13 MB that it does not read */
+	run_until(f, &f->gone, 1);
+	close(fd);
+}
+
+/* All ask at once and wait; whoever has its reply leaves and makes room for another. */
+static void test_thousand(void **state)
+{
+	enum { COUNT = 1000 };
+	struct fixture *f = *state;
+	int fds[COUNT];
+
+	for (int i = 0; i < COUNT; i++) {
+		fds[i] = dial(f);
+		assert_int_equal(send(fds[i], "{\"verb\":\"echo\"}\n", 16, 0), 16);
+	}
+	run_until(f, &f->requests, 64);
+	for (int i = 0; i < 100; i++)
+		sd_event_run(f->event, 0);
+	assert_int_equal(f->requests, 64); /* the rest wait */
+	for (int i = 0; i < COUNT; i++) {
+		assert_string_equal(hear(f, fds[i]), "{\"ok\":true,\"data\":{\"verb\":\"echo\"}}");
+		close(fds[i]);
+	}
+	assert_int_equal(f->requests, COUNT);
+}
+
+static void test_taken(void **state)
+{
+	struct fixture *f = *state;
+	struct control *second = NULL;
+	struct error error;
+
+	assert_int_equal(control_new(f->event, f->path, -1, NULL, NULL, &handler, f, &second,
+				     &error),
+			 -EADDRINUSE);
+	assert_non_null(strstr(error.text, "another lbd answers at /tmp/lbd-control-"));
+	assert_int_equal(access(f->path, F_OK), 0);
+}
+
+static void test_left_behind(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct control *second = NULL;
+	struct error error;
+	struct stat st;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(path, sizeof(path), "%s/dead", f->directory);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%.100s", path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	close(fd);
+	assert_int_equal(
+		control_new(f->event, path, 0640, NULL, NULL, &handler, f, &second, &error), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	control_free(second);
+}
+
+static const struct refusal {
+	const char *path, *owner, *group, *text;
+} refusals[] = {
+	{"/tmp/x", "no-such-user", NULL, "control: no user `no-such-user`"},
+	{"/tmp/x", NULL, "no-such-group", "control: no group `no-such-group`"},
+	{"/nonexistent/control", NULL, NULL, "control: cannot listen at /nonexistent/control: No "},
+	{"/tmp/a-path-that-is-longer-than-the-one-hundred-and-eight-bytes-which-the-address-of-a-"
+	 "unix-socket-has-room-for",
+	 NULL, NULL, "control: path /tmp/a-path-that"},
+};
+
+static void test_refusals(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
+		const struct refusal *row = &refusals[i];
+		struct control *control = NULL;
+		struct error error;
+
+		assert_true(control_new(f->event, row->path, -1, row->owner, row->group, &handler,
+					f, &control, &error) < 0);
+		if (strncmp(error.text, row->text, strlen(row->text)))
+			fail_msg("%s: got %s", row->text, error.text);
+		assert_null(control);
+	}
+}
+
+/* Connects as nobody in these groups: the credentials that count are those at connect(2). */
+static int dial_as(const char *path, gid_t main_group, gid_t extra_group)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	assert_int_equal(setgroups(1, &extra_group), 0);
+	assert_int_equal(setegid(main_group), 0);
+	assert_int_equal(seteuid(65534), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(setegid(0), 0);
+	assert_int_equal(setgroups(0, NULL), 0);
+	return fd;
+}
+
+static void test_rights(void **state)
+{
+	static const struct {
+		gid_t main_group, extra_group;
+		bool may_change;
+	} rows[] = {{65534, 65534, false}, {65534, 1, true}, {1, 65534, true}};
+	struct fixture *f = *state;
+	struct control *control;
+	struct error error;
+	char path[104];
+
+	if (geteuid())
+		skip();
+	snprintf(path, sizeof(path), "%s/rights", f->directory);
+	assert_int_equal(chmod(f->directory, 0755), 0);
+	assert_int_equal(
+		control_new(f->event, path, -1, NULL, "daemon", &handler, f, &control, &error), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		int fd = dial_as(path, rows[i].main_group, rows[i].extra_group);
+
+		f->requests = 0;
+		say(f, fd, "{\"verb\":\"echo\"}\n", 16);
+		run_until(f, &f->requests, 1);
+		assert_int_equal(f->may_change, rows[i].may_change);
+		close(fd);
+	}
+	control_free(control);
+}
+
+/* One who may only read cannot take all the places. */
+static void test_readers(void **state)
+{
+	enum { COUNT = 33 };
+	struct fixture *f = *state;
+	int fds[COUNT];
+	int mine;
+
+	if (geteuid())
+		skip();
+	assert_int_equal(chmod(f->directory, 0755), 0);
+	for (int i = 0; i < COUNT; i++)
+		fds[i] = dial_as(f->path, 65534, 65534);
+	assert_string_equal(hear(f, fds[COUNT - 1]),
+			    "{\"ok\": false, \"exit\": 1, \"error\": \"too many connections of "
+			    "your user; close some\"}");
+	mine = dial(f);
+	say(f, mine, "{\"verb\":\"echo\"}\n", 16);
+	assert_string_equal(hear(f, mine), "{\"ok\":true,\"data\":{\"verb\":\"echo\"}}");
+	close(mine);
+	for (int i = 0; i < COUNT; i++)
+		close(fds[i]);
+}
+
+static void test_strings(void **state)
+{
+	static const char *const rows[][2] = {{"plain", "plain"},
+					      {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
+					      {"cut \xc3", "cut ?"},
+					      {"\xe2\x82\xac \xe2\x82", "\xe2\x82\xac ??"},
+					      {"\xc0\x80\xed\xa0\x80", "?????"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		json_t *string = buffer_json_string(rows[i][0]);
+
+		assert_string_equal(json_string_value(string), rows[i][1]);
+		json_decref(string);
+	}
+}
+
+#define WITH_SOCKET(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_SOCKET(test_exchanges),    WITH_SOCKET(test_pipelined),
+		WITH_SOCKET(test_half_closed),  WITH_SOCKET(test_one_mebibyte),
+		WITH_SOCKET(test_largest),      WITH_SOCKET(test_silence),
+		WITH_SOCKET(test_gone),         WITH_SOCKET(test_slow_reader),
+		WITH_SOCKET(test_thousand),     WITH_SOCKET(test_taken),
+		WITH_SOCKET(test_left_behind),  WITH_SOCKET(test_refusals),
+		WITH_SOCKET(test_rights),       WITH_SOCKET(test_readers),
+		cmocka_unit_test(test_strings),
+	};
+
+	return cmocka_run_group_tests_name("control", tests, NULL, NULL);
+}

@@ -108,12 +108,25 @@ struct lb_load {
 /* Socket storage of a listener, inherited by the connections that it accepts. */
 struct lb_owner {
 	__u16 backend;
-	__u16 pad;
+	__u16 counted; /* 1 in a connection that `loads` counts as active; lbd writes 0 */
 	__u32 generation;
 };
 
 /* Index of `listeners`, a SOCKMAP: a backend may own a listener of each family. */
 #define LB_LISTENER(backend, is_v6) ((__u32)(backend)*2 + !!(is_v6))
+
+/*
+ * Index of the sink of each family in `listeners`: a listening socket of lbd's own that discards what it
+ * gets, because a program of sk_lookup can refuse (a reset) but not drop in silence.  To make one: bind
+ * it to port 0 of a loopback address, attach the classic filter { BPF_STMT(BPF_RET | BPF_K, 0) } with
+ * SO_ATTACH_FILTER, listen, put it there.  One dual-stack socket may serve both.  With no sink steer
+ * refuses what finds all backends at max_connections.
+ */
+#define LB_SINK(is_v6)       ((__u32)LB_MAX_BACKENDS * 2 + !!(is_v6))
+#define LB_LISTENERS_ENTRIES (LB_MAX_BACKENDS * 2 + 2)
+
+/* `service_ports`: one element, bit port % 8 of byte port / 8 (host order) for each port of `services`. */
+enum { LB_SERVICE_PORTS_BYTES = 65536 / 8 };
 
 enum lb_handover_state {
 	LB_HANDOVER_USED = 0,  /* kept for the ACK of a SYN cookie */

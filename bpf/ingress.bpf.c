@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/*
+ * ingress: an XDP program on each attached interface.  It admits, counts, and chooses a backend for the
+ * first segment of a connection; what it chose, steer delivers.
+ */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "choose.h"
+#include "count.h"
+#include "parse.h"
+#include "service.h"
+
+static __always_inline int ingress_choose(const struct lb_service *service, const struct flow *flow)
+{
+	__u64 hash = choose_hash(flow);
+	int backend = choose(service->pool, flow, hash);
+
+	if (backend == PICK_MAX_CONNECTIONS)
+		return LB_INGRESS_MAX_CONNECTIONS;
+	if (backend < 0)
+		return LB_INGRESS_NO_BACKEND; /* steer says so to the client */
+	handover_write(hash, backend, LB_HANDOVER_FRESH);
+	return LB_INGRESS_CHOSEN;
+}
+
+static __always_inline void ingress_count_drop(__u16 service, int reason)
+{
+	struct lb_service_count *count = count_service(service);
+
+	if (count && reason == LB_INGRESS_DENIED)
+		count->denied++;
+	if (count && reason == LB_INGRESS_MAX_CONNECTIONS)
+		count->dropped++;
+}
+
+static __always_inline int ingress_decide(struct xdp_md *ctx)
+{
+	const struct lb_service *service;
+	struct flow flow;
+	int reason = parse(ctx, &flow);
+
+	if (reason != PARSED)
+		return reason;
+	if (!service_has_port(flow.service_port))
+		return LB_INGRESS_NO_SERVICE;
+	service = service_find(&flow);
+	if (!service)
+		return LB_INGRESS_NO_SERVICE;
+	if (!flow.is_first)
+		return LB_INGRESS_ESTABLISHED;
+	if (service_admits(service, &flow))
+		reason = ingress_choose(service, &flow);
+	else
+		reason = LB_INGRESS_DENIED;
+	ingress_count_drop(service->id, reason);
+	return reason;
+}
+
+SEC("xdp.frags")
+int ingress(struct xdp_md *ctx)
+{
+	int reason = ingress_decide(ctx);
+
+	count_reason(reason);
+	/* In silence: a full pool has room at the client's retry, and the denied learn nothing. */
+	if (reason == LB_INGRESS_DENIED || reason == LB_INGRESS_MAX_CONNECTIONS)
+		return XDP_DROP;
+	return XDP_PASS;
+}
+
+char _license[] SEC("license") = "GPL";

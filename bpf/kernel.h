@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * The few kernel structures that we read, relocated at load time (CO-RE), so that building needs no
+ * BTF of the build machine.
+ */
+#ifndef LB_KERNEL_H
+#define LB_KERNEL_H
+
+#include <linux/types.h>
+
+#define LB_RELOCATED __attribute__((preserve_access_index))
+
+typedef struct {
+	int counter;
+} LB_RELOCATED atomic_t;
+
+struct sock_reuseport {
+	unsigned int synq_overflow_ts; /* jiffies */
+} LB_RELOCATED;
+
+struct sock_common {
+	unsigned char skc_ipv6only : 1;
+} LB_RELOCATED;
+
+struct sock {
+	struct sock_common __sk_common;
+	__u32 sk_ack_backlog; /* connections in the accept queue */
+	struct sock_reuseport *sk_reuseport_cb;
+} LB_RELOCATED;
+
+struct inet_sock {
+	struct sock sk;
+} LB_RELOCATED;
+
+struct request_sock_queue {
+	atomic_t qlen; /* handshakes under way */
+} LB_RELOCATED;
+
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+	struct request_sock_queue icsk_accept_queue;
+} LB_RELOCATED;
+
+struct tcp_options_received {
+	int ts_recent_stamp; /* of a listener: jiffies when it last sent a SYN cookie */
+} LB_RELOCATED;
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	struct tcp_options_received rx_opt;
+} LB_RELOCATED;
+
+#endif

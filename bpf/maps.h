@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * All maps.  Each program's object defines those that it sees; being weak they become one when the
+ * objects are linked.  Keys and values: lb/abi.h.
+ */
+#ifndef LB_MAPS_H
+#define LB_MAPS_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "lb/abi.h"
+
+#define LB_MAP __weak SEC(".maps")
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, LB_MAX_LISTENS);
+	__type(key, struct lb_endpoint);
+	__type(value, struct lb_service);
+} services LB_MAP;
+
+struct service_ports {
+	__u8 bits[LB_SERVICE_PORTS_BYTES];
+};
+
+/* Most packets are for no service: one bit says so before any key is built. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct service_ports);
+} service_ports LB_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LB_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct lb_pool);
+} pools LB_MAP;
+
+/*
+ * A ring of its own size for each pool, swapped whole.  Mappable, so that a ring is filled by one mmap
+ * before it is put in place; the flags of every inner map must be these.
+ */
+struct ring {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
+	__uint(key_size,
+	       sizeof(__u32)); /* sizes: the linker of libbpf 1.1 loses an inner map's types */
+	__uint(value_size, sizeof(struct lb_ring_chunk));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, LB_MAX_SERVICES);
+	__type(key, __u32);
+	__array(values, struct ring);
+} rings LB_MAP;
+
+/* Turns taken, of round_robin. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LB_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, __u64);
+} cursors LB_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LB_MAX_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct lb_backend);
+} backends LB_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LB_MAX_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct lb_load);
+} loads LB_MAP;
+
+/* A listener's bound address to the backend's id.  Room for several addresses of each. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4 * LB_MAX_BACKENDS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct lb_endpoint);
+	__type(value, __u32);
+} backend_ids LB_MAP;
+
+/* Values of 8 bytes, so that lbd may look up which socket is there by its cookie. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKMAP);
+	__uint(max_entries, LB_LISTENERS_ENTRIES);
+	__type(key, __u32);
+	__type(value, __u64);
+} listeners LB_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct lb_owner);
+} owners LB_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LB_HANDOVER_ENTRIES);
+	__type(key, __u32);
+	__type(value, struct lb_handover);
+} handover LB_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, LB_MAX_ACL);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct lb_acl_key);
+	__type(value, __u8);
+} acl LB_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LB_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct lb_service_count);
+} service_counts LB_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LB_REASON_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} reasons LB_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, LB_EVENTS_BYTES);
+} events LB_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_meta);
+} meta LB_MAP;
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * The choice of a backend, in pure integers: ingress and steer inline it, the unit tests compile it
+ * with gcc.  What it has to look up, the includer supplies in two functions, declared below.
+ *
+ * Every scheduler is the same walk: candidates in an order that the scheduler names, until enough of
+ * them were eligible; the least loaded of those is it.  maglev, source_hash and round_robin want one,
+ * random two, least_load eight, or all of a small pool.  Candidates come from places in the ring, and in
+ * a small pool, after those, from its members, so that a single live one is always found.
+ */
+#ifndef LB_PICK_H
+#define LB_PICK_H
+
+#include <stdbool.h>
+
+#include "lb/abi.h"
+
+enum {
+	PICK_BEST_OF = 8,      /* least_load in a large pool */
+	PICK_PROBES = 64,      /* places in the ring of a large pool */
+	PICK_PROBES_SMALL = 4, /* then its members are gone through */
+	PICK_CANDIDATES = PICK_PROBES + LB_POOL_MEMBERS,
+	PICK_NO_BACKEND = -1,
+	PICK_MAX_CONNECTIONS = -2,
+};
+
+struct pick_load {
+	__u32 queue;           /* connections that wait for accept(2) */
+	__u32 connections;     /* established ones and handshakes */
+	__u32 max_connections; /* 0: no limit */
+	__u32 weight;
+};
+
+struct pick_source;
+
+/* False: it may not be chosen, or has no listener. */
+static __always_inline bool pick_look(struct pick_source *source, __u16 backend,
+				      struct pick_load *load);
+/* LB_BACKEND_NONE when there is no such place. */
+static __always_inline __u16 pick_ring(struct pick_source *source, __u32 place);
+
+/* Murmur-like: all bits of both depend on all bits of the result. */
+static __always_inline __u32 pick_mix(__u32 hash, __u32 i)
+{
+	__u64 x = (hash + (__u64)i * 0x9e3779b97f4a7c15ULL) * 0xd6e8feb86659fd93ULL;
+
+	x ^= x >> 32;
+	x *= 0x9fb21c651e98df25ULL;
+	return x >> 32;
+}
+
+/* 0..n-1 from a uniform hash: a product for a division (Lemire, TOMACS 2019). */
+static __always_inline __u32 pick_scale(__u32 hash, __u32 n)
+{
+	return (__u64)hash * n >> 32;
+}
+
+static __always_inline __u32 pick_place(const struct lb_pool *pool, __u32 hash, __u64 turn, __u32 i)
+{
+	if (i)
+		return pick_scale(pick_mix(hash, i), pool->ring_entries);
+	if (pool->scheduler == LB_ROUND_ROBIN)
+		return turn % pool->ring_entries;
+	return pick_scale(hash, pool->ring_entries);
+}
+
+/* <0: a has less load for its weight than b, 0: as much. */
+static __always_inline int pick_compare(const struct pick_load *a, const struct pick_load *b)
+{
+	__u64 left = (__u64)a->queue * b->weight, right = (__u64)b->queue * a->weight;
+
+	if (left == right) {
+		left = (__u64)a->connections * b->weight;
+		right = (__u64)b->connections * a->weight;
+	}
+	return left < right ? -1 : left > right;
+}
+
+static __always_inline bool pick_is_full(const struct pick_load *load)
+{
+	return load->max_connections && load->connections >= load->max_connections;
+}
+
+static __always_inline __u32 pick_wanted(const struct lb_pool *pool)
+{
+	__u32 wanted = 1;
+
+	if (pool->scheduler == LB_LEAST_LOAD)
+		wanted = pool->count <= LB_POOL_MEMBERS ? LB_POOL_MEMBERS : PICK_BEST_OF;
+	else if (pool->scheduler == LB_RANDOM)
+		wanted = 2;
+	return wanted < pool->count ? wanted : pool->count;
+}
+
+static __always_inline __u32 pick_probes(const struct lb_pool *pool)
+{
+	if (!pool->ring_entries)
+		return 0;
+	if (pool->count > LB_POOL_MEMBERS)
+		return PICK_PROBES;
+	return pool->scheduler == LB_LEAST_LOAD ? 0 : PICK_PROBES_SMALL;
+}
+
+/* Member i of a small pool, beginning where the hash says. */
+static __always_inline __u16 pick_member(const struct lb_pool *pool, __u32 hash, __u32 i)
+{
+	__u32 member = pick_scale(hash, pool->count) + i;
+
+	if (member >= pool->count)
+		member -= pool->count;
+	return pool->members[member & (LB_POOL_MEMBERS - 1)];
+}
+
+/* Of one choice.  Start, step until it says so or PICK_CANDIDATES times, read `best`. */
+struct pick {
+	struct pick_source *source;
+	const struct lb_pool *pool;
+	__u64 turn; /* of round_robin */
+	__u32 hash;
+	__u32 probes;          /* the first so many candidates come from the ring */
+	__u32 wanted;          /* eligible ones still to be seen */
+	__u32 tied;            /* shares of those as good as the best */
+	int best;              /* id, or PICK_MAX_CONNECTIONS, or PICK_NO_BACKEND */
+	struct pick_load load; /* the best one's */
+};
+
+static __always_inline void pick_start(struct pick *p)
+{
+	p->probes = pick_probes(p->pool);
+	p->wanted = pick_wanted(p->pool);
+	p->tied = 0;
+	p->best = PICK_NO_BACKEND;
+}
+
+/*
+ * Equal loads are told apart by the hash.  Members of a small pool win in proportion to their weight:
+ * each in its turn replaces the ones before it with probability weight / (sum of weights so far).  In a
+ * ring the weight is in how often a backend is met.
+ */
+static __always_inline bool pick_is_better(struct pick *p, __u16 backend,
+					   const struct pick_load *load)
+{
+	int order = p->best >= 0 ? pick_compare(load, &p->load) : -1;
+	__u32 share = p->probes ? 1 : load->weight;
+
+	if (order > 0)
+		return false;
+	p->tied = order < 0 ? share : p->tied + share;
+	return order < 0 || pick_scale(pick_mix(p->hash, backend), p->tied) < share;
+}
+
+/* Looks at candidate i; true: done. */
+static __always_inline bool pick_step(struct pick *p, __u32 i)
+{
+	struct pick_load load;
+	__u16 backend;
+
+	if (i < p->probes)
+		backend = pick_ring(p->source, pick_place(p->pool, p->hash, p->turn, i));
+	else if (p->pool->count <= LB_POOL_MEMBERS && i - p->probes < p->pool->count)
+		backend = pick_member(p->pool, p->hash, i - p->probes);
+	else
+		return true;
+	if (backend == p->best || !pick_look(p->source, backend, &load))
+		return false;
+	if (pick_is_full(&load)) {
+		if (p->best < 0)
+			p->best = PICK_MAX_CONNECTIONS;
+		return false;
+	}
+	if (pick_is_better(p, backend, &load)) {
+		p->best = backend;
+		p->load = load;
+	}
+	return !--p->wanted;
+}
+
+#endif

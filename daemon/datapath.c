@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Opening and closing: programs, pins, and the links that are not of an interface.  Links are held as
+ * descriptors: libbpf's struct bpf_link has no XDP flags.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "datapath_internal.h"
+#include "log.h"
+
+static int check_btf(struct error *error)
+{
+	if (!access("/sys/kernel/btf/vmlinux", R_OK))
+		return 0;
+	return error_set(error, -ENOENT,
+			 "/sys/kernel/btf/vmlinux: %s; lbd needs a kernel built with "
+			 "CONFIG_DEBUG_INFO_BTF=y (as those of Debian, Ubuntu and Fedora are)",
+			 strerror(errno));
+}
+
+static int netns_cookie(uint64_t *cookie)
+{
+	socklen_t length = sizeof(*cookie);
+	int err = 0, fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, cookie, &length))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* The kernel's HZ: its coarse clocks move once a tick. */
+static uint32_t jiffies_per_second(void)
+{
+	struct timespec tick;
+
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) || tick.tv_sec || !tick.tv_nsec)
+		return 1000;
+	return (1000000000 + tick.tv_nsec / 2) / tick.tv_nsec;
+}
+
+/* Every map but those of constants, which belong to one load of the programs. */
+static int set_pin_paths(struct datapath *dp)
+{
+	char path[PATH_BYTES];
+	struct bpf_map *map;
+	int err = 0;
+
+	bpf_object__for_each_map(map, dp->skel->obj)
+	{
+		if (bpf_map__is_internal(map))
+			continue;
+		pins_path(path, dp->instance, "maps", bpf_map__name(map));
+		err = bpf_map__set_pin_path(map, path);
+		if (err)
+			break;
+	}
+	return err;
+}
+
+static int load_failed(const struct datapath *dp, struct error *error, int err)
+{
+	char path[PATH_BYTES];
+	const char *said = libbpf_captured();
+
+	if (err == -EPERM || err == -EACCES)
+		return error_set(
+			error, err,
+			"cannot load the BPF programs: %s (%s); lbd must run as root, or with "
+			"CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN, and a container's seccomp "
+			"profile must allow bpf(2)",
+			strerror(-err), said);
+	if (strstr(said, "reuse pinned map"))
+		return error_set(error, err,
+				 "cannot adopt the pinned maps: %s; `rm -r %s` ends their steering "
+				 "(workers go on), then start again",
+				 said, pins_path(path, dp->instance, NULL, NULL));
+	return error_set(error, err, "cannot load the BPF programs: %s (%s)", strerror(-err), said);
+}
+
+static int load(struct datapath *dp, struct error *error)
+{
+	uint64_t cookie;
+	int err;
+
+	libbpf_capture();
+	dp->skel = lb__open();
+	if (!dp->skel)
+		return load_failed(dp, error, -errno);
+	err = netns_cookie(&cookie);
+	if (err)
+		return error_set(error, err, "SO_NETNS_COOKIE: %s; lbd needs Linux 5.14 or later",
+				 strerror(-err));
+	dp->skel->rodata->netns_cookie = cookie;
+	dp->skel->rodata->jiffies_per_second = jiffies_per_second();
+	maps_prepare(dp);
+	err = set_pin_paths(dp);
+	if (!err)
+		err = lb__load(dp->skel);
+	return err ? load_failed(dp, error, err) : 0;
+}
+
+/* Attaches a program and pins the link. */
+static int link_make(struct datapath *dp, const char *name, const struct bpf_program *program,
+		     int target, enum bpf_attach_type type)
+{
+	char path[PATH_BYTES];
+	int err, link = bpf_link_create(bpf_program__fd(program), target, type, NULL);
+
+	if (link < 0)
+		return link;
+	err = bpf_obj_pin(link, pins_path(path, dp->instance, "links", name));
+	if (!err)
+		return link;
+	close(link);
+	return err;
+}
+
+/* The pinned link with the new program; -ENOENT: there is none, or its target is gone. */
+static int link_adopt(struct datapath *dp, const char *name, const struct bpf_program *program)
+{
+	char path[PATH_BYTES];
+	int err, link = bpf_obj_get(pins_path(path, dp->instance, "links", name));
+
+	if (link < 0)
+		return link;
+	err = bpf_link_update(link, bpf_program__fd(program), NULL);
+	if (!err)
+		return link;
+	close(link);
+	if (err != -ENOLINK)
+		return err;
+	unlink(path);
+	return -ENOENT;
+}
+
+/* Is the link's namespace another than ours?  Returns that one's inode, or 0. */
+static uint32_t other_netns(const struct datapath *dp, int netns)
+{
+	char path[PATH_BYTES];
+	struct bpf_link_info info = {0};
+	uint32_t length = sizeof(info);
+	struct stat st;
+	int link = bpf_obj_get(pins_path(path, dp->instance, "links", "steer"));
+
+	if (link < 0)
+		return 0;
+	if (bpf_obj_get_info_by_fd(link, &info, &length) || fstat(netns, &st))
+		info.netns.netns_ino = 0;
+	close(link);
+	return info.netns.netns_ino == st.st_ino ? 0 : info.netns.netns_ino;
+}
+
+static int attach_steer(struct datapath *dp, struct error *error)
+{
+	int netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	uint32_t other;
+	int err = 0;
+
+	if (netns < 0)
+		return error_set(error, -errno, "/proc/self/ns/net: %s", strerror(errno));
+	other = other_netns(dp, netns);
+	if (other) {
+		err = error_set(
+			error, -EEXIST,
+			"instance %s steers another network namespace (net:[%u]); start this "
+			"lbd with another name, `lbd -n NAME`",
+			dp->instance, other);
+		goto out;
+	}
+	dp->steer = link_adopt(dp, "steer", dp->skel->progs.steer);
+	if (dp->steer == -ENOENT)
+		dp->steer = link_make(dp, "steer", dp->skel->progs.steer, netns, BPF_SK_LOOKUP);
+	if (dp->steer < 0)
+		err = error_set(error, dp->steer,
+				"cannot attach steer to the network namespace: %s; lbd needs Linux "
+				"5.9 or later with CONFIG_BPF_SYSCALL and CONFIG_INET",
+				strerror(-dp->steer));
+out:
+	close(netns);
+	return err;
+}
+
+/* Without track lbd is poorer, but of use. */
+static void attach_track(struct datapath *dp)
+{
+	const char *why =
+		"cgroup v2 is not mounted (`mount -t cgroup2 none /sys/fs/cgroup/unified`)";
+	int cgroup;
+
+	dp->track = link_adopt(dp, "track", dp->skel->progs.track);
+	if (dp->track != -ENOENT)
+		goto out;
+	cgroup = cgroup_root_open();
+	if (cgroup < 0)
+		goto out;
+	dp->track = link_make(dp, "track", dp->skel->progs.track, cgroup, BPF_CGROUP_SOCK_OPS);
+	close(cgroup);
+out:
+	if (dp->track >= 0)
+		return;
+	if (dp->track != -ENOENT)
+		why = strerror(-dp->track);
+	log_warning(
+		"connections are not tracked: %s; listeners are found by looking for them, not at "
+		"listen(2), open connections are not counted, and least_load sees accept queues "
+		"only",
+		why);
+}
+
+/* Last of all: from here on the pins are a whole set. */
+static int write_version(struct datapath *dp)
+{
+	struct lb_meta meta = {.abi_version = LB_ABI_VERSION};
+	uint32_t key = 0;
+
+	return bpf_map_update_elem(bpf_map__fd(dp->skel->maps.meta), &key, &meta, BPF_ANY);
+}
+
+static int on_event(void *arg, void *data, size_t size)
+{
+	struct datapath *dp = arg;
+
+	if (size >= sizeof(struct lb_event))
+		dp->event(dp->event_arg, data);
+	return 0;
+}
+
+static int open_rest(struct datapath *dp, struct error *error)
+{
+	int err;
+
+	attach_track(dp);
+	dp->events = ring_buffer__new(bpf_map__fd(dp->skel->maps.events), on_event, dp, NULL);
+	err = dp->events ? maps_open(dp) : -errno;
+	if (!err)
+		err = sinks_open(dp);
+	if (!err)
+		err = write_version(dp);
+	return err ? error_set(error, err, "cannot prepare the maps: %s", strerror(-err)) : 0;
+}
+
+int datapath_open(const char *instance, struct datapath **out, struct error *error)
+{
+	struct datapath *dp = calloc(1, sizeof(*dp));
+	int err;
+
+	if (!dp)
+		return error_set(error, -ENOMEM, "out of memory");
+	dp->steer = dp->track = dp->sinks[0] = dp->sinks[1] = -1;
+	snprintf(dp->instance, sizeof(dp->instance), "%s", instance);
+	err = check_btf(error);
+	if (!err)
+		err = pins_prepare(instance, error);
+	dp->adopted = err > 0;
+	if (err >= 0)
+		err = load(dp, error);
+	if (!err)
+		err = attach_steer(dp, error);
+	if (!err)
+		err = xdp_adopt(dp, error);
+	if (!err)
+		err = open_rest(dp, error);
+	if (!err) {
+		*out = dp;
+		return 0;
+	}
+	if (dp->adopted || !dp->skel)
+		datapath_close(dp);
+	else
+		datapath_destroy(dp);
+	return err;
+}
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+void datapath_close(struct datapath *dp)
+{
+	if (!dp)
+		return;
+	sinks_close(dp);
+	xdp_close(dp);
+	close_fd(dp->track);
+	close_fd(dp->steer);
+	ring_buffer__free(dp->events);
+	maps_close(dp);
+	lb__destroy(dp->skel);
+	free(dp);
+}
+
+void datapath_destroy(struct datapath *dp)
+{
+	if (!dp)
+		return;
+	/* Detached now: what an unlinked pin and the last descriptor do, they do later. */
+	xdp_detach_all(dp);
+	if (dp->track >= 0)
+		bpf_link_detach(dp->track);
+	if (dp->steer >= 0)
+		bpf_link_detach(dp->steer);
+	pins_remove(dp->instance);
+	datapath_close(dp);
+}
+
+bool datapath_adopted(const struct datapath *dp)
+{
+	return dp->adopted;
+}
+
+bool datapath_tracks(const struct datapath *dp)
+{
+	return dp->track >= 0;
+}
+
+int datapath_events_fd(const struct datapath *dp)
+{
+	return ring_buffer__epoll_fd(dp->events);
+}
+
+int datapath_read_events(struct datapath *dp, void (*event)(void *arg, const struct lb_event *),
+			 void *arg)
+{
+	int ret;
+
+	dp->event = event;
+	dp->event_arg = arg;
+	ret = ring_buffer__consume(dp->events);
+	return ret < 0 ? ret : 0;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of datapath share; nobody else includes it. */
+#ifndef LB_DATAPATH_INTERNAL_H
+#define LB_DATAPATH_INTERNAL_H
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <net/if.h>
+
+#include "datapath.h"
+#include "lb.skel.h"
+
+enum { PATH_BYTES = 128 };
+
+/* An attached interface. */
+struct attached {
+	struct attached *next;
+	char interface[IFNAMSIZ];
+	int ifindex;
+	enum datapath_mode mode;
+	int link;
+};
+
+struct datapath {
+	struct lb *skel;
+	char instance[64];
+	bool adopted;
+	int steer, track; /* links; -1: none */
+	struct ring_buffer *events;
+	void (*event)(void *arg, const struct lb_event *event); /* while events are being read */
+	void *event_arg;
+	struct attached *attached;
+	uint32_t ring_flags;   /* of the maps in `rings` */
+	uint16_t *port_counts; /* listens of each port, host order */
+	int sinks[2];          /* listeners that drop all; -1: none */
+};
+
+/* datapath_pins.c: names in bpffs, and what is there. */
+
+/*
+ * Mounts bpffs if need be.  1: a whole set of our version is pinned; 0: none, but the directories are
+ * there (what an unfinished start left is removed).
+ */
+int pins_prepare(const char *instance, struct error *error);
+void pins_remove(const char *instance); /* all of them, and the directories */
+const char *pins_path(char path[PATH_BYTES], const char *instance, const char *kind,
+		      const char *name);
+/* Calls each with the name of every pinned link. */
+int pins_each_link(const char *instance, void (*each)(void *arg, const char *name), void *arg);
+
+/* datapath_maps.c */
+void maps_prepare(struct datapath *dp); /* before they are created */
+int maps_open(struct datapath *dp);
+void maps_close(struct datapath *dp);
+
+/* datapath_xdp.c: takes the pinned links over and gives them the new program. */
+int xdp_adopt(struct datapath *dp, struct error *error);
+void xdp_close(struct datapath *dp);
+void xdp_detach_all(struct datapath *dp);
+
+/* datapath_sink.c: fills the slots of the listeners that drop. */
+int sinks_open(struct datapath *dp); /* into the slots; replaces those of an earlier lbd */
+void sinks_close(struct datapath *dp);
+
+/* datapath_cgroup.c: a descriptor of the cgroup v2 root; -ENOENT where there is none. */
+int cgroup_root_open(void);
+
+/* datapath_libbpf.c: libbpf's messages, kept to be told as one line. */
+void libbpf_capture(void);
+/* The first of what libbpf said since libbpf_capture(), and the verifier's last word; or "". */
+const char *libbpf_captured(void);
+
+#endif

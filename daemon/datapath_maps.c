@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writing the maps: one map operation for each call, but for the ports' bitmap beside `services`. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "datapath_internal.h"
+
+#define MAP_FD(dp, name) bpf_map__fd((dp)->skel->maps.name)
+
+enum { PORTS = 65536 };
+
+/* The kernel takes an inner map only with the flags of the one declared; loading forgets that one. */
+void maps_prepare(struct datapath *dp)
+{
+	dp->ring_flags = bpf_map__map_flags(bpf_map__inner_map(dp->skel->maps.rings));
+}
+
+/* One element of an array. */
+static int array_write(int map, uint32_t index, const void *value)
+{
+	return bpf_map_update_elem(map, &index, value, BPF_ANY);
+}
+
+/* Removing what is not there is done already. */
+static int map_remove(int map, const void *key)
+{
+	int err = bpf_map_delete_elem(map, key);
+
+	return err == -ENOENT ? 0 : err;
+}
+
+static int ports_write(struct datapath *dp)
+{
+	uint8_t bits[LB_SERVICE_PORTS_BYTES] = {0};
+
+	for (unsigned port = 0; port < PORTS; port++)
+		if (dp->port_counts[port])
+			bits[port >> 3] |= 1U << (port & 7);
+	return array_write(MAP_FD(dp, service_ports), 0, bits);
+}
+
+static void count_port(void *arg, const struct lb_endpoint *key, const struct lb_service *value)
+{
+	struct datapath *dp = arg;
+
+	(void)value;
+	dp->port_counts[ntohs(key->port)]++;
+}
+
+int maps_open(struct datapath *dp)
+{
+	int err;
+
+	dp->port_counts = calloc(PORTS, sizeof(*dp->port_counts));
+	if (!dp->port_counts)
+		return -ENOMEM;
+	err = datapath_each_service(dp, count_port, dp);
+	return err ? err : ports_write(dp);
+}
+
+void maps_close(struct datapath *dp)
+{
+	free(dp->port_counts);
+}
+
+/* The bit is cleared before the service goes and set after it has come: both orders only pass up. */
+static int service_remove(struct datapath *dp, const struct lb_endpoint *key)
+{
+	uint16_t *listens = &dp->port_counts[ntohs(key->port)];
+	struct lb_service old;
+	int err;
+
+	if (datapath_get_service(dp, key, &old))
+		return 0;
+	err = --*listens ? 0 : ports_write(dp);
+	if (!err)
+		err = bpf_map_delete_elem(MAP_FD(dp, services), key);
+	if (err)
+		++*listens;
+	return err;
+}
+
+int datapath_set_service(struct datapath *dp, const struct lb_endpoint *key,
+			 const struct lb_service *value)
+{
+	uint16_t *listens = &dp->port_counts[ntohs(key->port)];
+	struct lb_service old;
+	bool is_new;
+	int err;
+
+	if (!value)
+		return service_remove(dp, key);
+	is_new = datapath_get_service(dp, key, &old) == -ENOENT;
+	err = bpf_map_update_elem(MAP_FD(dp, services), key, value, BPF_ANY);
+	if (err || !is_new)
+		return err;
+	return ++*listens == 1 ? ports_write(dp) : 0;
+}
+
+int datapath_get_service(struct datapath *dp, const struct lb_endpoint *key,
+			 struct lb_service *value)
+{
+	return bpf_map_lookup_elem(MAP_FD(dp, services), key, value);
+}
+
+int datapath_set_acl(struct datapath *dp, const struct lb_acl_key *key, int verdict)
+{
+	uint8_t value = verdict;
+
+	if (verdict < 0)
+		return map_remove(MAP_FD(dp, acl), key);
+	return bpf_map_update_elem(MAP_FD(dp, acl), key, &value, BPF_ANY);
+}
+
+int datapath_set_pool(struct datapath *dp, uint16_t pool, const struct lb_pool *value)
+{
+	return array_write(MAP_FD(dp, pools), pool, value);
+}
+
+static int ring_fill(int map, const uint16_t *ring, uint32_t count)
+{
+	size_t bytes = count * sizeof(*ring);
+	uint16_t *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	memcpy(at, ring, bytes);
+	munmap(at, bytes);
+	return 0;
+}
+
+/* A map whose values, being of 8 bytes, lie side by side in memory as the ring does. */
+static int ring_make(const struct datapath *dp, const uint16_t *ring, uint32_t count)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = dp->ring_flags);
+	uint32_t chunks = (count + LB_RING_PER_CHUNK - 1) / LB_RING_PER_CHUNK;
+	int err, map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ring", sizeof(uint32_t),
+				      sizeof(struct lb_ring_chunk), chunks, &opts);
+
+	if (map < 0)
+		return map;
+	err = ring_fill(map, ring, count);
+	if (!err)
+		return map;
+	close(map);
+	return err;
+}
+
+int datapath_set_ring(struct datapath *dp, uint16_t pool, const uint16_t *ring, uint32_t count)
+{
+	uint32_t index = pool;
+	int err, map;
+
+	if (!count)
+		return map_remove(MAP_FD(dp, rings), &index);
+	if (count > LB_RING_MAX)
+		return -E2BIG;
+	map = ring_make(dp, ring, count);
+	if (map < 0)
+		return map;
+	err = array_write(MAP_FD(dp, rings), pool, &map);
+	close(map);
+	return err;
+}
+
+int datapath_set_backend(struct datapath *dp, uint16_t id, const struct lb_backend *value)
+{
+	return array_write(MAP_FD(dp, backends), id, value);
+}
+
+int datapath_get_backend(struct datapath *dp, uint16_t id, struct lb_backend *value)
+{
+	uint32_t index = id;
+
+	return bpf_map_lookup_elem(MAP_FD(dp, backends), &index, value);
+}
+
+int datapath_clear_load(struct datapath *dp, uint16_t id)
+{
+	return array_write(MAP_FD(dp, loads), id, &(struct lb_load){0});
+}
+
+int datapath_set_backend_id(struct datapath *dp, const struct lb_endpoint *key, uint16_t id)
+{
+	uint32_t value = id;
+
+	if (id == LB_BACKEND_NONE)
+		return map_remove(MAP_FD(dp, backend_ids), key);
+	return bpf_map_update_elem(MAP_FD(dp, backend_ids), key, &value, BPF_ANY);
+}
+
+/* The owner first: a connection may come as soon as the listener can be chosen. */
+int datapath_set_listener(struct datapath *dp, uint16_t id, uint32_t generation, bool is_v6, int fd)
+{
+	struct lb_owner owner = {.backend = id, .generation = generation};
+	uint64_t value = fd;
+	int err = bpf_map_update_elem(MAP_FD(dp, owners), &fd, &owner, BPF_ANY);
+
+	return err ? err : array_write(MAP_FD(dp, listeners), LB_LISTENER(id, is_v6), &value);
+}
+
+int datapath_remove_listener(struct datapath *dp, uint16_t id, bool is_v6)
+{
+	uint32_t index = LB_LISTENER(id, is_v6);
+	int err = map_remove(MAP_FD(dp, listeners), &index);
+
+	return err == -EINVAL ? 0 : err; /* how a SOCKMAP says that the slot is empty */
+}
+
+int datapath_get_listener(struct datapath *dp, uint16_t id, bool is_v6, uint64_t *cookie)
+{
+	uint32_t index = LB_LISTENER(id, is_v6);
+
+	return bpf_map_lookup_elem(MAP_FD(dp, listeners), &index, cookie);
+}
+
+int datapath_owners_fd(const struct datapath *dp)
+{
+	return MAP_FD(dp, owners);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading whole maps, by batches: one system call for thousands of elements. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "datapath_internal.h"
+
+enum { CURSOR_BYTES = 64 }; /* a key's, or 4: where the next batch begins */
+
+struct table {
+	size_t key_bytes, value_bytes, count;
+	char *keys, *values;
+};
+
+static void table_free(struct table *table)
+{
+	free(table->keys);
+	free(table->values);
+}
+
+/* The kernel's layout of a per-CPU value: one of a multiple of 8 bytes for each possible CPU. */
+static int value_bytes(const struct bpf_map *map)
+{
+	int cpus;
+
+	if (bpf_map__type(map) != BPF_MAP_TYPE_PERCPU_ARRAY)
+		return bpf_map__value_size(map);
+	cpus = libbpf_num_possible_cpus();
+	return cpus < 0 ? cpus : (int)(cpus * ((bpf_map__value_size(map) + 7) / 8 * 8));
+}
+
+static int table_fill(struct table *table, int fd, size_t room)
+{
+	char cursors[2][CURSOR_BYTES];
+	unsigned int turn = 0;
+	uint32_t count;
+	int err;
+
+	do {
+		count = room - table->count;
+		err = bpf_map_lookup_batch(fd, turn ? cursors[turn & 1] : NULL, cursors[~turn & 1],
+					   table->keys + table->count * table->key_bytes,
+					   table->values + table->count * table->value_bytes,
+					   &count, NULL);
+		if (err && err != -ENOENT)
+			return err;
+		table->count += count;
+		turn++;
+	} while (!err && table->count < room);
+	return 0;
+}
+
+/* All elements of a map.  Copied before they are looked at, so that the looker may change the map. */
+static int table_read(const struct bpf_map *map, struct table *table)
+{
+	size_t room = bpf_map__max_entries(map);
+	int bytes = value_bytes(map);
+
+	memset(table, 0, sizeof(*table));
+	if (bytes < 0)
+		return bytes;
+	table->key_bytes = bpf_map__key_size(map);
+	table->value_bytes = bytes;
+	table->keys = malloc(room * table->key_bytes);
+	table->values = malloc(room * table->value_bytes);
+	if (!table->keys || !table->values)
+		return -ENOMEM;
+	return table_fill(table, bpf_map__fd(map), room);
+}
+
+int datapath_each_service(struct datapath *dp,
+			  void (*each)(void *arg, const struct lb_endpoint *,
+				       const struct lb_service *),
+			  void *arg)
+{
+	struct table t;
+	int err = table_read(dp->skel->maps.services, &t);
+
+	for (size_t i = 0; !err && i < t.count; i++)
+		each(arg, (struct lb_endpoint *)t.keys + i, (struct lb_service *)t.values + i);
+	table_free(&t);
+	return err;
+}
+
+int datapath_each_acl(struct datapath *dp,
+		      void (*each)(void *arg, const struct lb_acl_key *, int verdict), void *arg)
+{
+	struct table t;
+	int err = table_read(dp->skel->maps.acl, &t);
+
+	for (size_t i = 0; !err && i < t.count; i++)
+		each(arg, (struct lb_acl_key *)t.keys + i, (uint8_t)t.values[i]);
+	table_free(&t);
+	return err;
+}
+
+int datapath_each_backend_id(struct datapath *dp,
+			     void (*each)(void *arg, const struct lb_endpoint *, uint16_t id),
+			     void *arg)
+{
+	struct table t;
+	int err = table_read(dp->skel->maps.backend_ids, &t);
+
+	for (size_t i = 0; !err && i < t.count; i++)
+		each(arg, (struct lb_endpoint *)t.keys + i, ((uint32_t *)t.values)[i]);
+	table_free(&t);
+	return err;
+}
+
+int datapath_read_loads(struct datapath *dp, struct lb_load *loads)
+{
+	struct table t;
+	int err = table_read(dp->skel->maps.loads, &t);
+
+	if (!err)
+		memcpy(loads, t.values, t.count * sizeof(*loads));
+	table_free(&t);
+	return err;
+}
+
+/* Sums a map of 64-bit counters, so many to an element, over the CPUs. */
+static int sum_counters(const struct bpf_map *map, uint64_t *sums, size_t each)
+{
+	struct table t;
+	int err = table_read(map, &t);
+	size_t words = t.value_bytes / sizeof(uint64_t);
+
+	for (size_t i = 0; !err && i < t.count; i++) {
+		const uint64_t *value = (uint64_t *)t.values + i * words;
+
+		memset(sums + i * each, 0, each * sizeof(*sums));
+		for (size_t w = 0; w < words; w++)
+			sums[i * each + w % each] += value[w];
+	}
+	table_free(&t);
+	return err;
+}
+
+int datapath_read_reasons(struct datapath *dp, uint64_t reasons[LB_REASON_COUNT])
+{
+	return sum_counters(dp->skel->maps.reasons, reasons, 1);
+}
+
+int datapath_read_service_counts(struct datapath *dp, struct lb_service_count *counts)
+{
+	return sum_counters(dp->skel->maps.service_counts, (uint64_t *)counts,
+			    sizeof(*counts) / sizeof(uint64_t));
+}

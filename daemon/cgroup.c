@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int open_file(const char *dir, const char *file, int flags)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	fd = open(path, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int write_file(const char *dir, const char *file, const char *text)
+{
+	int fd = open_file(dir, file, O_WRONLY);
+	int err = 0;
+
+	if (fd < 0)
+		return fd;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static int read_file(const char *dir, const char *file, char *text, size_t room)
+{
+	int fd = open_file(dir, file, O_RDONLY);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	n = read(fd, text, room - 1);
+	close(fd);
+	if (n < 0)
+		return -EIO;
+	text[n] = 0;
+	return 0;
+}
+
+/* Mount point of cgroup v2: the first cgroup2 line of mountinfo, see proc(5). */
+static int find_mount(char mount[PATH_MAX])
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	int err = -ENOENT;
+	char *line = NULL;
+	size_t room = 0;
+
+	if (!file)
+		return -errno;
+	while (err && getline(&line, &room, file) > 0)
+		if (strstr(line, " - cgroup2 ") &&
+		    sscanf(line, "%*s %*s %*s %*s %4095s", mount) == 1)
+			err = 0;
+	free(line);
+	fclose(file);
+	return err;
+}
+
+/* The v2 group of a process, "/" and what follows: the line of hierarchy 0. */
+static int find_group(pid_t pid, char group[PATH_MAX])
+{
+	char path[64], *line = NULL;
+	int err = -ENOENT;
+	size_t room = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	while (err && getline(&line, &room, file) > 0)
+		if (sscanf(line, "0::%4095[^\n]", group) == 1)
+			err = 0;
+	free(line);
+	fclose(file);
+	return err;
+}
+
+static int make_below(char dir[PATH_MAX], const char *name)
+{
+	size_t used = strlen(dir);
+
+	if (used + strlen(name) + 2 > PATH_MAX)
+		return -ENAMETOOLONG;
+	sprintf(dir + used, "%s%s", used && dir[used - 1] == '/' ? "" : "/", name);
+	return mkdir(dir, 0755) && errno != EEXIST ? -errno : 0;
+}
+
+int cgroup_find(const char *instance, char **dir, struct error *error)
+{
+	char path[PATH_MAX], group[PATH_MAX];
+	int err = find_mount(path);
+
+	if (err)
+		return error_set(
+			error, err,
+			"cgroup v2 is not mounted: no limits of memory, pids and cpu, and a "
+			"worker's children that start a session of their own may outlive it; "
+			"mount -t cgroup2 none /sys/fs/cgroup");
+	err = find_group(getpid(), group);
+	if (!err && strcmp(group, "/") && strlen(path) + strlen(group) < PATH_MAX)
+		strcat(path, group);
+	if (!err)
+		err = make_below(path, "lbd");
+	if (!err)
+		err = make_below(path, instance);
+	if (!err && access(path, W_OK))
+		err = -errno;
+	if (!err && !(*dir = strdup(path)))
+		err = -ENOMEM;
+	if (err)
+		return error_set(
+			error, err,
+			"cgroup %s: %s: no limits of memory, pids and cpu, and a worker's "
+			"children that start a session of their own may outlive it; let lbd "
+			"write there (Delegate=yes in its unit)",
+			path, strerror(-err));
+	return 0;
+}
+
+int cgroup_make(const char *parent, const char *name, char **dir)
+{
+	char path[PATH_MAX];
+	int err;
+
+	if (strlen(parent) >= sizeof(path))
+		return -ENAMETOOLONG;
+	strcpy(path, parent);
+	err = make_below(path, name);
+	if (!err && !(*dir = strdup(path)))
+		err = -ENOMEM;
+	return err;
+}
+
+int cgroup_open(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int cgroup_add(const char *dir, pid_t pid)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	return write_file(dir, "cgroup.procs", text);
+}
+
+/* Before Linux 5.14: one by one, again while there are new ones, but not for ever. */
+static int kill_each(const char *dir)
+{
+	for (int round = 0; round < 100 && cgroup_populated(dir); round++) {
+		int fd = open_file(dir, "cgroup.procs", O_RDONLY);
+		FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+		int pid;
+
+		if (!file)
+			return fd < 0 ? fd : -ENOMEM;
+		while (fscanf(file, "%d", &pid) == 1)
+			kill(pid, SIGKILL);
+		fclose(file);
+	}
+	return 0;
+}
+
+int cgroup_kill(const char *dir)
+{
+	int err = write_file(dir, "cgroup.kill", "1");
+
+	if (err == -ENOENT && !access(dir, F_OK))
+		err = kill_each(dir);
+	return err;
+}
+
+bool cgroup_populated(const char *dir)
+{
+	char text[256];
+
+	return !read_file(dir, "cgroup.events", text, sizeof(text)) && strstr(text, "populated 1");
+}
+
+int cgroup_watch(const char *dir)
+{
+	return open_file(dir, "cgroup.events", O_RDONLY);
+}
+
+bool cgroup_holds(const char *dir, pid_t pid)
+{
+	char path[PATH_MAX], group[PATH_MAX];
+	size_t mount, whole = strlen(dir);
+
+	if (find_mount(path) || find_group(pid, group))
+		return false;
+	mount = strlen(path);
+	if (strncmp(dir, path, mount))
+		return false;
+	return !strncmp(group, dir + mount, whole - mount) &&
+	       (!group[whole - mount] || group[whole - mount] == '/');
+}
+
+uint64_t cgroup_memory(const char *dir)
+{
+	char text[32];
+
+	if (read_file(dir, "memory.current", text, sizeof(text)))
+		return 0;
+	return strtoull(text, NULL, 10);
+}
+
+/* Enables a controller for the children of every group from the mount down to dir's parent. */
+static void enable_controller(const char *dir, const char *controller)
+{
+	char path[PATH_MAX], mount[PATH_MAX], text[64];
+
+	if (find_mount(mount) || strlen(dir) >= sizeof(path))
+		return;
+	snprintf(text, sizeof(text), "+%s", controller);
+	for (const char *end = dir + strlen(mount); end && *end; end = strchr(end + 1, '/')) {
+		snprintf(path, sizeof(path), "%.*s", (int)(end - dir), dir);
+		/* Levels above our own may be another's, and enabled already: the last one tells. */
+		write_file(path, "cgroup.subtree_control", text);
+	}
+}
+
+int cgroup_limit(const char *dir, const char *file, const char *value, struct error *error)
+{
+	char controller[32];
+	int err = write_file(dir, file, value);
+
+	if (err == -ENOENT) {
+		snprintf(controller, sizeof(controller), "%.*s", (int)strcspn(file, "."), file);
+		enable_controller(dir, controller);
+		err = write_file(dir, file, value);
+	}
+	if (err == -ENOENT)
+		return error_set(
+			error, err,
+			"%s %s: controller %s is not in cgroup v2 here (perhaps taken by v1): "
+			"no such limit",
+			file, value, controller);
+	if (err)
+		return error_set(error, err, "%s %s: %s", file, value, strerror(-err));
+	return 0;
+}
+
+int cgroup_remove(const char *dir)
+{
+	return rmdir(dir) ? -errno : 0;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Control groups (v2) of the workers: one directory each, below the group that lbd itself runs in.
+ * A group is named by its directory's path.  Source: kernel doc admin-guide/cgroup-v2.rst.
+ */
+#ifndef LB_CGROUP_H
+#define LB_CGROUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "error.h"
+
+/*
+ * Finds where cgroup v2 is mounted (also beside v1) and makes <our group>/lbd/INSTANCE there; *dir is
+ * newly allocated.  -errno with a line that says what is lost without: -ENOENT when v2 is not mounted,
+ * -EROFS or -EACCES when it may not be written.
+ */
+int cgroup_find(const char *instance, char **dir, struct error *error);
+
+/* Makes parent/name; being there already is no error.  *dir is newly allocated. */
+int cgroup_make(const char *parent, const char *name, char **dir);
+
+/* A descriptor of the directory, for CLONE_INTO_CGROUP, or -errno. */
+int cgroup_open(const char *dir);
+
+int cgroup_add(const char *dir, pid_t pid);
+
+/* SIGKILL to all that are in it and below, also to what forks meanwhile. */
+int cgroup_kill(const char *dir);
+
+/* Whether a process, not counting zombies, is in it or below; false where it does not exist. */
+bool cgroup_populated(const char *dir);
+
+/* A descriptor that signals EPOLLPRI when cgroup_populated() may have changed, or -errno. */
+int cgroup_watch(const char *dir);
+
+/* Whether the process is in it or below. */
+bool cgroup_holds(const char *dir, pid_t pid);
+
+/* Bytes charged to it; 0 where the memory controller is not enabled. */
+uint64_t cgroup_memory(const char *dir);
+
+/*
+ * Writes one control file, "memory.max" and the like; enables its controller from our group down
+ * where that is needed.  -ENOENT with a line when the controller is not to be had here.
+ */
+int cgroup_limit(const char *dir, const char *file, const char *value, struct error *error);
+
+/* Removes the directory; -EBUSY while processes are in it. */
+int cgroup_remove(const char *dir);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* As of Linux 6.15; older headers lack it. */
+struct pidfd_exit_info {
+	uint64_t mask, cgroup;
+	uint32_t ids[11];
+	int32_t exit_code;
+};
+enum { PIDFD_EXIT_INFO = 1U << 3 };
+#define PIDFD_EXIT_IOCTL _IOWR(0xFF, 11, struct pidfd_exit_info)
+
+static int read_stat(pid_t pid, char *text, size_t room)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	n = read(fd, text, room - 1);
+	close(fd);
+	if (n <= 0)
+		return -ESRCH;
+	text[n] = 0;
+	return 0;
+}
+
+int process_stat(pid_t pid, struct process_stat *stat)
+{
+	unsigned long long field[50] = {0};
+	char text[1024], *rest;
+	int err = read_stat(pid, text, sizeof(text));
+
+	if (err)
+		return err;
+	/* The name in field 2 may hold blanks and brackets: count from its last one. */
+	rest = strrchr(text, ')');
+	if (!rest || !rest[1] || !rest[2])
+		return -EINVAL;
+	stat->state = rest[2];
+	rest += 3;
+	for (unsigned n = 0; n < 49; n++)
+		field[n] = strtoull(rest, &rest, 10); /* field[n] is number n + 4 there */
+	stat->parent = field[0];
+	stat->group = field[1];
+	stat->session = field[2];
+	stat->start_ticks = field[22 - 4];
+	stat->resident_bytes = field[24 - 4] * sysconf(_SC_PAGESIZE);
+	stat->exit_code = field[52 - 4];
+	return 0;
+}
+
+uint64_t process_started_us(uint64_t start_ticks)
+{
+	uint64_t since_boot = start_ticks * 1000000 / sysconf(_SC_CLK_TCK);
+	struct timespec boot, monotonic;
+	uint64_t asleep;
+
+	/* Ticks count from boot, suspended time included; the monotonic clock leaves that out. */
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	asleep = (boot.tv_sec - monotonic.tv_sec) * 1000000ll +
+		 (boot.tv_nsec - monotonic.tv_nsec) / 1000;
+	return since_boot > asleep ? since_boot - asleep : 0;
+}
+
+int process_open(pid_t pid)
+{
+	int fd = syscall(SYS_pidfd_open, pid, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int process_signal(int pidfd, int signal)
+{
+	return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) ? -errno : 0;
+}
+
+static int status_of(const siginfo_t *info)
+{
+	if (info->si_code == CLD_EXITED)
+		return W_EXITCODE(info->si_status, 0);
+	return W_EXITCODE(0, info->si_status) | (info->si_code == CLD_DUMPED ? WCOREFLAG : 0);
+}
+
+int process_status(int pidfd, pid_t pid, int *status)
+{
+	struct pidfd_exit_info exit_info = {.mask = PIDFD_EXIT_INFO};
+	siginfo_t info = {0};
+	struct process_stat stat;
+
+	if (!waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG)) {
+		if (!info.si_pid)
+			return -EAGAIN;
+		*status = status_of(&info);
+		return 0;
+	}
+	if (!process_stat(pid, &stat) && stat.state == 'Z') {
+		*status = stat.exit_code;
+		return 0;
+	}
+	if (ioctl(pidfd, PIDFD_EXIT_IOCTL, &exit_info) || !(exit_info.mask & PIDFD_EXIT_INFO))
+		return -ENODATA;
+	*status = exit_info.exit_code;
+	return 0;
+}
+
+unsigned process_signal_session(pid_t session, uint64_t not_before_ticks, int signal)
+{
+	struct process_stat stat;
+	struct dirent *entry;
+	unsigned found = 0;
+	DIR *dir = opendir("/proc");
+
+	while (dir && (entry = readdir(dir))) {
+		pid_t pid = atoi(entry->d_name);
+
+		if (pid <= 1 || process_stat(pid, &stat) || stat.session != session ||
+		    stat.start_ticks < not_before_ticks || stat.state == 'Z' || stat.state == 'X')
+			continue;
+		found++;
+		if (signal)
+			kill(pid, signal);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}

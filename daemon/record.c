@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "record.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "process.h"
+
+static int read_boot(char boot[40])
+{
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+	int err = 0;
+
+	if (!file)
+		return -errno;
+	if (fscanf(file, "%39s", boot) != 1)
+		err = -EIO;
+	fclose(file);
+	return err;
+}
+
+int record_identify(struct record *record)
+{
+	struct process_stat stat;
+	int err = process_stat(record->pid, &stat);
+
+	if (err)
+		return err;
+	record->start_ticks = stat.start_ticks;
+	return read_boot(record->boot);
+}
+
+static void name_path(char path[PATH_MAX], const char *run_dir, const char *name,
+		      const char *suffix)
+{
+	snprintf(path, PATH_MAX, "%s/workers/%s%s", run_dir, name, suffix);
+}
+
+static int put(FILE *file, const struct record *record)
+{
+	fprintf(file, "pid %d\nstart %llu\nboot %s\n", record->pid,
+		(unsigned long long)record->start_ticks, record->boot);
+	fprintf(file, "listen %llu %llu\nready %d\ncgroup %s\n",
+		(unsigned long long)record->listen_inodes[0],
+		(unsigned long long)record->listen_inodes[1], record->ready, record->cgroup);
+	return ferror(file) ? -EIO : 0;
+}
+
+int record_write(const char *run_dir, const char *name, const struct record *record)
+{
+	char path[PATH_MAX], fresh[PATH_MAX];
+	FILE *file;
+	int err;
+
+	snprintf(path, sizeof(path), "%s/workers", run_dir);
+	if (mkdir(path, 0755) && errno != EEXIST)
+		return -errno;
+	name_path(path, run_dir, name, "");
+	name_path(fresh, run_dir, name, ".new");
+	file = fopen(fresh, "we");
+	if (!file)
+		return -errno;
+	err = put(file, record);
+	if (fclose(file) && !err)
+		err = -errno;
+	if (!err && rename(fresh, path))
+		err = -errno;
+	if (err)
+		unlink(fresh);
+	return err;
+}
+
+int record_read(const char *run_dir, const char *name, struct record *record)
+{
+	unsigned long long start, v4, v6;
+	char path[PATH_MAX];
+	int ready, fields;
+	FILE *file;
+
+	memset(record, 0, sizeof(*record));
+	name_path(path, run_dir, name, "");
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	fields =
+		fscanf(file,
+		       "pid %d start %llu boot %39s listen %llu %llu ready %d cgroup%*[ ]%511[^\n]",
+		       &record->pid, &start, record->boot, &v4, &v6, &ready, record->cgroup);
+	fclose(file);
+	if (fields < 6 || record->pid <= 1)
+		return -EINVAL;
+	record->start_ticks = start;
+	record->listen_inodes[0] = v4;
+	record->listen_inodes[1] = v6;
+	record->ready = ready;
+	return 0;
+}
+
+void record_remove(const char *run_dir, const char *name)
+{
+	char path[PATH_MAX];
+
+	name_path(path, run_dir, name, "");
+	unlink(path);
+}
+
+bool record_alive(const struct record *record)
+{
+	struct process_stat stat;
+	char boot[40];
+
+	return !read_boot(boot) && !strcmp(boot, record->boot) &&
+	       !process_stat(record->pid, &stat) && stat.start_ticks == record->start_ticks &&
+	       stat.state != 'Z' && stat.state != 'X';
+}
+
+/* Names are gathered first: each() may remove what readdir(3) is about to show. */
+int record_each(const char *run_dir, void (*each)(void *arg, const char *name), void *arg)
+{
+	struct dirent **entries;
+	char path[PATH_MAX];
+	int count;
+
+	snprintf(path, sizeof(path), "%s/workers", run_dir);
+	count = scandir(path, &entries, NULL, alphasort);
+	if (count < 0)
+		return errno == ENOENT ? 0 : -errno;
+	for (int i = 0; i < count; i++) {
+		const char *name = entries[i]->d_name, *dot = strrchr(name, '.');
+
+		if (*name != '.' && (!dot || strcmp(dot, ".new")))
+			each(arg, name);
+		free(entries[i]);
+	}
+	free(entries);
+	return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Records of running workers, RUNDIR/workers/NAME: what a later lbd needs to take them back.  Written
+ * before the worker's program runs, replaced by rename, so that none is ever half there.
+ */
+#ifndef LB_RECORD_H
+#define LB_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct record {
+	pid_t pid;
+	uint64_t start_ticks; /* /proc/PID/stat, field 22: with boot, tells reused pids apart */
+	char boot[40];        /* /proc/sys/kernel/random/boot_id */
+	char cgroup[512];     /* its directory, or "" */
+	uint64_t listen_inodes[2]; /* of inherited listeners, v4 and v6; 0: none */
+	bool ready;                /* READY=1 was seen */
+};
+
+/* Fills in boot, and start_ticks of record->pid.  -ESRCH. */
+int record_identify(struct record *record);
+
+int record_write(const char *run_dir, const char *name, const struct record *record);
+
+/* -ENOENT: none; -EINVAL: not one of ours. */
+int record_read(const char *run_dir, const char *name, struct record *record);
+void record_remove(const char *run_dir, const char *name);
+
+/* Whether the process that it names still runs (a zombie does not). */
+bool record_alive(const struct record *record);
+
+/* Calls each with every name that has a record; 0 or -errno. */
+int record_each(const char *run_dir, void (*each)(void *arg, const char *name), void *arg);
+
+#endif

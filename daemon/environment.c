@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "environment.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int environment_take(struct environment *env, char *text)
+{
+	size_t name = text ? strcspn(text, "=") + 1 : 0;
+	char **vars;
+
+	if (!text)
+		return -ENOMEM;
+	for (size_t i = 0; i < env->count; i++)
+		if (!strncmp(env->vars[i], text, name)) {
+			free(env->vars[i]);
+			env->vars[i] = text;
+			return 0;
+		}
+	vars = realloc(env->vars, (env->count + 2) * sizeof(*vars));
+	if (!vars) {
+		free(text);
+		return -ENOMEM;
+	}
+	env->vars = vars;
+	vars[env->count++] = text;
+	vars[env->count] = NULL;
+	return 0;
+}
+
+int environment_put(struct environment *env, const char *name, const char *value)
+{
+	char *text;
+
+	if (asprintf(&text, "%s=%s", name, value) < 0)
+		text = NULL;
+	return environment_take(env, text);
+}
+
+char *environment_find(const struct environment *env, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (size_t i = 0; i < env->count; i++)
+		if (!strncmp(env->vars[i], name, length) && env->vars[i][length] == '=')
+			return env->vars[i] + length + 1;
+	return NULL;
+}
+
+static bool is_for_lbd_alone(const char *text)
+{
+	static const char *const names[] = {"NOTIFY_SOCKET=", "WATCHDOG_",       "LISTEN_",
+					    "INVOCATION_ID=", "JOURNAL_STREAM=", "MAINPID="};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strncmp(text, names[i], strlen(names[i])))
+			return true;
+	return false;
+}
+
+int environment_inherit(struct environment *env)
+{
+	int err = 0;
+
+	for (char **var = environ; var && *var && !err; var++)
+		if (strchr(*var, '=') && !is_for_lbd_alone(*var))
+			err = environment_take(env, strdup(*var));
+	return err;
+}
+
+static char *trim(char *text)
+{
+	char *end;
+
+	text += strspn(text, " \t");
+	end = text + strlen(text);
+	while (end > text && isspace((unsigned char)end[-1]))
+		*--end = 0;
+	return text;
+}
+
+static void unquote(char *value)
+{
+	size_t length = strlen(value);
+
+	if (length >= 2 && (*value == '"' || *value == '\'') && value[length - 1] == *value) {
+		memmove(value, value + 1, length - 2);
+		value[length - 2] = 0;
+	}
+}
+
+static int read_line(struct environment *env, char *line)
+{
+	char *name = trim(line), *value;
+
+	if (!*name || *name == '#' || *name == ';')
+		return 0;
+	if (!strncmp(name, "export ", 7))
+		name = trim(name + 7);
+	value = strchr(name, '=');
+	if (!value || value == name)
+		return -EINVAL;
+	*value++ = 0;
+	value = trim(value);
+	unquote(value);
+	name = trim(name);
+	if (strpbrk(name, " \t\"'"))
+		return -EINVAL;
+	return environment_put(env, name, value);
+}
+
+int environment_read(struct environment *env, const char *path, struct error *error)
+{
+	FILE *file = fopen(path, "re");
+	unsigned number = 0;
+	char *line = NULL;
+	size_t room = 0;
+	int err = 0;
+
+	if (!file)
+		return error_set(error, -errno, "environment_file %s: %s", path, strerror(errno));
+	while (!err && getline(&line, &room, file) > 0) {
+		number++;
+		err = read_line(env, line);
+	}
+	if (!err && ferror(file))
+		err = -EIO;
+	if (err == -EINVAL)
+		error_set(error, err, "%s:%u: not NAME=value", path, number);
+	else if (err)
+		error_set(error, err, "environment_file %s: %s", path, strerror(-err));
+	free(line);
+	fclose(file);
+	return err;
+}
+
+void environment_clear(struct environment *env)
+{
+	for (size_t i = 0; i < env->count; i++)
+		free(env->vars[i]);
+	free(env->vars);
+	*env = (struct environment){0};
+}

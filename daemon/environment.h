@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A process's environment under construction: names are unique, the last value wins. */
+#ifndef LB_ENVIRONMENT_H
+#define LB_ENVIRONMENT_H
+
+#include <stddef.h>
+
+#include "error.h"
+
+struct environment {
+	char **vars; /* "NAME=value", NULL-ended; NULL when empty */
+	size_t count;
+};
+
+/* lbd's own, without what systemd meant for lbd alone (NOTIFY_SOCKET, LISTEN_FDS, ...). */
+int environment_inherit(struct environment *env);
+
+/* Takes text "NAME=value" over, also on failure; NULL is -ENOMEM, so that strdup() nests. */
+int environment_take(struct environment *env, char *text);
+int environment_put(struct environment *env, const char *name, const char *value);
+
+/* Where the value begins, or NULL. */
+char *environment_find(const struct environment *env, const char *name);
+
+/*
+ * Reads lines NAME=value: '#' or ';' begin a comment line, "export" may come first, one pair of quotes
+ * around the value is taken off.  -errno with file:line.
+ */
+int environment_read(struct environment *env, const char *path, struct error *error);
+
+void environment_clear(struct environment *env);
+
+#endif

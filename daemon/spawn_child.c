@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "spawn_child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "process.h"
+
+enum {
+	FIRST_LISTENER = 3, /* SD_LISTEN_FDS_START */
+	ASIDE = 16,         /* descriptors are kept from here on while 0 to 4 are filled */
+	NOT_STARTED = 127,  /* exit code, as a shell's */
+};
+
+static _Noreturn void fail(int report, enum spawn_step step, int error, int status)
+{
+	struct spawn_report text = {.step = step, .error = error, .status = status};
+
+	if (write(report, &text, sizeof(text)) < 0)
+		_exit(NOT_STARTED);
+	_exit(NOT_STARTED);
+}
+
+static void reset_signals(void)
+{
+	struct sigaction standard = {.sa_handler = SIG_DFL};
+	sigset_t none;
+
+	for (int signal = 1; signal < NSIG; signal++)
+		sigaction(signal, &standard, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* The parent's byte; without it there is no parent any more, nor a record of this process. */
+static void wait_for_go(int go)
+{
+	ssize_t n;
+	char byte;
+
+	while ((n = read(go, &byte, 1)) < 0 && errno == EINTR)
+		;
+	if (n != 1)
+		_exit(NOT_STARTED);
+}
+
+/* 0 to 2, the listeners from 3 on, then the report; all else is closed.  Only 0 to 2 survive exec yet. */
+static int put_descriptors(const struct spawn *spawn, int *report)
+{
+	int last = FIRST_LISTENER + spawn->listener_count;
+	int aside[FIRST_LISTENER + SPAWN_MAX_LISTENERS];
+
+	aside[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	aside[1] = spawn->out;
+	aside[2] = spawn->err;
+	for (unsigned i = 0; i < spawn->listener_count; i++)
+		aside[FIRST_LISTENER + i] = spawn->listeners[i];
+	for (int i = 0; i < last; i++)
+		if ((aside[i] = fcntl(aside[i], F_DUPFD_CLOEXEC, ASIDE)) < 0)
+			return -errno;
+	for (int i = 0; i < last; i++)
+		if (i < FIRST_LISTENER ? dup2(aside[i], i) < 0 : dup3(aside[i], i, O_CLOEXEC) < 0)
+			return -errno;
+	if (dup3(*report, last, O_CLOEXEC) < 0)
+		return -errno;
+	*report = last;
+	return close_range(last + 1, ~0U, 0) ? -errno : 0;
+}
+
+static int pass_listeners(const struct spawn *spawn)
+{
+	for (unsigned i = 0; i < spawn->listener_count; i++)
+		if (fcntl(FIRST_LISTENER + i, F_SETFD, 0))
+			return -errno;
+	return 0;
+}
+
+static int limit(int resource, uint64_t value)
+{
+	struct rlimit limits = {.rlim_cur = value, .rlim_max = value};
+
+	return value == UINT64_MAX || !setrlimit(resource, &limits) ? 0 : -errno;
+}
+
+static int change_user(const struct spawn *spawn)
+{
+	if (!spawn->set_user)
+		return 0;
+	if (setgroups(spawn->group_count, spawn->groups) ||
+	    setresgid(spawn->gid, spawn->gid, spawn->gid) ||
+	    setresuid(spawn->uid, spawn->uid, spawn->uid))
+		return -errno;
+	return 0;
+}
+
+static int renice(int value)
+{
+	return value == SPAWN_UNSET_NICE || !setpriority(PRIO_PROCESS, 0, value) ? 0 : -errno;
+}
+
+static void put_own_pid(const struct spawn *spawn)
+{
+	for (unsigned i = 0; i < 2; i++)
+		if (spawn->own_pid[i])
+			sprintf(spawn->own_pid[i], "%d", getpid());
+}
+
+/* Waits for the hook until its deadline; then it and its children are killed. */
+static int wait_hook(pid_t hook, uint32_t timeout_ms, int *status)
+{
+	int pidfd = process_open(hook);
+	struct pollfd done = {.fd = pidfd, .events = POLLIN};
+	int n;
+
+	while ((n = poll(&done, 1, timeout_ms ? (int)timeout_ms : -1)) < 0 && errno == EINTR)
+		;
+	if (!n)
+		kill(-hook, SIGKILL);
+	while (waitpid(hook, status, 0) < 0 && errno == EINTR)
+		;
+	close(pidfd);
+	return n ? 0 : -ETIMEDOUT;
+}
+
+static void run_hook(const struct spawn *spawn, int report)
+{
+	int status = 0, err;
+	pid_t hook;
+
+	if (!spawn->hook)
+		return;
+	hook = fork();
+	if (!hook) {
+		setpgid(0, 0);
+		execvp(spawn->hook[0], spawn->hook);
+		fail(report, SPAWN_STEP_HOOK, errno, 0);
+	}
+	if (hook < 0)
+		fail(report, SPAWN_STEP_HOOK, errno, 0);
+	setpgid(hook, hook);
+	err = wait_hook(hook, spawn->hook_timeout_ms, &status);
+	if (err)
+		fail(report, SPAWN_STEP_HOOK, -err, status);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_STARTED)
+		_exit(NOT_STARTED); /* not even started: it has reported itself */
+	if (status)
+		fail(report, SPAWN_STEP_HOOK, 0, status);
+}
+
+_Noreturn void spawn_child_run(const struct spawn *spawn, int go, int report)
+{
+	int err;
+
+	setsid();
+	reset_signals();
+	wait_for_go(go);
+	report = fcntl(report, F_DUPFD_CLOEXEC, ASIDE);
+	err = put_descriptors(spawn, &report);
+	if (err)
+		fail(report, SPAWN_STEP_SETUP, -err, 0);
+	if ((err = limit(RLIMIT_CORE, spawn->core)))
+		fail(report, SPAWN_STEP_CORE, -err, 0);
+	if ((err = renice(spawn->nice)))
+		fail(report, SPAWN_STEP_NICE, -err, 0);
+	if ((err = limit(RLIMIT_NOFILE, spawn->nofile)))
+		fail(report, SPAWN_STEP_NOFILE, -err, 0);
+	if ((err = change_user(spawn)))
+		fail(report, SPAWN_STEP_USER, -err, 0);
+	if (spawn->leashed)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (spawn->umask >= 0)
+		umask(spawn->umask);
+	if (chdir(spawn->directory ? spawn->directory : "/"))
+		fail(report, SPAWN_STEP_DIRECTORY, errno, 0);
+	/* execvp() looks the program up in this PATH, the worker's, not in lbd's. */
+	environ = spawn->envp;
+	run_hook(spawn, report);
+	if ((err = pass_listeners(spawn)))
+		fail(report, SPAWN_STEP_SETUP, -err, 0);
+	put_own_pid(spawn);
+	execvp(spawn->argv[0], spawn->argv);
+	fail(report, SPAWN_STEP_EXEC, errno, 0);
+}

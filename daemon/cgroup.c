@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,6 +196,24 @@ bool cgroup_populated(const char *dir)
 int cgroup_watch(const char *dir)
 {
 	return open_file(dir, "cgroup.events", O_RDONLY);
+}
+
+int cgroup_await_empty(const char *dir, int timeout_ms)
+{
+	struct pollfd changed = {.fd = cgroup_watch(dir), .events = POLLPRI};
+	int err = 0;
+
+	while (!err && cgroup_populated(dir)) {
+		int n = changed.fd < 0 ? 0 : poll(&changed, 1, timeout_ms);
+
+		if (n > 0)
+			pread(changed.fd, (char[64]){0}, 64, 0); /* takes the event */
+		else
+			err = -ETIMEDOUT;
+	}
+	if (changed.fd >= 0)
+		close(changed.fd);
+	return err;
 }
 
 bool cgroup_holds(const char *dir, pid_t pid)

@@ -36,6 +36,9 @@ bool cgroup_populated(const char *dir);
 /* A descriptor that signals EPOLLPRI when cgroup_populated() may have changed, or -errno. */
 int cgroup_watch(const char *dir);
 
+/* Waits until no process is in it, at most so long; 0 or -ETIMEDOUT. */
+int cgroup_await_empty(const char *dir, int timeout_ms);
+
 /* Whether the process is in it or below. */
 bool cgroup_holds(const char *dir, pid_t pid);
 

@@ -120,6 +120,15 @@ bool record_alive(const struct record *record)
 	       stat.state != 'Z' && stat.state != 'X';
 }
 
+bool record_reused(const struct record *record)
+{
+	struct process_stat stat;
+	char boot[40];
+
+	return read_boot(boot) || strcmp(boot, record->boot) ||
+	       (!process_stat(record->pid, &stat) && stat.start_ticks != record->start_ticks);
+}
+
 /* Names are gathered first: each() may remove what readdir(3) is about to show. */
 int record_each(const char *run_dir, void (*each)(void *arg, const char *name), void *arg)
 {

@@ -31,6 +31,9 @@ void record_remove(const char *run_dir, const char *name);
 /* Whether the process that it names still runs (a zombie does not). */
 bool record_alive(const struct record *record);
 
+/* Whether its pid names another process now, or the machine has been booted since. */
+bool record_reused(const struct record *record);
+
 /* Calls each with every name that has a record; 0 or -errno. */
 int record_each(const char *run_dir, void (*each)(void *arg, const char *name), void *arg);
 

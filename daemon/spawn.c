@@ -50,7 +50,7 @@ int spawn_fork(const struct spawn *spawn, struct spawn_child *child, struct erro
 	int go[2] = {-1, -1}, report[2] = {-1, -1};
 	pid_t pid = -EMFILE;
 
-	*child = (struct spawn_child){.pidfd = -1, .go = -1, .report = -1};
+	*child = SPAWN_NO_CHILD;
 	if (pipe2(go, O_CLOEXEC) || pipe2(report, O_CLOEXEC)) {
 		pid = -errno;
 		goto out;
@@ -193,7 +193,7 @@ void spawn_abandon(struct spawn_child *child)
 		close(child->go);
 	if (child->report >= 0)
 		close(child->report);
-	*child = (struct spawn_child){.pidfd = -1, .go = -1, .report = -1};
+	*child = SPAWN_NO_CHILD;
 }
 
 int spawn_run(const struct spawn *spawn, struct spawn_child *child, struct error *error)

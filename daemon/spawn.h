@@ -19,7 +19,7 @@ struct spawn {
 	char **argv, **envp;
 	char *own_pid[2];      /* places in envp with room for 10 digits and a NUL: LISTEN_PID= and
 				  WATCHDOG_PID= want the child's; NULL: none */
-	const char *directory; /* NULL: "/" */
+	const char *directory; /* NULL: as ours */
 	int umask;             /* -1: as ours */
 	const char *user;      /* just to name it in errors */
 	bool set_user;         /* uid, gid and groups are to be set */
@@ -44,6 +44,12 @@ struct spawn_child {
 	int go;     /* private to spawn.c */
 	int report; /* readable when spawn_result() has news */
 };
+
+#define SPAWN_NO_CHILD                                                                             \
+	(struct spawn_child)                                                                       \
+	{                                                                                          \
+		.pidfd = -1, .go = -1, .report = -1                                                \
+	}
 
 /* Forks; the child waits in a session of its own, in its cgroup.  -errno with a line. */
 int spawn_fork(const struct spawn *spawn, struct spawn_child *child, struct error *error);

@@ -180,7 +180,7 @@ _Noreturn void spawn_child_run(const struct spawn *spawn, int go, int report)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (spawn->umask >= 0)
 		umask(spawn->umask);
-	if (chdir(spawn->directory ? spawn->directory : "/"))
+	if (spawn->directory && chdir(spawn->directory))
 		fail(report, SPAWN_STEP_DIRECTORY, errno, 0);
 	/* execvp() looks the program up in this PATH, the worker's, not in lbd's. */
 	environ = spawn->envp;

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where one stream of a worker goes.  Nothing of it hangs on lbd's life: a plain file is appended to
+ * by the worker itself; what has to be read on its way (to rotate, to prefix, to syslog) goes through
+ * a FIFO that the worker holds open both ways, so that it neither gets SIGPIPE nor loses a byte
+ * between two lbds.  Bytes leave the FIFO only when they are where they belong, in whole lines.
+ */
+#ifndef LB_OUTPUT_H
+#define LB_OUTPUT_H
+
+#include <systemd/sd-event.h>
+
+#include "conf.h"
+#include "error.h"
+
+struct output_target {
+	const char *name;       /* "web:8081", for syslog and messages */
+	const char *path;       /* of the log file */
+	const char *fifo;       /* where a FIFO is made if one is needed */
+	const char *tag_suffix; /* "" or " stderr": told apart in messages */
+};
+
+struct output;
+
+/*
+ * Takes copies of all it is told.  With adopt a FIFO that is there is read on even if conf needs none.
+ * -errno with a line that names the path.
+ */
+int output_new(sd_event *event, const struct conf_output *conf, const struct output_target *target,
+	       bool adopt, struct output **out, struct error *error);
+
+/* The worker has ended: what is left is written, an unfinished last line too. */
+void output_drain(struct output *output);
+
+/* A descriptor for the worker to write to, or -errno with a line; the caller closes it. */
+int output_open(struct output *output, uid_t owner, struct error *error);
+
+/* Opens the file's name anew after somebody moved it away. */
+void output_reopen(struct output *output);
+
+void output_free(struct output *output); /* takes NULL */
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "process.h"
+#include "worker_private.h"
+
+enum { TIMER_SLACK_US = 1000, BURY_TIMEOUT_MS = 1000, BURY_PAUSE_MS = 5 };
+
+int worker_timer(struct worker *worker, sd_event_source **source, uint64_t delay_us,
+		 sd_event_time_handler_t handler)
+{
+	*source = sd_event_source_disable_unref(*source);
+	return sd_event_add_time_relative(worker->host->event, source, CLOCK_MONOTONIC, delay_us,
+					  TIMER_SLACK_US, handler, worker);
+}
+
+/* Takes the recorded process back. */
+static int adopt(struct worker *worker, struct error *error)
+{
+	struct process_stat stat;
+	int err = process_stat(worker->record.pid, &stat);
+
+	worker->pidfd = process_open(worker->record.pid);
+	if (err || worker->pidfd < 0)
+		return error_set(error, err ? err : worker->pidfd, "worker %s: pid %d: %s",
+				 worker->name, worker->record.pid,
+				 strerror(err ? -err : -worker->pidfd));
+	worker->pid = worker->record.pid;
+	worker->adopted = stat.parent != getpid();
+	worker->started_us = process_started_us(stat.start_ticks);
+	if (*worker->record.cgroup && !(worker->cgroup = strdup(worker->record.cgroup)))
+		return error_set(error, -ENOMEM, "worker %s: out of memory", worker->name);
+	err = worker_open_outputs(worker, true, error);
+	if (err)
+		return err;
+	err = worker_watch(worker);
+	if (err)
+		error_set(error, err, "worker %s: %s", worker->name, strerror(-err));
+	return err;
+}
+
+/* Without a cgroup nothing tells of the end: looks again, for a bounded time. */
+static void bury_session(const struct record *record)
+{
+	const struct timespec pause = {.tv_nsec = BURY_PAUSE_MS * 1000000};
+
+	for (int ms = 0; ms < BURY_TIMEOUT_MS; ms += BURY_PAUSE_MS) {
+		if (!process_signal_session(record->pid, record->start_ticks, SIGKILL))
+			return;
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* The recorded process has ended while nobody looked: ends what it left behind. */
+static void bury(const struct worker_host *host, const char *name, const struct record *record)
+{
+	if (*record->cgroup) {
+		cgroup_kill(record->cgroup);
+		cgroup_await_empty(record->cgroup, BURY_TIMEOUT_MS);
+		cgroup_remove(record->cgroup);
+	} else if (!record_reused(record)) {
+		bury_session(record);
+	}
+	waitpid(record->pid, NULL, WNOHANG); /* ours, after a change of program in place */
+	record_remove(host->run_dir, name);
+}
+
+int worker_new(const struct worker_host *host, const struct conf_worker *conf, const char *pool,
+	       uint16_t port, unsigned index, const struct worker_ops *ops, void *arg,
+	       struct worker **out, struct error *error)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+	int err = 0;
+
+	if (!worker || asprintf(&worker->name, "%s:%u", pool, port) < 0) {
+		free(worker);
+		return error_set(error, -ENOMEM, "worker %s:%u: out of memory", pool, port);
+	}
+	worker->host = host;
+	worker->conf = conf;
+	worker->ops = ops;
+	worker->arg = arg;
+	worker->launch_name = (struct launch_name){worker->name, pool, port, index};
+	worker->pidfd = worker->listeners[0] = worker->listeners[1] = -1;
+	worker->child = worker->hook = SPAWN_NO_CHILD;
+	if (!record_read(host->run_dir, worker->name, &worker->record)) {
+		if (record_alive(&worker->record))
+			err = adopt(worker, error);
+		else
+			bury(host, worker->name, &worker->record);
+	}
+	if (err)
+		worker_free(worker);
+	else
+		*out = worker;
+	return err;
+}
+
+void worker_free(struct worker *worker)
+{
+	if (!worker)
+		return;
+	worker_end_free(worker);
+	worker_close_outputs(worker);
+	for (int i = 0; i < 2; i++)
+		if (worker->listeners[i] >= 0 &&
+		    (!i || worker->listeners[1] != worker->listeners[0]))
+			close(worker->listeners[i]);
+	free(worker->cgroup);
+	free(worker->name);
+	free(worker);
+}
+
+/* A running process keeps what it was started with; the rest counts from the next start on. */
+void worker_set_conf(struct worker *worker, const struct conf_worker *conf)
+{
+	worker->conf = conf;
+}
+
+pid_t worker_pid(const struct worker *worker)
+{
+	return worker->pid;
+}
+
+uint64_t worker_started_us(const struct worker *worker)
+{
+	return worker->started_us;
+}
+
+uint64_t worker_memory(const struct worker *worker)
+{
+	uint64_t bytes = worker->cgroup ? cgroup_memory(worker->cgroup) : 0;
+	struct process_stat stat;
+
+	if (!bytes && worker->pid && !process_stat(worker->pid, &stat))
+		bytes = stat.resident_bytes;
+	return bytes;
+}
+
+const char *worker_log_path(const struct worker *worker)
+{
+	return worker->log_path;
+}
+
+bool worker_adopted(const struct worker *worker)
+{
+	return worker->adopted;
+}
+
+int worker_listener(const struct worker *worker, bool is_v6)
+{
+	return worker->listeners[is_v6];
+}
+
+const char *worker_name(const struct worker *worker)
+{
+	return worker->name;
+}
+
+uint32_t worker_backoff_ms(unsigned failures, uint32_t min_ms, uint32_t max_ms)
+{
+	uint64_t delay = min_ms;
+
+	while (failures-- > 1 && delay < max_ms)
+		delay *= 2;
+	return delay < max_ms ? delay : max_ms;
+}
+
+struct sweep {
+	const struct worker_host *host;
+	const char *const *keep;
+};
+
+static void sweep_one(void *arg, const char *name)
+{
+	const struct sweep *sweep = arg;
+	struct record record;
+
+	for (const char *const *keep = sweep->keep; *keep; keep++)
+		if (!strcmp(*keep, name))
+			return;
+	if (record_read(sweep->host->run_dir, name, &record)) {
+		record_remove(sweep->host->run_dir, name);
+		return;
+	}
+	if (record_alive(&record))
+		kill(record.pid, SIGKILL);
+	bury(sweep->host, name, &record);
+}
+
+int worker_sweep(const struct worker_host *host, const char *const *keep)
+{
+	struct sweep sweep = {host, keep};
+
+	return record_each(host->run_dir, sweep_one, &sweep);
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a stop signal, or an exit, to nothing being left. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "log.h"
+#include "process.h"
+#include "worker_private.h"
+
+enum {
+	LOOK_AGAIN_US = 10000, /* without a cgroup the group's end has to be looked for */
+	MAX_LOOKS = 500,       /* some process hangs in the kernel: goes on without */
+};
+
+void worker_kill_group(const char *cgroup, pid_t session, uint64_t start_ticks)
+{
+	if (!cgroup || !*cgroup || cgroup_kill(cgroup))
+		process_signal_session(session, start_ticks, SIGKILL);
+}
+
+static bool group_gone(const struct worker *worker)
+{
+	if (worker->cgroup)
+		return !cgroup_populated(worker->cgroup);
+	return !process_signal_session(worker->record.pid, worker->record.start_ticks, 0);
+}
+
+static void finish(struct worker *worker)
+{
+	output_drain(worker->out);
+	if (worker->err)
+		output_drain(worker->err);
+	record_remove(worker->host->run_dir, worker->name);
+	if (worker->cgroup)
+		cgroup_remove(worker->cgroup);
+	worker->pid = 0;
+	worker->adopted = worker->stopping = false;
+	/* The last thing: it may start the next process, or free this worker. */
+	worker->ops->exited(worker->arg, &worker->end);
+}
+
+static void end_hook(struct worker *worker)
+{
+	worker->hook_source = sd_event_source_disable_unref(worker->hook_source);
+	worker->hook_timer = sd_event_source_disable_unref(worker->hook_timer);
+	spawn_abandon(&worker->hook); /* reaps it, too */
+}
+
+static int on_hook_end(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	struct worker *worker = arg;
+	int status = 0;
+
+	(void)source, (void)fd, (void)events;
+	process_status(worker->hook.pidfd, worker->hook.pid, &status);
+	if (status)
+		log_warning("worker %s: after_stop: exit code %d", worker->name,
+			    WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+	worker_kill_group(worker->cgroup, worker->hook.pid, 0);
+	end_hook(worker);
+	finish(worker);
+	return 0;
+}
+
+static int on_hook_late(sd_event_source *source, uint64_t now, void *arg)
+{
+	struct worker *worker = arg;
+
+	(void)source, (void)now;
+	log_warning("worker %s: after_stop: not done within %u ms, killed", worker->name,
+		    worker->conf->stop_timeout_ms);
+	worker_kill_group(worker->cgroup, worker->hook.pid, 0);
+	end_hook(worker);
+	finish(worker);
+	return 0;
+}
+
+static int start_hook(struct worker *worker, struct error *error)
+{
+	struct launch launch = {0};
+	int err = launch_build(worker->conf, &worker->launch_name, worker->conf->after_stop,
+			       &launch, error);
+
+	if (err)
+		goto out;
+	launch.spawn.out = output_open(worker->out, launch.spawn.uid, error);
+	launch.spawn.err = launch.spawn.out;
+	launch.spawn.cgroup = worker->cgroup;
+	err = launch.spawn.out < 0 ? launch.spawn.out
+				   : spawn_run(&launch.spawn, &worker->hook, error);
+	if (launch.spawn.out >= 0)
+		close(launch.spawn.out);
+	if (err)
+		goto out;
+	err = sd_event_add_io(worker->host->event, &worker->hook_source, worker->hook.pidfd,
+			      EPOLLIN, on_hook_end, worker);
+	if (err >= 0)
+		err = worker_timer(worker, &worker->hook_timer,
+				   worker->conf->stop_timeout_ms * 1000ull, on_hook_late);
+	if (err < 0) {
+		error_set(error, err, "%s", strerror(-err));
+		end_hook(worker);
+	}
+out:
+	launch_clear(&launch);
+	return err < 0 ? err : 0;
+}
+
+static void on_group_gone(struct worker *worker)
+{
+	struct error error;
+
+	worker->group_source = sd_event_source_disable_unref(worker->group_source);
+	worker->group_timer = sd_event_source_disable_unref(worker->group_timer);
+	if (worker->conf->after_stop) {
+		if (!start_hook(worker, &error))
+			return;
+		log_warning("worker %s: after_stop: %s", worker->name, error.text);
+	}
+	finish(worker);
+}
+
+static int on_group_look(sd_event_source *source, uint64_t now, void *arg)
+{
+	struct worker *worker = arg;
+
+	(void)source, (void)now;
+	if (group_gone(worker)) {
+		on_group_gone(worker);
+	} else if (++worker->group_looks > MAX_LOOKS) {
+		log_warning("worker %s: some process of its group does not end; going on without",
+			    worker->name);
+		on_group_gone(worker);
+	} else {
+		worker_timer(worker, &worker->group_timer, LOOK_AGAIN_US, on_group_look);
+	}
+	return 0;
+}
+
+static int on_group_event(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	char text[128];
+
+	(void)source, (void)events;
+	/* Reading takes the event. */
+	if (pread(fd, text, sizeof(text), 0) < 0)
+		return 0;
+	if (group_gone(arg))
+		on_group_gone(arg);
+	return 0;
+}
+
+static void watch_group(struct worker *worker)
+{
+	int fd = worker->cgroup ? cgroup_watch(worker->cgroup) : -1;
+	bool is_watched = false;
+
+	if (fd >= 0) {
+		is_watched = sd_event_add_io(worker->host->event, &worker->group_source, fd,
+					     EPOLLPRI, on_group_event, worker) >= 0;
+		if (is_watched)
+			sd_event_source_set_io_fd_own(worker->group_source, 1);
+		else
+			close(fd);
+	}
+	worker->group_looks = is_watched ? MAX_LOOKS : 0;
+	worker_timer(worker, &worker->group_timer,
+		     is_watched ? LOOK_AGAIN_US * (uint64_t)MAX_LOOKS : LOOK_AGAIN_US,
+		     on_group_look);
+	/* It may have ended before it was watched. */
+	if (group_gone(worker))
+		on_group_gone(worker);
+}
+
+static void note_end(struct worker *worker)
+{
+	struct worker_exit *end = &worker->end;
+	int status;
+
+	*end = (struct worker_exit){.code = -1};
+	if (process_status(worker->pidfd, worker->pid, &status))
+		return;
+	end->known = true;
+	if (WIFEXITED(status))
+		end->code = WEXITSTATUS(status);
+	else
+		end->signal = WTERMSIG(status);
+	end->core = WIFSIGNALED(status) && WCOREDUMP(status);
+	end->expected = end->code >= 0 &&
+			(worker->conf->exit_codes[end->code / 64] >> (end->code % 64) & 1);
+}
+
+static void close_process(struct worker *worker)
+{
+	worker->exit_source = sd_event_source_disable_unref(worker->exit_source);
+	worker->stop_timer = sd_event_source_disable_unref(worker->stop_timer);
+	if (worker->pidfd >= 0)
+		close(worker->pidfd);
+	worker->pidfd = -1;
+}
+
+static int on_exit_event(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	struct worker *worker = arg;
+
+	(void)source, (void)fd, (void)events;
+	worker_settle_pending(worker);
+	/* Before it is reaped: until then nobody else can get its pid as a session. */
+	worker_kill_group(worker->cgroup, worker->record.pid, worker->record.start_ticks);
+	note_end(worker);
+	close_process(worker);
+	if (group_gone(worker))
+		on_group_gone(worker);
+	else
+		watch_group(worker);
+	return 0;
+}
+
+int worker_watch(struct worker *worker)
+{
+	int err = sd_event_add_io(worker->host->event, &worker->exit_source, worker->pidfd, EPOLLIN,
+				  on_exit_event, worker);
+
+	return err < 0 ? err : 0;
+}
+
+static int on_stop_late(sd_event_source *source, uint64_t now, void *arg)
+{
+	struct worker *worker = arg;
+
+	(void)source, (void)now;
+	log_warning("worker %s: pid %d has not ended %u ms after SIG%s, killed", worker->name,
+		    worker->pid, worker->conf->stop_timeout_ms,
+		    sigabbrev_np(worker->conf->stop_signal));
+	worker_kill(worker);
+	return 0;
+}
+
+int worker_stop(struct worker *worker)
+{
+	int err;
+
+	if (!worker->pid)
+		return -ESRCH;
+	if (worker->pidfd < 0 || worker->stopping)
+		return 0; /* on its way */
+	worker->stopping = true;
+	err = worker_timer(worker, &worker->stop_timer, worker->conf->stop_timeout_ms * 1000ull,
+			   on_stop_late);
+	if (err < 0)
+		return worker_kill(worker);
+	process_signal(worker->pidfd, worker->conf->stop_signal);
+	process_signal(worker->pidfd, SIGCONT); /* one that is stopped would not see it */
+	return 0;
+}
+
+int worker_kill(struct worker *worker)
+{
+	if (!worker->pid)
+		return -ESRCH;
+	if (worker->pidfd >= 0)
+		process_signal(worker->pidfd, SIGKILL);
+	worker_kill_group(worker->cgroup, worker->record.pid, worker->record.start_ticks);
+	return 0;
+}
+
+int worker_signal(struct worker *worker, int signal)
+{
+	return worker->pidfd < 0 ? -ESRCH : process_signal(worker->pidfd, signal);
+}
+
+void worker_end_free(struct worker *worker)
+{
+	close_process(worker);
+	worker->group_source = sd_event_source_disable_unref(worker->group_source);
+	worker->group_timer = sd_event_source_disable_unref(worker->group_timer);
+	if (worker->hook.pidfd >= 0)
+		end_hook(worker);
+	worker_forget_pending(worker);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What worker.c, worker_run.c and worker_end.c share; for nobody else. */
+#ifndef LB_WORKER_PRIVATE_H
+#define LB_WORKER_PRIVATE_H
+
+#include "launch.h"
+#include "output.h"
+#include "record.h"
+#include "spawn.h"
+#include "worker.h"
+
+struct worker {
+	const struct worker_host *host;
+	const struct conf_worker *conf;
+	const struct worker_ops *ops;
+	void *arg;
+
+	char *name; /* "web:8081" */
+	struct launch_name launch_name;
+	char *log_path, *err_path; /* expanded */
+	struct output *out, *err;  /* err NULL: merged */
+	int listeners[2];          /* inherited, v4 and v6 */
+
+	pid_t pid; /* 0: not running */
+	int pidfd;
+	bool adopted, stopping;
+	uint64_t started_us;
+	struct record record;   /* of pid */
+	char *cgroup;           /* directory, or NULL */
+	struct launch *pending; /* of a child that has not come to exec yet: a hook runs */
+	struct spawn_child child;
+
+	sd_event_source *exit_source;   /* pidfd */
+	sd_event_source *report_source; /* of a pending child */
+	sd_event_source *stop_timer;    /* stop_timeout */
+
+	/* Between the process's end and exited(): its group dies, its hook runs. */
+	struct worker_exit end;
+	sd_event_source *group_source; /* cgroup.events */
+	sd_event_source *group_timer;  /* looks again, gives up at last */
+	unsigned group_looks;
+	struct spawn_child hook; /* after_stop */
+	sd_event_source *hook_source, *hook_timer;
+};
+
+/* One-shot timer; replaces the one that is in *source. */
+int worker_timer(struct worker *worker, sd_event_source **source, uint64_t delay_us,
+		 sd_event_time_handler_t handler);
+
+/* worker_run.c: paths and streams by the present configuration. */
+int worker_open_outputs(struct worker *worker, bool adopt, struct error *error);
+void worker_close_outputs(struct worker *worker);
+
+/* A hook delayed the program: it runs now, or it never will, which is said, and its exit shows soon. */
+void worker_settle_pending(struct worker *worker);
+void worker_forget_pending(struct worker *worker);
+
+/* worker_end.c: watches pidfd from now on. */
+int worker_watch(struct worker *worker);
+void worker_end_free(struct worker *worker);
+
+/* SIGKILL to all of a group: its cgroup, or (cgroup NULL or "") its session. */
+void worker_kill_group(const char *cgroup, pid_t session, uint64_t start_ticks);
+
+#endif

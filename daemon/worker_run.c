@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From `start` to a running program. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "log.h"
+#include "worker_private.h"
+
+enum { EXEC_TIMEOUT_MS = 5000 };
+
+/* An absolute path as it is; else below the directory of logs, NAME.log by default. */
+static char *log_path(const struct worker *worker, const struct conf_output *conf,
+		      const char *suffix)
+{
+	const struct launch_name *name = &worker->launch_name;
+	char *expanded = NULL, *path = NULL;
+
+	if (!conf->path) {
+		if (asprintf(&path, "%s/%s%s", worker->host->log_dir, worker->name, suffix) < 0)
+			path = NULL;
+		return path;
+	}
+	expanded = conf_expand(conf->path, name->pool, name->port, name->index);
+	if (!expanded || *expanded == '/')
+		return expanded;
+	if (asprintf(&path, "%s/%s", worker->host->log_dir, expanded) < 0)
+		path = NULL;
+	free(expanded);
+	return path;
+}
+
+static int open_output(struct worker *worker, const struct conf_output *conf, bool is_err,
+		       bool adopt, struct error *error)
+{
+	struct output **output = is_err ? &worker->err : &worker->out;
+	char **path = is_err ? &worker->err_path : &worker->log_path;
+	char fifo[512];
+
+	*path = log_path(worker, conf, is_err ? ".err.log" : ".log");
+	if (!*path)
+		return error_set(error, -ENOMEM, "log of %s: out of memory", worker->name);
+	snprintf(fifo, sizeof(fifo), "%s/output/%s%s", worker->host->run_dir, worker->name,
+		 is_err ? ".err" : ".out");
+	return output_new(worker->host->event, conf,
+			  &(struct output_target){worker->name, *path, fifo,
+						  is_err ? " stderr" : ""},
+			  adopt, output, error);
+}
+
+int worker_open_outputs(struct worker *worker, bool adopt, struct error *error)
+{
+	char dir[512];
+	int err;
+
+	worker_close_outputs(worker);
+	mkdir(worker->host->log_dir, 0755); /* what is wrong with it shows when a file is opened */
+	snprintf(dir, sizeof(dir), "%s/output", worker->host->run_dir);
+	mkdir(dir, 0755);
+	err = open_output(worker, &worker->conf->stdout_log, false, adopt, error);
+	if (!err && !worker->conf->merge_stderr)
+		err = open_output(worker, &worker->conf->stderr_log, true, adopt, error);
+	return err;
+}
+
+void worker_close_outputs(struct worker *worker)
+{
+	output_free(worker->out);
+	output_free(worker->err);
+	free(worker->log_path);
+	free(worker->err_path);
+	worker->out = worker->err = NULL;
+	worker->log_path = worker->err_path = NULL;
+}
+
+static int open_streams(struct worker *worker, struct spawn *spawn, struct error *error)
+{
+	uid_t owner = spawn->set_user ? spawn->uid : geteuid();
+	int err = worker_open_outputs(worker, false, error);
+
+	if (err)
+		return err;
+	spawn->out = output_open(worker->out, owner, error);
+	if (spawn->out < 0)
+		return spawn->out;
+	if (!worker->err) {
+		spawn->err = spawn->out;
+		return 0;
+	}
+	spawn->err = output_open(worker->err, owner, error);
+	return spawn->err < 0 ? spawn->err : 0;
+}
+
+static void close_streams(struct spawn *spawn)
+{
+	if (spawn->err >= 0 && spawn->err != spawn->out)
+		close(spawn->err);
+	if (spawn->out >= 0)
+		close(spawn->out);
+	spawn->out = spawn->err = -1;
+}
+
+static int prepare(struct worker *worker, struct launch *launch, struct error *error)
+{
+	const struct conf_worker *conf = worker->conf;
+	int err = launch_build(conf, &worker->launch_name, conf->command, launch, error);
+
+	if (!err)
+		err = launch_add_hook(conf, &worker->launch_name, launch, error);
+	if (!err)
+		err = open_streams(worker, &launch->spawn, error);
+	if (err || !worker->host->cgroup)
+		return err;
+	free(worker->cgroup);
+	worker->cgroup = NULL;
+	err = cgroup_make(worker->host->cgroup, worker->name, &worker->cgroup);
+	if (err)
+		return error_set(error, err, "cgroup %s/%s: %s", worker->host->cgroup, worker->name,
+				 strerror(-err));
+	cgroup_kill(worker->cgroup); /* what an earlier one left, and nobody could bury */
+	launch->spawn.cgroup = worker->cgroup;
+	return 0;
+}
+
+/* Written before the child may go on: whatever happens from here on, a later lbd knows of it. */
+static int record(struct worker *worker, struct error *error)
+{
+	int err;
+
+	worker->record = (struct record){.pid = worker->child.pid};
+	snprintf(worker->record.cgroup, sizeof(worker->record.cgroup), "%s",
+		 worker->cgroup ? worker->cgroup : "");
+	err = record_identify(&worker->record);
+	if (!err)
+		err = record_write(worker->host->run_dir, worker->name, &worker->record);
+	if (err)
+		return error_set(error, err, "record %s/workers/%s: %s", worker->host->run_dir,
+				 worker->name, strerror(-err));
+	return 0;
+}
+
+void worker_forget_pending(struct worker *worker)
+{
+	worker->report_source = sd_event_source_disable_unref(worker->report_source);
+	if (worker->pending)
+		launch_clear(worker->pending);
+	free(worker->pending);
+	worker->pending = NULL;
+	if (worker->child.report >= 0)
+		close(worker->child.report);
+	worker->child.report = -1;
+}
+
+void worker_settle_pending(struct worker *worker)
+{
+	struct error error;
+
+	if (!worker->pending)
+		return;
+	if (spawn_result(&worker->pending->spawn, &worker->child, 0, &error) < 0)
+		log_error("worker %s: %s", worker->name, error.text);
+	worker_forget_pending(worker);
+}
+
+static int on_report(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	(void)source, (void)fd, (void)events;
+	worker_settle_pending(arg);
+	return 0;
+}
+
+/* Takes launch over when the child has not come to exec within the time. */
+static int await(struct worker *worker, struct launch *launch, struct error *error)
+{
+	int err = spawn_result(&launch->spawn, &worker->child,
+			       launch->spawn.hook ? 0 : EXEC_TIMEOUT_MS, error);
+
+	if (err != -EAGAIN || !launch->spawn.hook)
+		return err;
+	worker->pending = malloc(sizeof(*launch));
+	if (!worker->pending)
+		return error_set(error, -ENOMEM, "worker %s: out of memory", worker->name);
+	*worker->pending = *launch;
+	*launch = (struct launch){.spawn = {.out = -1, .err = -1}};
+	err = sd_event_add_io(worker->host->event, &worker->report_source, worker->child.report,
+			      EPOLLIN, on_report, worker);
+	return err < 0 ? error_set(error, err, "worker %s: %s", worker->name, strerror(-err)) : 0;
+}
+
+static int start(struct worker *worker, struct launch *launch, struct error *error)
+{
+	int err = spawn_fork(&launch->spawn, &worker->child, error);
+
+	if (err)
+		return err;
+	err = record(worker, error);
+	if (!err) {
+		spawn_go(&worker->child);
+		err = await(worker, launch, error);
+	}
+	if (err)
+		return err;
+	worker->pid = worker->child.pid;
+	worker->pidfd = worker->child.pidfd;
+	worker->child.pidfd = -1;
+	worker->adopted = worker->stopping = false;
+	sd_event_now(worker->host->event, CLOCK_MONOTONIC, &worker->started_us);
+	err = worker_watch(worker);
+	if (!err)
+		return 0;
+	worker->child.pidfd = worker->pidfd;
+	worker->pidfd = -1;
+	worker->pid = 0;
+	return error_set(error, err, "worker %s: %s", worker->name, strerror(-err));
+}
+
+int worker_spawn(struct worker *worker, struct error *error)
+{
+	struct launch launch = {.spawn = {.out = -1, .err = -1}};
+	int err;
+
+	if (worker->pid)
+		return error_set(error, -EALREADY, "worker %s: runs already, pid %d", worker->name,
+				 worker->pid);
+	err = prepare(worker, &launch, error);
+	if (!err)
+		err = start(worker, &launch, error);
+	close_streams(&launch.spawn);
+	launch_clear(&launch);
+	if (!err)
+		return 0;
+	worker_forget_pending(worker);
+	spawn_abandon(&worker->child);
+	record_remove(worker->host->run_dir, worker->name);
+	if (worker->cgroup)
+		cgroup_remove(worker->cgroup);
+	return err;
+}

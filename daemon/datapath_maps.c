@@ -193,6 +193,15 @@ int datapath_set_backend_id(struct datapath *dp, const struct lb_endpoint *key, 
 	return bpf_map_update_elem(MAP_FD(dp, backend_ids), key, &value, BPF_ANY);
 }
 
+int datapath_get_backend_id(struct datapath *dp, const struct lb_endpoint *key, uint16_t *id)
+{
+	uint32_t value = LB_BACKEND_NONE;
+	int err = bpf_map_lookup_elem(MAP_FD(dp, backend_ids), key, &value);
+
+	*id = value;
+	return err;
+}
+
 /* The owner first: a connection may come as soon as the listener can be chosen. */
 int datapath_set_listener(struct datapath *dp, uint16_t id, uint32_t generation, bool is_v6, int fd)
 {

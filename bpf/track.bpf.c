@@ -63,27 +63,39 @@ static __always_inline bool track_takes(struct bpf_sock_ops *ctx, struct bpf_soc
 	return !is_v6;
 }
 
+/* The backend of any address and this port, not one that is known by that address among others. */
+static __always_inline __u32 *track_find_any(struct lb_endpoint *key, bool is_v6)
+{
+	struct lb_backend *backend;
+	__u32 *id;
+
+	__builtin_memset(&key->addr, 0, sizeof(key->addr));
+	if (!is_v6)
+		key->addr.words[2] = bpf_htonl(TRACK_IPV4_MAPPED);
+	id = bpf_map_lookup_elem(&backend_ids, key);
+	if (!id)
+		return NULL;
+	backend = bpf_map_lookup_elem(&backends, id);
+	return backend && backend->flags & LB_BACKEND_ANY_ADDRESS ? id : NULL;
+}
+
 /*
  * Whose backend is it?  Its own address goes before any address of its family, and for one that takes
- * both families the any address of IPv4 is the last resort.
+ * both families any address of IPv4 is the last resort.
  */
 static __always_inline __u32 *track_find_backend(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
+	bool is_v6 = ctx->family == TRACK_AF_INET6;
 	struct lb_endpoint key;
 	__u32 *id;
 
 	track_read_endpoint(ctx, &key);
 	id = bpf_map_lookup_elem(&backend_ids, &key);
-	if (id)
-		return id;
-	key.addr.words[3] = 0;
-	if (ctx->family == TRACK_AF_INET6)
-		key.addr.words[0] = key.addr.words[1] = key.addr.words[2] = 0;
-	id = bpf_map_lookup_elem(&backend_ids, &key);
-	if (id || ctx->family != TRACK_AF_INET6 || !track_takes(ctx, sk, false))
-		return id;
-	key.addr.words[2] = bpf_htonl(TRACK_IPV4_MAPPED);
-	return bpf_map_lookup_elem(&backend_ids, &key);
+	if (!id)
+		id = track_find_any(&key, is_v6);
+	if (!id && is_v6 && track_takes(ctx, sk, false))
+		id = track_find_any(&key, false);
+	return id;
 }
 
 static __always_inline void track_tell(__u32 type, const struct lb_owner *owner, bool is_v6)
@@ -134,22 +146,30 @@ static __always_inline void track_listen(struct bpf_sock_ops *ctx, struct bpf_so
 	track_capture(ctx, sk, owner, true);
 }
 
-/* The load that a socket's owner names; NULL when the id is another backend's by now. */
-static __always_inline struct lb_load *track_find_load(const struct lb_owner *owner)
+/* The backend that a socket's owner names; NULL when the id is another's by now. */
+static __always_inline struct lb_backend *track_find_owner(const struct lb_owner *owner)
 {
 	__u32 id = owner->backend;
 	struct lb_backend *backend = bpf_map_lookup_elem(&backends, &id);
 
-	if (!backend || backend->generation != owner->generation)
-		return NULL;
+	return backend && backend->generation == owner->generation ? backend : NULL;
+}
+
+static __always_inline struct lb_load *track_find_load(const struct lb_owner *owner)
+{
+	__u32 id = owner->backend;
+
 	return bpf_map_lookup_elem(&loads, &id);
 }
 
 static __always_inline void track_established(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct lb_owner *owner = bpf_sk_storage_get(&owners, sk, NULL, 0);
-	struct lb_load *load = owner ? track_find_load(owner) : NULL;
+	struct lb_load *load;
 
+	if (!owner || !track_find_owner(owner))
+		return;
+	load = track_find_load(owner);
 	if (!load)
 		return;
 	owner->counted = 1;
@@ -158,13 +178,16 @@ static __always_inline void track_established(struct bpf_sock_ops *ctx, struct b
 	__sync_fetch_and_add(&load->total, 1);
 }
 
-/* lbd may have cleared the count meanwhile: it stays at 0 then. */
+/* The count is 0 already when lbd has cleared it meanwhile: it stays there. */
 static __always_inline void track_closed(const struct lb_owner *owner)
 {
+	struct lb_backend *backend = track_find_owner(owner);
 	struct lb_load *load = track_find_load(owner);
 
-	if (load && load->active)
-		__sync_fetch_and_add(&load->active, -1);
+	if (!backend || !load || !load->active)
+		return;
+	if (__sync_fetch_and_add(&load->active, -1) == 1 && !(backend->flags & LB_BACKEND_ENABLED))
+		track_tell(LB_BACKEND_EMPTY, owner, false);
 }
 
 static __always_inline void track_state(struct bpf_sock_ops *ctx, struct bpf_sock *sk)

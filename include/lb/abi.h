@@ -87,6 +87,8 @@ struct lb_ring_chunk {
 
 enum lb_backend_flags {
 	LB_BACKEND_ENABLED = 1U << 0, /* may be chosen, if a listener is there */
+	/* Its own address is any: track takes a listener bound to whichever of its family for it. */
+	LB_BACKEND_ANY_ADDRESS = 1U << 1,
 };
 
 /* Value of `backends`, written by lbd. */

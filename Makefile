@@ -52,7 +52,7 @@ FUZZ_SRCS := $(wildcard selftests/fuzz/fuzz_*.c)
 
 LBD_OBJS := $(LBD_SRCS:%.c=$(B)/%.o)
 STATIC_OBJS := $(STATIC_SRCS:%.c=$(B)/%.o)
-CLI_OBJS := $(CLI_SRCS:%.c=$(B)/%.o)
+CLI_OBJS := $(filter-out $(B)/cli/main.o,$(CLI_SRCS:%.c=$(B)/%.o))
 UNITS := $(UNIT_SRCS:selftests/unit/%.c=$(B)/unit/%)
 BENCHES := $(BENCH_SRCS:selftests/bench/%.c=$(B)/bench/%)
 FUZZERS := $(FUZZ_SRCS:selftests/fuzz/%.c=build/fuzz/%)
@@ -106,9 +106,14 @@ $(B)/lbd: $(B)/daemon/main.o $(B)/liblbd.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ $(PKG_LIBS) -o $@
 
-$(B)/lbctl: $(CLI_OBJS) $(B)/liblbd.a
+$(B)/liblbctl.a: $(CLI_OBJS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+# Of lbd only what reads a configuration: not what it is linked with for that, lbctl starts at once.
+$(B)/lbctl: $(B)/cli/main.o $(B)/liblbctl.a $(B)/liblbd.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ $(PKG_LIBS) -o $@
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -Wl,--as-needed $^ $(PKG_LIBS) -o $@
 
 $(B)/lbstatic: $(B)/daemon/static/main.o $(B)/liblbstatic.a
 	$(call say,LINK,$@)
@@ -120,10 +125,12 @@ $(B)/unit/test_static_%: selftests/unit/test_static_%.c $(B)/liblbstatic.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Idaemon/static -Iselftests $^ $(STATIC_LIBS) -lcmocka -o $@
 
+$(B)/unit/test_cli: $(B)/liblbctl.a
 $(B)/unit/test_%: selftests/unit/test_%.c $(B)/liblbd.a
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Iselftests $^ $(PKG_LIBS) -lcmocka -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Icli -Iselftests $(filter %.c,$^) \
+		$(filter %/liblbctl.a,$^) $(B)/liblbd.a $(PKG_LIBS) -lcmocka -o $@
 
 $(B)/packet/packet: $(PACKET_SRCS) $(wildcard selftests/packet/*.h) $(B)/liblbd.a
 	$(call say,TEST,$@)

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lbctl's side of the control socket: one request, its progress, its final reply. */
+#ifndef LB_CLIENT_H
+#define LB_CLIENT_H
+
+#include <jansson.h>
+
+#include "cli.h"
+
+struct client_call {
+	const json_t *request;
+	bool waits; /* lbd may take as long as it needs; else 30 s are enough */
+	bool raw;   /* progress is data: to cli->out as it is, not a line to cli->err */
+	bool quiet; /* errors are not told */
+};
+
+/*
+ * Returns LB_CTL_DONE with the final reply in *reply, or after telling why, an exit code: what lbd
+ * gave with its refusal, or LB_CTL_NO_LBD.
+ */
+int client_call(const struct cli *cli, const struct client_call *call, json_t **reply);
+
+#endif

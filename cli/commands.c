@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "commands.h"
+
+#include "client.h"
+#include "lb/ctl.h"
+
+/* lbd's is told when one answers: they may differ after an upgrade. */
+int commands_version(const struct cli *cli, const json_t *request)
+{
+	json_t *status = json_pack("{s:s}", "verb", "status"), *reply = NULL;
+	struct client_call call = {.request = status, .quiet = true};
+	const char *theirs;
+
+	(void)request;
+	client_call(cli, &call, &reply);
+	theirs = json_string_value(json_object_get(json_object_get(reply, "data"), "version"));
+	if (cli->json)
+		fprintf(cli->out, "{\"lbctl\": \"%s\", \"lbd\": %s%s%s}\n", LB_VERSION,
+			theirs ? "\"" : "", theirs ? theirs : "null", theirs ? "\"" : "");
+	else
+		fprintf(cli->out, "lbctl %s%s%s\n", LB_VERSION, theirs ? ", lbd " : "",
+			theirs ? theirs : "");
+	json_decref(reply);
+	json_decref(status);
+	return LB_CTL_DONE;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Verbs that lbctl does by itself. */
+#ifndef LB_COMMANDS_H
+#define LB_COMMANDS_H
+
+#include <jansson.h>
+
+#include "cli.h"
+
+int commands_version(const struct cli *cli, const json_t *request);
+
+#endif

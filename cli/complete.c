@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "complete.h"
+
+#include <dirent.h>
+#include <string.h>
+
+#include "client.h"
+#include "lb/ctl.h"
+#include "usage.h"
+#include "verbs.h"
+
+/* The data of a verb that lists; NULL when lbd does not answer. */
+static json_t *ask_list(const struct cli *cli, const char *verb)
+{
+	json_t *request = json_pack("{s:s}", "verb", verb), *reply = NULL, *data;
+	struct client_call call = {.request = request, .quiet = true};
+
+	client_call(cli, &call, &reply);
+	data = json_incref(json_object_get(reply, "data"));
+	json_decref(reply);
+	json_decref(request);
+	return data;
+}
+
+static void print_members(const struct cli *cli, const json_t *list, const char *key)
+{
+	json_t *object;
+	size_t i;
+
+	json_array_foreach(list, i, object)
+	{
+		const char *text = json_string_value(json_object_get(object, key));
+
+		if (text)
+			fprintf(cli->out, "%s\n", text);
+	}
+}
+
+static void print_pools(const struct cli *cli, char **words, int count)
+{
+	json_t *pools = ask_list(cli, "pool");
+
+	(void)words, (void)count;
+	print_members(cli, pools, "pool");
+	json_decref(pools);
+}
+
+/* Of the pool that was named already, or of all. */
+static void print_addresses(const struct cli *cli, char **words, int count)
+{
+	json_t *pools = ask_list(cli, "pool"), *pool, *named = NULL;
+	size_t i;
+
+	json_array_foreach(pools, i, pool)
+	{
+		const char *name = json_string_value(json_object_get(pool, "pool"));
+
+		for (int k = 0; name && k < count; k++)
+			named = strcmp(name, words[k]) ? named : pool;
+	}
+	json_array_foreach(pools, i, pool)
+	{
+		if (!named || named == pool)
+			print_members(cli, json_object_get(pool, "backends"), "address");
+	}
+	json_decref(pools);
+}
+
+static void print_workers(const struct cli *cli)
+{
+	json_t *workers = ask_list(cli, "worker"), *worker;
+	char last[64] = "";
+	size_t i;
+
+	print_members(cli, workers, "name");
+	json_array_foreach(workers, i, worker)
+	{
+		const char *name = json_string_value(json_object_get(worker, "name"));
+		size_t length = name ? strcspn(name, ":") : 0;
+
+		if (length && length < sizeof(last) && strncmp(name, last, length + 1)) {
+			snprintf(last, sizeof(last), "%.*s:", (int)length, name);
+			fprintf(cli->out, "%s*\n", last);
+		}
+	}
+	fputs("all\n", cli->out);
+	json_decref(workers);
+}
+
+static void print_names(const struct cli *cli, char **words, int count)
+{
+	json_t *services;
+
+	if (strcmp(words[0], "service")) {
+		print_workers(cli);
+	} else if (count > 1 && !strcmp(words[1], "remove")) {
+		services = ask_list(cli, "service");
+		print_members(cli, services, "service");
+		json_decref(services);
+	}
+}
+
+static void print_interfaces(const struct cli *cli, char **words, int count)
+{
+	DIR *directory;
+	struct dirent *entry;
+	json_t *status;
+
+	(void)count;
+	if (!strcmp(words[0], "detach")) {
+		status = ask_list(cli, "status");
+		print_members(cli, json_object_get(status, "interfaces"), "interface");
+		json_decref(status);
+		return;
+	}
+	directory = opendir("/sys/class/net");
+	while (directory && (entry = readdir(directory))) {
+		if (entry->d_name[0] != '.')
+			fprintf(cli->out, "%s\n", entry->d_name);
+	}
+	if (directory)
+		closedir(directory);
+}
+
+static void print_signals(const struct cli *cli, char **words, int count)
+{
+	(void)words, (void)count;
+	fputs("HUP\nINT\nQUIT\nKILL\nUSR1\nUSR2\nTERM\nSTOP\nCONT\n", cli->out);
+}
+
+static void print_files(const struct cli *cli, char **words, int count)
+{
+	(void)words, (void)count;
+	fputs(":files\n", cli->out);
+}
+
+static void print_values(const struct cli *cli, const char *place, char **words, int count)
+{
+	static const struct {
+		const char *place;
+		void (*print)(const struct cli *cli, char **words, int count);
+	} sources[] = {
+		{"POOL", print_pools},       {"ADDR:PORT", print_addresses}, {"NAME", print_names},
+		{"IFACE", print_interfaces}, {"SIG", print_signals},         {"FILE", print_files},
+	};
+
+	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++) {
+		if (!strcmp(place, sources[i].place))
+			sources[i].print(cli, words, count);
+	}
+}
+
+static void print_alternatives(const struct cli *cli, const char *words)
+{
+	for (; *words; words++)
+		fputc(*words == '|' ? '\n' : *words, cli->out);
+	fputc('\n', cli->out);
+}
+
+/* The next word of each name that begins with the words. */
+static void print_verbs(const struct cli *cli, char **words, int count)
+{
+	char last[32] = "";
+
+	for (const struct verb *verb = verbs; verb->name; verb++) {
+		const char *at = verb->name;
+		int i;
+
+		for (i = 0; i < count && *at; i++) {
+			size_t length = strcspn(at, " ");
+
+			if (strlen(words[i]) != length || strncmp(at, words[i], length))
+				break;
+			at += length + (at[length] == ' ');
+		}
+		if (i < count || !*at ||
+		    (!strncmp(last, at, strcspn(at, " ")) && strlen(last) == strcspn(at, " ")))
+			continue;
+		snprintf(last, sizeof(last), "%.*s", (int)strcspn(at, " "), at);
+		fprintf(cli->out, "%s\n", last);
+	}
+}
+
+static void print_next(const struct cli *cli, char **words, int count)
+{
+	size_t used;
+	const struct verb *verb = verbs_find(words, count, &used);
+	struct usage_match match;
+	struct usage usage;
+
+	print_verbs(cli, words, count);
+	if (!verb)
+		return;
+	usage_parse(verb->usage, &usage);
+	usage_match(&usage, words + used, count - used, &match);
+	if (match.reached < count - used)
+		return;
+	for (size_t i = 0; i < usage.count; i++) {
+		if (match.word_allowed & 1U << i)
+			print_alternatives(cli, usage.items[i].word);
+		if (match.value_allowed & 1U << i)
+			print_values(cli, usage.items[i].place, words, count);
+	}
+}
+
+int complete_print(struct cli *cli, char **words, int count)
+{
+	int kept = 0;
+
+	for (int i = 0; i < count - 1; i++) {
+		if (!strcmp(words[i], "-n"))
+			cli->instance = i + 1 < count - 1 ? words[++i] : cli->instance;
+		else if (strcmp(words[i], "-j"))
+			words[kept++] = words[i];
+	}
+	if (count)
+		print_next(cli, words, kept);
+	return LB_CTL_DONE;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "render.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lb/ctl.h"
+#include "table.h"
+
+enum { LSB_NOT_RUNNING = 3 }; /* LSB 5.0, 22.2 "Init Script Actions": status */
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+static const struct column backend_columns[] = {
+	{"BACKEND", "address", COLUMN_TEXT, false}, {"STATE", "state", COLUMN_STATE, false},
+	{"WEIGHT", "weight", COLUMN_NUMBER, false}, {"ACTIVE", "active", COLUMN_NUMBER, false},
+	{"QUEUE", "queue", COLUMN_NUMBER, false},   {"TOTAL", "total", COLUMN_NUMBER, false},
+	{"WORKER", "worker", COLUMN_TEXT, true},    {"NOTE", "note", COLUMN_TEXT, true},
+};
+
+static const struct column worker_columns[] = {
+	{"WORKER", "name", COLUMN_TEXT, false},
+	{"STATE", "state", COLUMN_STATE, false},
+	{"PID", "pid", COLUMN_NUMBER, false},
+	{"UPTIME", "uptime_s", COLUMN_DURATION, false},
+	{"RESTARTS", "restarts", COLUMN_NUMBER, false},
+	{"MEMORY", "memory", COLUMN_BYTES, true},
+	{"NOTE", "note", COLUMN_TEXT, true},
+};
+
+static const struct column service_columns[] = {
+	{"SERVICE", "service", COLUMN_TEXT, false},
+	{"POOL", "pool", COLUMN_TEXT, false},
+	{"LISTENS", "listens", COLUMN_TEXT, false},
+	{"CONNECTIONS", "connections", COLUMN_NUMBER, false},
+	{"REFUSED", "refused", COLUMN_NUMBER, false},
+	{"DROPPED", "dropped", COLUMN_NUMBER, false},
+	{"DENIED", "denied", COLUMN_NUMBER, false},
+};
+
+static int no_memory(const struct cli *cli)
+{
+	return cli_fail(cli, LB_CTL_REFUSED, "no memory");
+}
+
+/* `web  least_load`, with what a pool without backends needs. */
+static void add_pool_heading(struct table *table, const json_t *pool)
+{
+	const char *scheduler = json_string_value(json_object_get(pool, "scheduler"));
+	const char *name = json_string_value(json_object_get(pool, "pool"));
+	char *text = NULL;
+
+	if (asprintf(&text, "%s, %s%s", name ? name : "?", scheduler ? scheduler : "?",
+		     json_array_size(json_object_get(pool, "backends")) ? "" : ", no backends") >=
+	    0)
+		table_add_heading(table, text);
+	free(text);
+}
+
+int render_pools(const struct cli *cli, const json_t *request, const json_t *data)
+{
+	struct table *table = table_new(backend_columns, COUNT(backend_columns));
+	json_t *pool, *backend;
+	size_t i, k;
+
+	(void)request;
+	if (!table)
+		return no_memory(cli);
+	json_array_foreach(data, i, pool)
+	{
+		add_pool_heading(table, pool);
+		json_array_foreach(json_object_get(pool, "backends"), k, backend)
+			table_add(table, backend);
+	}
+	if (json_array_size(data))
+		table_print(table, cli->out, cli->colour);
+	else
+		fputs("no pools; `lbctl pool add ADDR:PORT` makes the first\n", cli->out);
+	table_free(table);
+	return LB_CTL_DONE;
+}
+
+static int render_rows(const struct cli *cli, const json_t *data, const struct column *columns,
+		       size_t count, const char *none)
+{
+	struct table *table = table_new(columns, count);
+	json_t *object;
+	size_t i;
+
+	if (!table)
+		return no_memory(cli);
+	json_array_foreach(data, i, object) table_add(table, object);
+	if (json_array_size(data))
+		table_print(table, cli->out, cli->colour);
+	else
+		fprintf(cli->out, "%s\n", none);
+	table_free(table);
+	return LB_CTL_DONE;
+}
+
+int render_services(const struct cli *cli, const json_t *request, const json_t *data)
+{
+	(void)request;
+	return render_rows(cli, data, service_columns, COUNT(service_columns),
+			   "no services; `lbctl service add NAME tcp ADDR:PORT` makes the first");
+}
+
+/* As supervisorctl: asked about some workers, says by its exit code whether all of them run. */
+int render_workers(const struct cli *cli, const json_t *request, const json_t *data)
+{
+	static const char *const still[] = {"stopped", "backoff", "exited", "fatal"};
+	int code = render_rows(cli, data, worker_columns, COUNT(worker_columns),
+			       "no workers; a `worker { }` block in a pool makes them");
+	json_t *worker;
+	size_t i;
+
+	if (!json_object_get(request, "name"))
+		return code;
+	json_array_foreach(data, i, worker)
+	{
+		const char *state = json_string_value(json_object_get(worker, "state"));
+
+		for (size_t k = 0; state && k < COUNT(still); k++) {
+			if (!strcmp(state, still[k]))
+				code = LSB_NOT_RUNNING;
+		}
+	}
+	return code;
+}
+
+/* "name: value" for members, the value alone for items; one line each. */
+static void print_plain(FILE *out, const char *key, const json_t *value)
+{
+	char *text = table_text(value);
+
+	fprintf(out, "%s%s%s\n", key ? key : "", key ? ": " : "", text ? text : "");
+	free(text);
+}
+
+/* A list of objects without a table of its own: each on a line, `name: value, name: value`. */
+static void print_object_line(FILE *out, const json_t *object)
+{
+	const char *key, *separator = "";
+	json_t *value;
+
+	json_object_foreach((json_t *)object, key, value)
+	{
+		char *text = table_text(value);
+
+		fprintf(out, "%s%s: %s", separator, key, text ? text : "");
+		separator = ", ";
+		free(text);
+	}
+	fputc('\n', out);
+}
+
+int render_plain(const struct cli *cli, const json_t *request, const json_t *data)
+{
+	const char *key;
+	json_t *value;
+	size_t i;
+
+	(void)request;
+	if (json_is_object(data)) {
+		json_object_foreach((json_t *)data, key, value) print_plain(cli->out, key, value);
+	} else if (json_is_array(data)) {
+		json_array_foreach(data, i, value)
+		{
+			if (json_is_object(value))
+				print_object_line(cli->out, value);
+			else
+				print_plain(cli->out, NULL, value);
+		}
+	} else {
+		print_plain(cli->out, NULL, data);
+	}
+	return LB_CTL_DONE;
+}
+
+int render_text(const struct cli *cli, const json_t *request, const json_t *data)
+{
+	if (!json_is_string(data))
+		return render_plain(cli, request, data);
+	fputs(json_string_value(data), cli->out);
+	return LB_CTL_DONE;
+}

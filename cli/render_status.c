@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lb/abi.h"
+#include "lb/ctl.h"
+#include "render.h"
+#include "table.h"
+
+static const char *text_of(const json_t *object, const char *key, const char *otherwise)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : otherwise;
+}
+
+static long long number_of(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static void print_head(const struct cli *cli, const json_t *data)
+{
+	char *uptime = table_duration(json_number_value(json_object_get(data, "uptime_s")));
+
+	fprintf(cli->out, "lbd %s, instance %s, pid %lld, up %s\n", text_of(data, "version", "?"),
+		text_of(data, "instance", "?"), number_of(data, "pid"), uptime ? uptime : "?");
+	free(uptime);
+}
+
+static void print_tier(const struct cli *cli, const char *label, const char *name, const char *tier,
+		       const char *note)
+{
+	bool has_colour = cli->colour && *table_state_colour(tier);
+
+	fprintf(cli->out, "%-10s  %s%s%s%s%s%s%s\n", label, name, *name ? "  " : "",
+		has_colour ? table_state_colour(tier) : "", tier, has_colour ? "\033[0m" : "",
+		*note ? "  " : "", note);
+}
+
+/* What is lost on a tier below native, and what to do: never to be overlooked. */
+static const char *tier_note(const char *tier)
+{
+	if (!strcmp(tier, "generic"))
+		return "SLOWER THAN IT COULD BE: XDP runs after the driver; see the interfaces' "
+		       "notes";
+	if (!strcmp(tier, "none"))
+		return "NO XDP: connections are steered at their listener only; `lbctl attach "
+		       "IFACE`";
+	return "";
+}
+
+static void print_interfaces(const struct cli *cli, const json_t *list)
+{
+	json_t *interface;
+	size_t i;
+
+	json_array_foreach(list, i, interface)
+	{
+		print_tier(cli, i ? "" : "interfaces", text_of(interface, "interface", "?"),
+			   text_of(interface, "tier", "?"), text_of(interface, "note", ""));
+	}
+}
+
+static const char *meaning_of(const char *counter)
+{
+	static const struct {
+		const char *name, *meaning;
+	} reasons[] = {
+#define REASON(name, text, meaning) {text, meaning},
+		LB_REASONS(REASON)
+#undef REASON
+	};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++) {
+		if (!strcmp(counter, reasons[i].name))
+			return reasons[i].meaning;
+	}
+	return "";
+}
+
+static void print_counters(const struct cli *cli, const json_t *counters)
+{
+	static const struct column columns[] = {
+		{"COUNTER", "counter", COLUMN_TEXT, false},
+		{"COUNT", "count", COLUMN_NUMBER, false},
+		{"MEANING", "meaning", COLUMN_TEXT, true},
+	};
+	struct table *table = table_new(columns, sizeof(columns) / sizeof(*columns));
+	const char *name;
+	json_t *count;
+	bool any = false;
+
+	json_object_foreach((json_t *)counters, name, count)
+	{
+		json_t *row = json_pack("{s:s, s:O, s:s}", "counter", name, "count", count,
+					"meaning", meaning_of(name));
+
+		if (table && row && json_integer_value(count)) {
+			table_add(table, row);
+			any = true;
+		}
+		json_decref(row);
+	}
+	if (any) {
+		fputc('\n', cli->out);
+		table_print(table, cli->out, cli->colour);
+	}
+	table_free(table);
+}
+
+int render_status(const struct cli *cli, const json_t *request, const json_t *data)
+{
+	const char *tier = text_of(data, "tier", "?");
+	const json_t *tracks = json_object_get(data, "tracks");
+
+	(void)request;
+	print_head(cli, data);
+	print_tier(cli, "tier", "", tier, tier_note(tier));
+	print_interfaces(cli, json_object_get(data, "interfaces"));
+	fprintf(cli->out, "%-10s  %lld services, %lld pools, %lld backends, %lld workers\n",
+		"model", number_of(data, "services"), number_of(data, "pools"),
+		number_of(data, "backends"), number_of(data, "workers"));
+	if (json_is_false(tracks))
+		fprintf(cli->out, "%-10s  %s\n", "tracking",
+			"OFF: connections are not counted, listeners are found late; needs cgroup "
+			"v2");
+	print_counters(cli, json_object_get(data, "counters"));
+	return LB_CTL_DONE;
+}

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { EMPTY_TIMEOUT_MS = 1000 };
+
 static int open_file(const char *dir, const char *file, int flags)
 {
 	char path[PATH_MAX];
@@ -138,6 +140,11 @@ int cgroup_make(const char *parent, const char *name, char **dir)
 
 	if (strlen(parent) >= sizeof(path))
 		return -ENAMETOOLONG;
+	snprintf(path, sizeof(path), "%s/%s", parent, name);
+	if (rmdir(path) && errno == EBUSY && !cgroup_kill(path)) {
+		cgroup_await_empty(path, EMPTY_TIMEOUT_MS);
+		rmdir(path);
+	}
 	strcpy(path, parent);
 	err = make_below(path, name);
 	if (!err && !(*dir = strdup(path)))

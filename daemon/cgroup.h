@@ -19,7 +19,10 @@
  */
 int cgroup_find(const char *instance, char **dir, struct error *error);
 
-/* Makes parent/name; being there already is no error.  *dir is newly allocated. */
+/*
+ * Makes parent/name anew; what is in a group of that name is killed.  *dir is newly allocated.  Anew
+ * matters: Linux 6.18 kills what is cloned into a group that was ever emptied by cgroup.kill.
+ */
 int cgroup_make(const char *parent, const char *name, char **dir);
 
 /* A descriptor of the directory, for CLONE_INTO_CGROUP, or -errno. */

@@ -87,6 +87,8 @@ static int start_hook(struct worker *worker, struct error *error)
 	int err = launch_build(worker->conf, &worker->launch_name, worker->conf->after_stop,
 			       &launch, error);
 
+	if (!err)
+		err = worker_make_cgroup(worker, error);
 	if (err)
 		goto out;
 	launch.spawn.out = output_open(worker->out, launch.spawn.uid, error);

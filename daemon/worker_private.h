@@ -51,6 +51,9 @@ int worker_timer(struct worker *worker, sd_event_source **source, uint64_t delay
 int worker_open_outputs(struct worker *worker, bool adopt, struct error *error);
 void worker_close_outputs(struct worker *worker);
 
+/* A fresh group for the next process; none where cgroup v2 is not ours to write. */
+int worker_make_cgroup(struct worker *worker, struct error *error);
+
 /* A hook delayed the program: it runs now, or it never will, which is said, and its exit shows soon. */
 void worker_settle_pending(struct worker *worker);
 void worker_forget_pending(struct worker *worker);

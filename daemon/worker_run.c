@@ -105,6 +105,21 @@ static void close_streams(struct spawn *spawn)
 	spawn->out = spawn->err = -1;
 }
 
+int worker_make_cgroup(struct worker *worker, struct error *error)
+{
+	int err;
+
+	free(worker->cgroup);
+	worker->cgroup = NULL;
+	if (!worker->host->cgroup)
+		return 0;
+	err = cgroup_make(worker->host->cgroup, worker->name, &worker->cgroup);
+	if (err)
+		return error_set(error, err, "cgroup %s/%s: %s", worker->host->cgroup, worker->name,
+				 strerror(-err));
+	return 0;
+}
+
 static int prepare(struct worker *worker, struct launch *launch, struct error *error)
 {
 	const struct conf_worker *conf = worker->conf;
@@ -114,17 +129,10 @@ static int prepare(struct worker *worker, struct launch *launch, struct error *e
 		err = launch_add_hook(conf, &worker->launch_name, launch, error);
 	if (!err)
 		err = open_streams(worker, &launch->spawn, error);
-	if (err || !worker->host->cgroup)
-		return err;
-	free(worker->cgroup);
-	worker->cgroup = NULL;
-	err = cgroup_make(worker->host->cgroup, worker->name, &worker->cgroup);
-	if (err)
-		return error_set(error, err, "cgroup %s/%s: %s", worker->host->cgroup, worker->name,
-				 strerror(-err));
-	cgroup_kill(worker->cgroup); /* what an earlier one left, and nobody could bury */
+	if (!err)
+		err = worker_make_cgroup(worker, error);
 	launch->spawn.cgroup = worker->cgroup;
-	return 0;
+	return err;
 }
 
 /* Written before the child may go on: whatever happens from here on, a later lbd knows of it. */

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "health.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "health_private.h"
+
+enum { TIMER_SLACK_US = 10000 };
+
+static int arm(struct health *health, uint64_t delay_us, sd_event_time_handler_t handler)
+{
+	health->timer = sd_event_source_disable_unref(health->timer);
+	return sd_event_add_time_relative(health->event, &health->timer, CLOCK_MONOTONIC, delay_us,
+					  TIMER_SLACK_US, handler, health);
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000ull + now.tv_nsec / 1000;
+}
+
+static int on_late(sd_event_source *source, uint64_t now, void *arg)
+{
+	struct health *health = arg;
+
+	(void)source, (void)now;
+	if (!health->kind->late || !health->kind->late(health))
+		health_result(health, false, "no answer within %u ms", health->conf.timeout_ms);
+	return 0;
+}
+
+static int on_due(sd_event_source *source, uint64_t now, void *arg)
+{
+	struct health *health = arg;
+	int err;
+
+	(void)source, (void)now;
+	health->started_us = now_us();
+	health->busy = true;
+	health->reply_bytes = health->read_bytes = 0;
+	arm(health, health->conf.timeout_ms * 1000ull, on_late);
+	err = health->kind->start(health);
+	if (err)
+		health_result(health, false, "%s", strerror(-err));
+	return 0;
+}
+
+/* From start to start, 10 % to either side, so that the checks of many backends do not coincide. */
+static void arm_next(struct health *health)
+{
+	uint64_t interval_us = health->conf.interval_ms * 1000ull, spent_us;
+
+	interval_us = interval_us * 9 / 10 + random() % (interval_us / 5 + 1);
+	spent_us = now_us() - health->started_us;
+	arm(health, spent_us < interval_us ? interval_us - spent_us : 0, on_due);
+}
+
+/* Whether what is known changes by this result. */
+static bool count(struct health *health, bool good)
+{
+	health->good = good ? health->good + 1 : 0;
+	health->bad = good ? 0 : health->bad + 1;
+	if (good ? health->good < health->conf.rise : health->bad < health->conf.fall)
+		return false;
+	if (health->known && health->healthy == good)
+		return false;
+	health->known = true;
+	health->healthy = good;
+	return true;
+}
+
+void health_result(struct health *health, bool good, const char *format, ...)
+{
+	char why[HEALTH_TEXT_BYTES];
+	va_list args;
+	int used;
+
+	if (!health->busy)
+		return;
+	health->busy = false;
+	va_start(args, format);
+	used = vsnprintf(health->last, sizeof(health->last), format, args);
+	va_end(args);
+	if (good && used >= 0 && used < HEALTH_TEXT_BYTES)
+		snprintf(health->last + used, sizeof(health->last) - used, " in %llu ms",
+			 (unsigned long long)((now_us() - health->started_us + 500) / 1000));
+	health->kind->stop(health);
+	arm_next(health);
+	if (!count(health, good))
+		return;
+	/* The last thing: it may free this check. */
+	memcpy(why, health->last, sizeof(why));
+	health->changed(health->arg, good, why);
+}
+
+static const struct health_kind *find_kind(enum conf_health_kind kind)
+{
+	static const struct health_kind *const kinds[] = {
+		[HEALTH_TCP] = &health_tcp,
+		[HEALTH_HTTP] = &health_http,
+		[HEALTH_EXEC] = &health_exec,
+	};
+
+	return kind < sizeof(kinds) / sizeof(*kinds) ? kinds[kind] : NULL;
+}
+
+static int copy(char **to, const char *from)
+{
+	*to = from ? strdup(from) : NULL;
+	return from && !*to ? -ENOMEM : 0;
+}
+
+int health_new(sd_event *event, const struct conf_health *conf, const struct lb_endpoint *endpoint,
+	       void (*changed)(void *arg, bool healthy, const char *why), void *arg,
+	       struct health **out, struct error *error)
+{
+	struct health *health;
+	int err;
+
+	if (!find_kind(conf->kind))
+		return error_set(error, -EINVAL,
+				 "health: no kind of check; allowed are tcp, http, exec");
+	health = calloc(1, sizeof(*health));
+	if (!health)
+		return error_set(error, -ENOMEM, "health: out of memory");
+	health->event = event;
+	health->conf = *conf;
+	health->kind = find_kind(conf->kind);
+	health->endpoint = *endpoint;
+	health->changed = changed;
+	health->arg = arg;
+	health->fd = -1;
+	health->child = SPAWN_NO_CHILD;
+	strcpy(health->last, "not checked yet");
+	err = copy(&health->conf.path, conf->path) | copy(&health->conf.host, conf->host) |
+	      copy(&health->conf.command, conf->command);
+	if (!err)
+		err = arm(health, 0, on_due);
+	if (err < 0) {
+		health_free(health);
+		return error_set(error, err, "health: %s", strerror(-err));
+	}
+	*out = health;
+	return 0;
+}
+
+void health_free(struct health *health)
+{
+	if (!health)
+		return;
+	health->kind->stop(health);
+	sd_event_source_disable_unref(health->timer);
+	free(health->conf.path);
+	free(health->conf.host);
+	free(health->conf.command);
+	free(health);
+}
+
+const char *health_last(const struct health *health)
+{
+	return health->last;
+}

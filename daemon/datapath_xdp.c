@@ -11,35 +11,30 @@
 
 #define PREFIX "ingress_"
 
-enum { PIN_NAME_BYTES = sizeof(PREFIX) + 3 * IFNAMSIZ };
+enum { PIN_NAME_BYTES = sizeof(PREFIX) + IFNAMSIZ };
 
-/* bpffs reserves dots, which names of VLAN interfaces have: they are written %2e, and % is %25. */
+static void replace(char *text, char from, char to)
+{
+	for (; *text; text++)
+		if (*text == from)
+			*text = to;
+}
+
+/* bpffs allows no dots, which names of VLAN interfaces have; interfaces' names allow no %. */
 static const char *pin_name(char out[PIN_NAME_BYTES], const char *interface)
 {
-	int used = snprintf(out, PIN_NAME_BYTES, PREFIX);
-
-	for (; *interface; interface++)
-		used += snprintf(out + used, PIN_NAME_BYTES - used,
-				 strchr(".%", *interface) ? "%%%02x" : "%c", *interface);
+	snprintf(out, PIN_NAME_BYTES, PREFIX "%s", interface);
+	replace(out, '.', '%');
 	return out;
 }
 
 /* The interface that a pin is named after; false: it is another link's. */
 static bool pin_interface(const char *name, char interface[IFNAMSIZ])
 {
-	unsigned int used = 0, code;
-
 	if (strncmp(name, PREFIX, strlen(PREFIX)))
 		return false;
-	for (name += strlen(PREFIX); *name && used < IFNAMSIZ - 1; used++) {
-		if (*name == '%' && sscanf(name, "%%%2x", &code) == 1) {
-			interface[used] = (char)code;
-			name += 3;
-		} else {
-			interface[used] = *name++;
-		}
-	}
-	interface[used] = '\0';
+	snprintf(interface, IFNAMSIZ, "%s", name + strlen(PREFIX));
+	replace(interface, '%', '.');
 	return true;
 }
 

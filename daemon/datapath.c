@@ -73,13 +73,13 @@ static int load_failed(const struct datapath *dp, struct error *error, int err)
 	char path[PATH_BYTES];
 	const char *said = libbpf_captured();
 
-	if (err == -EPERM || err == -EACCES)
+	if (err == -EPERM) /* the verifier's refusals are others */
 		return error_set(
 			error, err,
-			"cannot load the BPF programs: %s (%s); lbd must run as root, or with "
+			"cannot load the BPF programs: %s; lbd must run as root, or with "
 			"CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN, and a container's seccomp "
 			"profile must allow bpf(2)",
-			strerror(-err), said);
+			strerror(-err));
 	if (strstr(said, "reuse pinned map"))
 		return error_set(error, err,
 				 "cannot adopt the pinned maps: %s; `rm -r %s` ends their steering "

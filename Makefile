@@ -35,7 +35,7 @@ ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SANFLAGS) -D_GNU_SOURCE -DLB_VERSION
 	-Iinclude -Ibpf -Idaemon -I$(B) -MMD -MP
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -linih
-STATIC_LIBS = -lseccomp
+STATIC_LIBS = -lseccomp -lcrypt
 
 BPF_SRCS := $(wildcard bpf/*.bpf.c)
 BPF_OBJS := $(BPF_SRCS:%.bpf.c=$(B)/%.bpf.o)

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "answer.h"
+
+#include "date.h"
+#include "fields.h"
+#include "listing.h"
+#include "status.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { HEAD_BYTES = 16384 };
+
+/* A head being made, in a buffer that all share: there is one thread. */
+struct draft {
+	char etag[ETAG_BYTES], entity[1024];
+	struct writer common_writer, entity_writer;
+	char common[HEAD_BYTES];
+};
+
+void answer_ref(struct answer *answer)
+{
+	answer->refs++;
+}
+
+void answer_unref(struct answer *answer)
+{
+	if (!answer || --answer->refs)
+		return;
+	if (answer->fd >= 0)
+		close(answer->fd);
+	free(answer);
+}
+
+void answer_stamp(struct answer *answer, const char *date)
+{
+	memcpy((char *)answer->ready.at + STATUS_DATE_AT, date, DATE_BYTES);
+}
+
+/* Copies text behind what was copied before, with a NUL. */
+static struct slice keep(char **at, const char *text, size_t len)
+{
+	struct slice slice = {*at, len};
+
+	if (len)
+		memcpy(*at, text, len);
+	(*at)[len] = '\0';
+	*at += len + 1;
+	return slice;
+}
+
+/*
+ * One block of memory: the answer, its key, path and etag, then the ready response.  Content of
+ * body_bytes is left for the caller to fill in.
+ */
+static struct answer *assemble(int status, struct slice key, const char *path, struct slice etag,
+			       struct slice common, struct slice entity, uint64_t size,
+			       size_t body_bytes)
+{
+	static const char no_date[DATE_BYTES + 1] = "                             ";
+	char start[128], length[64];
+	struct writer head = {.at = start, .room = sizeof(start)};
+	size_t length_bytes, bytes;
+	struct answer *answer;
+	char *at;
+
+	status_write(&head, status, no_date);
+	length_bytes = snprintf(length, sizeof(length), "Content-Length: %llu\r\n\r\n",
+				(unsigned long long)size);
+	bytes = sizeof(*answer) + key.len + strlen(path) + etag.len + 3 + head.len + common.len +
+		entity.len + length_bytes + body_bytes;
+	answer = malloc(bytes);
+	if (!answer)
+		return NULL;
+	memset(answer, 0, sizeof(*answer));
+	answer->refs = 1;
+	answer->fd = -1;
+	answer->status = status;
+	answer->size = size;
+	answer->bytes = bytes;
+	at = (char *)(answer + 1);
+	answer->key = keep(&at, key.at, key.len);
+	answer->path = (char *)keep(&at, path, strlen(path)).at;
+	answer->etag = keep(&at, etag.at, etag.len);
+	answer->ready.at = at;
+	at = mempcpy(at, start, head.len);
+	answer->common = (struct slice){at, common.len};
+	at = mempcpy(at, common.at, common.len);
+	answer->entity = (struct slice){at, entity.len};
+	at = mempcpy(at, entity.at, entity.len);
+	at = mempcpy(at, length, length_bytes);
+	answer->ready.len = at - answer->ready.at;
+	answer->body = body_bytes ? at : NULL;
+	return answer;
+}
+
+/* Content made here: a listing or an error's page. */
+static struct answer *make_page(const struct site *site, int status, struct slice key,
+				const char *path, const char *html, size_t len)
+{
+	static struct draft draft;
+	struct found none = {.fd = -1};
+	struct answer *answer;
+
+	draft.common_writer = (struct writer){.at = draft.common, .room = sizeof(draft.common)};
+	draft.entity_writer = (struct writer){.at = draft.entity, .room = sizeof(draft.entity)};
+	if (status == 200)
+		fields_write_common(&draft.common_writer, site, path, &none, (struct slice){0});
+	else
+		write_text(&draft.common_writer, "Server: lbstatic\r\n");
+	write_text(&draft.entity_writer, "Content-Type: text/html; charset=utf-8\r\n");
+	answer = assemble(status, key, path, (struct slice){"", 0},
+			  (struct slice){draft.common, draft.common_writer.len},
+			  (struct slice){draft.entity, draft.entity_writer.len}, len, len);
+	if (answer && len)
+		memcpy((char *)answer->body, html, len);
+	if (answer)
+		answer->type = "text/html";
+	return answer;
+}
+
+static struct answer *make_error_page(const struct site *site, int status)
+{
+	char html[512];
+	int len = snprintf(html, sizeof(html),
+			   "<!doctype html>\n<meta charset=utf-8>\n<meta name=viewport "
+			   "content=\"width=device-width\">\n<title>%d %s</title>\n"
+			   "<body style=\"font:1.1em/1.5 system-ui,sans-serif;margin:12vh auto;"
+			   "max-width:32em;padding:0 1em\">\n<h1>%d</h1>\n<p>%s</p>\n",
+			   status, status_text(status), status, status_text(status));
+
+	return make_page(site, status, (struct slice){"", 0}, "", html, len);
+}
+
+/* The slash is missing: the client is sent to the path with it, whatever host name it used. */
+static struct answer *make_redirect(const struct site *site, struct slice key, const char *path)
+{
+	char html[] = "<!doctype html>\n<title>301 Moved Permanently</title>\n<p>Moved.</p>\n";
+	struct answer *answer = make_page(site, 301, key, path, html, sizeof(html) - 1);
+
+	if (answer)
+		answer->lasting = true;
+	return answer;
+}
+
+static struct answer *make_listing(const struct site *site, struct slice key, const char *path,
+				   struct found *found)
+{
+	char *html = NULL;
+	size_t len = 0;
+	int err = listing_make(site, path, found->fd, &html, &len);
+	struct answer *answer;
+
+	close(found->fd);
+	answer = err ? answer_error(site, 500) : make_page(site, 200, key, path, html, len);
+	free(html);
+	if (answer && !err) {
+		answer->lasting = true;
+		answer->replaces = true;
+	}
+	return answer;
+}
+
+/* Reads a whole file; false if it is not of this size any more. */
+static bool read_whole(int fd, char *out, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t got = pread(fd, out + done, size - done, done);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		done += got;
+	}
+	return true;
+}
+
+/* It was changed while it was read when its time or size is another than before. */
+static bool is_same(int fd, const struct stat *before)
+{
+	struct stat now;
+
+	return !fstat(fd, &now) && now.st_size == before->st_size &&
+	       now.st_mtim.tv_sec == before->st_mtim.tv_sec &&
+	       now.st_mtim.tv_nsec == before->st_mtim.tv_nsec;
+}
+
+/* Takes found->fd. A small file that holds still is copied and closed; any other stays open. */
+static void take_content(struct answer *answer, struct found *found)
+{
+	if (answer->body && read_whole(found->fd, (char *)answer->body, answer->size) &&
+	    is_same(found->fd, &found->stat)) {
+		close(found->fd);
+		return;
+	}
+	answer->body = NULL;
+	answer->fd = found->fd;
+}
+
+static struct answer *make_file(const struct site *site, int status, struct slice key,
+				const char *path, struct found *found)
+{
+	static struct draft draft;
+	uint64_t size = found->stat.st_size;
+	const char *type = mime_find(site->mime, found->path);
+	bool small = size <= site->options->limits.memory_bytes;
+	struct slice etag = {draft.etag, 0};
+	struct answer *answer;
+
+	draft.common_writer = (struct writer){.at = draft.common, .room = sizeof(draft.common)};
+	draft.entity_writer = (struct writer){.at = draft.entity, .room = sizeof(draft.entity)};
+	if (status == 200)
+		etag.len = fields_etag(found, draft.etag);
+	fields_write_common(&draft.common_writer, site, path, found, etag);
+	fields_write_entity(&draft.entity_writer, site, path, found, type);
+	answer = assemble(status, key, path, etag,
+			  (struct slice){draft.common, draft.common_writer.len},
+			  (struct slice){draft.entity, draft.entity_writer.len}, size,
+			  small ? size : 0);
+	if (!answer) {
+		close(found->fd);
+		return NULL;
+	}
+	answer->modified = found->stat.st_mtim.tv_sec;
+	answer->type = type;
+	answer->lasting = status == 200;
+	if (size)
+		take_content(answer, found);
+	else
+		close(found->fd);
+	return answer;
+}
+
+struct answer *answer_error(const struct site *site, int status)
+{
+	const struct rule *rule = rules_find_status(&site->options->rules, status);
+	struct slice no_key = {"", 0};
+	struct answer *answer = NULL;
+	struct found found;
+
+	if (rule) {
+		lookup_page(site, rule->argument[0], &found);
+		if (found.status == 200)
+			answer = make_file(site, status, no_key, found.path, &found);
+	}
+	if (!answer)
+		answer = make_error_page(site, status);
+	if (answer)
+		answer->replaces = true;
+	return answer;
+}
+
+struct answer *answer_make(const struct site *site, const char *path, struct slice key,
+			   unsigned codings)
+{
+	struct answer *answer;
+	struct found found;
+
+	lookup(site, path, codings, &found);
+	if (found.status == 301)
+		answer = make_redirect(site, key, path);
+	else if (found.status != 200)
+		answer = answer_error(site, found.status);
+	else if (found.listing)
+		answer = make_listing(site, key, path, &found);
+	else
+		answer = make_file(site, 200, key, path, &found);
+	if (answer)
+		answer->guarded = rules_guard(&site->options->rules, path);
+	return answer;
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "listing.h"
+
+#include "target.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ENTRIES_MAX = 10000 };
+
+struct entry {
+	char *name;
+	bool directory;
+	unsigned long long size;
+	time_t modified;
+};
+
+struct entries {
+	struct entry *list;
+	size_t count, room;
+};
+
+static int compare(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	if (x->directory != y->directory)
+		return x->directory ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+static int add(struct entries *entries, const char *name, const struct stat *stat)
+{
+	struct entry *list, *entry;
+
+	if (entries->count == entries->room) {
+		entries->room = entries->room ? entries->room * 2 : 64;
+		list = realloc(entries->list, entries->room * sizeof(*list));
+		if (!list)
+			return -ENOMEM;
+		entries->list = list;
+	}
+	entry = &entries->list[entries->count];
+	*entry = (struct entry){strdup(name), S_ISDIR(stat->st_mode), stat->st_size,
+				stat->st_mtim.tv_sec};
+	if (!entry->name)
+		return -ENOMEM;
+	entries->count++;
+	return 0;
+}
+
+/* What would be refused is not listed either: dotfiles, and what is neither file nor directory. */
+static int read_entry(const struct site *site, int fd, const char *name, struct entries *entries)
+{
+	int flags = site->options->symlinks ? 0 : AT_SYMLINK_NOFOLLOW;
+	struct stat stat;
+
+	if (!strcmp(name, ".") || !strcmp(name, "..") ||
+	    (*name == '.' && !site->options->dotfiles && strcmp(name, ".well-known")))
+		return 0;
+	if (fstatat(fd, name, &stat, flags) || (!S_ISREG(stat.st_mode) && !S_ISDIR(stat.st_mode)))
+		return 0;
+	return entries->count < ENTRIES_MAX ? add(entries, name, &stat) : 0;
+}
+
+static int read_entries(const struct site *site, int fd, struct entries *entries)
+{
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
+	DIR *directory = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *dirent;
+
+	if (!directory) {
+		err = -errno;
+		if (copy >= 0)
+			close(copy);
+		return err;
+	}
+	while (!err && (dirent = readdir(directory)))
+		err = read_entry(site, fd, dirent->d_name, entries);
+	closedir(directory);
+	if (entries->count)
+		qsort(entries->list, entries->count, sizeof(*entries->list), compare);
+	return err;
+}
+
+static void put_text(FILE *out, const char *text)
+{
+	for (; *text; text++) {
+		switch (*text) {
+		case '&':
+			fputs("&amp;", out);
+			break;
+		case '<':
+			fputs("&lt;", out);
+			break;
+		case '>':
+			fputs("&gt;", out);
+			break;
+		case '"':
+			fputs("&quot;", out);
+			break;
+		default:
+			fputc(*text, out);
+		}
+	}
+}
+
+static void put_size(FILE *out, unsigned long long size)
+{
+	static const char units[] = "KMGTP";
+	double scaled = size;
+	int unit = -1;
+
+	for (; scaled >= 1024 && unit < 4; unit++)
+		scaled /= 1024;
+	if (unit < 0)
+		fprintf(out, "%llu B", size);
+	else
+		fprintf(out, "%.1f %ciB", scaled, units[unit]);
+}
+
+static void put_entry(FILE *out, const struct entry *entry)
+{
+	const char *slash = entry->directory ? "/" : "";
+	char name[3 * NAME_MAX + 8], date[32];
+	struct tm tm;
+
+	target_encode(entry->name, name, sizeof(name));
+	gmtime_r(&entry->modified, &tm);
+	strftime(date, sizeof(date), "%Y-%m-%d %H:%M", &tm);
+	fputs("<tr><td><a href=\"./", out);
+	put_text(out, name);
+	fprintf(out, "%s\">", slash);
+	put_text(out, entry->name);
+	fprintf(out, "%s</a><td>", slash);
+	if (!entry->directory)
+		put_size(out, entry->size);
+	fprintf(out, "<td>%s\n", date);
+}
+
+static void put_page(FILE *out, const char *path, const struct entries *entries)
+{
+	fputs("<!doctype html>\n<meta charset=utf-8>\n"
+	      "<meta name=viewport content=\"width=device-width\">\n<title>",
+	      out);
+	put_text(out, path);
+	fputs("</title>\n<style>\n"
+	      ":root{color-scheme:light dark}\n"
+	      "body{font:1em/1.6 system-ui,sans-serif;margin:2em auto;max-width:50em;padding:0 "
+	      "1em}\n"
+	      "h1{font-size:1.3em;overflow-wrap:anywhere}table{border-collapse:collapse;width:100%}"
+	      "\n"
+	      "td,th{padding:.25em .6em;text-align:left;border-bottom:1px solid #8884}\n"
+	      "td:nth-child(n+2){white-space:nowrap;color:#888;font-variant-numeric:tabular-nums}\n"
+	      "td:nth-child(2),th:nth-child(2){text-align:right}\n"
+	      "a{text-decoration:none;overflow-wrap:anywhere}a:hover{text-decoration:underline}\n"
+	      "</style>\n<h1>",
+	      out);
+	put_text(out, path);
+	fputs("</h1>\n<table>\n<tr><th>Name<th>Size<th>Modified (UTC)\n", out);
+	if (strcmp(path, "/"))
+		fputs("<tr><td><a href=\"../\">../</a><td><td>\n", out);
+	for (size_t i = 0; i < entries->count; i++)
+		put_entry(out, &entries->list[i]);
+	fputs("</table>\n", out);
+}
+
+int listing_make(const struct site *site, const char *path, int fd, char **html, size_t *len)
+{
+	struct entries entries = {0};
+	FILE *out = NULL;
+	int err = read_entries(site, fd, &entries);
+
+	if (!err && !(out = open_memstream(html, len)))
+		err = -errno;
+	if (!err)
+		put_page(out, path, &entries);
+	if (out && fclose(out) && !err)
+		err = -ENOMEM;
+	for (size_t i = 0; i < entries.count; i++)
+		free(entries.list[i].name);
+	free(entries.list);
+	return err;
+}

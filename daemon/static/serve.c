@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve.h"
+
+#include "auth.h"
+#include "coding.h"
+#include "lookup.h"
+#include "target.h"
+
+#include <errno.h>
+
+/* A fresh answer from the cache, with a reference, or NULL. */
+static struct answer *find(struct server *server, struct slice path, unsigned codings)
+{
+	uint64_t valid = server->options->limits.cache_valid_ms;
+	uint64_t oldest = server->now_ms > valid ? server->now_ms - valid : 0;
+	struct answer *answer = cache_get(&server->cache, path, codings, oldest);
+
+	if (answer) {
+		server->counters->cache_hits.value++;
+		answer_ref(answer);
+	} else {
+		server->counters->cache_misses.value++;
+	}
+	return answer;
+}
+
+static struct answer *make(struct server *server, struct slice path, const char *decoded,
+			   unsigned codings)
+{
+	struct answer *answer = answer_make(server->site, decoded, path, codings);
+
+	/* Out of descriptors: those that the cache holds open can be spared. */
+	while (answer && answer->status == 503 && cache_drop_oldest(&server->cache)) {
+		answer_unref(answer);
+		answer = answer_make(server->site, decoded, path, codings);
+	}
+	if (answer && answer->lasting)
+		cache_put(&server->cache, answer, codings, server->now_ms);
+	return answer;
+}
+
+/* 0, or the status that this client gets for this path instead; *realm with 401. */
+static int check_guard(struct server *server, const struct request *request, const char *path,
+		       const struct address *client, const char **realm)
+{
+	const struct rules *rules = &server->options->rules;
+	const struct rule *auth;
+
+	if (!rules_allow(rules, path, client))
+		return 403;
+	auth = rules_find(rules, RULE_AUTH, path);
+	if (!auth || users_check(auth->users, request->field[FIELD_AUTHORIZATION]))
+		return 0;
+	*realm = auth->arguments > 1 ? auth->argument[1] : "restricted";
+	return 401;
+}
+
+/* Who may not have a path does not learn whether there is something: the guard comes first. */
+static struct answer *find_or_make(struct server *server, const struct request *request,
+				   struct slice path, const struct address *client,
+				   struct response_facts *facts)
+{
+	unsigned codings = server->options->precompressed
+				   ? coding_accepted(request->field[FIELD_ACCEPT_ENCODING])
+				   : 0;
+	struct answer *answer = find(server, path, codings);
+	char decoded[PATH_BYTES];
+	int status = 0;
+
+	if (answer && !answer->guarded)
+		return answer;
+	if (answer)
+		strcpy(decoded, answer->path);
+	else
+		status = target_decode(path, decoded);
+	if (!status)
+		status = check_guard(server, request, decoded, client, &facts->realm);
+	if (!status)
+		return answer ? answer : make(server, path, decoded, codings);
+	answer_unref(answer);
+	return answer_error(server->site, status);
+}
+
+/* The answer for a request that could be read; *facts learns the query and the realm. */
+static struct answer *choose(struct server *server, const struct request *request,
+			     const struct address *client, struct response_facts *facts)
+{
+	struct slice path;
+	int status;
+
+	if (request->method == METHOD_OTHER)
+		return answer_error(server->site, 405);
+	if (request->method == METHOD_OPTIONS && slice_is(request->target, "*"))
+		return answer_make(server->site, "/", (struct slice){"", 0}, 0);
+	status = target_split(request->target, &path, &facts->query);
+	if (status)
+		return answer_error(server->site, status);
+	return find_or_make(server, request, path, client, facts);
+}
+
+int serve_request(struct server *server, const struct request *request, int status,
+		  const struct address *client, const bool *closes, struct response *response)
+{
+	struct response_facts facts = {
+		.site = server->site,
+		.request = request,
+		.stays = !*closes,
+		.date = server->date,
+	};
+	int err;
+
+	facts.answer = request ? choose(server, request, client, &facts)
+			       : answer_error(server->site, status);
+	if (!facts.answer)
+		return -ENOMEM;
+	err = response_make(response, &facts);
+	answer_unref(facts.answer);
+	return err;
+}
+
+void serve_count(struct server *server, int status)
+{
+	struct counters *counters = server->counters;
+
+	counters->requests.value++;
+	if (status < 300)
+		counters->responses_2xx.value++;
+	else if (status < 400)
+		counters->responses_3xx.value++;
+	else if (status < 500)
+		counters->responses_4xx.value++;
+	else
+		counters->responses_5xx.value++;
+}
+
+void serve_log(const struct server *server, const struct request *request, int status,
+	       struct log_request *logged)
+{
+	logged->status = status;
+	logged->time = server->now;
+	logged->start_ms = server->now_ms;
+	if (!request)
+		return;
+	logged->line = request->line;
+	logged->host = request->field[FIELD_HOST];
+	logged->referer = request->field[FIELD_REFERER];
+	logged->agent = request->field[FIELD_USER_AGENT];
+}

@@ -7,8 +7,8 @@
 /* lbd's is told when one answers: they may differ after an upgrade. */
 int commands_version(const struct cli *cli, const json_t *request)
 {
-	json_t *status = json_pack("{s:s}", "verb", "status"), *reply = NULL;
-	struct client_call call = {.request = status, .quiet = true};
+	json_t *ask = json_pack("{s:s}", "verb", "version"), *reply = NULL;
+	struct client_call call = {.request = ask, .quiet = true};
 	const char *theirs;
 
 	(void)request;
@@ -21,6 +21,6 @@ int commands_version(const struct cli *cli, const json_t *request)
 		fprintf(cli->out, "lbctl %s%s%s\n", LB_VERSION, theirs ? ", lbd " : "",
 			theirs ? theirs : "");
 	json_decref(reply);
-	json_decref(status);
+	json_decref(ask);
 	return LB_CTL_DONE;
 }

@@ -56,14 +56,20 @@ CLI_OBJS := $(filter-out $(B)/cli/main.o,$(CLI_SRCS:%.c=$(B)/%.o))
 UNITS := $(UNIT_SRCS:selftests/unit/%.c=$(B)/unit/%)
 BENCHES := $(BENCH_SRCS:selftests/bench/%.c=$(B)/bench/%)
 FUZZERS := $(FUZZ_SRCS:selftests/fuzz/%.c=build/fuzz/%)
+FUZZ_SECONDS ?= 60
+FUZZ_CFLAGS = -std=gnu11 -O1 -g $(WARN) -D_GNU_SOURCE -DLB_VERSION='"$(VERSION)"' \
+	-DLB_PREFIX='"$(PREFIX)"' -DLB_SYSCONFDIR='"$(SYSCONFDIR)"' \
+	-Iinclude -Ibpf -Idaemon -Ibuild -MMD -MP
 
 PROGRAMS := $(if $(wildcard daemon/main.c),$(B)/lbd) $(if $(CLI_SRCS),$(B)/lbctl) \
 	$(if $(wildcard daemon/static/main.c),$(B)/lbstatic)
 
 .PHONY: all tests bpf
-all: $(PROGRAMS)
-tests: $(UNITS) $(if $(PACKET_SRCS),$(B)/packet/packet) $(BENCHES)
-bpf: $(B)/lb.skel.h
+all: $(PROGRAMS) ## build lbd, lbctl and lbstatic (SAN=1: with sanitizers, V=1: show commands)
+	@:
+tests: $(UNITS) $(if $(PACKET_SRCS),$(B)/packet/packet) $(BENCHES) ## build the tests
+	@:
+bpf: $(B)/lb.skel.h ## build the BPF programs
 
 $(B)/%.bpf.o: %.bpf.c
 	$(call say,BPF,$@)
@@ -142,8 +148,105 @@ $(B)/bench/%: selftests/bench/%.c $(B)/liblbd.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Iselftests $^ $(PKG_LIBS) -lm -pthread -o $@
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+# Fuzzers: libFuzzer's instrumentation needs objects of its own.
+build/fuzz/daemon/%.o: daemon/%.c | build/lb.skel.h
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) $(PKG_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined -c $< -o $@
 
-.PHONY: clean
-clean:
+build/fuzz/daemon/static/%.o: daemon/static/%.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined -c $< -o $@
+
+build/fuzz/liblbd.a: $(LBD_SRCS:%.c=build/fuzz/%.o)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+build/fuzz/liblbstatic.a: $(STATIC_SRCS:%.c=build/fuzz/%.o)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+STATIC_FUZZERS := $(filter build/fuzz/fuzz_http build/fuzz/fuzz_static_%,$(FUZZERS))
+$(STATIC_FUZZERS): FUZZ_INCLUDES := -Idaemon/static
+$(STATIC_FUZZERS): build/fuzz/liblbstatic.a
+$(filter-out $(STATIC_FUZZERS),$(FUZZERS)): build/fuzz/liblbd.a
+build/fuzz/fuzz_%: selftests/fuzz/fuzz_%.c
+	$(call say,FUZZER,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(filter-out -Wmissing-prototypes,$(FUZZ_CFLAGS)) $(PKG_CFLAGS) $(FUZZ_INCLUDES) \
+		-fsanitize=fuzzer,address,undefined $(filter %.c,$^) $(filter %.a,$^) $(PKG_LIBS) \
+		$(STATIC_LIBS) -o $@
+
+-include $(shell find $(B) build/fuzz -name '*.d' 2>/dev/null)
+
+.PHONY: fuzzers deps bench-deps run check fuzz bench lint install uninstall clean help
+fuzzers: $(FUZZERS)
+	@:
+
+deps: ## install what building and testing need (Debian: apt; elsewhere: name it)
+	$(Q)selftests/deps
+
+bench-deps: ## install what the benchmarks compare with
+	$(Q)selftests/bench/deps.sh
+
+# What is built is looked at anew after deps: hence make once more, the same makefile.
+JOBS := -j$(shell nproc)
+run: deps ## start lbd with the example configuration, ^C stops it
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all
+	$(Q)selftests/example $(abspath $(B))
+
+check: deps ## build and run every test; counts them
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all tests fuzzers
+	$(Q)selftests/run $(B) --fuzz-seconds $(FUZZ_SECONDS) \
+		$(if $(REQUIRE_PRIVILEGED),--require-privileged) $(ONLY:%=--only %)
+
+fuzz: fuzzers ## fuzz for FUZZ_SECONDS (60) in total
+	$(Q)selftests/run $(B) --only fuzz --fuzz-seconds $(FUZZ_SECONDS)
+
+bench: bench-deps all tests ## measure; results in build/bench
+	$(Q)/usr/bin/python3 selftests/bench/bench.py $(BENCH)
+
+C_FILES := $(wildcard include/lb/*.h bpf/*.[ch] daemon/*.[ch] daemon/static/*.[ch] cli/*.[ch] \
+	selftests/*/*.[ch])
+TIDY_FILES := $(wildcard daemon/*.c daemon/static/*.c cli/*.c)
+lint: $(B)/lb.skel.h ## clang-format, cppcheck and clang-tidy
+	$(call say,FORMAT,$(words $(C_FILES)) files)
+	$(Q)clang-format --dry-run -Werror $(C_FILES)
+	$(call say,CPPCHECK,$(words $(TIDY_FILES)) files)
+	$(Q)cppcheck --quiet $(JOBS) --std=c11 --enable=warning,portability,performance \
+		--inline-suppr --error-exitcode=1 --suppress=missingIncludeSystem \
+		-D_GNU_SOURCE -DLB_VERSION='""' -Iinclude -Idaemon -Icli $(TIDY_FILES)
+	$(call say,TIDY,$(words $(TIDY_FILES)) files)
+	$(Q)printf '%s\n' $(TIDY_FILES) | xargs -P $(shell nproc) -n 4 sh -c 'clang-tidy --quiet \
+		--warnings-as-errors="*" "$$@" -- $(subst ",\",$(filter-out -M%,$(FUZZ_CFLAGS))) \
+		-Icli -Idaemon/static $(PKG_CFLAGS) 2>/dev/null' tidy
+
+SBIN := $(DESTDIR)$(PREFIX)/sbin
+BIN := $(DESTDIR)$(PREFIX)/bin
+MAN := $(DESTDIR)$(PREFIX)/share/man
+COMPLETIONS := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+UNITS_DIR := $(DESTDIR)$(PREFIX)/lib/systemd/system
+MAN_PAGES := $(wildcard daemon/*.[58] daemon/static/*.8 cli/*.8)
+install: all ## install (PREFIX=/usr/local, SYSCONFDIR=/etc, DESTDIR=)
+	$(Q)install -D -m 755 -t $(SBIN) $(B)/lbd
+	$(Q)install -D -m 755 -t $(BIN) $(filter-out %/lbd,$(PROGRAMS))
+	$(Q)$(foreach page,$(MAN_PAGES),install -D -m 644 -t $(MAN)/man$(subst .,,$(suffix $(page))) $(page) &&) :
+	$(Q)install -D -m 644 cli/lbctl.bash $(COMPLETIONS)/lbctl
+	$(Q)install -d $(UNITS_DIR) $(DESTDIR)$(SYSCONFDIR)/lbd
+	$(Q)sed 's,/usr/local,$(PREFIX),; s,/etc,$(SYSCONFDIR),' daemon/lbd.service >$(UNITS_DIR)/lbd.service
+	$(Q)test -e $(DESTDIR)$(SYSCONFDIR)/lbd/lbd.conf || \
+		echo '# See lbd.conf(5); an example: $(PREFIX)/share/doc/lbd/lbd.conf' \
+		>$(DESTDIR)$(SYSCONFDIR)/lbd/lbd.conf
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/lbd $(wildcard daemon/lbd.conf README.md)
+
+uninstall: ## remove what install put there, but for the configuration
+	$(Q)rm -f $(SBIN)/lbd $(BIN)/lbctl $(BIN)/lbstatic $(COMPLETIONS)/lbctl $(UNITS_DIR)/lbd.service \
+		$(foreach page,$(MAN_PAGES),$(MAN)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+	$(Q)rm -rf $(DESTDIR)$(PREFIX)/share/doc/lbd
+
+clean: ## remove what was built
 	$(Q)rm -rf build
+
+help: ## this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile

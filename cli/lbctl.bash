@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+# bash completion for lbctl: lbctl itself knows its verbs, and asks lbd for names.
+
+_lbctl() {
+	local line=${COMP_LINE:0:COMP_POINT} current='' found
+	local -a words
+
+	# Not COMP_WORDS: it is split at the colons of addresses and workers.
+	read -ra words <<<"$line"
+	if [[ $line == *[[:space:]] ]]; then
+		words+=('')
+	else
+		current=${words[-1]}
+	fi
+	found=$(lbctl --complete "${words[@]:1}" 2>/dev/null)
+	if [[ $found == :files ]]; then
+		compopt -o default
+		return
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "${found//\*/\\*}" -- "$current")
+	# bash replaces only what follows the last colon.
+	if [[ $current == *:* && $COMP_WORDBREAKS == *:* ]]; then
+		COMPREPLY=("${COMPREPLY[@]#"${current%"${current##*:}"}"}")
+	fi
+}
+
+complete -F _lbctl lbctl

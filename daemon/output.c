@@ -3,16 +3,234 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <systemd/sd-journal.h>
+#include <time.h>
 #include <unistd.h>
 
-struct output {
-	struct conf_output conf; /* its path is not used: target_path is it, expanded */
-	char *name, *path, *fifo;
+#include "log.h"
+#include "output_sink.h"
+
+enum {
+	CHUNK_BYTES = 256 << 10, /* looked at in one turn of the event loop */
+	PIPE_BYTES = 1 << 20,    /* of a FIFO: what a worker may write while no lbd reads */
+	LINE_BYTES = 64 << 10,   /* a longer line is passed on in pieces */
+	DRAIN_TURNS = 16,        /* after a worker's end: more than a FIFO holds */
+	CONGESTED_US = 20000,    /* until syslog is tried again */
+	PRIORITY_ERR = 3,
+	PRIORITY_INFO = 6,
 };
+
+struct output {
+	sd_event *event;
+	struct conf_output conf; /* its path is not used: path is it, expanded */
+	char *name, *path, *fifo;
+	bool is_err;
+
+	int fd; /* the FIFO, or -1: nothing to be read */
+	sd_event_source *source, *more, *retry;
+	struct output_file *file;
+	struct output_syslog *syslog;
+};
+
+/* One for all: the loop is in one output at a time, and each turn leaves them empty. */
+static struct {
+	bool ready;
+	int pipe[2], null;
+	char bytes[CHUNK_BYTES];
+} peek;
+
+static int open_peek(void)
+{
+	if (peek.ready)
+		return 0;
+	peek.null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (peek.null < 0 || pipe2(peek.pipe, O_CLOEXEC | O_NONBLOCK))
+		return -errno;
+	/* As many slots as the FIFO, which may be filled with short writes. */
+	fcntl(peek.pipe[1], F_SETPIPE_SZ, PIPE_BYTES);
+	peek.ready = true;
+	return 0;
+}
+
+void output_discard(int fifo, size_t bytes)
+{
+	while (bytes) {
+		ssize_t n = splice(fifo, NULL, peek.null, NULL, bytes, SPLICE_F_NONBLOCK);
+
+		if (n <= 0)
+			return;
+		bytes -= n;
+	}
+}
+
+/* Copies what the FIFO holds, and leaves it there. */
+static size_t look(int fifo)
+{
+	ssize_t n = tee(fifo, peek.pipe[1], CHUNK_BYTES, SPLICE_F_NONBLOCK);
+	size_t got = 0;
+
+	while (n > 0 && got < (size_t)n) {
+		ssize_t part = read(peek.pipe[0], peek.bytes + got, n - got);
+
+		if (part <= 0)
+			break;
+		got += part;
+	}
+	return got;
+}
+
+/* How much of it is whole lines; what is too long, or the last word of the dead, is taken as it is. */
+static size_t whole_lines(size_t bytes, bool is_last)
+{
+	const char *end = bytes ? memrchr(peek.bytes, '\n', bytes) : NULL;
+
+	if (is_last)
+		return bytes;
+	if (end)
+		return end + 1 - peek.bytes;
+	return bytes >= LINE_BYTES ? bytes : 0;
+}
+
+static size_t move(struct output *output, size_t bytes)
+{
+	if (output->file)
+		return output_file_move(output->file, output->fd, peek.bytes, bytes);
+	if (output->syslog)
+		return output_syslog_move(output->syslog, output->fd, peek.bytes, bytes);
+	output_discard(output->fd, bytes);
+	return bytes;
+}
+
+static int on_congested(sd_event_source *source, uint64_t now, void *arg)
+{
+	struct output *output = arg;
+
+	(void)source, (void)now;
+	output->retry = sd_event_source_disable_unref(output->retry);
+	sd_event_source_set_enabled(output->more, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+/* One bounded turn.  The descriptor is edge-triggered, as an unfinished line stays in it: whoever
+ * leaves more than that must come again. */
+static bool turn(struct output *output, bool is_last)
+{
+	size_t bytes = look(output->fd), lines = whole_lines(bytes, is_last), moved;
+
+	moved = lines ? move(output, lines) : 0;
+	if (moved < lines) {
+		sd_event_source_disable_unref(output->retry);
+		output->retry = NULL;
+		sd_event_add_time_relative(output->event, &output->retry, CLOCK_MONOTONIC,
+					   CONGESTED_US, 0, on_congested, output);
+		return false;
+	}
+	return lines > 0;
+}
+
+static int on_more(sd_event_source *source, void *arg)
+{
+	struct output *output = arg;
+
+	if (turn(output, false))
+		sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+static int on_bytes(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	struct output *output = arg;
+
+	(void)source, (void)fd, (void)events;
+	if (!output->retry && turn(output, false))
+		sd_event_source_set_enabled(output->more, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+/* Last of all that the loop has to do: a flood of output delays nothing but itself. */
+static int watch(struct output *output)
+{
+	int err = sd_event_add_defer(output->event, &output->more, on_more, output);
+
+	if (err >= 0)
+		err = sd_event_source_set_enabled(output->more, SD_EVENT_OFF);
+	if (err >= 0)
+		err = sd_event_source_set_priority(output->more, SD_EVENT_PRIORITY_IDLE);
+	if (err >= 0)
+		err = sd_event_add_io(output->event, &output->source, output->fd, EPOLLIN | EPOLLET,
+				      on_bytes, output);
+	if (err >= 0)
+		err = sd_event_source_set_priority(output->source, SD_EVENT_PRIORITY_IDLE);
+	return err < 0 ? err : 0;
+}
+
+static int open_sink(struct output *output)
+{
+	if (output->conf.kind == OUTPUT_SYSLOG)
+		output->syslog = output_syslog_new(output->name,
+						   output->is_err ? PRIORITY_ERR : PRIORITY_INFO);
+	else if (output->conf.kind == OUTPUT_FILE)
+		output->file = output_file_new(output->path, &output->conf);
+	else
+		return 0;
+	return output->syslog || output->file ? 0 : -ENOMEM;
+}
+
+static int open_fifo(struct output *output, bool create)
+{
+	int err = open_peek();
+
+	if (err)
+		return err;
+	if (create && mkfifo(output->fifo, 0600) && errno != EEXIST)
+		return -errno;
+	output->fd = open(output->fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (output->fd < 0)
+		return errno == ENOENT && !create ? 0 : -errno;
+	fcntl(output->fd, F_SETPIPE_SZ, PIPE_BYTES);
+	err = open_sink(output);
+	return err ? err : watch(output);
+}
+
+static bool needs_fifo(const struct conf_output *conf)
+{
+	return conf->kind == OUTPUT_SYSLOG ||
+	       (conf->kind == OUTPUT_FILE && (conf->max_bytes || conf->max_age_s || conf->prefix));
+}
+
+int output_new(sd_event *event, const struct conf_output *conf, const struct output_target *target,
+	       bool adopt, struct output **out, struct error *error)
+{
+	struct output *output = calloc(1, sizeof(*output));
+	int err = output ? 0 : -ENOMEM;
+
+	if (err)
+		return error_set(error, err, "log of %s: out of memory", target->name);
+	output->event = event;
+	output->conf = *conf;
+	output->conf.path = NULL;
+	output->fd = -1;
+	output->is_err = target->is_err;
+	output->name = strdup(target->name);
+	output->path = strdup(target->path);
+	output->fifo = strdup(target->fifo);
+	if (!output->name || !output->path || !output->fifo)
+		err = -ENOMEM;
+	if (!err && !adopt && !needs_fifo(conf))
+		unlink(output->fifo);
+	else if (!err)
+		err = open_fifo(output, !adopt);
+	if (err) {
+		output_free(output);
+		return error_set(error, err, "fifo %s: %s", target->fifo, strerror(-err));
+	}
+	*out = output;
+	return 0;
+}
 
 static int open_append(const char *path, struct error *error)
 {
@@ -24,46 +242,68 @@ static int open_append(const char *path, struct error *error)
 	return fd;
 }
 
-int output_new(sd_event *event, const struct conf_output *conf, const struct output_target *target,
-	       bool adopt, struct output **out, struct error *error)
+static int open_journal(const struct output *output, struct error *error)
 {
-	struct output *output = calloc(1, sizeof(*output));
+	int fd = sd_journal_stream_fd(output->name, output->is_err ? PRIORITY_ERR : PRIORITY_INFO,
+				      1);
 
-	(void)event;
-	(void)adopt;
-	if (!output)
-		return error_set(error, -ENOMEM, "log of %s: out of memory", target->name);
-	output->conf = *conf;
-	output->conf.path = NULL;
-	output->name = strdup(target->name);
-	output->path = strdup(target->path);
-	output->fifo = strdup(target->fifo);
-	*out = output;
-	return 0;
+	if (fd < 0)
+		return error_set(error, fd, "journal: %s; is systemd-journald running?",
+				 strerror(-fd));
+	return fd;
+}
+
+/* The worker's own open file, blocking, and both ways: it is its reader of last resort. */
+static int open_writer(const struct output *output, uid_t owner, struct error *error)
+{
+	int fd;
+
+	/* A file that cannot be written is better known before the worker runs. */
+	if (output->file && (fd = open_append(output->path, error)) < 0)
+		return fd;
+	if (output->file)
+		close(fd);
+	fd = open(output->fifo, O_RDWR | O_CLOEXEC);
+	if (fd < 0 || fchown(fd, owner, -1)) {
+		error_set(error, -errno, "fifo %s: %s", output->fifo, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return -EIO;
+	}
+	return fd;
 }
 
 int output_open(struct output *output, uid_t owner, struct error *error)
 {
-	(void)owner;
-	if (output->conf.kind == OUTPUT_FILE)
-		return open_append(output->path, error);
-	return open_append("/dev/null", error);
+	if (output->conf.kind == OUTPUT_JOURNAL)
+		return open_journal(output, error);
+	if (output->conf.kind == OUTPUT_NONE)
+		return open_append("/dev/null", error);
+	if (output->fd >= 0)
+		return open_writer(output, owner, error);
+	return open_append(output->path, error);
 }
 
 void output_drain(struct output *output)
 {
-	(void)output;
-}
-
-void output_reopen(struct output *output)
-{
-	(void)output;
+	if (!output || output->fd < 0)
+		return;
+	for (int i = 0; i < DRAIN_TURNS && turn(output, false); i++)
+		;
+	turn(output, true);
 }
 
 void output_free(struct output *output)
 {
 	if (!output)
 		return;
+	sd_event_source_disable_unref(output->source);
+	sd_event_source_disable_unref(output->more);
+	sd_event_source_disable_unref(output->retry);
+	if (output->fd >= 0)
+		close(output->fd);
+	output_file_free(output->file);
+	output_syslog_free(output->syslog);
 	free(output->name);
 	free(output->path);
 	free(output->fifo);

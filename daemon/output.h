@@ -8,16 +8,17 @@
 #ifndef LB_OUTPUT_H
 #define LB_OUTPUT_H
 
+#include <stdbool.h>
 #include <systemd/sd-event.h>
 
 #include "conf.h"
 #include "error.h"
 
 struct output_target {
-	const char *name;       /* "web:8081", for syslog and messages */
-	const char *path;       /* of the log file */
-	const char *fifo;       /* where a FIFO is made if one is needed */
-	const char *tag_suffix; /* "" or " stderr": told apart in messages */
+	const char *name; /* "web:8081", for syslog and messages */
+	const char *path; /* of the log file */
+	const char *fifo; /* where a FIFO is made if one is needed */
+	bool is_err;      /* the stream for errors, apart */
 };
 
 struct output;
@@ -34,9 +35,6 @@ void output_drain(struct output *output);
 
 /* A descriptor for the worker to write to, or -errno with a line; the caller closes it. */
 int output_open(struct output *output, uid_t owner, struct error *error);
-
-/* Opens the file's name anew after somebody moved it away. */
-void output_reopen(struct output *output);
 
 void output_free(struct output *output); /* takes NULL */
 

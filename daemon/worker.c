@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "inherit.h"
 #include "process.h"
+#include "tail.h"
 #include "worker_private.h"
 
 enum { TIMER_SLACK_US = 1000, BURY_TIMEOUT_MS = 1000, BURY_PAUSE_MS = 5 };
@@ -22,6 +24,20 @@ int worker_timer(struct worker *worker, sd_event_source **source, uint64_t delay
 	*source = sd_event_source_disable_unref(*source);
 	return sd_event_add_time_relative(worker->host->event, source, CLOCK_MONOTONIC, delay_us,
 					  TIMER_SLACK_US, handler, worker);
+}
+
+/* One that the worker has closed is gone with its queue: the next start opens it anew. */
+static void take_listeners(struct worker *worker)
+{
+	const uint64_t *inodes = worker->record.listen_inodes;
+
+	for (int i = 0; i < 2; i++)
+		if (inodes[i] && !(i && inodes[1] == inodes[0]))
+			worker->listeners[i] = inherit_take(worker->pid, worker->pidfd, inodes[i]);
+	if (inodes[1] && inodes[1] == inodes[0])
+		worker->listeners[1] = worker->listeners[0];
+	worker->listen_addr = worker->conf->addr;
+	worker->listen_dual = worker->conf->dual_stack;
 }
 
 /* Takes the recorded process back. */
@@ -40,10 +56,13 @@ static int adopt(struct worker *worker, struct error *error)
 	worker->started_us = process_started_us(stat.start_ticks);
 	if (*worker->record.cgroup && !(worker->cgroup = strdup(worker->record.cgroup)))
 		return error_set(error, -ENOMEM, "worker %s: out of memory", worker->name);
+	take_listeners(worker);
 	err = worker_open_outputs(worker, true, error);
 	if (err)
 		return err;
-	err = worker_watch(worker);
+	err = worker_resume_notify(worker);
+	if (!err)
+		err = worker_watch(worker);
 	if (err)
 		error_set(error, err, "worker %s: %s", worker->name, strerror(-err));
 	return err;
@@ -112,10 +131,7 @@ void worker_free(struct worker *worker)
 		return;
 	worker_end_free(worker);
 	worker_close_outputs(worker);
-	for (int i = 0; i < 2; i++)
-		if (worker->listeners[i] >= 0 &&
-		    (!i || worker->listeners[1] != worker->listeners[0]))
-			close(worker->listeners[i]);
+	inherit_close(worker->listeners);
 	free(worker->cgroup);
 	free(worker->name);
 	free(worker);
@@ -159,7 +175,22 @@ bool worker_adopted(const struct worker *worker)
 
 int worker_listener(const struct worker *worker, bool is_v6)
 {
-	return worker->listeners[is_v6];
+	return worker->listeners[is_v6] >= 0 ? worker->listeners[is_v6] : -1;
+}
+
+char *worker_last_output(const struct worker *worker, unsigned lines)
+{
+	/* Apart from the rest, what went wrong is there. */
+	char *text = worker->err_path ? tail_lines(worker->err_path, lines) : NULL;
+
+	if (!text && worker->log_path)
+		text = tail_lines(worker->log_path, lines);
+	return text;
+}
+
+const char *worker_status(const struct worker *worker)
+{
+	return worker->status;
 }
 
 const char *worker_name(const struct worker *worker)

@@ -79,6 +79,9 @@ int worker_listener(const struct worker *worker, bool is_v6);
 /* Last lines of its output (at most `lines`), newly allocated, or NULL. */
 char *worker_last_output(const struct worker *worker, unsigned lines);
 
+/* What it last said with STATUS=, or "". */
+const char *worker_status(const struct worker *worker);
+
 /* "web:8081"; the name that control verbs take. */
 const char *worker_name(const struct worker *worker);
 

@@ -10,6 +10,7 @@
 
 #include "cgroup.h"
 #include "log.h"
+#include "notify.h"
 #include "process.h"
 #include "worker_private.h"
 
@@ -213,6 +214,7 @@ static int on_exit_event(sd_event_source *source, int fd, uint32_t events, void 
 
 	(void)source, (void)fd, (void)events;
 	worker_settle_pending(worker);
+	worker_stop_watchdog(worker);
 	/* Before it is reaped: until then nobody else can get its pid as a session. */
 	worker_kill_group(worker->cgroup, worker->record.pid, worker->record.start_ticks);
 	note_end(worker);
@@ -253,6 +255,7 @@ int worker_stop(struct worker *worker)
 	if (worker->pidfd < 0 || worker->stopping)
 		return 0; /* on its way */
 	worker->stopping = true;
+	worker_stop_watchdog(worker);
 	err = worker_timer(worker, &worker->stop_timer, worker->conf->stop_timeout_ms * 1000ull,
 			   on_stop_late);
 	if (err < 0)
@@ -285,4 +288,7 @@ void worker_end_free(struct worker *worker)
 	if (worker->hook.pidfd >= 0)
 		end_hook(worker);
 	worker_forget_pending(worker);
+	worker_stop_watchdog(worker);
+	notify_free(worker->notify);
+	free(worker->notify_path);
 }

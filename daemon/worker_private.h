@@ -24,11 +24,21 @@ struct worker {
 	pid_t pid; /* 0: not running */
 	int pidfd;
 	bool adopted, stopping;
+	bool limits_said; /* which ones cannot be had here */
 	uint64_t started_us;
 	struct record record;   /* of pid */
 	char *cgroup;           /* directory, or NULL */
 	struct launch *pending; /* of a child that has not come to exec yet: a hook runs */
 	struct spawn_child child;
+
+	struct lb_addr listen_addr; /* what the listeners are bound to */
+	bool listen_dual;
+
+	struct notify *notify;
+	char *notify_path;
+	char status[128]; /* STATUS=, or "" */
+	sd_event_source *watchdog_timer;
+	sd_event_source *ready_source; /* adopted as ready: says so once */
 
 	sd_event_source *exit_source;   /* pidfd */
 	sd_event_source *report_source; /* of a pending child */
@@ -57,6 +67,11 @@ int worker_make_cgroup(struct worker *worker, struct error *error);
 /* A hook delayed the program: it runs now, or it never will, which is said, and its exit shows soon. */
 void worker_settle_pending(struct worker *worker);
 void worker_forget_pending(struct worker *worker);
+
+/* worker_notify.c: the socket for the next process, or for one that was taken back. */
+int worker_listen_notify(struct worker *worker);
+int worker_resume_notify(struct worker *worker);
+void worker_stop_watchdog(struct worker *worker);
 
 /* worker_end.c: watches pidfd from now on. */
 int worker_watch(struct worker *worker);

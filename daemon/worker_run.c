@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From `start` to a running program. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,9 @@
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "inherit.h"
 #include "log.h"
+#include "worker_limits.h"
 #include "worker_private.h"
 
 enum { EXEC_TIMEOUT_MS = 5000 };
@@ -48,9 +51,8 @@ static int open_output(struct worker *worker, const struct conf_output *conf, bo
 	snprintf(fifo, sizeof(fifo), "%s/output/%s%s", worker->host->run_dir, worker->name,
 		 is_err ? ".err" : ".out");
 	return output_new(worker->host->event, conf,
-			  &(struct output_target){worker->name, *path, fifo,
-						  is_err ? " stderr" : ""},
-			  adopt, output, error);
+			  &(struct output_target){worker->name, *path, fifo, is_err}, adopt, output,
+			  error);
 }
 
 int worker_open_outputs(struct worker *worker, bool adopt, struct error *error)
@@ -120,6 +122,60 @@ int worker_make_cgroup(struct worker *worker, struct error *error)
 	return 0;
 }
 
+/* Kept from one process to the next, with the connections that wait in them. */
+static int open_listeners(struct worker *worker, struct launch *launch, struct error *error)
+{
+	const struct conf_worker *conf = worker->conf;
+	struct lb_endpoint at = {conf->addr, htons(worker->launch_name.port), IPPROTO_TCP, 0};
+	struct spawn *spawn = &launch->spawn;
+	int err = 0, *fds = worker->listeners;
+
+	if (!conf->inherit || memcmp(&worker->listen_addr, &conf->addr, sizeof(conf->addr)) ||
+	    worker->listen_dual != conf->dual_stack)
+		inherit_close(fds);
+	if (!conf->inherit)
+		return 0;
+	if (fds[0] < 0 && fds[1] < 0)
+		err = inherit_open(&at, conf->dual_stack, conf->backlog, fds, error);
+	if (err)
+		return err;
+	worker->listen_addr = conf->addr;
+	worker->listen_dual = conf->dual_stack;
+	for (int i = 0; i < 2; i++)
+		if (fds[i] >= 0 && !(i && fds[1] == fds[0]))
+			spawn->listeners[spawn->listener_count++] = fds[i];
+	err = launch_add_listeners(&worker->launch_name, launch);
+	return err ? error_set(error, err, "environment: out of memory") : 0;
+}
+
+static int open_notify(struct worker *worker, struct launch *launch, struct error *error)
+{
+	const struct conf_worker *conf = worker->conf;
+	int err = worker_listen_notify(worker);
+
+	/* Without `ready notify` it is an offer, not a need. */
+	if (err && conf->readiness != READY_NOTIFY)
+		return 0;
+	if (!err)
+		err = launch_add_notify(worker->notify_path, conf->watchdog_ms, launch);
+	if (err)
+		return error_set(error, err, "notify socket %s: %s", worker->notify_path,
+				 strerror(-err));
+	return 0;
+}
+
+/* Not a reason not to run: said once. */
+static void set_limits(struct worker *worker)
+{
+	struct error error;
+
+	if (worker_limits_set(&worker->conf->limits, worker->cgroup, &error) &&
+	    !worker->limits_said) {
+		worker->limits_said = true;
+		log_warning("worker %s: limit %s", worker->name, error.text);
+	}
+}
+
 static int prepare(struct worker *worker, struct launch *launch, struct error *error)
 {
 	const struct conf_worker *conf = worker->conf;
@@ -130,7 +186,13 @@ static int prepare(struct worker *worker, struct launch *launch, struct error *e
 	if (!err)
 		err = open_streams(worker, &launch->spawn, error);
 	if (!err)
+		err = open_listeners(worker, launch, error);
+	if (!err)
+		err = open_notify(worker, launch, error);
+	if (!err)
 		err = worker_make_cgroup(worker, error);
+	if (!err)
+		set_limits(worker);
 	launch->spawn.cgroup = worker->cgroup;
 	return err;
 }
@@ -143,6 +205,8 @@ static int record(struct worker *worker, struct error *error)
 	worker->record = (struct record){.pid = worker->child.pid};
 	snprintf(worker->record.cgroup, sizeof(worker->record.cgroup), "%s",
 		 worker->cgroup ? worker->cgroup : "");
+	for (int i = 0; i < 2; i++)
+		worker->record.listen_inodes[i] = inherit_inode(worker->listeners[i]);
 	err = record_identify(&worker->record);
 	if (!err)
 		err = record_write(worker->host->run_dir, worker->name, &worker->record);

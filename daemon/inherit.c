@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inherit.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "addr.h"
+
+static int set_option(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value)) ? -errno : 0;
+}
+
+static int listen_on(int fd, const struct lb_endpoint *endpoint, bool only_v6, unsigned backlog)
+{
+	struct sockaddr_storage sa;
+	socklen_t length = addr_to_sockaddr(endpoint, &sa);
+	int err = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+
+	if (!err && sa.ss_family == AF_INET6)
+		err = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, only_v6);
+	if (err)
+		return err;
+	if (bind(fd, (struct sockaddr *)&sa, length) || listen(fd, backlog ? backlog : SOMAXCONN))
+		return -errno;
+	return 0;
+}
+
+static int open_one(const struct lb_endpoint *endpoint, bool only_v6, unsigned backlog,
+		    struct error *error)
+{
+	int family = addr_is_v4(&endpoint->addr) ? AF_INET : AF_INET6;
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int err = fd < 0 ? -errno : listen_on(fd, endpoint, only_v6, backlog);
+	char text[ADDR_TEXT_BYTES];
+
+	if (!err)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return error_set(
+		error, err, "listen %s: %s%s", addr_format_endpoint(endpoint, text), strerror(-err),
+		err == -EADDRINUSE ? "; end what listens there (ss -ltnp), or change `ports`" : "");
+}
+
+/* 127.0.0.1 and ::1, 0.0.0.0 and :: */
+static bool counterpart(const struct lb_endpoint *v4, struct lb_endpoint *v6)
+{
+	*v6 = *v4;
+	addr_any(true, &v6->addr);
+	if (addr_is_loopback(&v4->addr))
+		v6->addr.bytes[15] = 1;
+	return addr_is_loopback(&v4->addr) || addr_is_any(&v4->addr);
+}
+
+int inherit_open(const struct lb_endpoint *endpoint, bool dual_stack, unsigned backlog, int fds[2],
+		 struct error *error)
+{
+	bool is_v6 = !addr_is_v4(&endpoint->addr);
+	struct lb_endpoint second;
+
+	fds[0] = fds[1] = -1;
+	fds[is_v6] = open_one(endpoint, !dual_stack, backlog, error);
+	if (fds[is_v6] < 0)
+		return fds[is_v6];
+	if (is_v6 && dual_stack)
+		fds[0] = fds[1];
+	if (is_v6 || !dual_stack || !counterpart(endpoint, &second))
+		return 0;
+	fds[1] = open_one(&second, true, backlog, error);
+	if (fds[1] >= 0)
+		return 0;
+	close(fds[0]);
+	fds[0] = -1;
+	return fds[1];
+}
+
+void inherit_close(int fds[2])
+{
+	if (fds[0] >= 0)
+		close(fds[0]);
+	if (fds[1] >= 0 && fds[1] != fds[0])
+		close(fds[1]);
+	fds[0] = fds[1] = -1;
+}
+
+uint64_t inherit_inode(int fd)
+{
+	struct stat st;
+
+	return fd < 0 || fstat(fd, &st) ? 0 : st.st_ino;
+}
+
+int inherit_take(pid_t pid, int pidfd, uint64_t inode)
+{
+	char path[64], wanted[64], link[64];
+	struct dirent *entry;
+	int fd = -ENOENT;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	snprintf(wanted, sizeof(wanted), "socket:[%llu]", (unsigned long long)inode);
+	dir = opendir(path);
+	while (dir && fd < 0 && (entry = readdir(dir))) {
+		ssize_t n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
+
+		if (n <= 0)
+			continue;
+		link[n] = 0;
+		if (strcmp(link, wanted))
+			continue;
+		fd = syscall(SYS_pidfd_getfd, pidfd, atoi(entry->d_name), 0);
+		if (fd < 0)
+			fd = -errno;
+	}
+	if (dir)
+		closedir(dir);
+	return fd;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Listening sockets that lbd opens for a worker (`listen inherit`), so that their accept queue
+ * survives the worker's death; and taking them back from a worker after lbd's own.
+ */
+#ifndef LB_INHERIT_H
+#define LB_INHERIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "error.h"
+#include "lb/abi.h"
+
+/*
+ * Binds and listens.  fds[0] takes IPv4, fds[1] IPv6, -1 where none does.  dual_stack: an IPv6 address
+ * serves both on one socket (the same number twice); an IPv4 address gets a second socket on its IPv6
+ * counterpart (127.0.0.1 and ::1, 0.0.0.0 and ::).  -errno with a line that names the address.
+ */
+int inherit_open(const struct lb_endpoint *endpoint, bool dual_stack, unsigned backlog, int fds[2],
+		 struct error *error);
+
+/* Closes both, also when they are one, and sets them to -1. */
+void inherit_close(int fds[2]);
+
+/* The socket's inode, which names it in /proc; 0 for -1. */
+uint64_t inherit_inode(int fd);
+
+/* Our own descriptor for that socket of the process (pidfd_getfd(2)); -ENOENT: it has closed it. */
+int inherit_take(pid_t pid, int pidfd, uint64_t inode);
+
+#endif

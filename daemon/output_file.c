@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a FIFO to a file that lbd alone appends to.  splice(2) moves bytes in one step: when lbd is
+ * killed within it, each byte is in the file or still in the FIFO, and the next lbd goes on there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "output_sink.h"
+#include "rotate.h"
+
+enum { LINES_AT_ONCE = 256, STAMP_BYTES = 40, SAY_AGAIN_S = 60 };
+
+struct output_file {
+	char *path;
+	struct conf_output conf;
+	int fd;
+	bool is_regular;
+	bool is_stuck; /* cannot be rotated */
+	time_t born;
+	time_t said;
+	size_t lost; /* bytes since it could not be written; > 0 while that lasts */
+};
+
+struct output_file *output_file_new(const char *path, const struct conf_output *conf)
+{
+	struct output_file *file = calloc(1, sizeof(*file));
+
+	if (!file)
+		return NULL;
+	file->fd = -1;
+	file->conf = *conf;
+	file->path = strdup(path);
+	if (!file->path) {
+		free(file);
+		return NULL;
+	}
+	return file;
+}
+
+static void close_file(struct output_file *file)
+{
+	if (file->fd >= 0)
+		close(file->fd);
+	file->fd = -1;
+}
+
+void output_file_free(struct output_file *file)
+{
+	if (!file)
+		return;
+	close_file(file);
+	free(file->path);
+	free(file);
+}
+
+/* An age counts from the file's birth, also when an earlier lbd made it. */
+static void note_birth(struct output_file *file)
+{
+	struct statx stx;
+
+	file->born = time(NULL);
+	if (!statx(file->fd, "", AT_EMPTY_PATH, STATX_BTIME, &stx) && stx.stx_mask & STATX_BTIME)
+		file->born = stx.stx_btime.tv_sec;
+}
+
+/* Ends a line that a full disk, or an lbd killed while it wrote with prefixes, has cut. */
+static void mend(const struct output_file *file, struct stat *st)
+{
+	char last = '\n';
+	int fd;
+
+	if (!st->st_size || !file->is_regular || (!file->conf.prefix && !file->lost))
+		return;
+	fd = open(file->path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (pread(fd, &last, 1, st->st_size - 1) == 1 && last != '\n' &&
+	    pwrite(file->fd, "\n", 1, st->st_size) == 1)
+		st->st_size++;
+	close(fd);
+}
+
+static int open_file(struct output_file *file, struct stat *st)
+{
+	/* Not O_APPEND: splice(2) refuses it.  Nobody else writes there. */
+	file->fd = open(file->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+	if (file->fd < 0 || fstat(file->fd, st))
+		return -errno;
+	file->is_regular = S_ISREG(st->st_mode);
+	file->is_stuck = false;
+	note_birth(file);
+	mend(file, st);
+	return 0;
+}
+
+static bool is_due(const struct output_file *file, off_t size)
+{
+	const struct conf_output *conf = &file->conf;
+
+	if (!file->is_regular || !size || file->is_stuck)
+		return false;
+	return (conf->max_bytes && (uint64_t)size >= conf->max_bytes) ||
+	       (conf->max_age_s && time(NULL) - file->born >= (time_t)conf->max_age_s);
+}
+
+/* Better a file that is too large than none. */
+static void rotate(struct output_file *file)
+{
+	int err = rotate_files(file->path, file->conf.max_files);
+
+	if (err)
+		log_warning("log %s: cannot be rotated: %s; it grows on", file->path,
+			    strerror(-err));
+	else
+		close_file(file);
+	file->is_stuck = err;
+}
+
+/* Looks by name: a file that somebody moved or removed is left, and the name opened anew. */
+static int ready(struct output_file *file, struct stat *st)
+{
+	struct stat named;
+	int err = 0;
+
+	if (file->fd >= 0 && (stat(file->path, &named) || fstat(file->fd, st) ||
+			      named.st_ino != st->st_ino || named.st_dev != st->st_dev))
+		close_file(file);
+	if (file->fd < 0)
+		err = open_file(file, st);
+	else if (file->lost)
+		mend(file, st);
+	if (err || !is_due(file, st->st_size))
+		return err;
+	rotate(file);
+	return file->fd < 0 ? open_file(file, st) : 0;
+}
+
+/* As many whole lines as the file has room for; one that is longer than a file gets one of its own. */
+static size_t fit(const struct output_file *file, const char *text, size_t bytes, off_t size)
+{
+	uint64_t max = file->conf.max_bytes, room;
+	const char *end;
+
+	if (!max || !file->is_regular || file->is_stuck)
+		return bytes;
+	room = (uint64_t)size < max ? max - size : 0;
+	if (bytes <= room)
+		return bytes;
+	end = memrchr(text, '\n', room);
+	if (end)
+		return end + 1 - text;
+	if (size)
+		return 0; /* not here: in the next file */
+	end = memchr(text, '\n', bytes);
+	return end ? (size_t)(end + 1 - text) : bytes;
+}
+
+static ssize_t move_raw(struct output_file *file, int fifo, const char *text, size_t bytes,
+			off_t size)
+{
+	loff_t at = size;
+	ssize_t n = splice(fifo, NULL, file->fd, file->is_regular ? &at : NULL, bytes,
+			   SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+
+	if (n >= 0 || (errno != EINVAL && errno != ESPIPE))
+		return n < 0 ? -errno : n;
+	/* A device that cannot splice. */
+	n = write(file->fd, text, bytes);
+	if (n < 0)
+		return -errno;
+	output_discard(fifo, n);
+	return n;
+}
+
+static size_t format_stamp(char *stamp)
+{
+	struct timespec now;
+	struct tm tm;
+	size_t used;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	localtime_r(&now.tv_sec, &tm);
+	used = strftime(stamp, STAMP_BYTES, "%Y-%m-%dT%H:%M:%S", &tm);
+	return used + snprintf(stamp + used, STAMP_BYTES - used, ".%03ld ", now.tv_nsec / 1000000);
+}
+
+/* Some lines each call, written whole or not at all. */
+static ssize_t move_prefixed(struct output_file *file, int fifo, const char *text, size_t bytes,
+			     off_t size)
+{
+	struct iovec vector[LINES_AT_ONCE * 2];
+	size_t taken = 0, wanted = 0, stamp_bytes;
+	char stamp[STAMP_BYTES];
+	int count = 0;
+	ssize_t n;
+
+	stamp_bytes = format_stamp(stamp);
+	while (taken < bytes && count < LINES_AT_ONCE * 2) {
+		const char *end = memchr(text + taken, '\n', bytes - taken);
+		size_t line = end ? (size_t)(end + 1 - text) - taken : bytes - taken;
+
+		vector[count++] = (struct iovec){stamp, stamp_bytes};
+		vector[count++] = (struct iovec){(char *)text + taken, line};
+		taken += line;
+		wanted += stamp_bytes + line;
+	}
+	n = file->is_regular ? pwritev(file->fd, vector, count, size)
+			     : writev(file->fd, vector, count);
+	if (n >= 0 && (size_t)n < wanted && file->is_regular && ftruncate(file->fd, size))
+		return -EIO;
+	if (n < 0 || (size_t)n < wanted)
+		return n < 0 ? -errno : -ENOSPC;
+	output_discard(fifo, taken);
+	return taken;
+}
+
+static void note_failure(struct output_file *file, int err, size_t bytes)
+{
+	time_t now = time(NULL);
+
+	if (!file->lost && now - file->said >= SAY_AGAIN_S) {
+		log_warning("log %s: %s; what the worker writes is dropped until that has changed",
+			    file->path, strerror(-err));
+		file->said = now;
+	}
+	file->lost += bytes;
+}
+
+static void note_success(struct output_file *file)
+{
+	if (file->lost)
+		log_info("log %s: written again; %zu bytes were lost", file->path, file->lost);
+	file->lost = 0;
+}
+
+/* -EAGAIN: rotated, try again. */
+static ssize_t move_part(struct output_file *file, int fifo, const char *text, size_t bytes)
+{
+	struct stat st;
+	int err = ready(file, &st);
+	size_t part;
+	ssize_t n;
+
+	if (err)
+		return err;
+	part = fit(file, text, bytes, st.st_size);
+	if (!part) {
+		rotate(file);
+		return -EAGAIN;
+	}
+	n = (file->conf.prefix ? move_prefixed : move_raw)(file, fifo, text, part, st.st_size);
+	return n ? n : -EIO;
+}
+
+size_t output_file_move(struct output_file *file, int fifo, const char *text, size_t bytes)
+{
+	size_t done = 0;
+
+	while (done < bytes) {
+		ssize_t n = move_part(file, fifo, text + done, bytes - done);
+
+		if (n > 0) {
+			note_success(file);
+			done += n;
+		} else if (n != -EAGAIN) {
+			note_failure(file, n, bytes - done);
+			output_discard(fifo, bytes - done);
+			return bytes;
+		}
+	}
+	return done;
+}

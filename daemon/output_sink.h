@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the bytes of a FIFO end up; one kind per file output_*.c; for output.c alone. */
+#ifndef LB_OUTPUT_SINK_H
+#define LB_OUTPUT_SINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "conf.h"
+
+struct output_file;
+struct output_syslog;
+
+/*
+ * The file is opened at the first write.  Copies conf's numbers and path.  NULL: out of memory.
+ */
+struct output_file *output_file_new(const char *path, const struct conf_output *conf);
+void output_file_free(struct output_file *file); /* takes NULL */
+
+/*
+ * Moves bytes from the FIFO, whose first are those in text (whole lines, or the last one unfinished),
+ * to the file, rotating it before it grows too large.  Returns how many have left the FIFO; when the
+ * file cannot be written they leave it all the same, which is said once.
+ */
+size_t output_file_move(struct output_file *file, int fifo, const char *text, size_t bytes);
+
+/* The same for syslog(3)'s socket, one datagram a line; fewer than all when that is congested. */
+struct output_syslog *output_syslog_new(const char *name, int priority);
+void output_syslog_free(struct output_syslog *log); /* takes NULL */
+size_t output_syslog_move(struct output_syslog *log, int fifo, const char *text, size_t bytes);
+
+/* Takes bytes off the FIFO. */
+void output_discard(int fifo, size_t bytes);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tail.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { TAIL_BYTES = 16384 };
+
+/* Where the last lines begin; the first one read is whole only if the file begins with it. */
+static const char *find_start(const char *text, size_t bytes, unsigned lines, bool is_whole)
+{
+	const char *at = text + bytes;
+
+	if (bytes && at[-1] == '\n')
+		at--;
+	while (lines--) {
+		at = at > text ? memrchr(text, '\n', at - text) : NULL;
+		if (!at)
+			break;
+	}
+	if (at)
+		return at + 1;
+	at = is_whole ? NULL : memchr(text, '\n', bytes);
+	return at && at + 1 < text + bytes ? at + 1 : text;
+}
+
+char *tail_lines(const char *path, unsigned lines)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char *text = NULL, *tail = NULL;
+	const char *start;
+	struct stat st;
+	off_t from;
+	ssize_t n;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || !(text = malloc(TAIL_BYTES)))
+		goto out;
+	from = st.st_size > TAIL_BYTES ? st.st_size - TAIL_BYTES : 0;
+	n = pread(fd, text, TAIL_BYTES, from);
+	if (n <= 0)
+		goto out;
+	start = find_start(text, n, lines, !from);
+	tail = strndup(start, text + n - start);
+out:
+	free(text);
+	close(fd);
+	return tail;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a worker says of itself: ready, stopping, alive. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "cgroup.h"
+#include "log.h"
+#include "notify.h"
+#include "process.h"
+#include "worker_private.h"
+
+static bool is_of(const struct worker *worker, pid_t sender)
+{
+	struct process_stat stat;
+
+	if (sender == worker->pid)
+		return true;
+	if (worker->cgroup)
+		return cgroup_holds(worker->cgroup, sender);
+	return !process_stat(sender, &stat) && stat.session == worker->record.pid;
+}
+
+static int on_silent(sd_event_source *source, uint64_t now, void *arg)
+{
+	struct worker *worker = arg;
+
+	(void)source, (void)now;
+	worker->watchdog_timer = sd_event_source_disable_unref(worker->watchdog_timer);
+	if (worker->pidfd >= 0 && worker->ops->hung)
+		worker->ops->hung(worker->arg);
+	return 0;
+}
+
+static void pat_watchdog(struct worker *worker)
+{
+	if (worker->conf->watchdog_ms && !worker->stopping)
+		worker_timer(worker, &worker->watchdog_timer, worker->conf->watchdog_ms * 1000ull,
+			     on_silent);
+}
+
+static void note_ready(struct worker *worker)
+{
+	if (worker->record.ready)
+		return;
+	worker->record.ready = true;
+	if (record_write(worker->host->run_dir, worker->name, &worker->record))
+		log_warning("worker %s: its record cannot be written: a later lbd will not know "
+			    "that it is ready",
+			    worker->name);
+	pat_watchdog(worker);
+	if (worker->ops->ready)
+		worker->ops->ready(worker->arg);
+}
+
+/* Each branch ends with its call: it may free the worker. */
+static void on_message(void *arg, pid_t sender, const char *name, const char *value)
+{
+	struct worker *worker = arg;
+
+	if (worker->pidfd < 0 || !is_of(worker, sender))
+		return;
+	if (!strcmp(name, "STATUS")) {
+		snprintf(worker->status, sizeof(worker->status), "%s", value);
+	} else if (!strcmp(name, "WATCHDOG") && !strcmp(value, "1")) {
+		pat_watchdog(worker);
+	} else if (!strcmp(name, "WATCHDOG") && !strcmp(value, "trigger")) {
+		on_silent(NULL, 0, worker);
+	} else if (!strcmp(name, "READY") && !strcmp(value, "1")) {
+		note_ready(worker);
+	} else if (!strcmp(name, "STOPPING") && !strcmp(value, "1")) {
+		worker->watchdog_timer = sd_event_source_disable_unref(worker->watchdog_timer);
+		if (worker->ops->stopping)
+			worker->ops->stopping(worker->arg);
+	}
+}
+
+int worker_listen_notify(struct worker *worker)
+{
+	char path[512];
+
+	*worker->status = 0;
+	snprintf(path, sizeof(path), "%s/notify", worker->host->run_dir);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/notify/%s", worker->host->run_dir, worker->name);
+	notify_free(worker->notify);
+	worker->notify = NULL;
+	free(worker->notify_path);
+	worker->notify_path = strdup(path);
+	if (!worker->notify_path)
+		return -ENOMEM;
+	return notify_new(worker->host->event, path, on_message, worker, &worker->notify);
+}
+
+static int on_adopted_ready(sd_event_source *source, void *arg)
+{
+	struct worker *worker = arg;
+
+	(void)source;
+	worker->ready_source = sd_event_source_disable_unref(worker->ready_source);
+	if (worker->ops->ready)
+		worker->ops->ready(worker->arg);
+	return 0;
+}
+
+/* It said so to an earlier lbd; the callback comes from the loop, not from within worker_new(). */
+int worker_resume_notify(struct worker *worker)
+{
+	int err = worker_listen_notify(worker);
+
+	if (err || !worker->record.ready)
+		return err;
+	pat_watchdog(worker);
+	err = sd_event_add_defer(worker->host->event, &worker->ready_source, on_adopted_ready,
+				 worker);
+	return err < 0 ? err : 0;
+}
+
+void worker_stop_watchdog(struct worker *worker)
+{
+	worker->watchdog_timer = sd_event_source_disable_unref(worker->watchdog_timer);
+	worker->ready_source = sd_event_source_disable_unref(worker->ready_source);
+}

@@ -187,9 +187,6 @@ fuzzers: $(FUZZERS)
 deps: ## install what building and testing need (Debian: apt; elsewhere: name it)
 	$(Q)selftests/deps
 
-bench-deps: ## install what the benchmarks compare with
-	$(Q)selftests/bench/deps.sh
-
 # What is built is looked at anew after deps: hence make once more, the same makefile.
 JOBS := -j$(shell nproc)
 run: deps ## start lbd with the example configuration, ^C stops it
@@ -203,9 +200,6 @@ check: deps ## build and run every test; counts them
 
 fuzz: fuzzers ## fuzz for FUZZ_SECONDS (60) in total
 	$(Q)selftests/run $(B) --only fuzz --fuzz-seconds $(FUZZ_SECONDS)
-
-bench: bench-deps all tests ## measure; results in build/bench
-	$(Q)/usr/bin/python3 selftests/bench/bench.py $(BENCH)
 
 C_FILES := $(wildcard include/lb/*.h bpf/*.[ch] daemon/*.[ch] daemon/static/*.[ch] cli/*.[ch] \
 	selftests/*/*.[ch])
@@ -250,3 +244,24 @@ clean: ## remove what was built
 
 help: ## this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+# The bench: lbd beside what people would use instead.
+.PHONY: bench bench-deps bench-report
+BENCH_PLAIN := openloop answer
+BENCH_RESULTS := build/bench/results.json
+
+$(BENCH_PLAIN:%=$(B)/bench/%): $(B)/bench/%: selftests/bench/%.c
+	$(call say,BENCH,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $< -lm -o $@
+
+bench-deps: ## install what the bench measures with and beside
+	$(Q)selftests/bench/deps.sh
+
+bench: deps bench-deps ## measure: CASE="1 3" QUICK=1 REPEATS=n PEER=lbd
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(BENCHES)
+	$(Q)/usr/bin/python3 selftests/bench/bench.py $(if $(QUICK),--quick) \
+		$(if $(REPEATS),--repeats $(REPEATS)) $(PEER:%=--peer %) $(CASE)
+
+bench-report: ## tables and charts of the last bench
+	$(Q)/usr/bin/python3 selftests/bench/report.py $(BENCH_RESULTS)

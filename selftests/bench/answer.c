@@ -17,12 +17,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { READ_SIZE = 4096, EVENTS_MAX = 256, BACKLOG = 4096 };
+enum { ANSWER_SIZE = 256, READ_SIZE = 4096, EVENTS_MAX = 256, BACKLOG = 4096 };
 
 static char *holding; /* by descriptor: has a request that is never answered */
 static long held;
-static char answer[256];
-static int answer_size;
+static struct {
+	char text[ANSWER_SIZE];
+	int size;
+} answers[2]; /* [1]: to one who wants the connection closed */
 
 static int fail(const char *what)
 {
@@ -37,29 +39,44 @@ static void connection_close(int fd)
 	close(fd);
 }
 
-/* false: the connection is over. */
-static bool respond(int fd, const char *request, size_t port)
+static bool wants_close(const char *request)
 {
-	char text[256];
-	int size = answer_size;
+	return strcasestr(request, "\r\nConnection: close") || strstr(request, " HTTP/1.0\r\n");
+}
 
-	memcpy(text, answer, (size_t)answer_size);
+/* false: the connection is over. */
+static bool respond(int fd, const char *request)
+{
+	bool over = wants_close(request);
+	char text[ANSWER_SIZE];
+	const char *out = answers[over].text;
+	int size = answers[over].size;
+
 	if (!strncmp(request, "GET /hold ", 10)) {
 		holding[fd] = 1;
 		held++;
 		return true;
 	}
-	if (!strncmp(request, "GET /held ", 10))
-		size = snprintf(
-			text, sizeof(text),
-			"HTTP/1.1 200 OK\r\nX-Worker: %zu\r\nContent-Length: 8\r\n\r\n%7ld\n", port,
-			held);
-	if (send(fd, text, (size_t)size, MSG_NOSIGNAL) != size)
-		return false;
-	return !strcasestr(request, "\r\nConnection: close") && !strstr(request, " HTTP/1.0\r\n");
+	if (!strncmp(request, "GET /held ", 10)) {
+		size = snprintf(text, sizeof(text),
+				"HTTP/1.1 200 OK\r\n%sContent-Length: 8\r\n\r\n%7ld\n",
+				over ? "Connection: close\r\n" : "", held);
+		out = text;
+	}
+	return send(fd, out, (size_t)size, MSG_NOSIGNAL) == size && !over;
 }
 
-static void connection_event(int fd, size_t port)
+static void answers_prepare(int port)
+{
+	for (int over = 0; over < 2; over++)
+		answers[over].size = snprintf(answers[over].text, ANSWER_SIZE,
+					      "HTTP/1.1 200 OK\r\nX-Worker: %d\r\n%s"
+					      "Content-Type: text/plain\r\n"
+					      "Content-Length: 6\r\n\r\nhello\n",
+					      port, over ? "Connection: close\r\n" : "");
+}
+
+static void connection_event(int fd)
 {
 	char request[READ_SIZE];
 	ssize_t size = recv(fd, request, sizeof(request) - 1, 0);
@@ -71,7 +88,7 @@ static void connection_event(int fd, size_t port)
 		return;
 	}
 	request[size] = '\0';
-	if (!respond(fd, request, port))
+	if (!respond(fd, request))
 		connection_close(fd);
 }
 
@@ -126,10 +143,7 @@ int main(int argc, char **argv)
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
 	holding = calloc(files.rlim_cur, 1);
-	answer_size = snprintf(answer, sizeof(answer),
-			       "HTTP/1.1 200 OK\r\nX-Worker: %d\r\nContent-Type: text/plain\r\n"
-			       "Content-Length: 6\r\n\r\nhello\n",
-			       port);
+	answers_prepare(port);
 	listener = listener_open(argv[1], port);
 	event.data.fd = listener;
 	if (!holding || listener < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event))
@@ -141,7 +155,7 @@ int main(int argc, char **argv)
 			if (events[i].data.fd == listener)
 				listener_event(epoll, listener, (long)files.rlim_cur);
 			else
-				connection_event(events[i].data.fd, (size_t)port);
+				connection_event(events[i].data.fd);
 		}
 	}
 }

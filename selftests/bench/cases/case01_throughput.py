@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""wrk, four threads, against four workers that answer a constant; both cores are busy throughout."""
+
+import loads
+import peers
+import results
+
+TITLE = "Throughput: as many requests as get answered, workers answer a constant"
+CHART = "throughput"
+KINDS = (
+    peers.Direct,
+    peers.Lbd,
+    peers.Nft,
+    peers.Haproxy,
+    peers.NginxStream,
+    peers.NginxHttp,
+    peers.Ipvs,
+)
+PORTS = range(8081, 8085)
+CONNECTIONS = 64
+
+
+def run(bench, case):
+    for new, name in ((False, "Kept connections"), (True, "A new connection each")):
+        metric = case.metric(name, "requests/s", "more", 0)
+        with bench.answers(PORTS):
+            for peer in bench.turns(case, KINDS, PORTS, name.lower()):
+                loads.closed_loop(bench.lab, peer.targets, 1, CONNECTIONS, new)
+                seconds = bench.seconds(6, 2)
+                result = loads.closed_loop(bench.lab, peer.targets, seconds, CONNECTIONS, new)
+                metric.add(peer.name, result["requests"] / result["seconds"])
+                if result["failed"]:
+                    case.note("%s, %s: %d failed" % (name, peer.name, result["failed"]))
+        goals(case, metric, name, 0.95 if new else 0.99, new)
+
+
+def goals(case, metric, name, of_direct, new):
+    lbd = metric.values("lbd")
+
+    def against(peer):
+        return results.ratios(lbd, metric.values(peer))
+
+    case.goal(name + ": lbd / direct", against("direct"), ">=", of_direct)
+    if not new:
+        case.goal(name + ": lbd / nginx", against("nginx"), ">=", 1.5)
+        case.goal(name + ": lbd / haproxy tcp", against("haproxy tcp"), ">=", 1.5)

@@ -19,8 +19,8 @@ set output "{path}"
 set multiplot layout 1,{panels} title "{title}" font ",15"
 set border 3 lc rgb "#555555"
 set tics nomirror
-set grid {grid} lc rgb "#dddddd" lt 1
-set key {key}
+set tmargin 5
+set bmargin {bottom}
 """
 
 
@@ -37,10 +37,11 @@ def bars(metric):
     rows = metric["rows"][::-1]
     top = max(row["max"] for row in rows) or 1
     lines = [
-        'set title "%s (%s, %s is better)" font ",12"'
+        'set title "%s\\n%s, %s is better" font ",12"'
         % (quoted(metric["name"]), metric["unit"], metric["better"]),
         "set yrange [-0.6:%g]" % (len(rows) - 0.4),
-        "set xrange [0:%g]" % (top * 1.25),
+        "set xrange [0:%g]" % (top * 1.3),
+        "unset xtics",
         "set style fill solid",
         "unset key",
         "$data << EOD",
@@ -66,7 +67,8 @@ def curves(metric):
     peers = list(dict.fromkeys(row["peer"] for row in metric["rows"]))
     places = sorted({row["x"] for row in metric["rows"]})
     lines = [
-        'set title "%s (%s)" font ",12"' % (quoted(metric["name"]), metric["unit"]),
+        'set title "%s (%s)" font ",12"' % (quoted(metric["name"]), metric["unit"], metric["better"]),
+        'set grid ytics lc rgb "#dddddd" lt 1',
         'set xlabel "%s"' % quoted(metric["x"]),
         "set key top left reverse Left",
         "set autoscale",
@@ -99,12 +101,11 @@ def draw(case, path, footer):
     rows = max(len({r["peer"] for r in m["rows"]}) for m in panels)
     script = HEAD.format(
         width=480 * len(panels),
-        height=360 if over else 90 + 38 * rows,
+        height=420 if over else 120 + 34 * rows,
         path=path,
         panels=len(panels),
         title=quoted(case["title"]),
-        grid="ytics" if over else "xtics",
-        key="on",
+        bottom=5 if over else 2,
     )
     script += 'set label 99 "%s" at screen 0.005,0.02 font ",9" textcolor rgb "#777777"\n' % quoted(footer)
     for panel in panels:

@@ -102,6 +102,7 @@ class Lbd(Peer):
 class NginxHttp(Peer):
     name = "nginx"
     balance = ""
+    server_options = ""
 
     @classmethod
     def missing(cls):
@@ -118,7 +119,7 @@ pid %s/nginx.pid;
 error_log %s/nginx.err;
 events { worker_connections %d; }
 %s
-""" % (modules, FILES, self.directory, self.directory, CONNECTIONS, body)
+""" % (modules, FILES, self.directory, self.directory, FILES - 100, body)
 
     def body(self):
         return """http {
@@ -149,7 +150,7 @@ events { worker_connections %d; }
         return " ".join("%s_temp_path %s/%s;" % (k, self.directory, k) for k in kinds)
 
     def servers(self):
-        return " ".join("server %s;" % b for b in self.backends())
+        return " ".join("server %s %s;" % (b, self.server_options) for b in self.backends())
 
     def text(self):
         return self.frame(self.body())

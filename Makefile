@@ -180,7 +180,7 @@ build/fuzz/fuzz_%: selftests/fuzz/fuzz_%.c
 
 -include $(shell find $(B) build/fuzz -name '*.d' 2>/dev/null)
 
-.PHONY: fuzzers deps bench-deps run check fuzz bench lint install uninstall clean help
+.PHONY: fuzzers deps run check fuzz lint install uninstall clean help
 fuzzers: $(FUZZERS)
 	@:
 

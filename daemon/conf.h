@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a configuration means: a checked, typed view of the block tree.  Pure but for reading files
- * that `include` names.  Built anew for every change and never edited: see block.h.
+ * What a configuration means: a checked, typed view of the block tree.  Changes nothing; looks at files
+ * that `include` names, and whether users, groups, directories and environment files are there.  Built
+ * anew for every change and never edited: see block.h.
+ *
+ * Relative paths start at the directory of the file that they are written in.
  */
 #ifndef LB_CONF_H
 #define LB_CONF_H
@@ -120,8 +123,9 @@ struct conf_service {
 	size_t listen_count;
 	unsigned pool; /* index of conf.pools */
 	struct conf_acl *acl;
-	size_t acl_count;
-	bool default_deny;
+	size_t acl_count;  /* `all` is not among them: it decides default_deny */
+	bool default_deny; /* what no rule names is refused */
+	bool implicit;     /* `default`, in no file: not to be saved */
 };
 
 struct conf_attach {
@@ -131,7 +135,8 @@ struct conf_attach {
 };
 
 struct conf {
-	struct block *root; /* owned */
+	struct block *root;     /* as written; owned */
+	struct block *expanded; /* what `static` and the service `default` stand for; owned */
 	struct conf_pool *pools;
 	size_t pool_count;
 	struct conf_service *services;
@@ -159,10 +164,20 @@ int conf_read(const char *path, struct conf **conf, struct error *error);
 
 void conf_free(struct conf *conf); /* takes NULL */
 
-/* Expands $port, $index, $pool, $host_name and $ENV{NAME} in text; a new string. "$$" is a dollar. */
+/* The command of `static` workers; "lbstatic" by default, main sets the path of the installed one. */
+extern const char *conf_static_program;
+
+/*
+ * Expands $port, $index, $pool, $host_name and $ENV{NAME} (nothing when it is not set) in text; also as
+ * ${port}; "$$" is a dollar; any other dollar stands for itself, but conf_build() refuses unknown names.
+ * A new string, or NULL when out of memory.  pool may be NULL: then the first three stay as they are.
+ */
 char *conf_expand(const char *text, const char *pool, uint16_t port, unsigned index);
 
-/* Splits a command into words by the shell's quoting rules, without a shell.  -EINVAL: open quote. */
+/*
+ * Splits a command into words by the shell's quoting rules, without a shell: variables are expanded in
+ * each word afterwards, also in single quotes.  -EINVAL: open quote.
+ */
 int conf_split(const char *text, char ***words, struct error *error);
 void conf_words_free(char **words);
 

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of conf*.c use of one another: each builds one kind of block. */
+#ifndef LB_CONF_BUILD_H
+#define LB_CONF_BUILD_H
+
+#include "conf.h"
+#include "conf_table.h"
+
+/* conf_pool.c: the block `pool NAME { }`; on an error *pool holds nothing. */
+int conf_pool_build(const struct block *at, struct conf_pool *pool, struct error *error);
+void conf_pool_clear(struct conf_pool *pool);
+extern const struct conf_directive conf_pool_table[];
+
+/* conf_worker.c: the block `worker { }`; *ports is the directive that names them. */
+int conf_worker_build(const struct block *at, struct conf_worker **worker,
+		      const struct block **ports, struct error *error);
+void conf_worker_free(struct conf_worker *worker);
+extern const struct conf_directive conf_worker_table[];
+
+/* conf_process.c: checks and setters of a worker's settings that the system must know. */
+conf_setter conf_set_user, conf_set_group, conf_set_directory, conf_set_signal, conf_set_umask,
+	conf_set_command;
+int conf_check_environment_file(const struct block *at, const char *path, struct error *error);
+
+/* conf_output.c: FILE|syslog|journal|none [size N] [files N] [age T] [prefix] */
+int conf_output_read(const struct block *at, const struct conf_directive *row,
+		     struct conf_output *output, struct error *error);
+extern const struct conf_output conf_output_default;
+
+/* conf_health.c: the block `health { }`. */
+int conf_health_build(const struct block *at, struct conf_health *health, struct error *error);
+void conf_health_clear(struct conf_health *health);
+
+/* conf_service.c: the block `service NAME { }`; *pool is the name of its pool, inside at. */
+int conf_service_build(const struct block *at, struct conf_service *service, const char **pool,
+		       struct error *error);
+void conf_service_clear(struct conf_service *service);
+
+/* conf_static.c: adds the pool and the service that `static NAME { }` stands for to `to`. */
+int conf_static_expand(const struct block *at, struct block *to, struct error *error);
+
+/*
+ * conf_resolve.c: refuses names that come twice, finds the pool of each service by its name in pools
+ * (one for each service), and adds the service `default` to a pool of that name that has none.
+ */
+int conf_resolve(struct conf *conf, const char **pools, struct error *error);
+
+/* conf_check.c: what concerns several pools and services: duplicates, collisions, limits. */
+int conf_check(const struct conf *conf, struct error *error);
+
+/* conf_expand.c: refuses variables that conf_expand() does not know. */
+int conf_check_variables(const struct block *at, const char *text, struct error *error);
+bool conf_has_variables(const char *text);
+
+/* conf_name.c: of pools and services, the second word of at. */
+int conf_check_name(const struct block *at, struct error *error);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf_build.h"
+
+static bool is_number(const char *text)
+{
+	return *text && !text[strspn(text, "0123456789")];
+}
+
+int conf_set_user(void *target, const struct conf_directive *row, const struct block *at,
+		  struct error *error)
+{
+	const char *name = at->words[1];
+
+	if (!getpwnam(name) && !(is_number(name) && getpwuid((uid_t)strtoul(name, NULL, 10))))
+		return block_error(at, error, -EINVAL,
+				   "%s: found \"%.80s\", which is unknown on this host; name one "
+				   "that `getent passwd` lists",
+				   row->name, name);
+	return conf_set_text(target, row, at, error);
+}
+
+int conf_set_group(void *target, const struct conf_directive *row, const struct block *at,
+		   struct error *error)
+{
+	const char *name = at->words[1];
+
+	if (!getgrnam(name) && !(is_number(name) && getgrgid((gid_t)strtoul(name, NULL, 10))))
+		return block_error(at, error, -EINVAL,
+				   "%s: found \"%.80s\", which is unknown on this host; name one "
+				   "that `getent group` lists",
+				   row->name, name);
+	return conf_set_text(target, row, at, error);
+}
+
+int conf_set_directory(void *target, const struct conf_directive *row, const struct block *at,
+		       struct error *error)
+{
+	char **path = (char **)((char *)target + row->offset);
+	struct stat status;
+	int code = conf_set_path(target, row, at, error);
+
+	if (code || conf_has_variables(*path))
+		return code ? code : conf_check_variables(at, *path, error);
+	code = stat(*path, &status) ? errno : S_ISDIR(status.st_mode) ? 0 : ENOTDIR;
+	if (code)
+		return block_error(at, error, -EINVAL,
+				   "%s: found \"%.200s\": %s; name a directory that is there",
+				   row->name, *path, strerror(code));
+	return 0;
+}
+
+int conf_check_environment_file(const struct block *at, const char *path, struct error *error)
+{
+	int fd;
+
+	if (conf_has_variables(path))
+		return conf_check_variables(at, path, error);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return block_error(at, error, -EINVAL,
+				   "%s: found \"%.200s\": %s; name a file that can be read",
+				   at->words[0], path, strerror(errno));
+	close(fd);
+	return 0;
+}
+
+static int signal_by_name(const char *name)
+{
+	uint64_t number;
+
+	if (conf_parse_number(name, 64, &number) == 0)
+		return (int)number;
+	if (strncmp(name, "SIG", 3) == 0)
+		name += 3;
+	for (int i = 1; i < 32; i++) {
+		const char *known = sigabbrev_np(i);
+
+		if (known && strcmp(known, name) == 0)
+			return i;
+	}
+	return 0;
+}
+
+int conf_set_signal(void *target, const struct conf_directive *row, const struct block *at,
+		    struct error *error)
+{
+	int number = signal_by_name(at->words[1]);
+
+	if (number == 0 || number == SIGSTOP)
+		return conf_refuse(at, row, at->words[1], error);
+	*(int *)((char *)target + row->offset) = number;
+	return 0;
+}
+
+int conf_set_umask(void *target, const struct conf_directive *row, const struct block *at,
+		   struct error *error)
+{
+	const char *text = at->words[1];
+	size_t digits = strspn(text, "01234567");
+	unsigned long mask = strtoul(text, NULL, 8);
+
+	if (digits == 0 || digits > 4 || text[digits] || mask > 0777)
+		return conf_refuse(at, row, text, error);
+	*(int *)((char *)target + row->offset) = (int)mask;
+	return 0;
+}
+
+int conf_set_command(void *target, const struct conf_directive *row, const struct block *at,
+		     struct error *error)
+{
+	struct error inner;
+	char **words;
+	int code = conf_split(at->words[1], &words, &inner);
+
+	if (code)
+		return block_error(at, error, code, "%s: %.400s", row->name, inner.text);
+	if (!words[0])
+		code = conf_refuse(at, row, at->words[1], error);
+	conf_words_free(words);
+	if (!code)
+		code = conf_check_variables(at, at->words[1], error);
+	return code ? code : conf_set_text(target, row, at, error);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conf_table.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { ROWS_MAX = 64, NAME_MAX_COMPARED = 32 };
+
+const struct conf_directive *conf_find_row(const struct conf_directive *table, const char *name)
+{
+	for (; table->name; table++)
+		if (strcmp(table->name, name) == 0)
+			return table;
+	return NULL;
+}
+
+int conf_refuse(const struct block *at, const struct conf_directive *row, const char *word,
+		struct error *error)
+{
+	return block_error(at, error, -EINVAL, "%s: found \"%.80s\"; allowed: %s", row->name, word,
+			   row->usage);
+}
+
+int conf_no_memory(const struct block *at, struct error *error)
+{
+	return block_error(at, error, -ENOMEM, "%s: out of memory", at->words[0]);
+}
+
+static unsigned least_of(unsigned a, unsigned b, unsigned c)
+{
+	unsigned least = a < b ? a : b;
+
+	return least < c ? least : c;
+}
+
+/* How many letters to add, drop or change (Levenshtein); of the first 32 of each. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[NAME_MAX_COMPARED + 1];
+	size_t length = strnlen(b, NAME_MAX_COMPARED);
+
+	for (size_t j = 0; j <= length; j++)
+		row[j] = (unsigned)j;
+	for (size_t i = 0; a[i] && i < NAME_MAX_COMPARED; i++) {
+		unsigned diagonal = row[0]++;
+
+		for (size_t j = 0; j < length; j++) {
+			unsigned above = row[j + 1];
+
+			row[j + 1] = least_of(diagonal + (a[i] != b[j]), above + 1, row[j] + 1);
+			diagonal = above;
+		}
+	}
+	return row[length];
+}
+
+static const char *nearest(const struct conf_directive *table, const char *name)
+{
+	unsigned least = strlen(name) < 5 ? 2 : 3; /* beyond, it is no slip */
+	const char *found = NULL;
+
+	for (; table->name; table++) {
+		unsigned now = distance(name, table->name);
+
+		if (now < least) {
+			least = now;
+			found = table->name;
+		}
+	}
+	return found;
+}
+
+static int refuse_unknown(const struct block *at, const char *what,
+			  const struct conf_directive *table, struct error *error)
+{
+	const char *near = nearest(table, at->words[0]);
+	char names[ERROR_TEXT_BYTES] = "";
+	size_t used = 0;
+
+	if (near)
+		return block_error(
+			at, error, -EINVAL,
+			"found \"%.60s\" in %s, which is unknown there; did you mean %s?",
+			at->words[0], what, near);
+	for (; table->name && used < sizeof(names); table++)
+		used += (size_t)snprintf(names + used, sizeof(names) - used, " %s", table->name);
+	return block_error(at, error, -EINVAL,
+			   "found \"%.60s\" in %s, which is unknown there; allowed:%s",
+			   at->words[0], what, names);
+}
+
+int conf_check_shape(const struct block *at, const struct conf_directive *row, struct error *error)
+{
+	if (at->has_body != row->body)
+		return block_error(at, error, -EINVAL, "%s: found %s; allowed: %s", row->name,
+				   at->has_body ? "{" : "; without { }", row->usage);
+	if (at->count - 1 < row->min || at->count - 1 > row->max)
+		return block_error(at, error, -EINVAL, "%s: found %zu word%s after it; allowed: %s",
+				   row->name, at->count - 1, at->count == 2 ? "" : "s", row->usage);
+	return 0;
+}
+
+const char *conf_first_at(const struct block *at, char *text)
+{
+	*text = '\0';
+	if (at->line)
+		snprintf(text, CONF_PLACE_BYTES, ", first at %.230s:%u", at->file, at->line);
+	return text;
+}
+
+static int refuse_again(const struct block *at, const struct block *before, struct error *error)
+{
+	char place[CONF_PLACE_BYTES];
+
+	return block_error(at, error, -EINVAL, "%s: found a second time%s; once is allowed",
+			   at->words[0], conf_first_at(before, place));
+}
+
+int conf_walk(const struct block *parent, const char *what, const struct conf_directive *table,
+	      void *target, struct error *error)
+{
+	const struct block *seen[ROWS_MAX] = {NULL};
+	int code = 0;
+
+	for (const struct block *at = parent->first; at && !code; at = at->next) {
+		const struct conf_directive *row = conf_find_row(table, at->words[0]);
+
+		if (!row)
+			return refuse_unknown(at, what, table, error);
+		if (!row->repeat && seen[row - table])
+			return refuse_again(at, seen[row - table], error);
+		seen[row - table] = at;
+		code = conf_check_shape(at, row, error);
+		if (!code)
+			code = row->set(target, row, at, error);
+	}
+	return code;
+}

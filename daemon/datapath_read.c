@@ -6,7 +6,7 @@
 
 #include "datapath_internal.h"
 
-enum { CURSOR_BYTES = 64 }; /* a key's, or 4: where the next batch begins */
+enum { CURSOR_BYTES = 64 }; /* at least a key's: where a next batch would begin */
 
 struct table {
 	size_t key_bytes, value_bytes, count;
@@ -30,24 +30,16 @@ static int value_bytes(const struct bpf_map *map)
 	return cpus < 0 ? cpus : (int)(cpus * ((bpf_map__value_size(map) + 7) / 8 * 8));
 }
 
+/* There is room for all, so one batch comes to the end, which the kernel calls ENOENT. */
 static int table_fill(struct table *table, int fd, size_t room)
 {
-	char cursors[2][CURSOR_BYTES];
-	unsigned int turn = 0;
-	uint32_t count;
-	int err;
+	char next[CURSOR_BYTES];
+	uint32_t count = room;
+	int err = bpf_map_lookup_batch(fd, NULL, next, table->keys, table->values, &count, NULL);
 
-	do {
-		count = room - table->count;
-		err = bpf_map_lookup_batch(fd, turn ? cursors[turn & 1] : NULL, cursors[~turn & 1],
-					   table->keys + table->count * table->key_bytes,
-					   table->values + table->count * table->value_bytes,
-					   &count, NULL);
-		if (err && err != -ENOENT)
-			return err;
-		table->count += count;
-		turn++;
-	} while (!err && table->count < room);
+	if (err && err != -ENOENT)
+		return err;
+	table->count = count;
 	return 0;
 }
 

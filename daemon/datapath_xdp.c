@@ -82,7 +82,7 @@ int datapath_detach(struct datapath *dp, const char *interface)
 	close(a->link);
 	*at = a->next;
 	free(a);
-	return err == -ENOLINK ? 0 : err; /* the interface has vanished */
+	return err;
 }
 
 static int link_ifindex(int link)
@@ -106,7 +106,7 @@ static struct found query(int ifindex)
 	LIBBPF_OPTS(bpf_xdp_query_opts, opts);
 
 	if (bpf_xdp_query(ifindex, 0, &opts))
-		return (struct found){0};
+		return (struct found){.off = "xdp"};
 	if (opts.drv_prog_id || (opts.prog_id && opts.attach_mode == XDP_ATTACHED_DRV))
 		return (struct found){opts.drv_prog_id ? opts.drv_prog_id : opts.prog_id, "native",
 				      "xdp"};
@@ -122,19 +122,17 @@ struct adoption {
 	int err;
 };
 
+/* -ENOLINK: the interface has vanished. */
 static int adopt_link(struct datapath *dp, const char *interface, int link)
 {
-	int ifindex = link_ifindex(link), err;
-	struct found found = query(ifindex);
+	int err = bpf_link_update(link, bpf_program__fd(dp->skel->progs.ingress), NULL);
+	int ifindex = link_ifindex(link);
+	bool is_generic;
 
-	if (!ifindex)
-		return -ENOLINK;
-	err = bpf_link_update(link, bpf_program__fd(dp->skel->progs.ingress), NULL);
 	if (err)
 		return err;
-	return add(dp, interface, ifindex,
-		   found.off && !strcmp(found.off, "xdp") ? DATAPATH_NATIVE : DATAPATH_GENERIC,
-		   link);
+	is_generic = !strcmp(query(ifindex).off, "xdpgeneric");
+	return add(dp, interface, ifindex, is_generic ? DATAPATH_GENERIC : DATAPATH_NATIVE, link);
 }
 
 static void adopt_pin(void *arg, const char *name)
@@ -151,7 +149,7 @@ static void adopt_pin(void *arg, const char *name)
 		return;
 	if (link >= 0)
 		close(link);
-	if (err == -ENOLINK) /* the interface has vanished since */
+	if (err == -ENOLINK)
 		unlink(path);
 	else
 		adoption->err = error_set(adoption->error, err, "cannot adopt %s: %s", path,

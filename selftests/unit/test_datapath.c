@@ -248,6 +248,17 @@ static bool port_bit(uint16_t port)
 	return bits[port / 8] >> port % 8 & 1;
 }
 
+/* As an lbd leaves it that died between the two writes. */
+static void clear_ports(void)
+{
+	uint8_t bits[LB_SERVICE_PORTS_BYTES] = {0};
+	uint32_t zero = 0;
+	int fd = pin("maps", "service_ports");
+
+	assert_int_equal(bpf_map_update_elem(fd, &zero, bits, BPF_ANY), 0);
+	close(fd);
+}
+
 /* The bit of a port is there as long as any listen of it, also across an adoption. */
 static void test_ports(void **state)
 {
@@ -263,12 +274,19 @@ static void test_ports(void **state)
 	assert_int_equal(datapath_set_service(dp, &b, &service), 0);
 	assert_true(port_bit(8080));
 	assert_false(port_bit(8081));
-	reopen();
-	assert_int_equal(datapath_set_service(dp, &a, NULL), 0);
-	assert_int_equal(datapath_set_service(dp, &a, NULL), 0);
-	assert_true(port_bit(8080));
-	assert_int_equal(datapath_set_service(dp, &b, NULL), 0);
-	assert_false(port_bit(8080));
+	for (int opened = 0; opened < 2; opened++) {
+		assert_int_equal(datapath_set_service(dp, &a, NULL), 0);
+		assert_int_equal(datapath_set_service(dp, &a, NULL), 0);
+		assert_true(port_bit(8080));
+		assert_int_equal(datapath_set_service(dp, &b, NULL), 0);
+		assert_false(port_bit(8080));
+		if (opened)
+			break;
+		assert_int_equal(datapath_set_service(dp, &a, &service), 0);
+		assert_int_equal(datapath_set_service(dp, &b, &service), 0);
+		clear_ports();
+		reopen();
+	}
 	assert_int_equal(datapath_get_service(dp, &b, &service), -ENOENT);
 }
 
@@ -787,7 +805,9 @@ static int without_bpffs(void)
 
 static int without_cgroup(void)
 {
-	return mount("none", "/sys/fs/cgroup", "tmpfs", 0, NULL);
+	/* A directory of the name alone is not taken for it. */
+	return mount("none", "/sys/fs/cgroup", "tmpfs", 0, NULL) ||
+	       mkdir("/sys/fs/cgroup/unified", 0755);
 }
 
 static int other_netns(void)

@@ -197,27 +197,31 @@ static pid_t holder(const uint16_t *ports, size_t count, uint32_t *inodes)
 static void test_owners(void **state)
 {
 	static const uint16_t ports[] = {7011, 7012};
-	uint32_t inodes[4];
-	struct sockets_owner owners[4];
-	int own;
+	uint32_t inodes[5];
+	struct sockets_owner owners[5];
+	int own, shared;
 	pid_t pid;
 
 	(void)state;
 	need_privilege();
+	shared = listening(AF_INET, "127.0.0.1", 7014, false, 4);
 	pid = holder(ports, 2, inodes);
 	own = listening(AF_INET, "127.0.0.1", 7013, false, 4);
 	inodes[2] = inode_of(own);
-	inodes[3] = 1; /* no socket's */
-	assert_int_equal(sockets_find_owners(inodes, 4, owners), 0);
+	inodes[3] = 1;                /* no socket's */
+	inodes[4] = inode_of(shared); /* the other's before our own */
+	assert_int_equal(sockets_find_owners(inodes, 5, owners), 0);
 	assert_int_equal(owners[0].pid, pid);
 	assert_int_equal(owners[1].pid, pid);
 	assert_int_equal(owners[2].pid, getpid());
 	assert_int_equal(owners[2].fd, own);
 	assert_int_equal(owners[3].pid, 0);
+	assert_int_equal(owners[4].pid, pid);
 	assert_string_equal(owners[0].comm, "test_sockets");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	close(own);
+	close(shared);
 }
 
 /* The listener goes on when its first holder has died. */

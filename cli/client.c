@@ -130,7 +130,7 @@ static int read_replies(const struct cli *cli, const struct client_call *call, F
 
 int client_call(const struct cli *cli, const struct client_call *call, json_t **reply)
 {
-	int code, fd = dial(cli, call, &code);
+	int code = LB_CTL_NO_LBD, fd = dial(cli, call, &code);
 	FILE *in;
 
 	if (fd < 0)

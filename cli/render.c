@@ -177,6 +177,17 @@ int render_plain(const struct cli *cli, const json_t *request, const json_t *dat
 	return LB_CTL_DONE;
 }
 
+int render_changes(const struct cli *cli, const json_t *request, const json_t *data)
+{
+	const json_t *changes = json_object_get(data, "changes");
+
+	if (!json_is_array(changes))
+		return render_plain(cli, request, data);
+	if (!json_array_size(changes))
+		fputs("no difference\n", cli->out);
+	return render_plain(cli, request, changes);
+}
+
 int render_text(const struct cli *cli, const json_t *request, const json_t *data)
 {
 	if (!json_is_string(data))

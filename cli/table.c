@@ -210,10 +210,11 @@ const char *table_state_colour(const char *state)
 	static const struct {
 		const char *state, *colour;
 	} colours[] = {
-		{"up", "\033[32m"},       {"native", "\033[32m"},   {"starting", "\033[33m"},
-		{"draining", "\033[33m"}, {"stopping", "\033[33m"}, {"backoff", "\033[33m"},
-		{"generic", "\033[33m"},  {"down", "\033[31m"},     {"exited", "\033[31m"},
-		{"fatal", "\033[1;31m"},  {"none", "\033[1;31m"},   {"stopped", "\033[2m"},
+		{"up", "\033[32m"},       {"native", "\033[32m"},  {"starting", "\033[33m"},
+		{"draining", "\033[33m"}, {"drained", "\033[33m"}, {"stopping", "\033[33m"},
+		{"backoff", "\033[33m"},  {"generic", "\033[33m"}, {"down", "\033[31m"},
+		{"exited", "\033[31m"},   {"fatal", "\033[1;31m"}, {"none", "\033[1;31m"},
+		{"stopped", "\033[2m"},
 	};
 
 	for (size_t i = 0; i < sizeof(colours) / sizeof(*colours); i++) {

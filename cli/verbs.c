@@ -43,10 +43,10 @@ const struct verb verbs[] = {
 	{"clear", "NAME", "empty the logs of workers", render_plain, NULL, 0},
 	{"pid", "[NAME]", "process id of lbd or of a worker", render_plain, NULL, 0},
 
-	{"reread", "", "what reload would change", render_plain, NULL, 0},
-	{"reload", "", "read the configuration again and change what differs", render_plain,
+	{"reread", "", "what reload would change", render_changes, NULL, 0},
+	{"reload", "", "read the configuration again and change what differs", render_changes,
 	 NULL, VERB_WAITS},
-	{"update", "", "the same as reload", render_plain, NULL, VERB_WAITS},
+	{"update", "", "the same as reload", render_changes, NULL, VERB_WAITS},
 	{"save", "", "write what is in force to the configuration file", render_plain, NULL, 0},
 
 	{"reexec", "", "replace lbd by its new binary; workers and connections stay",

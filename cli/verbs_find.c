@@ -104,6 +104,7 @@ static void print_verb(FILE *out, const struct verb *verb)
 /* Verbs whose name begins with the words, which may be none. */
 static bool begins(const char *name, const json_t *words)
 {
+	const char *at = name;
 	json_t *word;
 	size_t i;
 
@@ -111,10 +112,10 @@ static bool begins(const char *name, const json_t *words)
 	{
 		size_t length = json_string_length(word);
 
-		if (strncmp(name, json_string_value(word), length) ||
-		    (name[length] && name[length] != ' '))
+		if (strncmp(at, json_string_value(word), length) ||
+		    (at[length] && at[length] != ' '))
 			return false;
-		name += length + (name[length] == ' ');
+		at += length + (at[length] == ' ');
 	}
 	return true;
 }

@@ -2,6 +2,7 @@
 #include "commands.h"
 
 #include "client.h"
+#include "conf.h"
 #include "lb/ctl.h"
 
 /* lbd's is told when one answers: they may differ after an upgrade. */
@@ -22,5 +23,25 @@ int commands_version(const struct cli *cli, const json_t *request)
 			theirs ? theirs : "");
 	json_decref(reply);
 	json_decref(ask);
+	return LB_CTL_DONE;
+}
+
+int commands_check(const struct cli *cli, const json_t *request)
+{
+	const char *path = json_string_value(json_object_get(request, "file"));
+	struct conf *conf = NULL;
+	struct error error;
+
+	if (!path)
+		path = LB_SYSCONFDIR "/lbd/lbd.conf";
+	if (conf_read(path, &conf, &error))
+		return cli_fail(cli, LB_CTL_REFUSED, "%s", error.text);
+	if (cli->json)
+		fprintf(cli->out, "{\"services\": %zu, \"pools\": %zu}\n", conf->service_count,
+			conf->pool_count);
+	else
+		fprintf(cli->out, "%s: good: %zu services, %zu pools\n", path, conf->service_count,
+			conf->pool_count);
+	conf_free(conf);
 	return LB_CTL_DONE;
 }

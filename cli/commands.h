@@ -8,5 +8,6 @@
 #include "cli.h"
 
 int commands_version(const struct cli *cli, const json_t *request);
+int commands_check(const struct cli *cli, const json_t *request);
 
 #endif

@@ -17,7 +17,7 @@ render_fn render_services;
 render_fn render_workers;
 render_fn render_status;
 render_fn render_changes; /* of the configuration: a line for each */
-render_fn render_plain; /* whatever it is, a line for each item */
-render_fn render_text;  /* a string as it is */
+render_fn render_plain;   /* whatever it is, a line for each item */
+render_fn render_text;    /* a string as it is */
 
 #endif

@@ -43,6 +43,8 @@ const struct verb verbs[] = {
 	{"clear", "NAME", "empty the logs of workers", render_plain, NULL, 0},
 	{"pid", "[NAME]", "process id of lbd or of a worker", render_plain, NULL, 0},
 
+	{"check", "[FILE]", "read a configuration and say what is wrong with it; needs no lbd", NULL,
+	 commands_check, 0},
 	{"reread", "", "what reload would change", render_changes, NULL, 0},
 	{"reload", "", "read the configuration again and change what differs", render_changes,
 	 NULL, VERB_WAITS},

@@ -153,6 +153,7 @@ static const struct {
 	{"-n", 2, "lbctl: -n: the name of an instance is missing\n"},
 	{"-n ../x pool", 2, "lbctl: -n: `../x` is no name of an instance\n"},
 	{"pool add \xff:1", 2, "lbctl: pool add: a word is no UTF-8\n"},
+	{"check /no/such.conf", 1, "lbctl: /no/such.conf: No such file or directory\n"},
 	{"help nonsense", 2, "lbctl: no such verb; `lbctl help` lists all\n"},
 };
 

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * steer: the ACK of a SYN cookie has to reach the listener that sent the cookie, for another refuses it.
+ * net.ipv4.tcp_syncookies = 2 makes the kernel send one to each SYN.
+ */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "tests.h"
+#include "world.h"
+
+enum { PORT = 80, POOL = 2, SERVICE = 5, CLIENT_PORT = 21000, CONNECTIONS = 20 };
+
+static int listeners[3];
+
+static void set_cookies(char mode)
+{
+	int fd = open("/proc/sys/net/ipv4/tcp_syncookies", O_WRONLY | O_CLOEXEC);
+
+	assert_int_equal(write(fd, &mode, 1), 1);
+	close(fd);
+}
+
+static void add_listeners(const char *address, int flags)
+{
+	for (uint16_t id = 1; id <= 2; id++) {
+		listeners[id] = world_listen(address, 0, flags);
+		world_adopt(listeners[id], id, 0, address[0] == ':');
+		world_set_backend(id, 1, LB_BACKEND_ENABLED, 0);
+	}
+}
+
+/* Turn by turn: who chooses again for the ACK takes the other one. */
+static int open_service(void **state)
+{
+	static const uint16_t members[] = {1, 2}, ring[] = {1, 2};
+
+	if (world_open(state))
+		return -1;
+	world_set_ring(POOL, ring, 2);
+	world_set_pool(POOL, LB_ROUND_ROBIN, 2, members, 2);
+	world_add_service("0.0.0.0", PORT, SERVICE, POOL, 0);
+	world_add_service("::", PORT, SERVICE, POOL, 0);
+	world_attach_steer();
+	set_cookies('2');
+	return 0;
+}
+
+static int close_service(void **state)
+{
+	set_cookies('1');
+	return world_close(state);
+}
+
+static void expect_all_established(const char *address)
+{
+	uint64_t before[LB_REASON_COUNT], after[LB_REASON_COUNT];
+
+	world_read_reasons(before);
+	for (int i = 0; i < CONNECTIONS; i++) {
+		world_client(address, 0, address, PORT);
+		assert_true(world_accept(listeners[1 + i % 2]) >= 0);
+	}
+	world_read_reasons(after);
+	assert_int_equal(after[LB_STEER_CHOSEN] - before[LB_STEER_CHOSEN], CONNECTIONS);
+	assert_int_equal(after[LB_STEER_COOKIE] - before[LB_STEER_COOKIE], CONNECTIONS);
+	assert_int_equal(world_service_count(SERVICE).connections, CONNECTIONS);
+}
+
+struct row {
+	const char *name, *address;
+	int flags;
+};
+
+static const struct row rows[] = {
+	{"v4", "127.0.0.1", 0},
+	{"v6", "::1", 0},
+	{"v4, SO_REUSEPORT", "127.0.0.1", WORLD_REUSEPORT},
+	{"v6, SO_REUSEPORT", "::1", WORLD_REUSEPORT},
+};
+
+static void run_rows(void **state)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		print_message("           %s\n", rows[i].name);
+		assert_int_equal(open_service(state), 0);
+		add_listeners(rows[i].address, rows[i].flags);
+		expect_all_established(rows[i].address);
+		close_service(state);
+	}
+}
+
+/* A drained backend is not followed, cookies or not. */
+static void drained(void **state)
+{
+	uint64_t before[LB_REASON_COUNT], hash;
+	struct lb_handover entry = {.backend = 1, .state = LB_HANDOVER_USED};
+
+	(void)state;
+	add_listeners("127.0.0.1", 0);
+	expect_all_established("127.0.0.1");
+	world_set_backend(1, 1, 0, 0);
+	world_handover("127.0.0.1", CLIENT_PORT, "127.0.0.1", PORT, &hash);
+	entry.signature = hash >> 32;
+	world_set_handover(hash, entry);
+	world_read_reasons(before);
+	world_client("127.0.0.1", CLIENT_PORT, "127.0.0.1", PORT);
+	assert_true(world_accept(listeners[2]) >= 0);
+	world_expect_reasons(before, (int[]){LB_STEER_CHOSEN, LB_STEER_COOKIE, LB_REASON_COUNT});
+}
+
+int test_cookie(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(run_rows),
+		cmocka_unit_test_setup_teardown(drained, open_service, close_service),
+	};
+
+	return cmocka_run_group_tests_name("cookie", tests, NULL, NULL);
+}

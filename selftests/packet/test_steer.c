@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* steer: real connections over loopback, which no ingress sees. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "tests.h"
+#include "world.h"
+
+enum {
+	PORT = 80,
+	DIRECT = 8081, /* no service: a listener of the stack's own */
+	POOL = 2,
+	SERVICE = 5,
+	CLIENT_PORT = 20000,
+	WAIT_S = 3,
+};
+
+static int listeners[3]; /* of backends 1 and 2, IPv4 */
+
+static int open_service(void **state)
+{
+	static const uint16_t members[] = {1, 2};
+
+	if (world_open(state))
+		return -1;
+	listeners[1] = world_add_local(1, "127.0.0.1");
+	listeners[2] = world_add_local(2, "127.0.0.1");
+	world_set_pool(POOL, LB_LEAST_LOAD, 2, members, 0);
+	world_add_service("0.0.0.0", PORT, SERVICE, POOL, 0);
+	world_add_service("::", PORT, SERVICE, POOL, 0);
+	world_attach_steer();
+	return 0;
+}
+
+static void both(uint16_t flags, uint32_t max_connections, uint32_t active)
+{
+	for (uint16_t id = 1; id <= 2; id++) {
+		world_set_backend(id, 1, flags, max_connections);
+		world_set_active(id, active);
+	}
+}
+
+static void as_it_is(void)
+{
+}
+
+static void add_v6_listener(void)
+{
+	world_add_local(2, "::1");
+}
+
+/* Backend 1 alone, and its slot of IPv4 holds a listener that takes IPv6 only. */
+static void add_wrong_listener(void)
+{
+	world_set_backend(2, 1, 0, 0);
+	world_set_slot(LB_LISTENER(1, false), world_listen("::1", 0, WORLD_V6ONLY));
+}
+
+static void put_dual_listener(void)
+{
+	int fd = world_listen("::", 0, 0);
+
+	for (uint16_t id = 1; id <= 2; id++)
+		for (int is_v6 = 0; is_v6 < 2; is_v6++)
+			world_set_slot(LB_LISTENER(id, is_v6), fd);
+}
+
+static void listen_directly(void)
+{
+	world_listen("0.0.0.0", DIRECT, 0);
+}
+
+static void deny(void)
+{
+	world_add_service("0.0.0.0", PORT, SERVICE, POOL, LB_SERVICE_ACL);
+	world_add_acl(SERVICE, "127.0.0.0", 96 + 8, LB_ACL_DENY);
+}
+
+static void deny_others(void)
+{
+	world_add_service("0.0.0.0", PORT, SERVICE, POOL, LB_SERVICE_ACL | LB_SERVICE_DEFAULT_DENY);
+	world_add_acl(SERVICE, "127.0.0.1", 96 + 32, LB_ACL_ALLOW);
+}
+
+static void close_listeners(void)
+{
+	world_close_socket(listeners[1]);
+	world_close_socket(listeners[2]);
+}
+
+static void disable(void)
+{
+	both(0, 0, 0);
+}
+
+static void fill(void)
+{
+	both(LB_BACKEND_ENABLED, 3, 3);
+}
+
+/* The address that has a service of its own is not the any address's. */
+static void empty_exact(void)
+{
+	world_add_service("127.0.0.2", PORT, SERVICE, POOL + 1, 0);
+}
+
+struct row {
+	const char *name;
+	void (*prepare)(void);
+	const char *address;
+	uint16_t port;
+	int error, reason;
+	struct lb_service_count counted;
+};
+
+static const struct row rows[] = {
+	{"chosen", as_it_is, "127.0.0.1", PORT, 0, LB_STEER_CHOSEN, {.connections = 1}},
+	{"another local address",
+	 as_it_is,
+	 "127.9.9.9",
+	 PORT,
+	 0,
+	 LB_STEER_CHOSEN,
+	 {.connections = 1}},
+	{"v6", add_v6_listener, "::1", PORT, 0, LB_STEER_CHOSEN, {.connections = 1}},
+	{"v6, listeners of IPv4 only",
+	 as_it_is,
+	 "::1",
+	 PORT,
+	 ECONNREFUSED,
+	 LB_STEER_NO_BACKEND,
+	 {.refused = 1}},
+	{"dual-stack listener",
+	 put_dual_listener,
+	 "127.0.0.1",
+	 PORT,
+	 0,
+	 LB_STEER_CHOSEN,
+	 {.connections = 1}},
+	{"dual-stack listener, v6",
+	 put_dual_listener,
+	 "::1",
+	 PORT,
+	 0,
+	 LB_STEER_CHOSEN,
+	 {.connections = 1}},
+	{"the stack's own", listen_directly, "127.0.0.1", DIRECT, 0, LB_STEER_NO_SERVICE, {0}},
+	{"nobody's", as_it_is, "127.0.0.1", DIRECT, ECONNREFUSED, LB_STEER_NO_SERVICE, {0}},
+	{"nobody's, v6", as_it_is, "::1", DIRECT, ECONNREFUSED, LB_STEER_NO_SERVICE, {0}},
+	{"exact address first",
+	 empty_exact,
+	 "127.0.0.2",
+	 PORT,
+	 ECONNREFUSED,
+	 LB_STEER_NO_BACKEND,
+	 {.refused = 1}},
+	{"denied", deny, "127.0.0.1", PORT, ECONNREFUSED, LB_STEER_DENIED, {.denied = 1}},
+	{"allowed", deny_others, "127.0.0.1", PORT, 0, LB_STEER_CHOSEN, {.connections = 1}},
+	{"no listener",
+	 close_listeners,
+	 "127.0.0.1",
+	 PORT,
+	 ECONNREFUSED,
+	 LB_STEER_NO_BACKEND,
+	 {.refused = 1}},
+	{"disabled", disable, "127.0.0.1", PORT, ECONNREFUSED, LB_STEER_NO_BACKEND, {.refused = 1}},
+	{"full, no sink",
+	 fill,
+	 "127.0.0.1",
+	 PORT,
+	 ECONNREFUSED,
+	 LB_STEER_MAX_CONNECTIONS,
+	 {.dropped = 1}},
+	{"listener of the wrong family",
+	 add_wrong_listener,
+	 "127.0.0.1",
+	 PORT,
+	 ECONNREFUSED,
+	 LB_STEER_LISTENER_GONE,
+	 {.refused = 1}},
+};
+
+static void run_row(const struct row *row)
+{
+	const char *client = strchr(row->address, ':') ? "::1" : "127.0.0.1";
+	uint64_t before[LB_REASON_COUNT];
+	struct lb_service_count now;
+	void *state = NULL;
+
+	print_message("           %s\n", row->name);
+	assert_int_equal(open_service(&state), 0);
+	row->prepare();
+	world_read_reasons(before);
+	assert_int_equal(world_finish_connect(world_client(client, 0, row->address, row->port)),
+			 row->error);
+	world_expect_reason(before, row->reason);
+	now = world_service_count(SERVICE);
+	assert_memory_equal(&now, &row->counted, sizeof(now));
+	world_close(&state);
+}
+
+static void run_rows(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		run_row(&rows[i]);
+}
+
+/* Both ends keep the addresses that the client sees: nothing was translated. */
+static void addresses_are_kept(void **state)
+{
+	struct sockaddr_in sa;
+	socklen_t length = sizeof(sa);
+	int fd;
+
+	(void)state;
+	world_set_backend(2, 1, 0, 0);
+	world_client("127.0.0.5", CLIENT_PORT, "127.0.0.6", PORT);
+	fd = world_accept(listeners[1]);
+	assert_true(fd >= 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &length), 0);
+	assert_int_equal(sa.sin_addr.s_addr, inet_addr("127.0.0.6"));
+	assert_int_equal(ntohs(sa.sin_port), PORT);
+	assert_int_equal(getpeername(fd, (struct sockaddr *)&sa, &length), 0);
+	assert_int_equal(sa.sin_addr.s_addr, inet_addr("127.0.0.5"));
+	assert_int_equal(ntohs(sa.sin_port), CLIENT_PORT);
+}
+
+/* Connects from a port for which the hand-over says `entry`; its signature is made to match. */
+static void connect_with_entry(uint16_t client_port, struct lb_handover entry, int listener,
+			       int reason)
+{
+	uint64_t before[LB_REASON_COUNT], hash;
+
+	world_handover("127.0.0.1", client_port, "127.0.0.1", PORT, &hash);
+	entry.signature += hash >> 32;
+	world_set_handover(hash, entry);
+	world_read_reasons(before);
+	world_client("127.0.0.1", client_port, "127.0.0.1", PORT);
+	assert_true(world_accept(listener) >= 0);
+	world_expect_reason(before, reason);
+	entry = world_handover("127.0.0.1", client_port, "127.0.0.1", PORT, &hash);
+	assert_int_equal(entry.signature, hash >> 32);
+	assert_int_equal(entry.state, LB_HANDOVER_USED);
+}
+
+/* Backend 1 is what steer would choose by itself, 2 what the entry names. */
+static void handed_over(void **state)
+{
+	static const struct lb_handover fresh = {.backend = 2, .state = LB_HANDOVER_FRESH},
+					used = {.backend = 2, .state = LB_HANDOVER_USED},
+					other = {.signature = 1, .backend = 2, .state = 1};
+
+	(void)state;
+	world_set_active(2, 100);
+	connect_with_entry(CLIENT_PORT + 1, fresh, listeners[2], LB_STEER_HANDED_OVER);
+	connect_with_entry(CLIENT_PORT + 2, used, listeners[1], LB_STEER_CHOSEN);
+	connect_with_entry(CLIENT_PORT + 3, other, listeners[1], LB_STEER_CHOSEN);
+	world_set_backend(2, 1, 0, 0);
+	connect_with_entry(CLIENT_PORT + 4, fresh, listeners[1], LB_STEER_CHOSEN);
+	world_set_backend(2, 1, LB_BACKEND_ENABLED, 0);
+	world_close_socket(listeners[2]);
+	connect_with_entry(CLIENT_PORT + 5, fresh, listeners[1], LB_STEER_CHOSEN);
+}
+
+/* From a SYN that ingress sees as a frame to its delivery. */
+static void ingress_to_steer(void **state)
+{
+	const struct frame frame = {.client = "127.0.0.1",
+				    .client_port = CLIENT_PORT + 6,
+				    .service = "127.0.0.1",
+				    .service_port = PORT,
+				    .flags = SYN};
+	uint64_t before[LB_REASON_COUNT];
+
+	(void)state;
+	world_set_active(1, 100);
+	world_read_reasons(before);
+	world_run(&frame, 0);
+	world_set_active(1, 0);
+	world_set_active(2, 100);
+	world_client("127.0.0.1", frame.client_port, "127.0.0.1", PORT);
+	assert_true(world_accept(listeners[2]) >= 0);
+	world_expect_reasons(before,
+			     (int[]){LB_INGRESS_CHOSEN, LB_STEER_HANDED_OVER, LB_REASON_COUNT});
+}
+
+static void wait_for_count(const uint64_t before[LB_REASON_COUNT])
+{
+	uint64_t now[LB_REASON_COUNT];
+	time_t deadline = time(NULL) + WAIT_S;
+
+	do
+		world_read_reasons(now);
+	while (!memcmp(now, before, sizeof(now)) && time(NULL) <= deadline);
+}
+
+static void drop_then_admit(const char *address)
+{
+	uint64_t before[LB_REASON_COUNT];
+	int client;
+
+	fill();
+	world_read_reasons(before);
+	client = world_client(address, 0, address, PORT);
+	wait_for_count(before);
+	world_expect_reason(before, LB_STEER_MAX_CONNECTIONS);
+	assert_true(world_is_connecting(client));
+	world_set_active(1, 2);
+	assert_int_equal(world_finish_connect(client), 0);
+}
+
+/* The SYN is dropped in silence, and when the client tries again there is room. */
+static void full_then_room(void **state)
+{
+	(void)state;
+	world_add_sinks();
+	world_add_local(1, "::1");
+	drop_then_admit("127.0.0.1");
+	drop_then_admit("::1");
+	assert_int_equal(world_service_count(SERVICE).dropped, 2);
+	assert_int_equal(world_service_count(SERVICE).connections, 2);
+}
+
+/* Handshakes count before they are connections: a burst does not land on one. */
+static void burst(void **state)
+{
+	enum { BURST = 60 };
+	unsigned accepted[3] = {0};
+
+	(void)state;
+	for (int i = 0; i < BURST; i++)
+		world_client("127.0.0.1", 0, "127.0.0.1", PORT);
+	for (int id = 1; id <= 2; id++)
+		while (world_has_connection(listeners[id])) {
+			assert_true(world_accept(listeners[id]) >= 0);
+			accepted[id]++;
+		}
+	assert_int_equal(accepted[1], BURST / 2);
+	assert_int_equal(accepted[2], BURST / 2);
+}
+
+static void udp_is_not_ours(void **state)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(PORT)};
+	uint64_t before[LB_REASON_COUNT];
+	struct pollfd ready = {.events = POLLIN};
+	int sender = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ready.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(ready.fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	world_read_reasons(before);
+	assert_int_equal(sendto(sender, "x", 1, 0, (struct sockaddr *)&sa, sizeof(sa)), 1);
+	assert_int_equal(poll(&ready, 1, 1000), 1);
+	world_expect_reasons(before, (int[]){LB_REASON_COUNT});
+	shutdown(sender, SHUT_RDWR);
+}
+
+int test_steer(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(run_rows),
+		cmocka_unit_test_setup_teardown(addresses_are_kept, open_service, world_close),
+		cmocka_unit_test_setup_teardown(handed_over, open_service, world_close),
+		cmocka_unit_test_setup_teardown(ingress_to_steer, open_service, world_close),
+		cmocka_unit_test_setup_teardown(full_then_room, open_service, world_close),
+		cmocka_unit_test_setup_teardown(burst, open_service, world_close),
+		cmocka_unit_test_setup_teardown(udp_is_not_ours, open_service, world_close),
+	};
+
+	return cmocka_run_group_tests_name("steer", tests, NULL, NULL);
+}

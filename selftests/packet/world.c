@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "world.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "flow.h"
+
+struct lb *world;
+
+static int map_fd(const char *name)
+{
+	int fd = bpf_object__find_map_fd_by_name(world->obj, name);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void map_set(const char *name, const void *key, const void *value)
+{
+	if (bpf_map_update_elem(map_fd(name), key, value, BPF_ANY))
+		fail_msg("map %s: %s", name, strerror(errno));
+}
+
+static int print_errors(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
+}
+
+static uint64_t own_netns_cookie(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie = 0;
+	socklen_t length = sizeof(cookie);
+
+	getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length);
+	close(fd);
+	return cookie;
+}
+
+int world_open(void **state)
+{
+	struct timespec tick;
+
+	if (world) /* a test failed half-way */
+		world_close(state);
+	libbpf_set_print(print_errors);
+	world = lb__open();
+	if (!world)
+		return -1;
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	world->rodata->jiffies_per_second = 1000000000 / tick.tv_nsec;
+	world->rodata->netns_cookie = own_netns_cookie();
+	if (!lb__load(world))
+		return 0;
+	lb__destroy(world);
+	world = NULL;
+	return -1;
+}
+
+int world_close(void **state)
+{
+	(void)state;
+	world_close_sockets();
+	lb__destroy(world); /* takes NULL */
+	world = NULL;
+	return 0;
+}
+
+void world_attach_steer(void)
+{
+	int netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	world->links.steer = bpf_program__attach_netns(world->progs.steer, netns);
+	close(netns);
+	assert_non_null(world->links.steer);
+}
+
+/* A descriptor of the cgroup v2 root, or -1. */
+static int open_cgroup(void)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "r");
+	struct mntent *entry;
+	int fd = -1;
+
+	while (mounts && fd < 0 && (entry = getmntent(mounts)))
+		if (!strcmp(entry->mnt_type, "cgroup2"))
+			fd = open(entry->mnt_dir, O_RDONLY | O_CLOEXEC);
+	if (mounts)
+		endmntent(mounts);
+	return fd;
+}
+
+bool world_can_track(void)
+{
+	int fd = open_cgroup();
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+void world_attach_track(void)
+{
+	int cgroup = open_cgroup();
+
+	world->links.track = bpf_program__attach_cgroup(world->progs.track, cgroup);
+	close(cgroup);
+	assert_non_null(world->links.track);
+}
+
+struct lb_endpoint world_endpoint(const char *address, uint16_t port)
+{
+	struct lb_endpoint endpoint = {.port = htons(port), .protocol = IPPROTO_TCP};
+
+	if (inet_pton(AF_INET6, address, &endpoint.addr) == 1)
+		return endpoint;
+	endpoint.addr.words[2] = htonl(0xffff);
+	assert_int_equal(inet_pton(AF_INET, address, &endpoint.addr.words[3]), 1);
+	return endpoint;
+}
+
+static void set_service_port(uint16_t port)
+{
+	uint8_t bits[LB_SERVICE_PORTS_BYTES];
+	uint32_t zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(map_fd("service_ports"), &zero, bits), 0);
+	bits[port / 8] |= 1 << port % 8;
+	map_set("service_ports", &zero, bits);
+}
+
+void world_add_service(const char *address, uint16_t port, uint16_t id, uint16_t pool,
+		       uint32_t flags)
+{
+	struct lb_endpoint key = world_endpoint(address, port);
+	struct lb_service service = {.id = id, .pool = pool, .flags = flags};
+
+	map_set("services", &key, &service);
+	set_service_port(port);
+}
+
+void world_add_acl(uint16_t service, const char *address, uint32_t bits, uint8_t verdict)
+{
+	struct lb_acl_key key = {
+		.prefix_bits = 32 + bits,
+		.service = service,
+		.addr = world_endpoint(address, 0).addr,
+	};
+
+	map_set("acl", &key, &verdict);
+}
+
+void world_set_pool(uint16_t id, uint32_t scheduler, uint32_t count, const uint16_t *members,
+		    uint32_t ring_entries)
+{
+	struct lb_pool pool = {.scheduler = scheduler,
+			       .count = count,
+			       .ring_entries = ring_entries};
+	uint32_t key = id;
+
+	for (uint32_t i = 0; i < LB_POOL_MEMBERS && i < count && members; i++)
+		pool.members[i] = members[i];
+	map_set("pools", &key, &pool);
+}
+
+void world_set_ring(uint16_t pool, const uint16_t *ring, uint32_t entries)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);
+	uint32_t chunks = (entries + LB_RING_PER_CHUNK - 1) / LB_RING_PER_CHUNK, key = pool;
+	int inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ring", sizeof(key),
+				   sizeof(struct lb_ring_chunk), chunks, &opts);
+
+	assert_true(inner >= 0);
+	for (uint32_t i = 0; i < chunks; i++) {
+		struct lb_ring_chunk chunk = {0};
+
+		for (uint32_t j = 0; j < LB_RING_PER_CHUNK; j++)
+			if (i * LB_RING_PER_CHUNK + j < entries)
+				chunk.backends[j] = ring[i * LB_RING_PER_CHUNK + j];
+		assert_int_equal(bpf_map_update_elem(inner, &i, &chunk, BPF_ANY), 0);
+	}
+	map_set("rings", &key, &inner);
+	close(inner);
+}
+
+static struct lb_backend get_backend(uint16_t id)
+{
+	struct lb_backend backend;
+	uint32_t key = id;
+
+	assert_int_equal(bpf_map_lookup_elem(map_fd("backends"), &key, &backend), 0);
+	return backend;
+}
+
+void world_set_backend(uint16_t id, uint16_t weight, uint16_t flags, uint32_t max_connections)
+{
+	struct lb_backend backend = get_backend(id);
+	uint32_t key = id;
+
+	backend.weight = weight;
+	backend.flags = flags;
+	backend.max_connections = max_connections;
+	map_set("backends", &key, &backend);
+}
+
+void world_set_generation(uint16_t id, uint32_t generation)
+{
+	struct lb_backend backend = get_backend(id);
+	uint32_t key = id;
+
+	backend.generation = generation;
+	map_set("backends", &key, &backend);
+}
+
+void world_set_active(uint16_t id, uint32_t active)
+{
+	struct lb_load load = {.active = active};
+	uint32_t key = id;
+
+	map_set("loads", &key, &load);
+}
+
+struct lb_load world_load(uint16_t id)
+{
+	struct lb_load load;
+	uint32_t key = id;
+
+	assert_int_equal(bpf_map_lookup_elem(map_fd("loads"), &key, &load), 0);
+	return load;
+}
+
+void world_add_backend_id(const char *address, uint16_t port, uint32_t id)
+{
+	struct lb_endpoint key = world_endpoint(address, port);
+
+	map_set("backend_ids", &key, &id);
+}
+
+void world_set_slot(uint32_t slot, int fd)
+{
+	uint64_t value = fd;
+
+	map_set("listeners", &slot, &value);
+}
+
+bool world_slot_is(uint32_t slot, int fd)
+{
+	uint64_t found = 0, cookie = 0;
+	socklen_t length = sizeof(cookie);
+
+	if (bpf_map_lookup_elem(map_fd("listeners"), &slot, &found))
+		return fd < 0;
+	if (fd < 0)
+		return false;
+	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length);
+	return found == cookie;
+}
+
+void world_adopt(int fd, uint16_t backend, uint32_t generation, bool is_v6)
+{
+	struct lb_owner owner = {.backend = backend, .generation = generation};
+
+	map_set("owners", &fd, &owner);
+	world_set_slot(LB_LISTENER(backend, is_v6), fd);
+}
+
+int world_add_local(uint16_t backend, const char *address)
+{
+	int fd = world_listen(address, 0, 0);
+
+	world_adopt(fd, backend, 0, strchr(address, ':') != NULL);
+	world_set_backend(backend, 1, LB_BACKEND_ENABLED, 0);
+	return fd;
+}
+
+int world_run(const struct frame *frame, size_t length)
+{
+	uint8_t buffer[FRAME_ROOM];
+	size_t built = frame_build(frame, buffer);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = buffer,
+		    .data_size_in = length ? length : built, .repeat = 1);
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(world->progs.ingress), &opts))
+		fail_msg("test run: %s", strerror(errno));
+	return opts.retval;
+}
+
+/* The sum over all CPUs of values of u64 only. */
+static void read_per_cpu(const char *map, uint32_t key, uint64_t *sum, size_t words)
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t *values = calloc(cpus * words, sizeof(*values));
+
+	assert_int_equal(bpf_map_lookup_elem(map_fd(map), &key, values), 0);
+	memset(sum, 0, words * sizeof(*sum));
+	for (size_t i = 0; i < cpus * words; i++)
+		sum[i % words] += values[i];
+	free(values);
+}
+
+void world_read_reasons(uint64_t reasons[LB_REASON_COUNT])
+{
+	for (uint32_t i = 0; i < LB_REASON_COUNT; i++)
+		read_per_cpu("reasons", i, &reasons[i], 1);
+}
+
+static const char *reason_name(int reason)
+{
+	static const char *const names[] = {
+#define NAME(name, text, meaning) text,
+		LB_REASONS(NAME)
+#undef NAME
+	};
+
+	return names[reason];
+}
+
+void world_expect_reasons(const uint64_t before[LB_REASON_COUNT], const int *reasons)
+{
+	uint64_t now[LB_REASON_COUNT], expected[LB_REASON_COUNT];
+
+	memcpy(expected, before, sizeof(expected));
+	for (; *reasons != LB_REASON_COUNT; reasons++)
+		expected[*reasons]++;
+	world_read_reasons(now);
+	for (int i = 0; i < LB_REASON_COUNT; i++)
+		if (now[i] != expected[i])
+			fail_msg("%s: counted %llu times, expected %llu", reason_name(i),
+				 (unsigned long long)(now[i] - before[i]),
+				 (unsigned long long)(expected[i] - before[i]));
+}
+
+void world_expect_reason(const uint64_t before[LB_REASON_COUNT], int reason)
+{
+	world_expect_reasons(before, (int[]){reason, LB_REASON_COUNT});
+}
+
+struct lb_service_count world_service_count(uint16_t id)
+{
+	struct lb_service_count count;
+
+	read_per_cpu("service_counts", id, (uint64_t *)&count, sizeof(count) / 8);
+	return count;
+}
+
+static uint64_t hash_of(const char *client, uint16_t client_port, const char *service,
+			uint16_t port)
+{
+	struct flow flow = {
+		.client = world_endpoint(client, 0).addr,
+		.service = world_endpoint(service, 0).addr,
+		.client_port = htons(client_port),
+		.service_port = htons(port),
+	};
+
+	return flow_hash(&flow, world->rodata->hash_seed);
+}
+
+struct lb_handover world_handover(const char *client, uint16_t client_port, const char *service,
+				  uint16_t port, uint64_t *hash)
+{
+	struct lb_handover entry;
+	uint32_t key;
+
+	*hash = hash_of(client, client_port, service, port);
+	key = *hash % LB_HANDOVER_ENTRIES;
+	assert_int_equal(bpf_map_lookup_elem(map_fd("handover"), &key, &entry), 0);
+	return entry;
+}
+
+void world_set_handover(uint64_t hash, struct lb_handover entry)
+{
+	uint32_t key = hash % LB_HANDOVER_ENTRIES;
+
+	map_set("handover", &key, &entry);
+}

@@ -42,7 +42,6 @@ static int add_service(struct builder *builder, const struct block *at, struct e
 	const char **pool;
 	int code;
 
-	/* One is kept for the service `default`. */
 	if (count == LB_MAX_SERVICES)
 		return block_error(at, error, -EINVAL,
 				   "%s: found more than %d services; up to that many are allowed",
@@ -160,12 +159,11 @@ static const struct conf_directive top_table[] = {
 	{"pid_file", "pid_file FILE;", 1, 1, conf_set_path, AT(pid_file)},
 	{"min_files", "min_files N;", 1, 1, conf_set_number64, AT(min_files)},
 	{"min_processes", "min_processes N;", 1, 1, conf_set_number64, AT(min_processes)},
-	{"control", "control { }", 0, 0, set_control, .body = true},
+	{"control", "control { ... }", 0, 0, set_control, .body = true},
 	{"include", "include PATTERN;", 1, 1, set_include, .repeat = true},
-	/* The shape of these is for those who build them to check. */
-	{"pool", "pool NAME { }", 1, 1, set_pool, .body = true, .repeat = true},
-	{"service", "service NAME { }", 1, 1, set_service, .body = true, .repeat = true},
-	{"static", "static NAME { }", 1, 1, set_static, .body = true, .repeat = true},
+	{"pool", "pool NAME { ... }", 1, 1, set_pool, .body = true, .repeat = true},
+	{"service", "service NAME { ... }", 1, 1, set_service, .body = true, .repeat = true},
+	{"static", "static NAME { ... }", 1, 1, set_static, .body = true, .repeat = true},
 	{.name = NULL},
 };
 

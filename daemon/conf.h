@@ -49,7 +49,7 @@ struct conf_worker {
 	unsigned count;
 	struct lb_addr addr; /* what the workers listen on; 127.0.0.1 by default */
 	bool inherit;        /* lbd opens the listener and passes it (LISTEN_FDS) */
-	bool dual_stack;     /* inherit: [::] or ::1 and IPv4 on one */
+	bool dual_stack;     /* inherit: also ::1 beside 127.0.0.1, :: beside 0.0.0.0 */
 	unsigned backlog;    /* inherit */
 	char *directory, *user, *group;
 	int umask;                /* -1: inherited */

@@ -178,20 +178,11 @@ static int settle(struct draft *draft, struct error *error)
 	return 0;
 }
 
-static int check_shape(const struct block *at, struct error *error)
-{
-	static const struct conf_directive row = {
-		.name = "pool", .usage = "pool NAME { ... }", .min = 1, .max = 1, .body = true};
-	int code = conf_check_shape(at, &row, error);
-
-	return code ? code : conf_check_name(at, error);
-}
-
 int conf_pool_build(const struct block *at, struct conf_pool *pool, struct error *error)
 {
 	struct draft draft = {.pool = {.at = at, .drain_timeout_ms = 30000, .roll_parallel = 1},
 			      .weight = 1};
-	int code = check_shape(at, error);
+	int code = conf_check_name(at, error);
 
 	if (!code)
 		code = conf_copy(at, &draft.pool.name, at->words[1], error);

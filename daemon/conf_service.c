@@ -164,23 +164,11 @@ static int settle(struct draft *draft, struct error *error)
 	return add_rule(service, service->at, &v4, error);
 }
 
-static int check_shape(const struct block *at, struct error *error)
-{
-	static const struct conf_directive row = {.name = "service",
-						  .usage = "service NAME { ... }",
-						  .min = 1,
-						  .max = 1,
-						  .body = true};
-	int code = conf_check_shape(at, &row, error);
-
-	return code ? code : conf_check_name(at, error);
-}
-
 int conf_service_build(const struct block *at, struct conf_service *service, const char **pool,
 		       struct error *error)
 {
 	struct draft draft = {.service = {.at = at}};
-	int code = check_shape(at, error);
+	int code = conf_check_name(at, error);
 
 	if (!code)
 		code = conf_copy(at, &draft.service.name, at->words[1], error);

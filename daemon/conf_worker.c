@@ -82,10 +82,11 @@ static int check(struct worker_draft *draft, const struct block *at, struct erro
 		return block_error(draft->dual_stack, error, -EINVAL,
 				   "dual_stack: found without listen inherit;, which it needs: "
 				   "lbd opens that listener");
-	if (draft->dual_stack && addr_is_v4(&worker->addr))
+	if (draft->dual_stack && addr_is_v4(&worker->addr) && !addr_is_any(&worker->addr) &&
+	    !addr_is_loopback(&worker->addr))
 		return block_error(draft->dual_stack, error, -EINVAL,
-				   "dual_stack: found with an IPv4 address; write address ::; or "
-				   "address ::1;");
+				   "dual_stack: found with an IPv4 address that has no counterpart "
+				   "in IPv6; write address 127.0.0.1; 0.0.0.0; or one of IPv6");
 	if (draft->backlog && !worker->inherit)
 		return block_error(draft->backlog, error, -EINVAL,
 				   "backlog: found without listen inherit;, which it needs: else "
@@ -129,7 +130,7 @@ static int make_defaults(const struct block *at, struct worker_draft *draft, str
 	return 0;
 }
 
-/* What was collected beside the worker, and defaults that depend on it. */
+/* What was collected beside the worker. */
 static void settle(struct worker_draft *draft)
 {
 	struct conf_worker *worker = &draft->worker;
@@ -137,8 +138,6 @@ static void settle(struct worker_draft *draft)
 	worker->inherit = draft->listen == 1;
 	worker->restart = draft->restart;
 	worker->readiness = draft->readiness;
-	if (draft->dual_stack && !draft->address)
-		worker->addr = (struct lb_addr){.bytes = {[15] = 1}};
 }
 
 static void clear(struct conf_worker *worker)

@@ -11,7 +11,7 @@ enum { MOST_MS = 0x7fffffff };
 /* A worker as its directives come in, and those that others ask for. */
 struct worker_draft {
 	struct conf_worker worker;
-	const struct block *ports, *address, *dual_stack, *backlog, *watchdog;
+	const struct block *ports, *dual_stack, *backlog, *watchdog;
 	uint32_t restart, readiness, listen;
 };
 

@@ -46,7 +46,6 @@ int worker_set_address(void *target, const struct conf_directive *row, const str
 	struct worker_draft *draft = target;
 	struct error inner;
 
-	draft->address = at;
 	if (addr_parse(at->words[1], &draft->worker.addr, &inner))
 		return block_error(at, error, -EINVAL, "%s: %s", row->name, inner.text);
 	return 0;

@@ -347,6 +347,7 @@ int backend_new(struct model *model, struct pool *pool, const struct conf_backen
 		.goal = conf->drain ? GOAL_DRAIN : GOAL_RUN,
 		.state = conf->supervised ? STATE_STOPPED : conf->drain ? STATE_DRAINED : STATE_DOWN,
 		.since_us = clock_us(),
+		.fresh = true,
 	};
 	set_name(backend, conf);
 	err = pool_take_id(model, &backend->endpoint, &backend->id, &backend->generation);

@@ -35,8 +35,8 @@ enum backend_goal {
 
 struct backend {
 	struct model *model;
-	struct pool *pool; /* NULL once it leaves */
-	struct backend *next; /* in the model's list of those that leave */
+	struct pool *pool;
+	struct backend *next; /* in the model's list `leaving` */
 	struct lb_endpoint endpoint;
 	char name[BACKEND_NAME_BYTES]; /* "web:8081"; without a worker "127.0.0.1:8081" */
 	uint16_t id;                   /* in the kernel side's maps */
@@ -65,6 +65,8 @@ struct backend {
 
 	struct lb_backend published;
 	bool is_published;
+	bool rolling; /* its turn in the pool's roll */
+	bool fresh;  /* not considered for autostart yet */
 	bool marked; /* scratch of reconcile.c */
 };
 
@@ -77,6 +79,7 @@ struct pool {
 	size_t count;
 
 	struct lb_pool published;
+	struct roll *roll;    /* under way, or NULL */
 	uint64_t ring_digest; /* of the ring that is in place; 0: none */
 	bool is_published;
 	bool dirty;
@@ -104,7 +107,8 @@ struct model {
 	size_t pool_count;
 	struct service **services;
 	size_t service_count;
-	struct backend *leaving;   /* workers of pools that have gone, until they have ended */
+	struct leave *leave; /* what has gone from the configuration and has not ended yet */
+	struct backend *leaving;
 	struct backend *by_id[LB_MAX_BACKENDS];
 	sd_event_source *deferred; /* applies what is dirty, once a turn of the loop */
 	struct model_hooks hooks;

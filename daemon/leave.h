@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Backends that have gone from the configuration while their process still runs: drained, stopped, and
+ * forgotten once it has ended.  Keeps the configuration alive by which they run.
+ */
+#ifndef LB_LEAVE_H
+#define LB_LEAVE_H
+
+#include "pool.h"
+
+int leave_init(struct model *model);
+
+/* Takes over a backend that no pool names any more; one without a process is freed at once. */
+void leave_add(struct backend *backend);
+
+/* Takes over a configuration that is not in force any more; freed when no backend needs it. */
+void leave_add_conf(struct model *model, struct conf *conf);
+
+/* To be called when a backend's state has changed: forgets it if that was the end. */
+void leave_changed(struct backend *backend);
+
+/* Frees everything; processes that have not ended run on. */
+void leave_free(struct model *model);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconcile_check.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "listeners.h"
+#include "sockets.h"
+
+/* bind(2) knows which addresses are this host's, also those of `local` routes. */
+static bool is_local(const struct lb_addr *addr)
+{
+	struct lb_endpoint endpoint = {.addr = *addr};
+	struct sockaddr_storage sa;
+	socklen_t length = addr_to_sockaddr(&endpoint, &sa);
+	int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool local = true;
+
+	if (fd < 0)
+		return true;
+	if (bind(fd, (struct sockaddr *)&sa, length) < 0)
+		local = errno != EADDRNOTAVAIL;
+	close(fd);
+	return local;
+}
+
+static int check_backends(const struct conf_pool *pool, struct lb_addr *known, struct error *error)
+{
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		const struct conf_backend *backend = &pool->backends[i];
+		char text[ADDR_TEXT_BYTES];
+
+		if (!memcmp(&backend->endpoint.addr, known, sizeof(*known)))
+			continue;
+		if (!is_local(&backend->endpoint.addr))
+			return block_error(backend->at, error, -EADDRNOTAVAIL,
+					   "backend %s: not an address of this host; "
+					   "only local backends can be served",
+					   addr_format_endpoint(&backend->endpoint, text));
+		*known = backend->endpoint.addr;
+	}
+	return 0;
+}
+
+/* A listener of this host that a service would hide. */
+struct clash {
+	const struct conf *conf;
+	const struct model *model;
+	const struct conf_service *service;
+	const struct lb_endpoint *listen;
+	struct sockets_listener listener;
+};
+
+static bool is_backend_of(const struct conf *conf, const struct sockets_listener *listener)
+{
+	for (size_t i = 0; i < conf->pool_count; i++)
+		for (size_t j = 0; j < conf->pools[i].backend_count; j++)
+			if (listeners_match(&conf->pools[i].backends[j].endpoint, listener))
+				return true;
+	return false;
+}
+
+static bool hides(const struct lb_endpoint *listen, const struct sockets_listener *listener)
+{
+	if (listen->port != listener->endpoint.port)
+		return false;
+	if (!memcmp(&listen->addr, &listener->endpoint.addr, sizeof(listen->addr)))
+		return true;
+	if (addr_is_any(&listen->addr))
+		return addr_is_v4(&listen->addr) == !listener->is_v6;
+	return addr_is_any(&listener->endpoint.addr);
+}
+
+static bool served_already(const struct model *model, const struct lb_endpoint *listen)
+{
+	struct lb_service known;
+
+	return datapath_get_service(model->dp, listen, &known) == 0;
+}
+
+static void find_clash(void *arg, const struct sockets_listener *listener)
+{
+	struct clash *clash = arg;
+
+	for (size_t i = 0; i < clash->conf->service_count && !clash->service; i++) {
+		const struct conf_service *service = &clash->conf->services[i];
+
+		for (size_t j = 0; j < service->listen_count && !clash->service; j++) {
+			if (!hides(&service->listens[j], listener) ||
+			    served_already(clash->model, &service->listens[j]) ||
+			    is_backend_of(clash->conf, listener))
+				continue;
+			clash->service = service;
+			clash->listen = &service->listens[j];
+			clash->listener = *listener;
+		}
+	}
+}
+
+static int check_services(const struct model *model, const struct conf *conf, struct error *error)
+{
+	struct clash clash = {.conf = conf, .model = model};
+	struct sockets_owner owner = {0};
+	char text[ADDR_TEXT_BYTES];
+	int err = sockets_each_listener(0, find_clash, &clash);
+
+	if (err)
+		return error_set(error, err, "cannot list listening sockets: %s", strerror(-err));
+	if (!clash.service)
+		return 0;
+	addr_format_endpoint(clash.listen, text);
+	sockets_find_owners(&clash.listener.inode, 1, &owner);
+	if (owner.pid)
+		return block_error(clash.service->at, error, -EADDRINUSE,
+				   "service %s: %s is in use by %s (pid %d): end it, or listen "
+				   "elsewhere",
+				   clash.service->name, text, owner.comm, owner.pid);
+	return block_error(clash.service->at, error, -EADDRINUSE,
+			   "service %s: %s is in use by another process: end it, or listen elsewhere",
+			   clash.service->name, text);
+}
+
+int reconcile_check(const struct model *model, const struct conf *conf, struct error *error)
+{
+	struct lb_addr known = {0};
+	int err = 0;
+
+	for (size_t i = 0; i < conf->pool_count && !err; i++)
+		err = check_backends(&conf->pools[i], &known, error);
+	return err ? err : check_services(model, conf, error);
+}

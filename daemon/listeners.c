@@ -150,12 +150,14 @@ static void look_at_backend(void *arg, struct backend *backend)
 	struct scan *scan = arg;
 	__be16 port = backend->endpoint.port;
 
+	backend->queue = 0;
 	for (size_t i = first_of_port(scan, port);
 	     i < scan->count && scan->listeners[i].endpoint.port == port; i++) {
 		const struct sockets_listener *listener = &scan->listeners[i];
 
 		if (!listeners_match(&backend->endpoint, listener))
 			continue;
+		backend->queue += listener->queue;
 		if (!listener->is_v6 || !listener->v6only)
 			look_at_slot(scan, backend, listener, false);
 		if (listener->is_v6)

@@ -48,6 +48,7 @@ struct backend {
 	enum state state;
 	enum backend_goal goal;
 	bool listens[2]; /* a listener is in place, by is_v6 */
+	uint32_t queue;  /* in its accept queues, at the last look */
 	bool notified;   /* READY=1 since the process was spawned */
 	bool healthy;    /* by its check; true where there is none */
 

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "edit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "addr.h"
+
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static int out_of_memory(struct error *error)
+{
+	return error_set(error, -ENOMEM, "out of memory");
+}
+
+int edit_attach(struct block *root, const char *interface, const char *mode, struct error *error)
+{
+	struct block *known = block_find(root, WORDS("attach", interface));
+
+	if (known)
+		block_remove(root, known);
+	return block_append(root, false, WORDS("attach", interface, mode)) ? 0 :
+									      out_of_memory(error);
+}
+
+int edit_detach(struct block *root, const char *interface, struct error *error)
+{
+	struct block *known = block_find(root, WORDS("attach", interface));
+
+	if (!known)
+		return error_set(error, -ENOENT,
+				 "%s: not attached (`lbctl status` lists the interfaces that are)",
+				 interface);
+	block_remove(root, known);
+	return 0;
+}
+
+static struct block *pool_block(struct block *root, const char *pool)
+{
+	struct block *found = block_find(root, WORDS("pool", pool));
+
+	return found ? found : block_find(root, WORDS("static", pool));
+}
+
+/* The same address may be written in more than one way. */
+static struct block *backend_block(struct block *pool, const char *address)
+{
+	struct lb_endpoint wanted, here;
+	struct error ignored;
+
+	if (addr_parse_endpoint(address, &wanted, &ignored))
+		return NULL;
+	for (struct block *at = pool->first; at; at = at->next)
+		if (at->count >= 2 && !strcmp(at->words[0], "backend") &&
+		    !addr_parse_endpoint(at->words[1], &here, &ignored) &&
+		    !memcmp(&wanted, &here, sizeof(wanted)))
+			return at;
+	return NULL;
+}
+
+int edit_backend_add(struct block *root, const char *pool, const char *address, const char *weight,
+		     const char *max_connections, struct error *error)
+{
+	struct block *block = pool_block(root, pool);
+	const char *words[8] = {"backend", address};
+	size_t count = 2;
+
+	if (!block)
+		block = block_append(root, true, WORDS("pool", pool));
+	if (!block)
+		return out_of_memory(error);
+	if (backend_block(block, address))
+		return error_set(error, -EEXIST, "%s: already in pool %s", address, pool);
+	if (weight) {
+		words[count++] = "weight";
+		words[count++] = weight;
+	}
+	if (max_connections) {
+		words[count++] = "max_connections";
+		words[count++] = max_connections;
+	}
+	return block_append(block, false, words) ? 0 : out_of_memory(error);
+}
+
+static int no_such_pool(const char *pool, struct error *error)
+{
+	return error_set(error, -ENOENT, "%s: no such pool (`lbctl pool` lists them)", pool);
+}
+
+int edit_backend_remove(struct block *root, const char *pool, const char *address,
+			struct error *error)
+{
+	struct block *block = pool_block(root, pool);
+	struct block *backend = block ? backend_block(block, address) : NULL;
+
+	if (!block)
+		return no_such_pool(pool, error);
+	if (!backend)
+		return error_set(error, -ENOENT,
+				 "%s: not a backend that was added to pool %s (`lbctl pool` lists "
+				 "them; workers go by the configuration's `ports`)",
+				 address, pool);
+	block_remove(block, backend);
+	return 0;
+}
+
+int edit_backend_drain(struct block *root, const char *pool, const char *address, int drain)
+{
+	struct block *block = pool_block(root, pool);
+	struct block *backend = block ? backend_block(block, address) : NULL;
+	const char *words[16];
+	size_t count = 0;
+
+	if (!backend || backend->count > 12)
+		return 0;
+	for (size_t i = 0; i < backend->count; i++)
+		if (strcmp(backend->words[i], "drain"))
+			words[count++] = backend->words[i];
+	if (drain)
+		words[count++] = "drain";
+	words[count] = NULL;
+	if (count == backend->count)
+		return 0;
+	if (!block_append(block, false, words))
+		return -ENOMEM;
+	block_remove(block, backend);
+	return 0;
+}
+
+int edit_pool_remove(struct block *root, const char *pool, struct error *error)
+{
+	struct block *block = block_find(root, WORDS("pool", pool));
+
+	if (!block)
+		return no_such_pool(pool, error);
+	for (struct block *at = root->first; at; at = at->next)
+		if (at->count >= 2 && !strcmp(at->words[0], "service") &&
+		    block_find(at, WORDS("pool", pool)))
+			return error_set(error, -EBUSY,
+					 "pool %s: in use by service %s: remove that first "
+					 "(`lbctl service remove %s`)",
+					 pool, at->words[1], at->words[1]);
+	block_remove(root, block);
+	return 0;
+}
+
+int edit_service_add(struct block *root, const char *name, const char *address, const char *pool,
+		     struct error *error)
+{
+	struct block *block = block_find(root, WORDS("service", name));
+
+	if (!block) {
+		block = block_append(root, true, WORDS("service", name));
+		if (!block || !block_append(block, false, WORDS("pool", pool ? pool : "default")))
+			return out_of_memory(error);
+	} else if (pool && !block_find(block, WORDS("pool", pool))) {
+		return error_set(error, -EEXIST,
+				 "service %s: already there with another pool; remove it first "
+				 "(`lbctl service remove %s`)",
+				 name, name);
+	}
+	return block_append(block, false, WORDS("listen", address)) ? 0 : out_of_memory(error);
+}
+
+int edit_service_remove(struct block *root, const char *name, struct error *error)
+{
+	struct block *block = block_find(root, WORDS("service", name));
+
+	if (!block)
+		return error_set(error, -ENOENT, "%s: no such service (`lbctl service` lists them)",
+				 name);
+	block_remove(root, block);
+	return 0;
+}

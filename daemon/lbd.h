@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One running lbd: what main.c builds and the control verbs work on. */
+#ifndef LB_LBD_H
+#define LB_LBD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "control.h"
+#include "pool.h"
+#include "wait.h"
+
+struct lbd {
+	sd_event *event;
+	const char *instance;
+	const char *conf_path;
+	char run_dir[96];
+	char **argv; /* for reexec */
+	uint64_t started_us;
+	struct datapath *dp;
+	struct interfaces *interfaces;
+	struct control *control;
+	struct worker_host host;
+	struct model model;
+	struct waits waits;
+	sd_event_source *events;
+	bool reexec;
+};
+
+/* Makes the world follow conf and remembers it as running; takes conf over on success. */
+int lbd_follow(struct lbd *lbd, struct conf *conf, struct error *error);
+
+/* Reads the configuration file anew.  changes, if not NULL, gets a line for each difference. */
+int lbd_reload(struct lbd *lbd, FILE *changes, struct error *error);
+
+/* Begins the orderly end: no new connections, workers stopped by priority, then the loop exits. */
+void lbd_stop(struct lbd *lbd);
+
+/* Replaces the program by the one on disk; workers and the kernel side go on.  Returns on failure. */
+int lbd_reexec(struct lbd *lbd, struct error *error);
+
+#endif

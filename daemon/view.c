@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "view.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "listeners.h"
+
+/* Which families do clients of this pool come by? */
+static void families(const struct model *model, const struct pool *pool, bool wanted[2])
+{
+	wanted[0] = wanted[1] = false;
+	for (size_t i = 0; i < model->service_count; i++) {
+		const struct service *service = model->services[i];
+
+		if (service->pool != pool)
+			continue;
+		for (size_t j = 0; j < service->conf->listen_count; j++)
+			wanted[!addr_is_v4(&service->conf->listens[j].addr)] = true;
+	}
+}
+
+static json_t *note(const struct backend *backend, const bool wanted[2])
+{
+	if (backend->note[0])
+		return json_string(backend->note);
+	if (backend->state != STATE_UP)
+		return NULL;
+	if (wanted[0] && !backend->listens[0])
+		return json_string("no IPv4 listener");
+	if (wanted[1] && !backend->listens[1])
+		return json_string("no IPv6 listener");
+	return NULL;
+}
+
+static json_t *listeners(const struct backend *backend)
+{
+	json_t *list = json_array();
+
+	if (backend->listens[0])
+		json_array_append_new(list, json_string("v4"));
+	if (backend->listens[1])
+		json_array_append_new(list, json_string("v6"));
+	return list;
+}
+
+static json_t *view_backend(const struct backend *backend, const struct lb_load *load,
+			    const bool wanted[2])
+{
+	char text[ADDR_TEXT_BYTES];
+
+	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:i, s:i, s:s?, s:o, s:o*}", "address",
+			 addr_format_endpoint(&backend->endpoint, text), "state",
+			 state_name(backend->state), "weight", backend->weight, "active",
+			 (json_int_t)load->active, "total", (json_int_t)load->total, "queue",
+			 backend->queue, "max_connections", backend->max_connections, "worker",
+			 backend->worker ? backend->name : NULL, "listeners", listeners(backend),
+			 "note", note(backend, wanted));
+}
+
+json_t *view_pools(struct lbd *lbd)
+{
+	struct model *model = &lbd->model;
+	struct lb_load *loads = calloc(LB_MAX_BACKENDS, sizeof(*loads));
+	json_t *list = json_array();
+
+	if (!loads)
+		return list;
+	/* What listens now, and how long the accept queues are. */
+	listeners_scan(model);
+	datapath_read_loads(model->dp, loads);
+	for (size_t i = 0; i < model->pool_count; i++) {
+		const struct pool *pool = model->pools[i];
+		json_t *backends = json_array();
+		bool wanted[2];
+
+		families(model, pool, wanted);
+		for (size_t j = 0; j < pool->count; j++)
+			json_array_append_new(backends,
+					      view_backend(pool->backends[j],
+							   &loads[pool->backends[j]->id], wanted));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "pool", pool->name,
+						      "scheduler",
+						      conf_scheduler_name(pool->conf->scheduler),
+						      "backends", backends));
+	}
+	free(loads);
+	return list;
+}
+
+struct worker_list {
+	json_t *list;
+	uint64_t now_us;
+};
+
+static void add_worker(void *arg, struct backend *backend)
+{
+	struct worker_list *workers = arg;
+	pid_t pid;
+	json_t *one;
+
+	if (!backend->worker)
+		return;
+	pid = worker_pid(backend->worker);
+	one = json_pack("{s:s, s:s, s:s, s:i, s:i, s:s*}", "name", backend->name, "pool",
+			backend->pool->name, "state", state_name(backend->state), "restarts",
+			backend->restarts, "failures", backend->failures, "note",
+			backend->note[0] ? backend->note : NULL);
+	if (pid) {
+		json_object_set_new(one, "pid", json_integer(pid));
+		json_object_set_new(one, "uptime_s",
+				    json_integer((json_int_t)(workers->now_us -
+							      worker_started_us(backend->worker)) /
+						 1000000));
+		json_object_set_new(one, "memory",
+				    json_integer((json_int_t)worker_memory(backend->worker)));
+	}
+	if (backend->state == STATE_BACKOFF && backend->retry_us > workers->now_us)
+		json_object_set_new(
+			one, "retry_ms",
+			json_integer((json_int_t)(backend->retry_us - workers->now_us) / 1000));
+	json_array_append_new(workers->list, one);
+}
+
+json_t *view_workers(struct lbd *lbd, const char *target)
+{
+	struct worker_list workers = {.list = json_array(), .now_us = clock_us()};
+	struct error ignored;
+
+	if (target)
+		pool_each_target(&lbd->model, target, add_worker, &workers, &ignored);
+	else
+		pool_each_backend(&lbd->model, add_worker, &workers);
+	return workers.list;
+}
+
+static json_t *listens(const struct conf_service *conf)
+{
+	json_t *list = json_array();
+	char text[ADDR_TEXT_BYTES];
+
+	for (size_t i = 0; i < conf->listen_count; i++)
+		json_array_append_new(list,
+				      json_string(addr_format_endpoint(&conf->listens[i], text)));
+	return list;
+}
+
+json_t *view_services(struct lbd *lbd)
+{
+	struct model *model = &lbd->model;
+	struct lb_service_count *counts = calloc(LB_MAX_SERVICES, sizeof(*counts));
+	json_t *list = json_array();
+
+	if (!counts)
+		return list;
+	datapath_read_service_counts(model->dp, counts);
+	for (size_t i = 0; i < model->service_count; i++) {
+		const struct service *service = model->services[i];
+		const struct lb_service_count *count = &counts[service->id];
+
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I}", "service",
+					service->name, "pool", service->pool->name, "listens",
+					listens(service->conf), "connections",
+					(json_int_t)count->connections, "refused",
+					(json_int_t)count->refused, "dropped",
+					(json_int_t)count->dropped, "denied",
+					(json_int_t)count->denied));
+	}
+	free(counts);
+	return list;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "view.h"
+
+struct tiers {
+	json_t *list;
+	unsigned native, generic;
+};
+
+static void add_interface(void *arg, const struct interfaces_status *status)
+{
+	struct tiers *tiers = arg;
+
+	tiers->native += !strcmp(status->tier, "native");
+	tiers->generic += !strcmp(status->tier, "generic");
+	json_array_append_new(tiers->list, json_pack("{s:s, s:s, s:s?}", "interface",
+						     status->interface, "tier", status->tier,
+						     "note", status->note));
+}
+
+/* The slowest way that traffic of any attached interface goes. */
+static const char *tier(const struct tiers *tiers)
+{
+	if (tiers->generic)
+		return "generic";
+	return tiers->native ? "native" : "none";
+}
+
+static json_t *counters(struct datapath *dp)
+{
+	static const char *const names[LB_REASON_COUNT] = {
+#define REASON_NAME(name, text, meaning) [LB_##name] = text,
+		LB_REASONS(REASON_NAME)
+#undef REASON_NAME
+	};
+	uint64_t reasons[LB_REASON_COUNT] = {0};
+	json_t *object = json_object();
+
+	datapath_read_reasons(dp, reasons);
+	for (int i = 0; i < LB_REASON_COUNT; i++)
+		json_object_set_new(object, names[i], json_integer((json_int_t)reasons[i]));
+	return object;
+}
+
+static void count_worker(void *arg, struct backend *backend)
+{
+	*(int *)arg += backend->worker != NULL;
+}
+
+json_t *view_status(struct lbd *lbd)
+{
+	struct model *model = &lbd->model;
+	struct tiers tiers = {.list = json_array()};
+	int backends = 0, workers = 0;
+
+	interfaces_each(lbd->interfaces, add_interface, &tiers);
+	for (size_t i = 0; i < model->pool_count; i++)
+		backends += (int)model->pools[i]->count;
+	pool_each_backend(model, count_worker, &workers);
+	return json_pack("{s:s, s:s, s:i, s:I, s:s, s:o, s:b, s:i, s:i, s:i, s:i, s:o}", "version",
+			 LB_VERSION, "instance", lbd->instance, "pid", (int)getpid(), "uptime_s",
+			 (json_int_t)((clock_us() - lbd->started_us) / 1000000), "tier",
+			 tier(&tiers), "interfaces", tiers.list, "tracks", datapath_tracks(lbd->dp),
+			 "services", (int)model->service_count, "pools", (int)model->pool_count,
+			 "backends", backends, "workers", workers, "counters", counters(lbd->dp));
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wait.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lb/ctl.h"
+
+struct wait {
+	struct wait *next;
+	struct control_request *request;
+	enum wait_for what;
+	size_t count, left;
+	char failures[ERROR_TEXT_BYTES];
+	struct backend *backends[]; /* NULL once it is there */
+};
+
+enum verdict { NOT_YET, THERE, FAILED };
+
+static enum verdict look(enum wait_for what, const struct backend *backend)
+{
+	switch (what) {
+	case WAIT_STARTED:
+		if (backend->state == STATE_UP)
+			return THERE;
+		/* On its way through a restart the goal is not to run yet. */
+		if (backend->goal != GOAL_RUN)
+			return NOT_YET;
+		return state_has_process(backend->state) ? NOT_YET : FAILED;
+	case WAIT_STOPPED:
+		return state_has_process(backend->state) ? NOT_YET : THERE;
+	case WAIT_DRAINED:
+		return backend->state == STATE_DRAINING ? NOT_YET : THERE;
+	}
+	return THERE;
+}
+
+static void add_failure(struct wait *wait, const struct backend *backend)
+{
+	size_t used = strlen(wait->failures);
+
+	snprintf(wait->failures + used, sizeof(wait->failures) - used, "%s%s: %s: %s",
+		 used ? "; " : "", backend->name, state_name(backend->state), backend->note);
+}
+
+/* True when the wait is over. */
+static bool check(struct wait *wait, struct backend *only)
+{
+	for (size_t i = 0; i < wait->count; i++) {
+		struct backend *backend = wait->backends[i];
+		enum verdict verdict;
+
+		if (!backend || (only && backend != only))
+			continue;
+		verdict = look(wait->what, backend);
+		if (verdict == NOT_YET)
+			continue;
+		if (verdict == FAILED)
+			add_failure(wait, backend);
+		wait->backends[i] = NULL;
+		wait->left--;
+	}
+	return !wait->left;
+}
+
+static void answer(struct wait *wait)
+{
+	static const char *const done[] = {
+		[WAIT_STARTED] = "up",
+		[WAIT_STOPPED] = "stopped",
+		[WAIT_DRAINED] = "drained",
+	};
+
+	if (wait->failures[0])
+		control_refuse(wait->request, LB_CTL_REFUSED, wait->failures);
+	else
+		control_message(wait->request, "%zu %s", wait->count, done[wait->what]);
+	free(wait);
+}
+
+int wait_add(struct waits *waits, struct control_request *request, enum wait_for what,
+	     struct backend **backends, size_t count)
+{
+	struct wait *wait = calloc(1, sizeof(*wait) + count * sizeof(struct backend *));
+
+	if (!wait)
+		return -ENOMEM;
+	wait->request = request;
+	wait->what = what;
+	wait->count = wait->left = count;
+	memcpy(wait->backends, backends, count * sizeof(struct backend *));
+	if (check(wait, NULL)) {
+		answer(wait);
+		return 0;
+	}
+	wait->next = waits->first;
+	waits->first = wait;
+	return 0;
+}
+
+/* Unlinks those whose predicate holds; answers them unless their client has left. */
+static void sweep(struct waits *waits, struct backend *backend)
+{
+	struct wait **link = &waits->first;
+
+	while (*link) {
+		struct wait *wait = *link;
+
+		if (!check(wait, backend)) {
+			link = &wait->next;
+			continue;
+		}
+		*link = wait->next;
+		answer(wait);
+	}
+}
+
+void wait_changed(struct waits *waits, struct backend *backend)
+{
+	sweep(waits, backend);
+}
+
+void wait_gone(struct waits *waits, struct control_request *request)
+{
+	struct wait **link = &waits->first;
+
+	while (*link) {
+		struct wait *wait = *link;
+
+		if (wait->request != request) {
+			link = &wait->next;
+			continue;
+		}
+		*link = wait->next;
+		free(wait);
+	}
+}
+
+void wait_forget(struct waits *waits, struct backend *backend)
+{
+	struct wait **link = &waits->first;
+
+	while (*link) {
+		struct wait *wait = *link;
+
+		for (size_t i = 0; i < wait->count; i++)
+			if (wait->backends[i] == backend) {
+				wait->backends[i] = NULL;
+				wait->left--;
+			}
+		if (wait->left) {
+			link = &wait->next;
+			continue;
+		}
+		*link = wait->next;
+		answer(wait);
+	}
+}

@@ -34,6 +34,12 @@ int lbd_follow(struct lbd *lbd, struct conf *conf, struct error *error);
 /* Reads the configuration file anew.  changes, if not NULL, gets a line for each difference. */
 int lbd_reload(struct lbd *lbd, FILE *changes, struct error *error);
 
+/* Prints what a reload would change, and changes nothing. */
+int lbd_reread(struct lbd *lbd, FILE *changes, struct error *error);
+
+/* Writes the configuration in force over the file. */
+int lbd_save(struct lbd *lbd, struct error *error);
+
 /* Begins the orderly end: no new connections, workers stopped by priority, then the loop exits. */
 void lbd_stop(struct lbd *lbd);
 

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Control verbs: a table of names, rights and handlers.  Handlers are in verbs_*.c by their noun. */
+#ifndef LB_VERBS_H
+#define LB_VERBS_H
+
+#include "lbd.h"
+
+/* One request being handled. */
+struct call {
+	struct lbd *lbd;
+	struct control_request *request;
+	json_t *message;
+	struct error error; /* of a handler that returns a negative errno */
+	int exit_code;      /* with such an error; LB_CTL_REFUSED unless set */
+};
+
+/* Returns 0 when it has replied or will, else -errno with call->error set. */
+typedef int verb_handler(struct call *call);
+
+const struct control_handler *verbs_handler(void); /* arg: struct lbd */
+
+/* A member of the request, or fallback where there is none. */
+const char *verbs_word(const struct call *call, const char *member, const char *fallback);
+bool verbs_flag(const struct call *call, const char *member);
+
+/* An address or pool member that must be there: -EINVAL with a line. */
+int verbs_backend(struct call *call, struct backend **backend);
+int verbs_pool(struct call *call, struct pool **pool);
+
+verb_handler verb_attach, verb_detach;
+verb_handler verb_service, verb_service_add, verb_service_remove;
+verb_handler verb_pool, verb_pool_add, verb_pool_remove, verb_pool_drain, verb_pool_undrain;
+verb_handler verb_worker, verb_worker_start, verb_worker_stop, verb_worker_restart;
+verb_handler verb_roll, verb_signal, verb_tail, verb_clear, verb_pid;
+verb_handler verb_status, verb_version, verb_reload, verb_reread, verb_save, verb_reexec,
+	verb_shutdown;
+
+#endif

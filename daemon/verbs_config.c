@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Verbs that change the configuration in force: each is an edit of its tree, then reconciled. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend.h"
+#include "edit.h"
+#include "sockets.h"
+#include "verbs.h"
+#include "view.h"
+
+typedef int edit_function(struct block *root, struct call *call);
+
+/* Edits a clone, checks it as a file would be, and follows it: all of it or nothing. */
+static int change(struct call *call, edit_function *edit)
+{
+	struct block *root = block_clone(call->lbd->model.conf->root);
+	struct conf *conf = NULL;
+	int err;
+
+	if (!root)
+		return error_set(&call->error, -ENOMEM, "out of memory");
+	err = edit(root, call);
+	if (!err)
+		err = conf_build(root, &conf, &call->error);
+	if (err) {
+		block_free(root);
+		return err;
+	}
+	err = lbd_follow(call->lbd, conf, &call->error);
+	if (err)
+		conf_free(conf);
+	return err;
+}
+
+static int change_and_say(struct call *call, edit_function *edit, const char *done)
+{
+	int err = change(call, edit);
+
+	if (!err)
+		control_message(call->request, "%s", done);
+	return err;
+}
+
+static int do_attach(struct block *root, struct call *call)
+{
+	return edit_attach(root, verbs_word(call, "interface", ""), verbs_word(call, "mode", NULL),
+			   &call->error);
+}
+
+static void find_tier(void *arg, const struct interfaces_status *status)
+{
+	const struct interfaces_status *wanted = arg;
+
+	if (!strcmp(status->interface, wanted->interface))
+		*(struct interfaces_status *)arg = *status;
+}
+
+/* The interface first: a configuration that names one that cannot be attached is not taken on. */
+int verb_attach(struct call *call)
+{
+	const char *mode = verbs_word(call, "mode", "");
+	struct conf_attach want = {
+		.interface = (char *)verbs_word(call, "interface", ""),
+		.mode = !strcmp(mode, "native")    ? ATTACH_NATIVE :
+			!strcmp(mode, "generic") ? ATTACH_GENERIC :
+						   ATTACH_AUTO,
+	};
+	struct interfaces_status status = {.interface = want.interface, .tier = "none"};
+	int err = interfaces_attach(call->lbd->interfaces, &want, &call->error);
+
+	if (!err)
+		err = change(call, do_attach);
+	if (err)
+		return err;
+	interfaces_each(call->lbd->interfaces, find_tier, &status);
+	control_message(call->request, "%s: attached, %s XDP%s%s", want.interface, status.tier,
+			status.note ? ": " : "", status.note ? status.note : "");
+	return 0;
+}
+
+static int do_detach(struct block *root, struct call *call)
+{
+	return edit_detach(root, verbs_word(call, "interface", ""), &call->error);
+}
+
+int verb_detach(struct call *call)
+{
+	return change_and_say(call, do_detach, "detached");
+}
+
+int verb_service(struct call *call)
+{
+	control_reply(call->request, view_services(call->lbd));
+	return 0;
+}
+
+static int do_service_add(struct block *root, struct call *call)
+{
+	return edit_service_add(root, verbs_word(call, "name", ""), verbs_word(call, "address", ""),
+				verbs_word(call, "pool", NULL), &call->error);
+}
+
+int verb_service_add(struct call *call)
+{
+	return change_and_say(call, do_service_add, "added");
+}
+
+static int do_service_remove(struct block *root, struct call *call)
+{
+	return edit_service_remove(root, verbs_word(call, "name", ""), &call->error);
+}
+
+int verb_service_remove(struct call *call)
+{
+	return change_and_say(call, do_service_remove, "removed");
+}
+
+int verb_pool(struct call *call)
+{
+	control_reply(call->request, view_pools(call->lbd));
+	return 0;
+}
+
+static int do_pool_add(struct block *root, struct call *call)
+{
+	return edit_backend_add(root, verbs_word(call, "pool", "default"),
+				verbs_word(call, "address", ""), verbs_word(call, "weight", NULL),
+				verbs_word(call, "max_connections", NULL), &call->error);
+}
+
+int verb_pool_add(struct call *call)
+{
+	struct backend *backend;
+	int err = change(call, do_pool_add);
+
+	if (err)
+		return err;
+	if (verbs_backend(call, &backend))
+		control_message(call->request, "added");
+	else
+		control_message(call->request, "added: %s%s%s", state_name(backend->state),
+				backend->note[0] ? ", " : "", backend->note);
+	return 0;
+}
+
+static int do_pool_remove(struct block *root, struct call *call)
+{
+	const char *address = verbs_word(call, "address", NULL);
+	const char *pool = verbs_word(call, "pool", NULL);
+	struct backend *backend;
+	int err;
+
+	if (!address)
+		return edit_pool_remove(root, pool ? pool : "", &call->error);
+	err = verbs_backend(call, &backend);
+	if (err)
+		return err;
+	return edit_backend_remove(root, backend->pool->name, address, &call->error);
+}
+
+int verb_pool_remove(struct call *call)
+{
+	return change_and_say(call, do_pool_remove, "removed");
+}
+
+/* "30s", "500ms", "2m", as in the configuration. */
+static int drain_timeout(struct call *call, const struct backend *backend, uint64_t *timeout_us)
+{
+	const char *text = verbs_word(call, "timeout", NULL);
+	uint32_t ms = backend->pool->conf->drain_timeout_ms;
+
+	if (text && conf_parse_duration(text, &ms))
+		return error_set(&call->error, -EINVAL,
+				 "timeout \"%s\": not a duration such as 500ms, 30s or 5m", text);
+	*timeout_us = ms * 1000ULL;
+	return 0;
+}
+
+static int do_drain_word(struct block *root, struct call *call)
+{
+	struct backend *backend;
+	int err = verbs_backend(call, &backend);
+
+	if (err)
+		return err;
+	return edit_backend_drain(root, backend->pool->name, verbs_word(call, "address", ""),
+				  !strcmp(verbs_word(call, "verb", ""), "pool drain"));
+}
+
+static uint32_t open_connections(const struct backend *backend)
+{
+	struct lb_load load = {0};
+
+	datapath_read_load(backend->model->dp, backend->id, &load);
+	return load.active;
+}
+
+int verb_pool_drain(struct call *call)
+{
+	struct backend *backend;
+	uint64_t timeout_us;
+	int err = verbs_backend(call, &backend);
+
+	if (!err)
+		err = drain_timeout(call, backend, &timeout_us);
+	if (err)
+		return err;
+	if (backend_drain(backend, timeout_us, GOAL_DRAIN) && backend->state != STATE_DRAINED)
+		return error_set(&call->error, -EINVAL, "%s: %s: there is nothing to drain",
+				 backend->name, state_name(backend->state));
+	backend->drain_asked = true;
+	err = change(call, do_drain_word);
+	if (err)
+		return err;
+	if (verbs_flag(call, "wait"))
+		return wait_add(&call->lbd->waits, call->request, WAIT_DRAINED, &backend, 1);
+	control_message(call->request, "%s: %u connections open", state_name(backend->state),
+			open_connections(backend));
+	return 0;
+}
+
+int verb_pool_undrain(struct call *call)
+{
+	struct backend *backend;
+	int err = verbs_backend(call, &backend);
+
+	if (err)
+		return err;
+	if (backend_undrain(backend))
+		return error_set(&call->error, -EALREADY, "%s: is %s, not drained", backend->name,
+				 state_name(backend->state));
+	backend->drain_asked = false;
+	err = change(call, do_drain_word);
+	if (!err)
+		control_message(call->request, "%s", state_name(backend->state));
+	return err;
+}
+
+/* The lines that were written, as an array. */
+static json_t *lines(const char *text)
+{
+	json_t *list = json_array();
+
+	while (*text) {
+		size_t length = strcspn(text, "\n");
+
+		json_array_append_new(list, json_stringn(text, length));
+		text += length + (text[length] == '\n');
+	}
+	return list;
+}
+
+static int with_changes(struct call *call, int (*act)(struct lbd *, FILE *, struct error *))
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	int err;
+
+	if (!out)
+		return error_set(&call->error, -ENOMEM, "out of memory");
+	err = act(call->lbd, out, &call->error);
+	fclose(out);
+	if (!err)
+		control_reply(call->request, json_pack("{s:o}", "changes", lines(text)));
+	free(text);
+	return err;
+}
+
+int verb_reload(struct call *call)
+{
+	return with_changes(call, lbd_reload);
+}
+
+int verb_reread(struct call *call)
+{
+	return with_changes(call, lbd_reread);
+}
+
+int verb_save(struct call *call)
+{
+	int err = lbd_save(call->lbd, &call->error);
+
+	if (!err)
+		control_message(call->request, "saved to %s", call->lbd->conf_path);
+	return err;
+}

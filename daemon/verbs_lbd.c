@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Verbs about lbd itself. */
+#include "verbs.h"
+#include "view.h"
+
+int verb_status(struct call *call)
+{
+	control_reply(call->request, view_status(call->lbd));
+	return 0;
+}
+
+int verb_version(struct call *call)
+{
+	control_reply(call->request, json_pack("{s:s}", "version", LB_VERSION));
+	return 0;
+}
+
+/* Answered before it happens: afterwards nobody would be there to do so. */
+int verb_shutdown(struct call *call)
+{
+	control_message(call->request, "stopping");
+	lbd_stop(call->lbd);
+	return 0;
+}
+
+int verb_reexec(struct call *call)
+{
+	control_message(call->request, "executing anew");
+	call->lbd->reexec = true;
+	sd_event_exit(call->lbd->event, 0);
+	return 0;
+}

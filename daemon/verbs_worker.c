@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Verbs about supervised processes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backend_process.h"
+#include "roll.h"
+#include "verbs.h"
+#include "view.h"
+
+enum { TAIL_LINES = 20 };
+
+struct targets {
+	struct backend *list[LB_MAX_BACKENDS];
+	size_t count;
+};
+
+static void collect(void *arg, struct backend *backend)
+{
+	struct targets *targets = arg;
+
+	targets->list[targets->count++] = backend;
+}
+
+/* The workers that the request's name means; to be freed.  NULL with a line. */
+static struct targets *targets_of(struct call *call)
+{
+	struct targets *targets = calloc(1, sizeof(*targets));
+
+	if (!targets) {
+		error_set(&call->error, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	if (pool_each_target(&call->lbd->model, verbs_word(call, "name", ""), collect, targets,
+			     &call->error) < 0) {
+		free(targets);
+		return NULL;
+	}
+	return targets;
+}
+
+int verb_worker(struct call *call)
+{
+	const char *name = verbs_word(call, "name", NULL);
+	struct targets *targets;
+
+	if (name) {
+		targets = targets_of(call);
+		if (!targets)
+			return -ENOENT;
+		free(targets);
+	}
+	control_reply(call->request, view_workers(call->lbd, name));
+	return 0;
+}
+
+static void start(struct backend *backend)
+{
+	backend_process_start_by_hand(backend);
+}
+
+static void stop(struct backend *backend)
+{
+	uint64_t timeout_us = backend->pool->conf->drain_timeout_ms * 1000ULL;
+
+	backend_drain(backend, timeout_us, GOAL_STOP);
+}
+
+static void restart(struct backend *backend)
+{
+	uint64_t timeout_us = backend->pool->conf->drain_timeout_ms * 1000ULL;
+
+	if (state_has_process(backend->state))
+		backend_drain(backend, timeout_us, GOAL_RESTART);
+	else
+		backend_process_start_by_hand(backend);
+}
+
+static int each_then_wait(struct call *call, void (*act)(struct backend *), enum wait_for what)
+{
+	struct targets *targets = targets_of(call);
+	int err;
+
+	if (!targets)
+		return -ENOENT;
+	for (size_t i = 0; i < targets->count; i++)
+		act(targets->list[i]);
+	err = wait_add(&call->lbd->waits, call->request, what, targets->list, targets->count);
+	if (err)
+		error_set(&call->error, err, "out of memory");
+	free(targets);
+	return err;
+}
+
+int verb_worker_start(struct call *call)
+{
+	return each_then_wait(call, start, WAIT_STARTED);
+}
+
+int verb_worker_stop(struct call *call)
+{
+	return each_then_wait(call, stop, WAIT_STOPPED);
+}
+
+int verb_worker_restart(struct call *call)
+{
+	return each_then_wait(call, restart, WAIT_STARTED);
+}
+
+static void roll_progress(void *arg, const char *text)
+{
+	control_progress(arg, "%s", text);
+}
+
+static void roll_done(void *arg, const char *error)
+{
+	if (error)
+		control_refuse(arg, 1, error);
+	else
+		control_message(arg, "rolled");
+}
+
+int verb_roll(struct call *call)
+{
+	struct roll_watcher watcher = {roll_progress, roll_done, call->request};
+	bool waits = verbs_flag(call, "wait");
+	struct pool *pool;
+	int err = verbs_pool(call, &pool);
+
+	if (err)
+		return err;
+	err = roll_start(pool, waits ? &watcher : NULL);
+	if (err == -EALREADY)
+		return error_set(&call->error, err, "pool %s: is being rolled already", pool->name);
+	if (err == -ENOENT)
+		return error_set(&call->error, err,
+				 "pool %s: has no workers of lbd's to roll; its backends are "
+				 "started by hand",
+				 pool->name);
+	if (err)
+		return error_set(&call->error, err, "%s", strerror(-err));
+	if (!waits)
+		control_message(call->request, "rolling (`lbctl worker` shows how far it is)");
+	return 0;
+}
+
+/* "TERM", "SIGTERM" or a number. */
+static int signal_number(const char *name)
+{
+	char *end;
+	long number = strtol(name, &end, 10);
+
+	if (*name && !*end)
+		return number > 0 && number < NSIG ? (int)number : -EINVAL;
+	if (!strncmp(name, "SIG", 3))
+		name += 3;
+	for (int i = 1; i < NSIG; i++) {
+		const char *known = sigabbrev_np(i);
+
+		if (known && !strcmp(known, name))
+			return i;
+	}
+	return -EINVAL;
+}
+
+int verb_signal(struct call *call)
+{
+	const char *name = verbs_word(call, "signal", "");
+	int number = signal_number(name);
+	struct targets *targets;
+	size_t sent = 0;
+
+	if (number < 0)
+		return error_set(&call->error, number,
+				 "\"%s\": not a signal such as TERM, HUP or USR1", name);
+	targets = targets_of(call);
+	if (!targets)
+		return -ENOENT;
+	for (size_t i = 0; i < targets->count; i++)
+		sent += !worker_signal(targets->list[i]->worker, number);
+	free(targets);
+	if (!sent)
+		return error_set(&call->error, -ESRCH, "%s: not running",
+				 verbs_word(call, "name", ""));
+	control_message(call->request, "%zu signalled", sent);
+	return 0;
+}
+
+/* A single worker by its name. */
+static struct backend *only_target(struct call *call)
+{
+	struct targets *targets = targets_of(call);
+	struct backend *backend = NULL;
+
+	if (targets && targets->count == 1)
+		backend = targets->list[0];
+	else if (targets)
+		error_set(&call->error, -EINVAL, "%s: name one worker, as POOL:PORT",
+			  verbs_word(call, "name", ""));
+	free(targets);
+	return backend;
+}
+
+int verb_tail(struct call *call)
+{
+	struct backend *backend = only_target(call);
+	const char *path;
+	char *text;
+
+	if (!backend)
+		return -EINVAL;
+	path = worker_log_path(backend->worker);
+	if (!path)
+		return error_set(&call->error, -ENOENT, "%s: its output goes to no file",
+				 backend->name);
+	text = worker_last_output(backend->worker, TAIL_LINES);
+	control_reply(call->request,
+		      json_pack("{s:s, s:s}", "path", path, "text", text ? text : ""));
+	free(text);
+	return 0;
+}
+
+int verb_clear(struct call *call)
+{
+	struct targets *targets = targets_of(call);
+	int err = 0;
+
+	if (!targets)
+		return -ENOENT;
+	for (size_t i = 0; i < targets->count && !err; i++) {
+		const char *path = worker_log_path(targets->list[i]->worker);
+
+		if (path && truncate(path, 0) && errno != ENOENT)
+			err = error_set(&call->error, -errno, "%s: %s", path, strerror(errno));
+	}
+	if (!err)
+		control_message(call->request, "%zu cleared", targets->count);
+	free(targets);
+	return err;
+}
+
+int verb_pid(struct call *call)
+{
+	struct backend *backend;
+	json_int_t pid = getpid();
+
+	if (verbs_word(call, "name", NULL)) {
+		backend = only_target(call);
+		if (!backend)
+			return -EINVAL;
+		pid = worker_pid(backend->worker);
+		if (!pid)
+			return error_set(&call->error, -ESRCH, "%s: not running", backend->name);
+	}
+	control_reply(call->request, json_integer(pid));
+	return 0;
+}

@@ -18,6 +18,7 @@ struct lbd {
 	char run_dir[96];
 	char **argv; /* for reexec */
 	uint64_t started_us;
+	uint64_t origin; /* of the configuration: see running.h */
 	struct datapath *dp;
 	struct interfaces *interfaces;
 	struct control *control;
@@ -31,6 +32,9 @@ struct lbd {
 /* Makes the world follow conf and remembers it as running; takes conf over on success. */
 int lbd_follow(struct lbd *lbd, struct conf *conf, struct error *error);
 
+/* Reads a configuration; a missing file is an empty one. */
+int lbd_read_conf(const char *path, struct conf **conf, struct error *error);
+
 /* Reads the configuration file anew.  changes, if not NULL, gets a line for each difference. */
 int lbd_reload(struct lbd *lbd, FILE *changes, struct error *error);
 
@@ -42,8 +46,6 @@ int lbd_save(struct lbd *lbd, struct error *error);
 
 /* Begins the orderly end: no new connections, workers stopped by priority, then the loop exits. */
 void lbd_stop(struct lbd *lbd);
-
-/* Replaces the program by the one on disk; workers and the kernel side go on.  Returns on failure. */
-int lbd_reexec(struct lbd *lbd, struct error *error);
+void lbd_stop_next(struct lbd *lbd); /* some have ended: goes on with those of the next priority */
 
 #endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An instance's place in the file system, and that only one lbd has it. */
+#ifndef LB_INSTANCE_H
+#define LB_INSTANCE_H
+
+#include <stddef.h>
+
+#include "error.h"
+
+#define LB_LOG_DIR "/var/log/lbd"
+
+/*
+ * Checks the name, makes RUNDIR (run_dir: /run/lbd/INSTANCE) and locks it for the life of the process,
+ * over exec too.  -EINVAL: a name that is no file name; -EPERM: not root; -EBUSY: another lbd has it.
+ */
+int instance_prepare(const char *instance, char *run_dir, size_t size, struct error *error);
+
+/* After an orderly stop: removes what is empty of it. */
+void instance_remove(const char *run_dir, const char *cgroup);
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lbd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "apply.h"
+#include "backend.h"
+#include "backend_process.h"
+#include "clock.h"
+#include "difference.h"
+#include "log.h"
+#include "reconcile.h"
+#include "running.h"
+
+int lbd_follow(struct lbd *lbd, struct conf *conf, struct error *error)
+{
+	int err = reconcile(&lbd->model, conf, error);
+
+	if (err)
+		return err;
+	err = running_write(lbd->run_dir, lbd->origin, conf->root);
+	if (err)
+		log_warning("%s/running.conf: %s; changes by lbctl would not outlive lbd's death",
+			    lbd->run_dir, strerror(-err));
+	return 0;
+}
+
+/* A missing file is an empty configuration, as at the start. */
+int lbd_read_conf(const char *path, struct conf **conf, struct error *error)
+{
+	int err = conf_read(path, conf, error);
+	struct block *root;
+
+	if (err != -ENOENT)
+		return err;
+	err = block_parse(path, "", 0, &root, error);
+	if (err)
+		return err;
+	err = conf_build(root, conf, error);
+	if (err)
+		block_free(root);
+	return err;
+}
+
+int lbd_reload(struct lbd *lbd, FILE *changes, struct error *error)
+{
+	struct conf *conf;
+	int err = lbd_read_conf(lbd->conf_path, &conf, error);
+
+	if (err)
+		return err;
+	if (changes)
+		difference_print(lbd->model.conf, conf, changes);
+	lbd->origin = running_origin(lbd->conf_path);
+	err = lbd_follow(lbd, conf, error);
+	if (err)
+		conf_free(conf);
+	return err;
+}
+
+int lbd_reread(struct lbd *lbd, FILE *changes, struct error *error)
+{
+	struct conf *conf;
+	int err = lbd_read_conf(lbd->conf_path, &conf, error);
+
+	if (err)
+		return err;
+	difference_print(lbd->model.conf, conf, changes);
+	conf_free(conf);
+	return 0;
+}
+
+static int write_conf(const char *path, const struct block *root)
+{
+	FILE *file = fopen(path, "we");
+	int err;
+
+	if (!file)
+		return -errno;
+	block_print(root, file);
+	err = ferror(file) || fflush(file) || fsync(fileno(file)) ? -EIO : 0;
+	if (fclose(file) && !err)
+		err = -errno;
+	return err;
+}
+
+int lbd_save(struct lbd *lbd, struct error *error)
+{
+	char *aside = NULL;
+	int err;
+
+	if (asprintf(&aside, "%s.new", lbd->conf_path) < 0)
+		return error_set(error, -ENOMEM, "out of memory");
+	err = write_conf(aside, lbd->model.conf->root);
+	if (!err && rename(aside, lbd->conf_path))
+		err = -errno;
+	if (err) {
+		error_set(error, err, "%s: cannot be written: %s", aside, strerror(-err));
+		unlink(aside);
+	} else {
+		lbd->origin = running_origin(lbd->conf_path);
+		running_write(lbd->run_dir, lbd->origin, lbd->model.conf->root);
+	}
+	free(aside);
+	return err;
+}
+
+static int priority_of(const struct backend *backend)
+{
+	return backend->pool->conf->worker ? backend->pool->conf->worker->priority : 0;
+}
+
+struct stopping {
+	struct backend *left[LB_MAX_BACKENDS];
+	size_t count;
+	int highest;
+};
+
+static void find_running(void *arg, struct backend *backend)
+{
+	struct stopping *stopping = arg;
+
+	if (!backend->worker)
+		return;
+	if (!state_has_process(backend->state)) {
+		backend->goal = GOAL_STOP; /* not to be started again */
+		return;
+	}
+	if (stopping->count && priority_of(backend) < stopping->highest)
+		return;
+	if (stopping->count && priority_of(backend) > stopping->highest)
+		stopping->count = 0;
+	stopping->highest = priority_of(backend);
+	stopping->left[stopping->count++] = backend;
+}
+
+/* The workers of the highest priority number go first; those of a lower one once they have gone. */
+void lbd_stop_next(struct lbd *lbd)
+{
+	struct stopping *stopping = calloc(1, sizeof(*stopping));
+
+	if (stopping)
+		pool_each_backend(&lbd->model, find_running, stopping);
+	if (!stopping || !stopping->count)
+		sd_event_exit(lbd->event, 0);
+	for (size_t i = 0; stopping && i < stopping->count; i++)
+		if (stopping->left[i]->state != STATE_STOPPING)
+			backend_process_stop(stopping->left[i], GOAL_STOP);
+	free(stopping);
+}
+
+static void disable(void *arg, struct backend *backend)
+{
+	(void)arg;
+	clock_disarm(backend->timer);
+	apply_backend(backend);
+}
+
+void lbd_stop(struct lbd *lbd)
+{
+	if (lbd->model.stopping)
+		return;
+	log_info("stopping");
+	lbd->model.stopping = true;
+	pool_each_backend(&lbd->model, disable, NULL);
+	apply_now(&lbd->model);
+	lbd_stop_next(lbd);
+}

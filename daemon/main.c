@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options, start and stop of lbd. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "background.h"
+#include "cgroup.h"
+#include "clock.h"
+#include "instance.h"
+#include "lb/ctl.h"
+#include "lbd.h"
+#include "leave.h"
+#include "listeners.h"
+#include "log.h"
+#include "reconcile.h"
+#include "roll.h"
+#include "running.h"
+#include "verbs.h"
+
+struct options {
+	const char *instance, *conf_path;
+	bool check, foreground;
+};
+
+static const char usage[] =
+	"Usage: lbd [-n INSTANCE] [-c FILE] [-f] [-t]\n"
+	"  -n, --instance NAME  control socket and state in " LB_CTL_RUN_DIR "/NAME (default)\n"
+	"  -c, --config FILE    configuration (" LB_SYSCONFDIR "/lbd/lbd.conf)\n"
+	"  -f, --foreground     stay in the foreground, log to standard error\n"
+	"  -t, --test           check the configuration and exit\n"
+	"  -v, --verbose        log more\n"
+	"      --version        print the version\n"
+	"See lbd(8), lbd.conf(5); lbctl(8) talks to it.\n";
+
+/* 0 to go on, else the process's exit code plus one. */
+static int parse_options(int argc, char **argv, struct options *options)
+{
+	static const struct option longs[] = {
+		{"instance", required_argument, NULL, 'n'},
+		{"config", required_argument, NULL, 'c'},
+		{"foreground", no_argument, NULL, 'f'},
+		{"test", no_argument, NULL, 't'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	int option;
+
+	*options = (struct options){LB_CTL_INSTANCE, LB_SYSCONFDIR "/lbd/lbd.conf", false, false};
+	while ((option = getopt_long(argc, argv, "n:c:ftvhV", longs, NULL)) != -1)
+		switch (option) {
+		case 'n':
+			options->instance = optarg;
+			break;
+		case 'c':
+			options->conf_path = optarg;
+			break;
+		case 'f':
+			options->foreground = true;
+			break;
+		case 't':
+			options->check = true;
+			break;
+		case 'v':
+			log_set_level(LOG_LEVEL_DEBUG);
+			break;
+		case 'V':
+			puts("lbd " LB_VERSION);
+			return 1;
+		case 'h':
+			fputs(usage, stdout);
+			return 1;
+		default:
+			fputs(usage, stderr);
+			return 3;
+		}
+	if (optind < argc) {
+		fprintf(stderr, "lbd: %s: not an option; lbd takes no other words\n", argv[optind]);
+		return 3;
+	}
+	return 0;
+}
+
+static int check_conf(const char *path)
+{
+	struct error error;
+	struct conf *conf;
+
+	if (conf_read(path, &conf, &error)) {
+		fprintf(stderr, "lbd: %s\n", error.text);
+		return 1;
+	}
+	printf("%s: good: %zu services, %zu pools\n", path, conf->service_count, conf->pool_count);
+	conf_free(conf);
+	return 0;
+}
+
+static void state_changed(void *arg, struct backend *backend, enum state from)
+{
+	struct lbd *lbd = arg;
+
+	wait_changed(&lbd->waits, backend);
+	roll_changed(backend, from);
+	leave_changed(backend);
+	if (lbd->model.stopping && !state_has_process(backend->state))
+		lbd_stop_next(lbd);
+}
+
+static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+{
+	(void)source, (void)info;
+	lbd_stop(arg);
+	return 0;
+}
+
+static int on_reload_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+{
+	struct error error;
+
+	(void)source, (void)info;
+	if (lbd_reload(arg, NULL, &error))
+		log_error("not reloaded: %s", error.text);
+	else
+		log_info("reloaded");
+	return 0;
+}
+
+static int on_reopen_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+{
+	struct error error;
+
+	(void)source, (void)info, (void)arg;
+	if (log_reopen(&error))
+		log_error("%s", error.text);
+	return 0;
+}
+
+static int watch_signals(struct lbd *lbd)
+{
+	static const struct {
+		int number;
+		sd_event_signal_handler_t handler;
+	} signals[] = {
+		{SIGTERM, on_stop_signal},
+		{SIGINT, on_stop_signal},
+		{SIGHUP, on_reload_signal},
+		{SIGUSR1, on_reopen_signal},
+	};
+	sigset_t blocked;
+
+	sigemptyset(&blocked);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		sigaddset(&blocked, signals[i].number);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
+		int err = sd_event_add_signal(lbd->event, NULL, signals[i].number,
+					      signals[i].handler, lbd);
+
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+/* What was in force before a death, if its file is still the same; else the file. */
+static int first_conf(struct lbd *lbd, struct conf **conf, struct error *error)
+{
+	lbd->origin = running_origin(lbd->conf_path);
+	if (datapath_adopted(lbd->dp) && !running_read(lbd->run_dir, lbd->origin, conf, error)) {
+		log_info("going on with the configuration that was in force");
+		return 0;
+	}
+	return lbd_read_conf(lbd->conf_path, conf, error);
+}
+
+static int open_world(struct lbd *lbd, struct error *error)
+{
+	char *cgroup = NULL;
+	int err = datapath_open(lbd->instance, &lbd->dp, error);
+
+	if (err)
+		return err;
+	if (!datapath_tracks(lbd->dp))
+		log_warning("cgroup v2 is not mounted: listeners are found by looking, not at "
+			    "listen(2), and open connections are not counted");
+	if (cgroup_find(lbd->instance, &cgroup, error))
+		log_warning("%s", error->text);
+	lbd->host.cgroup = cgroup;
+	return interfaces_new(lbd->event, lbd->dp, &lbd->interfaces, error);
+}
+
+static int open_control(struct lbd *lbd, const struct conf *conf, struct error *error)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", lbd->run_dir, LB_CTL_SOCKET);
+	return control_new(lbd->event, path, conf->control_mode, conf->control_user,
+			   conf->control_group, verbs_handler(), lbd, &lbd->control, error);
+}
+
+static void use_settings(struct lbd *lbd, const struct conf *conf, const struct options *options)
+{
+	struct error error;
+
+	lbd->host.log_dir = conf->log_directory ? conf->log_directory : LB_LOG_DIR;
+	if (conf->log_file && !options->foreground &&
+	    log_open(conf->log_file, conf->log_max_bytes, conf->log_max_files, &error))
+		log_error("%s", error.text);
+}
+
+static int start(struct lbd *lbd, const struct options *options, struct error *error)
+{
+	struct conf *conf = NULL;
+	int err = open_world(lbd, error);
+
+	if (!err)
+		err = first_conf(lbd, &conf, error);
+	if (err)
+		return err;
+	use_settings(lbd, conf, options);
+	lbd->model.dp = lbd->dp;
+	lbd->model.interfaces = lbd->interfaces;
+	err = leave_init(&lbd->model);
+	if (!err)
+		err = listeners_watch(&lbd->model, &lbd->events);
+	if (err < 0)
+		error_set(error, err, "event loop: %s", strerror(-err));
+	else
+		err = open_control(lbd, conf, error);
+	if (!err)
+		err = lbd_follow(lbd, conf, error);
+	if (err)
+		conf_free(conf);
+	return err;
+}
+
+/* After an orderly stop nothing is left; before a reexec or after a failed adoption all is. */
+static void finish(struct lbd *lbd, bool keep)
+{
+	control_free(lbd->control);
+	interfaces_free(lbd->interfaces);
+	reconcile_free(&lbd->model);
+	sd_event_source_disable_unref(lbd->events);
+	if (keep) {
+		datapath_close(lbd->dp);
+	} else {
+		datapath_destroy(lbd->dp);
+		running_remove(lbd->run_dir);
+		instance_remove(lbd->run_dir, lbd->host.cgroup);
+	}
+	free((char *)lbd->host.cgroup);
+	sd_event_unref(lbd->event);
+}
+
+static int run(struct lbd *lbd, const struct options *options)
+{
+	struct error error = {0};
+	bool adopted;
+	int err = start(lbd, options, &error);
+
+	adopted = datapath_adopted(lbd->dp);
+	if (err) {
+		log_error("%s", error.text);
+		background_ready(error.text);
+		finish(lbd, adopted);
+		return 1;
+	}
+	log_info("ready");
+	background_ready(NULL);
+	sd_notify(0, "READY=1");
+	sd_event_loop(lbd->event);
+	sd_notify(0, lbd->reexec ? "RELOADING=1" : "STOPPING=1");
+	finish(lbd, lbd->reexec);
+	if (lbd->reexec) {
+		execv("/proc/self/exe", lbd->argv);
+		log_error("cannot execute lbd anew: %s; workers go on without it", strerror(errno));
+		return 1;
+	}
+	log_info("stopped");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct lbd lbd;
+	struct options options;
+	struct error error = {0};
+	int code = parse_options(argc, argv, &options);
+
+	if (code)
+		return code - 1;
+	if (options.check)
+		return check_conf(options.conf_path);
+	if (instance_prepare(options.instance, lbd.run_dir, sizeof(lbd.run_dir), &error) ||
+	    (!options.foreground && background_enter(&error))) {
+		fprintf(stderr, "lbd: %s\n", error.text);
+		return 1;
+	}
+	lbd.instance = options.instance;
+	lbd.conf_path = options.conf_path;
+	lbd.argv = argv;
+	lbd.started_us = clock_us();
+	if (sd_event_default(&lbd.event) < 0 || watch_signals(&lbd) < 0) {
+		fprintf(stderr, "lbd: cannot make an event loop: out of memory or descriptors\n");
+		return 1;
+	}
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	lbd.host = (struct worker_host){.event = lbd.event, .run_dir = lbd.run_dir};
+	lbd.model.event = lbd.event;
+	lbd.model.host = &lbd.host;
+	lbd.model.hooks.changed = state_changed;
+	lbd.model.hooks_arg = &lbd;
+	return run(&lbd, &options);
+}

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -301,9 +299,12 @@ int main(int argc, char **argv)
 		return code - 1;
 	if (options.check)
 		return check_conf(options.conf_path);
-	if (instance_prepare(options.instance, lbd.run_dir, sizeof(lbd.run_dir), &error) ||
-	    (!options.foreground && background_enter(&error))) {
-		fprintf(stderr, "lbd: %s\n", error.text);
+	/* The lock is the process's own: taken after the fork. */
+	if ((!options.foreground && background_enter(&error)) ||
+	    instance_prepare(options.instance, lbd.run_dir, sizeof(lbd.run_dir), &error)) {
+		if (options.foreground)
+			fprintf(stderr, "lbd: %s\n", error.text);
+		background_ready(error.text);
 		return 1;
 	}
 	lbd.instance = options.instance;
@@ -314,7 +315,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "lbd: cannot make an event loop: out of memory or descriptors\n");
 		return 1;
 	}
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	lbd.host = (struct worker_host){.event = lbd.event, .run_dir = lbd.run_dir};
 	lbd.model.event = lbd.event;
 	lbd.model.host = &lbd.host;

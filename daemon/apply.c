@@ -28,12 +28,21 @@ void apply_pool_later(struct pool *pool)
 	sd_event_source_set_enabled(model->deferred, SD_EVENT_ONESHOT);
 }
 
+static uint16_t flags_of(const struct backend *backend, bool enabled)
+{
+	unsigned flags = enabled ? LB_BACKEND_ENABLED : 0;
+
+	if (addr_is_any(&backend->endpoint.addr))
+		flags |= LB_BACKEND_ANY_ADDRESS;
+	return (uint16_t)flags;
+}
+
 static void publish_backend(struct backend *backend, bool enabled)
 {
 	struct lb_backend value = {
 		.generation = backend->generation,
 		.weight = (uint16_t)backend_effective_weight(backend),
-		.flags = enabled ? LB_BACKEND_ENABLED : 0,
+		.flags = flags_of(backend, enabled),
 		.max_connections = backend->max_connections,
 	};
 	int err;

@@ -201,7 +201,7 @@ static uint32_t open_connections(const struct backend *backend)
 int verb_pool_drain(struct call *call)
 {
 	struct backend *backend;
-	uint64_t timeout_us;
+	uint64_t timeout_us = 0;
 	int err = verbs_backend(call, &backend);
 
 	if (!err)

@@ -23,7 +23,8 @@ void apply_pool_later(struct pool *pool)
 	struct model *model = pool->model;
 
 	pool->dirty = true;
-	if (!model->deferred && sd_event_add_defer(model->event, &model->deferred, deferred, model) < 0)
+	if (!model->deferred &&
+	    sd_event_add_defer(model->event, &model->deferred, deferred, model) < 0)
 		return;
 	sd_event_source_set_enabled(model->deferred, SD_EVENT_ONESHOT);
 }
@@ -51,7 +52,8 @@ static void publish_backend(struct backend *backend, bool enabled)
 		return;
 	err = datapath_set_backend(backend->model->dp, backend->id, &value);
 	if (err)
-		log_error("%s: cannot write it to the kernel side: %s", backend->name, strerror(-err));
+		log_error("%s: cannot write it to the kernel side: %s", backend->name,
+			  strerror(-err));
 	else
 		backend->published = value;
 	backend->is_published = !err;
@@ -115,12 +117,11 @@ int apply_backend_added(struct backend *backend)
 	return err;
 }
 
-void apply_backend_removed(struct backend *backend)
+void apply_backend_hidden(struct backend *backend)
 {
 	struct lb_endpoint keys[4];
 	size_t count = aliases(backend, keys);
 
-	publish_backend(backend, false);
 	for (size_t i = 0; i < count; i++) {
 		uint16_t id;
 
@@ -128,6 +129,12 @@ void apply_backend_removed(struct backend *backend)
 		    id == backend->id)
 			datapath_set_backend_id(backend->model->dp, &keys[i], LB_BACKEND_NONE);
 	}
+}
+
+void apply_backend_removed(struct backend *backend)
+{
+	publish_backend(backend, false);
+	apply_backend_hidden(backend);
 	datapath_remove_listener(backend->model->dp, backend->id, false);
 	datapath_remove_listener(backend->model->dp, backend->id, true);
 }

@@ -20,6 +20,7 @@ int apply_now(struct model *model);
 
 /* Makes the kernel side know a new backend's address, or forget an old one's. */
 int apply_backend_added(struct backend *backend);
+void apply_backend_hidden(struct backend *backend); /* address only: another may have it now */
 void apply_backend_removed(struct backend *backend);
 
 /* Takes a pool's value and ring out of the kernel side. */

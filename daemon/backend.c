@@ -225,7 +225,7 @@ void backend_set_listener(struct backend *backend, bool is_v6, bool present)
 	backend_evaluate(backend);
 }
 
-static uint32_t open_connections(const struct backend *backend)
+uint32_t backend_connections(const struct backend *backend)
 {
 	struct lb_load load = {0};
 
@@ -241,7 +241,7 @@ void backend_empty(struct backend *backend)
 		return;
 	if (passed < DRAIN_LEAST_US)
 		arm(backend, DRAIN_LEAST_US - passed);
-	else if (!open_connections(backend))
+	else if (!backend_connections(backend))
 		backend_event(backend, EVENT_EMPTY);
 }
 
@@ -249,7 +249,7 @@ void backend_empty(struct backend *backend)
 static void look_at_drain(struct backend *backend)
 {
 	uint64_t passed = clock_us() - backend->since_us;
-	uint32_t open = open_connections(backend);
+	uint32_t open = backend_connections(backend);
 	uint64_t left = backend->drain_timeout_us - passed;
 
 	if (open && passed < backend->drain_timeout_us) {
@@ -345,9 +345,12 @@ int backend_new(struct model *model, struct pool *pool, const struct conf_backen
 		.max_connections = conf->max_connections,
 		.drain_asked = conf->drain,
 		.goal = conf->drain ? GOAL_DRAIN : GOAL_RUN,
-		.state = conf->supervised ? STATE_STOPPED : conf->drain ? STATE_DRAINED : STATE_DOWN,
+		.state = conf->supervised ? STATE_STOPPED
+			 : conf->drain    ? STATE_DRAINED
+					  : STATE_DOWN,
 		.since_us = clock_us(),
 		.fresh = true,
+		.leave_timeout_us = UINT64_MAX,
 	};
 	set_name(backend, conf);
 	err = pool_take_id(model, &backend->endpoint, &backend->id, &backend->generation);
@@ -375,6 +378,8 @@ void backend_free(struct backend *backend)
 {
 	if (!backend)
 		return;
+	if (backend->model->hooks.forgotten)
+		backend->model->hooks.forgotten(backend->model->hooks_arg, backend);
 	if (backend->model->by_id[backend->id] == backend)
 		backend->model->by_id[backend->id] = NULL;
 	sd_event_source_disable_unref(backend->timer);

@@ -22,7 +22,7 @@ bool backend_event(struct backend *backend, enum state_event event);
 
 /* Facts. */
 void backend_set_listener(struct backend *backend, bool is_v6, bool present);
-void backend_empty(struct backend *backend); /* while draining: its last connection has closed */
+void backend_empty(struct backend *backend);    /* while draining: its last connection has closed */
 void backend_evaluate(struct backend *backend); /* after a fact or a setting has changed */
 void backend_set_health(struct backend *backend, const struct conf_health *conf);
 
@@ -35,6 +35,9 @@ int backend_undrain(struct backend *backend);
  * look at the listener decides, so that it is right even while lbd is not running.
  */
 bool backend_enabled(const struct backend *backend);
+
+/* Open connections, by the kernel side's count. */
+uint32_t backend_connections(const struct backend *backend);
 
 /* Weight in the kernel side's scale, ramped by the pool's slow start. */
 unsigned backend_effective_weight(const struct backend *backend);

@@ -42,8 +42,9 @@ static void failed(struct backend *backend)
 	uint32_t delay_ms = 0;
 
 	if (backend->failures > conf->start_retries) {
-		log_error("%s: given up after %u failures: %s (start it by `lbctl worker start %s`)",
-			  backend->name, backend->failures, backend->note, backend->name);
+		log_error(
+			"%s: given up after %u failures: %s (start it by `lbctl worker start %s`)",
+			backend->name, backend->failures, backend->note, backend->name);
 		backend_event(backend, EVENT_EXIT_FATAL);
 		return;
 	}

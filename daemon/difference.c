@@ -12,8 +12,8 @@ struct difference {
 	unsigned count;
 };
 
-static void __attribute__((format(printf, 2, 3))) line(struct difference *difference,
-						       const char *format, ...)
+static void __attribute__((format(printf, 2, 3)))
+line(struct difference *difference, const char *format, ...)
 {
 	va_list args;
 

@@ -20,8 +20,8 @@ int edit_attach(struct block *root, const char *interface, const char *mode, str
 
 	if (known)
 		block_remove(root, known);
-	return block_append(root, false, WORDS("attach", interface, mode)) ? 0 :
-									      out_of_memory(error);
+	return block_append(root, false, WORDS("attach", interface, mode)) ? 0
+									   : out_of_memory(error);
 }
 
 int edit_detach(struct block *root, const char *interface, struct error *error)

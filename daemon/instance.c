@@ -45,7 +45,8 @@ static int lock(const char *run_dir, struct error *error)
 		return 0;
 	if (fcntl(fd, F_GETLK, &whole) == 0 && whole.l_type != F_UNLCK)
 		error_set(error, -EBUSY,
-			  "%s: another lbd (pid %d) is running: talk to it with lbctl, or name another "
+			  "%s: another lbd (pid %d) is running: talk to it with lbctl, or name "
+			  "another "
 			  "instance with -n",
 			  run_dir, whole.l_pid);
 	else

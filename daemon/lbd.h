@@ -9,6 +9,7 @@
 
 #include "control.h"
 #include "pool.h"
+#include "follow.h"
 #include "wait.h"
 
 struct lbd {
@@ -25,6 +26,7 @@ struct lbd {
 	struct worker_host host;
 	struct model model;
 	struct waits waits;
+	struct follows follows;
 	sd_event_source *events;
 	bool reexec;
 };

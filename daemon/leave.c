@@ -66,6 +66,12 @@ static void free_confs(struct leave *leave)
 	leave->confs = NULL;
 }
 
+static bool is_over(const struct backend *backend)
+{
+	return backend->worker ? !state_has_process(backend->state)
+			       : backend->state != STATE_DRAINING;
+}
+
 /* Deferred: a backend is never freed from within its own callbacks. */
 static int reap(sd_event_source *source, void *arg)
 {
@@ -76,7 +82,7 @@ static int reap(sd_event_source *source, void *arg)
 	while (*link) {
 		struct backend *backend = *link;
 
-		if (state_has_process(backend->state)) {
+		if (!is_over(backend)) {
 			link = &backend->next;
 			continue;
 		}
@@ -110,8 +116,10 @@ void leave_add(struct backend *backend)
 {
 	struct model *model = backend->model;
 	struct pool *ghost = ghost_of(backend->pool);
+	bool open = backend->worker ? state_has_process(backend->state)
+				    : backend_connections(backend) > 0;
 
-	if (!ghost || !backend->worker || !state_has_process(backend->state)) {
+	if (!ghost || !open) {
 		backend->goal = GOAL_LEAVE;
 		apply_backend_removed(backend);
 		backend_free(backend);
@@ -121,7 +129,11 @@ void leave_add(struct backend *backend)
 	backend->pool = ghost;
 	backend->next = model->leaving;
 	model->leaving = backend;
-	backend_drain(backend, ghost->conf->drain_timeout_ms * 1000ULL, GOAL_LEAVE);
+	apply_backend_hidden(backend);
+	backend_drain(backend,
+		      backend->worker ? ghost->conf->drain_timeout_ms * 1000ULL
+				      : backend->leave_timeout_us,
+		      GOAL_LEAVE);
 	reap_later(model);
 }
 
@@ -143,7 +155,7 @@ void leave_add_conf(struct model *model, struct conf *conf)
 
 void leave_changed(struct backend *backend)
 {
-	if (backend->goal == GOAL_LEAVE && !state_has_process(backend->state))
+	if (backend->goal == GOAL_LEAVE && is_over(backend))
 		reap_later(backend->model);
 }
 

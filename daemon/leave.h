@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Backends that have gone from the configuration while their process still runs: drained, stopped, and
- * forgotten once it has ended.  Keeps the configuration alive by which they run.
+ * Backends that have gone from the configuration while their process runs or connections are open:
+ * drained, stopped, and forgotten at the end of both.  Keeps the configuration alive by which they run.
  */
 #ifndef LB_LEAVE_H
 #define LB_LEAVE_H
@@ -10,7 +10,7 @@
 
 int leave_init(struct model *model);
 
-/* Takes over a backend that no pool names any more; one without a process is freed at once. */
+/* Takes over a backend that no pool names any more; one with nothing left to end is freed at once. */
 void leave_add(struct backend *backend);
 
 /* Takes over a configuration that is not in force any more; freed when no backend needs it. */

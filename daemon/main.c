@@ -113,6 +113,13 @@ static void state_changed(void *arg, struct backend *backend, enum state from)
 		lbd_stop_next(lbd);
 }
 
+static void backend_forgotten(void *arg, struct backend *backend)
+{
+	struct lbd *lbd = arg;
+
+	wait_forget(&lbd->waits, backend);
+}
+
 static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
 {
 	(void)source, (void)info;
@@ -318,7 +325,7 @@ int main(int argc, char **argv)
 	lbd.host = (struct worker_host){.event = lbd.event, .run_dir = lbd.run_dir};
 	lbd.model.event = lbd.event;
 	lbd.model.host = &lbd.host;
-	lbd.model.hooks.changed = state_changed;
+	lbd.model.hooks = (struct model_hooks){state_changed, backend_forgotten};
 	lbd.model.hooks_arg = &lbd;
 	return run(&lbd, &options);
 }

@@ -116,8 +116,8 @@ int pool_take_id(struct model *model, const struct lb_endpoint *endpoint, uint16
 
 	if (datapath_adopted(model->dp))
 		datapath_each_backend_id(model->dp, match_id, &search);
-	chosen = search.found >= 0 && !model->by_id[search.found] ? search.found :
-								    lowest_free_id(model);
+	chosen = search.found >= 0 && !model->by_id[search.found] ? search.found
+								  : lowest_free_id(model);
 	if (chosen < 0)
 		return chosen;
 	datapath_get_backend(model->dp, (uint16_t)chosen, &value);

@@ -55,20 +55,21 @@ struct backend {
 	struct worker *worker; /* NULL: not ours to supervise */
 	struct health *health;
 	const struct conf_health *health_conf;
-	sd_event_source *timer; /* what the state waits for */
-	uint64_t since_us;      /* CLOCK_MONOTONIC, when it entered the state */
-	uint64_t up_since_us;   /* for slow start; 0: not up */
-	uint64_t retry_us;      /* in backoff: when it is started again */
-	uint64_t drain_timeout_us;
-	unsigned failures; /* in a row */
+	sd_event_source *timer;    /* what the state waits for */
+	uint64_t since_us;         /* CLOCK_MONOTONIC, when it entered the state */
+	uint64_t up_since_us;      /* for slow start; 0: not up */
+	uint64_t retry_us;         /* in backoff: when it is started again */
+	uint64_t drain_timeout_us; /* UINT64_MAX: as long as it takes */
+	uint64_t leave_timeout_us; /* that one when it goes from the configuration */
+	unsigned failures;         /* in a row */
 	unsigned restarts;
 	char note[BACKEND_NOTE_BYTES]; /* why it is not up, for a person */
 
 	struct lb_backend published;
 	bool is_published;
 	bool rolling; /* its turn in the pool's roll */
-	bool fresh;  /* not considered for autostart yet */
-	bool marked; /* scratch of reconcile.c */
+	bool fresh;   /* not considered for autostart yet */
+	bool marked;  /* scratch of reconcile.c */
 };
 
 struct pool {
@@ -96,6 +97,8 @@ struct service {
 struct model_hooks {
 	/* A backend has changed its state; called after all else is done. */
 	void (*changed)(void *arg, struct backend *backend, enum state from);
+	/* It is about to be freed. */
+	void (*forgotten)(void *arg, struct backend *backend);
 };
 
 struct model {

@@ -29,7 +29,8 @@ static int take_pool_id(const struct model *model, const struct conf *conf, unsi
 		if (conf->services[i].pool != index)
 			continue;
 		for (size_t j = 0; j < conf->services[i].listen_count; j++)
-			if (!datapath_get_service(model->dp, &conf->services[i].listens[j], &known) &&
+			if (!datapath_get_service(model->dp, &conf->services[i].listens[j],
+						  &known) &&
 			    known.pool < LB_MAX_SERVICES && !taken[known.pool]) {
 				*id = known.pool;
 				return 0;
@@ -163,7 +164,8 @@ static int follow_pool(struct model *model, const struct conf *conf, unsigned in
 	if (!pool)
 		pool = pool_new(model, conf, index);
 	if (!pool)
-		return error_set(error, -ENOSPC, "pool %s: no room for it", conf->pools[index].name);
+		return error_set(error, -ENOSPC, "pool %s: no room for it",
+				 conf->pools[index].name);
 	pool->conf = &conf->pools[index];
 	err = follow_backends(pool, error);
 	if (!err && old && difference_restarts(old, pool->conf)) {

@@ -118,9 +118,10 @@ static int check_services(const struct model *model, const struct conf *conf, st
 				   "service %s: %s is in use by %s (pid %d): end it, or listen "
 				   "elsewhere",
 				   clash.service->name, text, owner.comm, owner.pid);
-	return block_error(clash.service->at, error, -EADDRINUSE,
-			   "service %s: %s is in use by another process: end it, or listen elsewhere",
-			   clash.service->name, text);
+	return block_error(
+		clash.service->at, error, -EADDRINUSE,
+		"service %s: %s is in use by another process: end it, or listen elsewhere",
+		clash.service->name, text);
 }
 
 int reconcile_check(const struct model *model, const struct conf *conf, struct error *error)

@@ -17,7 +17,8 @@ struct roll {
 	size_t count, next, running, done;
 };
 
-static void __attribute__((format(printf, 2, 3))) progress(struct roll *roll, const char *format, ...)
+static void __attribute__((format(printf, 2, 3)))
+progress(struct roll *roll, const char *format, ...)
 {
 	char text[ERROR_TEXT_BYTES];
 	va_list args;

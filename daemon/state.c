@@ -77,10 +77,10 @@ static const unsigned char transitions[STATE_COUNT][EVENT_COUNT] = {
 /* clang-format on */
 
 static const char *const names[STATE_COUNT] = {
-	[STATE_NONE] = "none",	       [STATE_STOPPED] = "stopped",   [STATE_STARTING] = "starting",
-	[STATE_UP] = "up",	       [STATE_DOWN] = "down",	      [STATE_DRAINING] = "draining",
-	[STATE_DRAINED] = "drained",   [STATE_STOPPING] = "stopping", [STATE_BACKOFF] = "backoff",
-	[STATE_EXITED] = "exited",     [STATE_FATAL] = "fatal",
+	[STATE_NONE] = "none",       [STATE_STOPPED] = "stopped",   [STATE_STARTING] = "starting",
+	[STATE_UP] = "up",           [STATE_DOWN] = "down",         [STATE_DRAINING] = "draining",
+	[STATE_DRAINED] = "drained", [STATE_STOPPING] = "stopping", [STATE_BACKOFF] = "backoff",
+	[STATE_EXITED] = "exited",   [STATE_FATAL] = "fatal",
 };
 
 enum state state_next(enum state state, enum state_event event)

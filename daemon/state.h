@@ -37,17 +37,17 @@ enum state {
 };
 
 enum state_event {
-	EVENT_START,     /* spawned: by command, by autostart */
-	EVENT_READY,     /* all that readiness asks for is there */
-	EVENT_LOST,      /* some of it is gone */
+	EVENT_START, /* spawned: by command, by autostart */
+	EVENT_READY, /* all that readiness asks for is there */
+	EVENT_LOST,  /* some of it is gone */
 	EVENT_DRAIN,
 	EVENT_UNDRAIN,
-	EVENT_EMPTY,     /* draining is over: no connection left, or the deadline */
-	EVENT_STOP,      /* stop signal sent */
-	EVENT_EXIT,      /* process gone; to be started again after a delay */
-	EVENT_EXIT_KEPT, /* process gone; its policy says to leave it */
+	EVENT_EMPTY,      /* draining is over: no connection left, or the deadline */
+	EVENT_STOP,       /* stop signal sent */
+	EVENT_EXIT,       /* process gone; to be started again after a delay */
+	EVENT_EXIT_KEPT,  /* process gone; its policy says to leave it */
 	EVENT_EXIT_FATAL, /* process gone, once too often */
-	EVENT_RETRY,     /* the delay is over and it was spawned */
+	EVENT_RETRY,      /* the delay is over and it was spawned */
 	EVENT_COUNT,
 };
 

@@ -123,6 +123,7 @@ static void gone(void *arg, struct control_request *request)
 	struct lbd *lbd = arg;
 
 	wait_gone(&lbd->waits, request);
+	follow_gone(&lbd->follows, request);
 	for (size_t i = 0; i < lbd->model.pool_count; i++)
 		roll_unwatch(lbd->model.pools[i], request);
 }

@@ -64,9 +64,9 @@ int verb_attach(struct call *call)
 	const char *mode = verbs_word(call, "mode", "");
 	struct conf_attach want = {
 		.interface = (char *)verbs_word(call, "interface", ""),
-		.mode = !strcmp(mode, "native")    ? ATTACH_NATIVE :
-			!strcmp(mode, "generic") ? ATTACH_GENERIC :
-						   ATTACH_AUTO,
+		.mode = !strcmp(mode, "native")    ? ATTACH_NATIVE
+			: !strcmp(mode, "generic") ? ATTACH_GENERIC
+						   : ATTACH_AUTO,
 	};
 	struct interfaces_status status = {.interface = want.interface, .tier = "none"};
 	int err = interfaces_attach(call->lbd->interfaces, &want, &call->error);
@@ -161,11 +161,6 @@ static int do_pool_remove(struct block *root, struct call *call)
 	return edit_backend_remove(root, backend->pool->name, address, &call->error);
 }
 
-int verb_pool_remove(struct call *call)
-{
-	return change_and_say(call, do_pool_remove, "removed");
-}
-
 /* "30s", "500ms", "2m", as in the configuration. */
 static int drain_timeout(struct call *call, const struct backend *backend, uint64_t *timeout_us)
 {
@@ -179,6 +174,30 @@ static int drain_timeout(struct call *call, const struct backend *backend, uint6
 	return 0;
 }
 
+/* Its connections may go on until they end, or for as long as the request says. */
+int verb_pool_remove(struct call *call)
+{
+	struct model *model = &call->lbd->model;
+	struct backend *backend = NULL;
+	int err = 0;
+
+	if (verbs_word(call, "address", NULL)) {
+		err = verbs_backend(call, &backend);
+		if (!err && verbs_word(call, "timeout", NULL))
+			err = drain_timeout(call, backend, &backend->leave_timeout_us);
+	}
+	if (!err)
+		err = change(call, do_pool_remove);
+	if (err)
+		return err;
+	for (struct backend *at = model->leaving; at && verbs_flag(call, "wait"); at = at->next)
+		if (at == backend)
+			return wait_add(&call->lbd->waits, call->request, WAIT_DRAINED, &backend,
+					1);
+	control_message(call->request, "removed");
+	return 0;
+}
+
 static int do_drain_word(struct block *root, struct call *call)
 {
 	struct backend *backend;
@@ -188,14 +207,6 @@ static int do_drain_word(struct block *root, struct call *call)
 		return err;
 	return edit_backend_drain(root, backend->pool->name, verbs_word(call, "address", ""),
 				  !strcmp(verbs_word(call, "verb", ""), "pool drain"));
-}
-
-static uint32_t open_connections(const struct backend *backend)
-{
-	struct lb_load load = {0};
-
-	datapath_read_load(backend->model->dp, backend->id, &load);
-	return load.active;
 }
 
 int verb_pool_drain(struct call *call)
@@ -218,7 +229,7 @@ int verb_pool_drain(struct call *call)
 	if (verbs_flag(call, "wait"))
 		return wait_add(&call->lbd->waits, call->request, WAIT_DRAINED, &backend, 1);
 	control_message(call->request, "%s: %u connections open", state_name(backend->state),
-			open_connections(backend));
+			backend_connections(backend));
 	return 0;
 }
 

@@ -211,6 +211,7 @@ int verb_tail(struct call *call)
 	struct backend *backend = only_target(call);
 	const char *path;
 	char *text;
+	int err = 0;
 
 	if (!backend)
 		return -EINVAL;
@@ -219,10 +220,14 @@ int verb_tail(struct call *call)
 		return error_set(&call->error, -ENOENT, "%s: its output goes to no file",
 				 backend->name);
 	text = worker_last_output(backend->worker, TAIL_LINES);
-	control_reply(call->request,
-		      json_pack("{s:s, s:s}", "path", path, "text", text ? text : ""));
+	if (verbs_flag(call, "follow")) {
+		control_progress(call->request, "%s", text ? text : "");
+		err = follow_add(&call->lbd->follows, call->lbd->event, call->request, path);
+	} else {
+		control_reply(call->request, json_string(text ? text : ""));
+	}
 	free(text);
-	return 0;
+	return err ? error_set(&call->error, err, "%s: %s", path, strerror(-err)) : 0;
 }
 
 int verb_clear(struct call *call)

@@ -81,10 +81,10 @@ json_t *view_pools(struct lbd *lbd)
 			json_array_append_new(backends,
 					      view_backend(pool->backends[j],
 							   &loads[pool->backends[j]->id], wanted));
-		json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "pool", pool->name,
-						      "scheduler",
-						      conf_scheduler_name(pool->conf->scheduler),
-						      "backends", backends));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:o}", "pool", pool->name, "scheduler",
+						conf_scheduler_name(pool->conf->scheduler),
+						"backends", backends));
 	}
 	free(loads);
 	return list;
@@ -118,9 +118,9 @@ static void add_worker(void *arg, struct backend *backend)
 				    json_integer((json_int_t)worker_memory(backend->worker)));
 	}
 	if (backend->state == STATE_BACKOFF && backend->retry_us > workers->now_us)
-		json_object_set_new(
-			one, "retry_ms",
-			json_integer((json_int_t)(backend->retry_us - workers->now_us) / 1000));
+		json_object_set_new(one, "retry_ms",
+				    json_integer((json_int_t)(backend->retry_us - workers->now_us) /
+						 1000));
 	json_array_append_new(workers->list, one);
 }
 
@@ -161,13 +161,12 @@ json_t *view_services(struct lbd *lbd)
 		const struct lb_service_count *count = &counts[service->id];
 
 		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I}", "service",
-					service->name, "pool", service->pool->name, "listens",
-					listens(service->conf), "connections",
-					(json_int_t)count->connections, "refused",
-					(json_int_t)count->refused, "dropped",
-					(json_int_t)count->dropped, "denied",
-					(json_int_t)count->denied));
+			list,
+			json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I}", "service", service->name,
+				  "pool", service->pool->name, "listens", listens(service->conf),
+				  "connections", (json_int_t)count->connections, "refused",
+				  (json_int_t)count->refused, "dropped", (json_int_t)count->dropped,
+				  "denied", (json_int_t)count->denied));
 	}
 	free(counts);
 	return list;

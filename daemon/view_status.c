@@ -16,9 +16,9 @@ static void add_interface(void *arg, const struct interfaces_status *status)
 
 	tiers->native += !strcmp(status->tier, "native");
 	tiers->generic += !strcmp(status->tier, "generic");
-	json_array_append_new(tiers->list, json_pack("{s:s, s:s, s:s?}", "interface",
-						     status->interface, "tier", status->tier,
-						     "note", status->note));
+	json_array_append_new(tiers->list,
+			      json_pack("{s:s, s:s, s:s?}", "interface", status->interface, "tier",
+					status->tier, "note", status->note));
 }
 
 /* The slowest way that traffic of any attached interface goes. */

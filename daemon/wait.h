@@ -24,7 +24,7 @@ struct waits {
 int wait_add(struct waits *waits, struct control_request *request, enum wait_for what,
 	     struct backend **backends, size_t count);
 
-void wait_changed(struct waits *waits, struct backend *backend); /* its state has changed */
+void wait_changed(struct waits *waits, struct backend *backend);      /* its state has changed */
 void wait_gone(struct waits *waits, struct control_request *request); /* its client has left */
 void wait_forget(struct waits *waits, struct backend *backend);       /* it is about to be freed */
 

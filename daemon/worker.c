@@ -101,7 +101,10 @@ int worker_new(const struct worker_host *host, const struct conf_worker *conf, c
 	struct worker *worker = calloc(1, sizeof(*worker));
 	int err = 0;
 
-	if (!worker || asprintf(&worker->name, "%s:%u", pool, port) < 0) {
+	if (!worker || asprintf(&worker->name, "%s:%u", pool, port) < 0 ||
+	    !(worker->pool = strdup(pool))) {
+		if (worker)
+			free(worker->name);
 		free(worker);
 		return error_set(error, -ENOMEM, "worker %s:%u: out of memory", pool, port);
 	}
@@ -109,7 +112,7 @@ int worker_new(const struct worker_host *host, const struct conf_worker *conf, c
 	worker->conf = conf;
 	worker->ops = ops;
 	worker->arg = arg;
-	worker->launch_name = (struct launch_name){worker->name, pool, port, index};
+	worker->launch_name = (struct launch_name){worker->name, worker->pool, port, index};
 	worker->pidfd = worker->listeners[0] = worker->listeners[1] = -1;
 	worker->child = worker->hook = SPAWN_NO_CHILD;
 	if (!record_read(host->run_dir, worker->name, &worker->record)) {
@@ -134,6 +137,7 @@ void worker_free(struct worker *worker)
 	inherit_close(worker->listeners);
 	free(worker->cgroup);
 	free(worker->name);
+	free(worker->pool);
 	free(worker);
 }
 

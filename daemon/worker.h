@@ -45,7 +45,7 @@ struct worker_ops {
 struct worker;
 
 /*
- * conf, pool and host must outlive the worker, or be replaced by worker_set_conf().  When a record of
+ * conf and host must outlive the worker, or be replaced by worker_set_conf().  When a record of
  * a live process is found (pid, start time and boot agree) it is taken back: worker_pid() is then not 0.
  */
 int worker_new(const struct worker_host *host, const struct conf_worker *conf, const char *pool,

@@ -16,6 +16,7 @@ struct worker {
 	void *arg;
 
 	char *name; /* "web:8081" */
+	char *pool; /* a copy: a worker may outlive the pool it was made for */
 	struct launch_name launch_name;
 	char *log_path, *err_path; /* expanded */
 	struct output *out, *err;  /* err NULL: merged */

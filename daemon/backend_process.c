@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "listeners.h"
 #include "log.h"
+#include "remember.h"
 
 enum { LAST_OUTPUT_LINES = 3 };
 
@@ -152,8 +153,11 @@ int backend_process_new(struct backend *backend, unsigned index, struct error *e
 			     ntohs(backend->endpoint.port), index, &ops, backend, &backend->worker,
 			     error);
 
-	if (err || !worker_pid(backend->worker))
+	if (err)
 		return err;
+	remember_restore(backend);
+	if (!worker_pid(backend->worker))
+		return 0;
 	backend->notified = true;
 	backend->state = STATE_DOWN;
 	log_info("%s: taken back, pid %d", backend->name, worker_pid(backend->worker));

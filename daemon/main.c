@@ -19,6 +19,7 @@
 #include "listeners.h"
 #include "log.h"
 #include "reconcile.h"
+#include "remember.h"
 #include "roll.h"
 #include "running.h"
 #include "verbs.h"
@@ -109,6 +110,7 @@ static void state_changed(void *arg, struct backend *backend, enum state from)
 	wait_changed(&lbd->waits, backend);
 	roll_changed(backend, from);
 	leave_changed(backend);
+	remember_later(&lbd->model);
 	if (lbd->model.stopping && !state_has_process(backend->state))
 		lbd_stop_next(lbd);
 }
@@ -235,6 +237,8 @@ static int start(struct lbd *lbd, const struct options *options, struct error *e
 	use_settings(lbd, conf, options);
 	lbd->model.dp = lbd->dp;
 	lbd->model.interfaces = lbd->interfaces;
+	if (datapath_adopted(lbd->dp))
+		remember_read(&lbd->model);
 	err = leave_init(&lbd->model);
 	if (!err)
 		err = listeners_watch(&lbd->model, &lbd->events);
@@ -261,6 +265,7 @@ static void finish(struct lbd *lbd, bool keep)
 	} else {
 		datapath_destroy(lbd->dp);
 		running_remove(lbd->run_dir);
+		remember_remove(lbd->run_dir);
 		instance_remove(lbd->run_dir, lbd->host.cgroup);
 	}
 	free((char *)lbd->host.cgroup);

@@ -115,6 +115,8 @@ struct model {
 	struct backend *leaving;
 	struct backend *by_id[LB_MAX_BACKENDS];
 	sd_event_source *deferred; /* applies what is dirty, once a turn of the loop */
+	struct remembered *remembered; /* by remember.c, at the start */
+	sd_event_source *remember_source;
 	struct model_hooks hooks;
 	void *hooks_arg;
 	bool stopping; /* lbd shuts down */

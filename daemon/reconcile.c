@@ -13,6 +13,7 @@
 #include "listeners.h"
 #include "log.h"
 #include "reconcile_check.h"
+#include "remember.h"
 #include "roll.h"
 
 static int take_pool_id(const struct model *model, const struct conf *conf, unsigned index,
@@ -299,9 +300,12 @@ static void start_workers(struct model *model)
 			if (backend->worker && backend->fresh && backend->state == STATE_STOPPED &&
 			    order[i]->conf->worker->autostart)
 				backend_process_start(backend, EVENT_START);
+			if (backend->fresh || backend->goal == GOAL_STOP)
+				remember_resume(backend);
 			backend->fresh = false;
 		}
 	free(order);
+	remember_forget(model);
 }
 
 static int follow(struct model *model, struct conf *conf, struct error *error)
@@ -358,4 +362,6 @@ void reconcile_free(struct model *model)
 	free(model->pools);
 	conf_free(model->conf);
 	sd_event_source_disable_unref(model->deferred);
+	sd_event_source_disable_unref(model->remember_source);
+	remember_forget(model);
 }

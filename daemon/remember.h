@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * RUNDIR/states: what the next lbd must know of each worker and cannot see: that it was stopped or
+ * drained by command, has exited for good or failed too often, and how often it was restarted.
+ */
+#ifndef LB_REMEMBER_H
+#define LB_REMEMBER_H
+
+#include "pool.h"
+
+/* Writes it, in one step, at the end of this turn of the loop; called on each change of a state. */
+void remember_later(struct model *model);
+
+/* Reads what an lbd before this one wrote; nothing when there is none.  Freed by remember_forget(). */
+int remember_read(struct model *model);
+void remember_forget(struct model *model);
+
+/* Before autostart: gives a new backend what was remembered of it. */
+void remember_restore(struct backend *backend);
+
+/* After autostart: takes up again what was under way. */
+void remember_resume(struct backend *backend);
+
+void remember_remove(const char *run_dir);
+
+#endif

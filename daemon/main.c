@@ -22,6 +22,7 @@
 #include "remember.h"
 #include "roll.h"
 #include "running.h"
+#include "stale.h"
 #include "verbs.h"
 
 struct options {
@@ -250,6 +251,8 @@ static int start(struct lbd *lbd, const struct options *options, struct error *e
 		err = lbd_follow(lbd, conf, error);
 	if (err)
 		conf_free(conf);
+	else
+		stale_remove(&lbd->model);
 	return err;
 }
 

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stale.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+
+struct stale_keys {
+	struct model *model;
+	struct lb_endpoint *keys;
+	size_t count, room;
+};
+
+static void collect(void *arg, const struct lb_endpoint *key, uint16_t id)
+{
+	struct stale_keys *stale = arg;
+
+	if (id < LB_MAX_BACKENDS && stale->model->by_id[id])
+		return;
+	if (stale->count < stale->room)
+		stale->keys[stale->count++] = *key;
+}
+
+static void remove_keys(struct model *model)
+{
+	struct stale_keys stale = {.model = model, .room = 4 * LB_MAX_BACKENDS};
+
+	stale.keys = calloc(stale.room, sizeof(*stale.keys));
+	if (!stale.keys)
+		return;
+	datapath_each_backend_id(model->dp, collect, &stale);
+	for (size_t i = 0; i < stale.count; i++)
+		datapath_set_backend_id(model->dp, &stale.keys[i], LB_BACKEND_NONE);
+	free(stale.keys);
+}
+
+static void disable_backends(struct model *model)
+{
+	for (int id = 0; id < LB_MAX_BACKENDS; id++) {
+		struct lb_backend value;
+
+		if (model->by_id[id] || datapath_get_backend(model->dp, (uint16_t)id, &value) ||
+		    !(value.flags & LB_BACKEND_ENABLED))
+			continue;
+		value.flags = 0;
+		datapath_set_backend(model->dp, (uint16_t)id, &value);
+	}
+}
+
+static void empty_pools(struct model *model)
+{
+	static const struct lb_pool empty;
+	bool used[LB_MAX_SERVICES] = {false};
+
+	for (size_t i = 0; i < model->pool_count; i++)
+		used[model->pools[i]->id] = true;
+	for (int id = 0; id < LB_MAX_SERVICES; id++)
+		if (!used[id])
+			datapath_set_pool(model->dp, (uint16_t)id, &empty);
+}
+
+static void end_workers(struct model *model)
+{
+	const char **keep = calloc(LB_MAX_BACKENDS + 1, sizeof(*keep));
+	size_t count = 0;
+
+	if (!keep)
+		return;
+	for (int id = 0; id < LB_MAX_BACKENDS; id++)
+		if (model->by_id[id] && model->by_id[id]->worker)
+			keep[count++] = model->by_id[id]->name;
+	worker_sweep(model->host, keep);
+	free(keep);
+}
+
+void stale_remove(struct model *model)
+{
+	remove_keys(model);
+	disable_backends(model);
+	empty_pools(model);
+	end_workers(model);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an earlier lbd left that the configuration does not name any more. */
+#ifndef LB_STALE_H
+#define LB_STALE_H
+
+#include "pool.h"
+
+/* Once, after the first configuration has been followed on adopted pins: clears maps, ends workers. */
+void stale_remove(struct model *model);
+
+#endif

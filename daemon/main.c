@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Options, start and stop of lbd. */
+/* Start and stop of lbd. */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,77 +17,13 @@
 #include "leave.h"
 #include "listeners.h"
 #include "log.h"
+#include "options.h"
 #include "reconcile.h"
 #include "remember.h"
 #include "roll.h"
 #include "running.h"
 #include "stale.h"
 #include "verbs.h"
-
-struct options {
-	const char *instance, *conf_path;
-	bool check, foreground;
-};
-
-static const char usage[] =
-	"Usage: lbd [-n INSTANCE] [-c FILE] [-f] [-t]\n"
-	"  -n, --instance NAME  control socket and state in " LB_CTL_RUN_DIR "/NAME (default)\n"
-	"  -c, --config FILE    configuration (" LB_SYSCONFDIR "/lbd/lbd.conf)\n"
-	"  -f, --foreground     stay in the foreground, log to standard error\n"
-	"  -t, --test           check the configuration and exit\n"
-	"  -v, --verbose        log more\n"
-	"      --version        print the version\n"
-	"See lbd(8), lbd.conf(5); lbctl(8) talks to it.\n";
-
-/* 0 to go on, else the process's exit code plus one. */
-static int parse_options(int argc, char **argv, struct options *options)
-{
-	static const struct option longs[] = {
-		{"instance", required_argument, NULL, 'n'},
-		{"config", required_argument, NULL, 'c'},
-		{"foreground", no_argument, NULL, 'f'},
-		{"test", no_argument, NULL, 't'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-	int option;
-
-	*options = (struct options){LB_CTL_INSTANCE, LB_SYSCONFDIR "/lbd/lbd.conf", false, false};
-	while ((option = getopt_long(argc, argv, "n:c:ftvhV", longs, NULL)) != -1)
-		switch (option) {
-		case 'n':
-			options->instance = optarg;
-			break;
-		case 'c':
-			options->conf_path = optarg;
-			break;
-		case 'f':
-			options->foreground = true;
-			break;
-		case 't':
-			options->check = true;
-			break;
-		case 'v':
-			log_set_level(LOG_LEVEL_DEBUG);
-			break;
-		case 'V':
-			puts("lbd " LB_VERSION);
-			return 1;
-		case 'h':
-			fputs(usage, stdout);
-			return 1;
-		default:
-			fputs(usage, stderr);
-			return 3;
-		}
-	if (optind < argc) {
-		fprintf(stderr, "lbd: %s: not an option; lbd takes no other words\n", argv[optind]);
-		return 3;
-	}
-	return 0;
-}
 
 static int check_conf(const char *path)
 {
@@ -308,7 +243,7 @@ int main(int argc, char **argv)
 	static struct lbd lbd;
 	struct options options;
 	struct error error = {0};
-	int code = parse_options(argc, argv, &options);
+	int code = options_parse(argc, argv, &options);
 
 	if (code)
 		return code - 1;

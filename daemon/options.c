@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+#include "lb/ctl.h"
+#include "log.h"
+
+static const char usage[] =
+	"Usage: lbd [-n INSTANCE] [-c FILE] [-f] [-t]\n"
+	"  -n, --instance NAME  control socket and state in " LB_CTL_RUN_DIR "/NAME (default)\n"
+	"  -c, --config FILE    configuration (" LB_SYSCONFDIR "/lbd/lbd.conf)\n"
+	"  -f, --foreground     stay in the foreground, log to standard error\n"
+	"  -t, --test           check the configuration and exit\n"
+	"  -v, --verbose        log more\n"
+	"      --version        print the version\n"
+	"See lbd(8), lbd.conf(5); lbctl(8) talks to it.\n";
+
+int options_parse(int argc, char **argv, struct options *options)
+{
+	static const struct option longs[] = {
+		{"instance", required_argument, NULL, 'n'},
+		{"config", required_argument, NULL, 'c'},
+		{"foreground", no_argument, NULL, 'f'},
+		{"test", no_argument, NULL, 't'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	int option;
+
+	*options = (struct options){LB_CTL_INSTANCE, LB_SYSCONFDIR "/lbd/lbd.conf", false, false};
+	while ((option = getopt_long(argc, argv, "n:c:ftvhV", longs, NULL)) != -1)
+		switch (option) {
+		case 'n':
+			options->instance = optarg;
+			break;
+		case 'c':
+			options->conf_path = optarg;
+			break;
+		case 'f':
+			options->foreground = true;
+			break;
+		case 't':
+			options->check = true;
+			break;
+		case 'v':
+			log_set_level(LOG_LEVEL_DEBUG);
+			break;
+		case 'V':
+			puts("lbd " LB_VERSION);
+			return 1;
+		case 'h':
+			fputs(usage, stdout);
+			return 1;
+		default:
+			fputs(usage, stderr);
+			return 3;
+		}
+	if (optind < argc) {
+		fprintf(stderr, "lbd: %s: not an option; lbd takes no other words\n", argv[optind]);
+		return 3;
+	}
+	return 0;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line of lbd. */
+#ifndef LB_OPTIONS_H
+#define LB_OPTIONS_H
+
+#include <stdbool.h>
+
+struct options {
+	const char *instance, *conf_path;
+	bool check, foreground;
+};
+
+/* 0 to go on, else the process's exit code plus one; help and complaints have been printed. */
+int options_parse(int argc, char **argv, struct options *options);
+
+#endif

@@ -105,6 +105,21 @@ int edit_backend_remove(struct block *root, const char *pool, const char *addres
 	return 0;
 }
 
+/* The last child takes the place before another. */
+static void move_last_before(struct block *parent, struct block *place)
+{
+	struct block **link = &parent->first, *last;
+
+	while ((*link)->next)
+		link = &(*link)->next;
+	last = *link;
+	*link = NULL;
+	for (link = &parent->first; *link != place;)
+		link = &(*link)->next;
+	last->next = place;
+	*link = last;
+}
+
 int edit_backend_drain(struct block *root, const char *pool, const char *address, int drain)
 {
 	struct block *block = pool_block(root, pool);
@@ -124,6 +139,7 @@ int edit_backend_drain(struct block *root, const char *pool, const char *address
 		return 0;
 	if (!block_append(block, false, words))
 		return -ENOMEM;
+	move_last_before(block, backend);
 	block_remove(block, backend);
 	return 0;
 }

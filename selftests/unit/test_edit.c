@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "edit.h"
+
+static const char before[] = "attach eth0;\n"
+			     "pool web { backend 127.0.0.1:8081; backend [::1]:8082 weight 3; }\n"
+			     "service web { listen 0.0.0.0:80; pool web; }\n"
+			     "pool spare { backend 127.0.0.1:9001; }\n";
+
+static struct block *root;
+static struct error error;
+
+static int setup(void **state)
+{
+	(void)state;
+	error.text[0] = 0;
+	return block_parse("test", before, strlen(before), &root, &error);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	block_free(root);
+	return 0;
+}
+
+/* The tree as block_print() has it, white space folded. */
+static void assert_tree_has(const char *text, bool present)
+{
+	char *printed = NULL, *out;
+	size_t size;
+	FILE *file = open_memstream(&printed, &size);
+
+	block_print(root, file);
+	fclose(file);
+	out = printed;
+	for (const char *at = printed; *at; at++)
+		if (*at != '\n' && *at != '\t')
+			*out++ = *at;
+		else if (out > printed && out[-1] != ' ')
+			*out++ = ' ';
+	*out = 0;
+	if (!!strstr(printed, text) != present)
+		fail_msg("%s \"%s\" in: %s", present ? "no" : "still", text, printed);
+	free(printed);
+}
+
+static void attach_changes_its_mode(void **state)
+{
+	(void)state;
+	assert_int_equal(edit_attach(root, "eth0", "generic", &error), 0);
+	assert_tree_has("attach eth0 generic;", true);
+	assert_tree_has("attach eth0;", false);
+	assert_int_equal(edit_detach(root, "eth0", &error), 0);
+	assert_tree_has("attach", false);
+	assert_true(edit_detach(root, "eth1", &error) < 0);
+	assert_non_null(strstr(error.text, "eth1"));
+}
+
+static void backends_come_and_go(void **state)
+{
+	(void)state;
+	assert_int_equal(edit_backend_add(root, "web", "127.0.0.1:8083", "2", "10", &error), 0);
+	assert_tree_has("backend 127.0.0.1:8083 weight 2 max_connections 10;", true);
+	assert_int_equal(edit_backend_remove(root, "web", "127.0.0.1:8081", &error), 0);
+	assert_tree_has("8081", false);
+	assert_int_equal(edit_backend_add(root, "new", "127.0.0.1:7000", NULL, NULL, &error), 0);
+	assert_tree_has("pool new { backend 127.0.0.1:7000; }", true);
+}
+
+/* However the address is written. */
+static void duplicates_are_seen(void **state)
+{
+	(void)state;
+	assert_true(edit_backend_add(root, "web", "[0:0::1]:8082", NULL, NULL, &error) < 0);
+	assert_true(edit_backend_remove(root, "web", "127.0.0.1:9999", &error) < 0);
+	assert_true(edit_backend_remove(root, "nowhere", "127.0.0.1:8081", &error) < 0);
+	assert_non_null(strstr(error.text, "nowhere"));
+}
+
+static void drain_is_a_word_of_the_backend(void **state)
+{
+	(void)state;
+	assert_int_equal(edit_backend_drain(root, "web", "[::1]:8082", 1), 0);
+	assert_tree_has("backend [::1]:8082 weight 3 drain;", true);
+	assert_int_equal(edit_backend_drain(root, "web", "127.0.0.1:8081", 1), 0);
+	assert_tree_has("{ backend 127.0.0.1:8081 drain; backend [::1]:8082", true);
+	assert_int_equal(edit_backend_drain(root, "web", "127.0.0.1:8081", 0), 0);
+	assert_int_equal(edit_backend_drain(root, "web", "[::1]:8082", 0), 0);
+	assert_tree_has("drain", false);
+	assert_int_equal(edit_backend_drain(root, "web", "127.0.0.1:1", 1), 0);
+	assert_tree_has("drain", false);
+}
+
+static void a_pool_in_use_stays(void **state)
+{
+	(void)state;
+	assert_true(edit_pool_remove(root, "web", &error) < 0);
+	assert_non_null(strstr(error.text, "service web"));
+	assert_int_equal(edit_pool_remove(root, "spare", &error), 0);
+	assert_tree_has("spare", false);
+}
+
+static void services_get_addresses(void **state)
+{
+	(void)state;
+	assert_int_equal(edit_service_add(root, "web", "[::]:80", NULL, &error), 0);
+	assert_tree_has("service web { listen 0.0.0.0:80; pool web; listen [::]:80; }", true);
+	assert_true(edit_service_add(root, "web", "[::]:81", "spare", &error) < 0);
+	assert_int_equal(edit_service_add(root, "more", "0.0.0.0:81", "spare", &error), 0);
+	assert_tree_has("service more { pool spare; listen 0.0.0.0:81; }", true);
+	assert_int_equal(edit_service_remove(root, "more", &error), 0);
+	assert_tree_has("more", false);
+}
+
+#define TREE_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TREE_TEST(attach_changes_its_mode), TREE_TEST(backends_come_and_go),
+		TREE_TEST(duplicates_are_seen),	    TREE_TEST(drain_is_a_word_of_the_backend),
+		TREE_TEST(a_pool_in_use_stays),	    TREE_TEST(services_get_addresses),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -15,6 +15,7 @@
 #include "reconcile_check.h"
 #include "remember.h"
 #include "roll.h"
+#include "services.h"
 
 static int take_pool_id(const struct model *model, const struct conf *conf, unsigned index,
 			uint16_t *id)
@@ -205,77 +206,6 @@ static void remove_pools(struct model *model, const struct conf *conf)
 	model->pool_count = kept;
 }
 
-static void free_services(struct model *model)
-{
-	for (size_t i = 0; i < model->service_count; i++) {
-		free(model->services[i]->name);
-		free(model->services[i]);
-	}
-	free(model->services);
-	model->services = NULL;
-	model->service_count = 0;
-}
-
-/* Keeps its number over a change, and over adoption, so that its counters go on. */
-static bool known_service_id(const struct model *model, const struct conf_service *conf,
-			     uint16_t *id)
-{
-	for (size_t i = 0; i < conf->listen_count; i++) {
-		struct lb_service known;
-
-		if (!datapath_get_service(model->dp, &conf->listens[i], &known)) {
-			*id = known.id;
-			return true;
-		}
-	}
-	return false;
-}
-
-static void number_services(struct model *model)
-{
-	bool taken[LB_MAX_SERVICES] = {false}, done[LB_MAX_SERVICES] = {false};
-	unsigned next = 0;
-
-	for (size_t i = 0; i < model->service_count; i++) {
-		struct service *service = model->services[i];
-
-		if (known_service_id(model, service->conf, &service->id) &&
-		    service->id < LB_MAX_SERVICES && !taken[service->id])
-			taken[service->id] = done[i] = true;
-	}
-	for (size_t i = 0; i < model->service_count; i++) {
-		if (done[i])
-			continue;
-		while (taken[next])
-			next++;
-		taken[next] = true;
-		model->services[i]->id = (uint16_t)next;
-	}
-}
-
-static int follow_services(struct model *model, const struct conf *conf)
-{
-	free_services(model);
-	model->services = calloc(conf->service_count + 1, sizeof(*model->services));
-	if (!model->services)
-		return -ENOMEM;
-	for (size_t i = 0; i < conf->service_count; i++) {
-		const struct conf_service *from = &conf->services[i];
-		struct service *service = calloc(1, sizeof(*service));
-
-		if (!service)
-			return -ENOMEM;
-		service->conf = from;
-		service->name = strdup(from->name);
-		service->pool = pool_find(model, conf->pools[from->pool].name);
-		model->services[model->service_count++] = service;
-		if (!service->name || !service->pool)
-			return -ENOMEM;
-	}
-	number_services(model);
-	return 0;
-}
-
 static int by_priority(const void *a, const void *b)
 {
 	const struct pool *const *left = a, *const *right = b;
@@ -316,7 +246,7 @@ static int follow(struct model *model, struct conf *conf, struct error *error)
 		err = follow_pool(model, conf, (unsigned)i, error);
 	if (err)
 		return err;
-	err = follow_services(model, conf);
+	err = services_follow(model, conf);
 	if (!err)
 		err = apply_now(model);
 	if (!err)
@@ -356,7 +286,7 @@ int reconcile(struct model *model, struct conf *conf, struct error *error)
 void reconcile_free(struct model *model)
 {
 	leave_free(model);
-	free_services(model);
+	services_free(model);
 	for (size_t i = 0; i < model->pool_count; i++)
 		pool_free(model->pools[i]);
 	free(model->pools);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend.h"
+#include "conf_table.h"
 #include "edit.h"
 #include "sockets.h"
 #include "verbs.h"
@@ -165,9 +166,9 @@ static int do_pool_remove(struct block *root, struct call *call)
 static int drain_timeout(struct call *call, const struct backend *backend, uint64_t *timeout_us)
 {
 	const char *text = verbs_word(call, "timeout", NULL);
-	uint32_t ms = backend->pool->conf->drain_timeout_ms;
+	uint64_t ms = backend->pool->conf->drain_timeout_ms;
 
-	if (text && conf_parse_duration(text, &ms))
+	if (text && conf_parse_ms(text, UINT32_MAX, &ms))
 		return error_set(&call->error, -EINVAL,
 				 "timeout \"%s\": not a duration such as 500ms, 30s or 5m", text);
 	*timeout_us = ms * 1000ULL;

@@ -100,6 +100,13 @@ int datapath_each_backend_id(struct datapath *dp,
 	return err;
 }
 
+int datapath_read_load(struct datapath *dp, uint16_t id, struct lb_load *load)
+{
+	uint32_t key = id;
+
+	return bpf_map_lookup_elem(bpf_map__fd(dp->skel->maps.loads), &key, load);
+}
+
 int datapath_read_loads(struct datapath *dp, struct lb_load *loads)
 {
 	struct table t;

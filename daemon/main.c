@@ -23,7 +23,7 @@
 #include "roll.h"
 #include "running.h"
 #include "stale.h"
-#include "verbs.h"
+#include "answer.h"
 
 static int check_conf(const char *path)
 {
@@ -148,7 +148,7 @@ static int open_control(struct lbd *lbd, const struct conf *conf, struct error *
 
 	snprintf(path, sizeof(path), "%s/%s", lbd->run_dir, LB_CTL_SOCKET);
 	return control_new(lbd->event, path, conf->control_mode, conf->control_user,
-			   conf->control_group, verbs_handler(), lbd, &lbd->control, error);
+			   conf->control_group, answer_handler(), lbd, &lbd->control, error);
 }
 
 static void use_settings(struct lbd *lbd, const struct conf *conf, const struct options *options)

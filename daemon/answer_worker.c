@@ -8,9 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "answer.h"
 #include "backend_process.h"
 #include "roll.h"
-#include "verbs.h"
 #include "view.h"
 
 enum { TAIL_LINES = 20 };
@@ -36,7 +36,7 @@ static struct targets *targets_of(struct call *call)
 		error_set(&call->error, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	if (pool_each_target(&call->lbd->model, verbs_word(call, "name", ""), collect, targets,
+	if (pool_each_target(&call->lbd->model, answer_word(call, "name", ""), collect, targets,
 			     &call->error) < 0) {
 		free(targets);
 		return NULL;
@@ -46,7 +46,7 @@ static struct targets *targets_of(struct call *call)
 
 int verb_worker(struct call *call)
 {
-	const char *name = verbs_word(call, "name", NULL);
+	const char *name = answer_word(call, "name", NULL);
 	struct targets *targets;
 
 	if (name) {
@@ -128,9 +128,9 @@ static void roll_done(void *arg, const char *error)
 int verb_roll(struct call *call)
 {
 	struct roll_watcher watcher = {roll_progress, roll_done, call->request};
-	bool waits = verbs_flag(call, "wait");
+	bool waits = answer_flag(call, "wait");
 	struct pool *pool;
-	int err = verbs_pool(call, &pool);
+	int err = answer_pool(call, &pool);
 
 	if (err)
 		return err;
@@ -170,7 +170,7 @@ static int signal_number(const char *name)
 
 int verb_signal(struct call *call)
 {
-	const char *name = verbs_word(call, "signal", "");
+	const char *name = answer_word(call, "signal", "");
 	int number = signal_number(name);
 	struct targets *targets;
 	size_t sent = 0;
@@ -186,7 +186,7 @@ int verb_signal(struct call *call)
 	free(targets);
 	if (!sent)
 		return error_set(&call->error, -ESRCH, "%s: not running",
-				 verbs_word(call, "name", ""));
+				 answer_word(call, "name", ""));
 	control_message(call->request, "%zu signalled", sent);
 	return 0;
 }
@@ -201,7 +201,7 @@ static struct backend *only_target(struct call *call)
 		backend = targets->list[0];
 	else if (targets)
 		error_set(&call->error, -EINVAL, "%s: name one worker, as POOL:PORT",
-			  verbs_word(call, "name", ""));
+			  answer_word(call, "name", ""));
 	free(targets);
 	return backend;
 }
@@ -220,7 +220,7 @@ int verb_tail(struct call *call)
 		return error_set(&call->error, -ENOENT, "%s: its output goes to no file",
 				 backend->name);
 	text = worker_last_output(backend->worker, TAIL_LINES);
-	if (verbs_flag(call, "follow")) {
+	if (answer_flag(call, "follow")) {
 		control_progress(call->request, "%s", text ? text : "");
 		err = follow_add(&call->lbd->follows, call->lbd->event, call->request, path);
 	} else {
@@ -254,7 +254,7 @@ int verb_pid(struct call *call)
 	struct backend *backend;
 	json_int_t pid = getpid();
 
-	if (verbs_word(call, "name", NULL)) {
+	if (answer_word(call, "name", NULL)) {
 		backend = only_target(call);
 		if (!backend)
 			return -EINVAL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "verbs.h"
+#include "answer.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -42,21 +42,21 @@ static const struct verb {
 	{"worker stop", true, verb_worker_stop},
 };
 
-const char *verbs_word(const struct call *call, const char *member, const char *fallback)
+const char *answer_word(const struct call *call, const char *member, const char *fallback)
 {
 	const char *word = json_string_value(json_object_get(call->message, member));
 
 	return word ? word : fallback;
 }
 
-bool verbs_flag(const struct call *call, const char *member)
+bool answer_flag(const struct call *call, const char *member)
 {
 	return json_is_true(json_object_get(call->message, member));
 }
 
-int verbs_pool(struct call *call, struct pool **pool)
+int answer_pool(struct call *call, struct pool **pool)
 {
-	const char *name = verbs_word(call, "pool", "default");
+	const char *name = answer_word(call, "pool", "default");
 
 	*pool = pool_find(&call->lbd->model, name);
 	if (*pool)
@@ -65,16 +65,16 @@ int verbs_pool(struct call *call, struct pool **pool)
 }
 
 /* An address is in one pool at most, so that the pool's name may be left out. */
-int verbs_backend(struct call *call, struct backend **backend)
+int answer_backend(struct call *call, struct backend **backend)
 {
-	const char *name = verbs_word(call, "pool", NULL);
-	const char *address = verbs_word(call, "address", "");
+	const char *name = answer_word(call, "pool", NULL);
+	const char *address = answer_word(call, "address", "");
 	struct lb_endpoint endpoint;
 	struct pool *pool = NULL;
 	int err = addr_parse_endpoint(address, &endpoint, &call->error);
 
 	if (!err && name)
-		err = verbs_pool(call, &pool);
+		err = answer_pool(call, &pool);
 	if (err)
 		return err;
 	*backend = pool_find_backend(&call->lbd->model, pool, &endpoint);
@@ -96,7 +96,7 @@ static void handle(void *arg, struct control_request *request, json_t *message, 
 {
 	struct call call = {
 		.lbd = arg, .request = request, .message = message, .exit_code = LB_CTL_REFUSED};
-	const char *name = verbs_word(&call, "verb", "");
+	const char *name = answer_word(&call, "verb", "");
 	const struct verb *verb = find(name);
 
 	if (!verb) {
@@ -128,7 +128,7 @@ static void gone(void *arg, struct control_request *request)
 		roll_unwatch(lbd->model.pools[i], request);
 }
 
-const struct control_handler *verbs_handler(void)
+const struct control_handler *answer_handler(void)
 {
 	static const struct control_handler handler = {.request = handle, .gone = gone};
 

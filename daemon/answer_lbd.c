@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Verbs about lbd itself. */
-#include "verbs.h"
+#include "answer.h"
 #include "view.h"
 
 int verb_status(struct call *call)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Control verbs: a table of names, rights and handlers.  Handlers are in verbs_*.c by their noun. */
-#ifndef LB_VERBS_H
-#define LB_VERBS_H
+/* Answers control requests: a table of verbs, with rights and handlers.  Handlers are in answer_*.c by their noun. */
+#ifndef LB_ANSWER_H
+#define LB_ANSWER_H
 
 #include "lbd.h"
 
@@ -17,15 +17,15 @@ struct call {
 /* Returns 0 when it has replied or will, else -errno with call->error set. */
 typedef int verb_handler(struct call *call);
 
-const struct control_handler *verbs_handler(void); /* arg: struct lbd */
+const struct control_handler *answer_handler(void); /* arg: struct lbd */
 
 /* A member of the request, or fallback where there is none. */
-const char *verbs_word(const struct call *call, const char *member, const char *fallback);
-bool verbs_flag(const struct call *call, const char *member);
+const char *answer_word(const struct call *call, const char *member, const char *fallback);
+bool answer_flag(const struct call *call, const char *member);
 
 /* An address or pool member that must be there: -EINVAL with a line. */
-int verbs_backend(struct call *call, struct backend **backend);
-int verbs_pool(struct call *call, struct pool **pool);
+int answer_backend(struct call *call, struct backend **backend);
+int answer_pool(struct call *call, struct pool **pool);
 
 verb_handler verb_attach, verb_detach;
 verb_handler verb_service, verb_service_add, verb_service_remove;

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer.h"
 #include "backend.h"
 #include "conf_table.h"
 #include "edit.h"
 #include "sockets.h"
-#include "verbs.h"
 #include "view.h"
 
 typedef int edit_function(struct block *root, struct call *call);
@@ -47,8 +47,8 @@ static int change_and_say(struct call *call, edit_function *edit, const char *do
 
 static int do_attach(struct block *root, struct call *call)
 {
-	return edit_attach(root, verbs_word(call, "interface", ""), verbs_word(call, "mode", NULL),
-			   &call->error);
+	return edit_attach(root, answer_word(call, "interface", ""),
+			   answer_word(call, "mode", NULL), &call->error);
 }
 
 static void find_tier(void *arg, const struct interfaces_status *status)
@@ -62,9 +62,9 @@ static void find_tier(void *arg, const struct interfaces_status *status)
 /* The interface first: a configuration that names one that cannot be attached is not taken on. */
 int verb_attach(struct call *call)
 {
-	const char *mode = verbs_word(call, "mode", "");
+	const char *mode = answer_word(call, "mode", "");
 	struct conf_attach want = {
-		.interface = (char *)verbs_word(call, "interface", ""),
+		.interface = (char *)answer_word(call, "interface", ""),
 		.mode = !strcmp(mode, "native")    ? ATTACH_NATIVE
 			: !strcmp(mode, "generic") ? ATTACH_GENERIC
 						   : ATTACH_AUTO,
@@ -84,7 +84,7 @@ int verb_attach(struct call *call)
 
 static int do_detach(struct block *root, struct call *call)
 {
-	return edit_detach(root, verbs_word(call, "interface", ""), &call->error);
+	return edit_detach(root, answer_word(call, "interface", ""), &call->error);
 }
 
 int verb_detach(struct call *call)
@@ -100,8 +100,9 @@ int verb_service(struct call *call)
 
 static int do_service_add(struct block *root, struct call *call)
 {
-	return edit_service_add(root, verbs_word(call, "name", ""), verbs_word(call, "address", ""),
-				verbs_word(call, "pool", NULL), &call->error);
+	return edit_service_add(root, answer_word(call, "name", ""),
+				answer_word(call, "address", ""), answer_word(call, "pool", NULL),
+				&call->error);
 }
 
 int verb_service_add(struct call *call)
@@ -111,7 +112,7 @@ int verb_service_add(struct call *call)
 
 static int do_service_remove(struct block *root, struct call *call)
 {
-	return edit_service_remove(root, verbs_word(call, "name", ""), &call->error);
+	return edit_service_remove(root, answer_word(call, "name", ""), &call->error);
 }
 
 int verb_service_remove(struct call *call)
@@ -127,9 +128,9 @@ int verb_pool(struct call *call)
 
 static int do_pool_add(struct block *root, struct call *call)
 {
-	return edit_backend_add(root, verbs_word(call, "pool", "default"),
-				verbs_word(call, "address", ""), verbs_word(call, "weight", NULL),
-				verbs_word(call, "max_connections", NULL), &call->error);
+	return edit_backend_add(root, answer_word(call, "pool", "default"),
+				answer_word(call, "address", ""), answer_word(call, "weight", NULL),
+				answer_word(call, "max_connections", NULL), &call->error);
 }
 
 int verb_pool_add(struct call *call)
@@ -139,7 +140,7 @@ int verb_pool_add(struct call *call)
 
 	if (err)
 		return err;
-	if (verbs_backend(call, &backend))
+	if (answer_backend(call, &backend))
 		control_message(call->request, "added");
 	else
 		control_message(call->request, "added: %s%s%s", state_name(backend->state),
@@ -149,14 +150,14 @@ int verb_pool_add(struct call *call)
 
 static int do_pool_remove(struct block *root, struct call *call)
 {
-	const char *address = verbs_word(call, "address", NULL);
-	const char *pool = verbs_word(call, "pool", NULL);
+	const char *address = answer_word(call, "address", NULL);
+	const char *pool = answer_word(call, "pool", NULL);
 	struct backend *backend;
 	int err;
 
 	if (!address)
 		return edit_pool_remove(root, pool ? pool : "", &call->error);
-	err = verbs_backend(call, &backend);
+	err = answer_backend(call, &backend);
 	if (err)
 		return err;
 	return edit_backend_remove(root, backend->pool->name, address, &call->error);
@@ -165,7 +166,7 @@ static int do_pool_remove(struct block *root, struct call *call)
 /* "30s", "500ms", "2m", as in the configuration. */
 static int drain_timeout(struct call *call, const struct backend *backend, uint64_t *timeout_us)
 {
-	const char *text = verbs_word(call, "timeout", NULL);
+	const char *text = answer_word(call, "timeout", NULL);
 	uint64_t ms = backend->pool->conf->drain_timeout_ms;
 
 	if (text && conf_parse_ms(text, UINT32_MAX, &ms))
@@ -182,16 +183,16 @@ int verb_pool_remove(struct call *call)
 	struct backend *backend = NULL;
 	int err = 0;
 
-	if (verbs_word(call, "address", NULL)) {
-		err = verbs_backend(call, &backend);
-		if (!err && verbs_word(call, "timeout", NULL))
+	if (answer_word(call, "address", NULL)) {
+		err = answer_backend(call, &backend);
+		if (!err && answer_word(call, "timeout", NULL))
 			err = drain_timeout(call, backend, &backend->leave_timeout_us);
 	}
 	if (!err)
 		err = change(call, do_pool_remove);
 	if (err)
 		return err;
-	for (struct backend *at = model->leaving; at && verbs_flag(call, "wait"); at = at->next)
+	for (struct backend *at = model->leaving; at && answer_flag(call, "wait"); at = at->next)
 		if (at == backend)
 			return wait_add(&call->lbd->waits, call->request, WAIT_DRAINED, &backend,
 					1);
@@ -202,19 +203,19 @@ int verb_pool_remove(struct call *call)
 static int do_drain_word(struct block *root, struct call *call)
 {
 	struct backend *backend;
-	int err = verbs_backend(call, &backend);
+	int err = answer_backend(call, &backend);
 
 	if (err)
 		return err;
-	return edit_backend_drain(root, backend->pool->name, verbs_word(call, "address", ""),
-				  !strcmp(verbs_word(call, "verb", ""), "pool drain"));
+	return edit_backend_drain(root, backend->pool->name, answer_word(call, "address", ""),
+				  !strcmp(answer_word(call, "verb", ""), "pool drain"));
 }
 
 int verb_pool_drain(struct call *call)
 {
 	struct backend *backend;
 	uint64_t timeout_us = 0;
-	int err = verbs_backend(call, &backend);
+	int err = answer_backend(call, &backend);
 
 	if (!err)
 		err = drain_timeout(call, backend, &timeout_us);
@@ -227,7 +228,7 @@ int verb_pool_drain(struct call *call)
 	err = change(call, do_drain_word);
 	if (err)
 		return err;
-	if (verbs_flag(call, "wait"))
+	if (answer_flag(call, "wait"))
 		return wait_add(&call->lbd->waits, call->request, WAIT_DRAINED, &backend, 1);
 	control_message(call->request, "%s: %u connections open", state_name(backend->state),
 			backend_connections(backend));
@@ -237,7 +238,7 @@ int verb_pool_drain(struct call *call)
 int verb_pool_undrain(struct call *call)
 {
 	struct backend *backend;
-	int err = verbs_backend(call, &backend);
+	int err = answer_backend(call, &backend);
 
 	if (err)
 		return err;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The cheapest worker that is still HTTP: answers a constant, so that a benchmark measures what stands
- * before it.  Keeps connections alive.  GET /hold is long polling: never answered; GET /held says how
+ * before it.  Keeps connections alive.  Listens on one port, or on all of a range (and
+ * then names itself by the first).  GET /hold is long polling: never answered; GET /held says how
  * many such requests there are.
  */
 #include <arpa/inet.h>
@@ -127,33 +128,45 @@ static int listener_open(const char *address, int port)
 	return fd;
 }
 
+/* Listens on first..last of the address; those listeners are the lowest descriptors, up to *top. */
+static int listeners_open(int epoll, const char *address, int first, int last, int *top)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	for (int port = first; port <= last; port++) {
+		event.data.fd = *top = listener_open(address, port);
+		if (*top < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, *top, &event))
+			return -1;
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	struct epoll_event events[EVENTS_MAX], event = {.events = EPOLLIN};
+	struct epoll_event events[EVENTS_MAX];
 	struct rlimit files = {0};
-	int port = argc > 2 ? atoi(argv[2]) : 0;
+	int first = argc > 2 ? atoi(argv[2]) : 0;
+	int last = argc > 3 ? atoi(argv[3]) : first;
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
-	int listener;
+	int top = -1;
 
-	if (port < 1 || port > 65535) {
-		fputs("usage: answer ADDR PORT\n", stderr);
+	if (first < 1 || last < first || last > 65535) {
+		fputs("usage: answer ADDR PORT [LAST]\n", stderr);
 		return 2;
 	}
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
 	holding = calloc(files.rlim_cur, 1);
-	answers_prepare(port);
-	listener = listener_open(argv[1], port);
-	event.data.fd = listener;
-	if (!holding || listener < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event))
+	answers_prepare(first);
+	if (!holding || listeners_open(epoll, argv[1], first, last, &top))
 		return fail(argv[1]);
 	for (;;) {
 		int count = epoll_wait(epoll, events, EVENTS_MAX, -1);
 
 		for (int i = 0; i < count; i++) {
-			if (events[i].data.fd == listener)
-				listener_event(epoll, listener, (long)files.rlim_cur);
+			if (events[i].data.fd <= top)
+				listener_event(epoll, events[i].data.fd, (long)files.rlim_cur);
 			else
 				connection_event(events[i].data.fd);
 		}

@@ -176,9 +176,11 @@ def main():
     e2e.unique = lambda: "%sx%d" % (prefix, next(numbers))  # every process inside has the pid 1's kin
 
     def sweep():
-        for path in e2e.cgroups(prefix):
-            with contextlib.suppress(OSError):
-                os.rmdir(path)
+        for mount in {l.split()[1] for l in open("/proc/mounts") if l.split()[2] == "cgroup2"}:
+            for path, _, _ in os.walk(mount, topdown=False):
+                if "/lbd/%sx" % prefix in path:
+                    with contextlib.suppress(OSError):
+                        os.rmdir(path)
 
     return contain.run(lambda: measure(options), sweep)
 

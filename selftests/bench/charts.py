@@ -41,7 +41,7 @@ def bars(metric):
         % (quoted(metric["name"]), metric["unit"], metric["better"]),
         "set yrange [-0.6:%g]" % (len(rows) - 0.4),
         "set xrange [0:%g]" % (top * 1.3),
-        "unset xtics",
+        "set offsets 0, 0, 0, 0; unset xtics; unset xlabel; unset logscale; unset ytics; set ytics nomirror; unset grid",
         "set style fill solid",
         "unset key",
         "$data << EOD",
@@ -56,7 +56,7 @@ def bars(metric):
     lines += [
         "EOD",
         "plot $data using (0):2:(0):3:($2-0.32):($2+0.32):6:ytic(1) with boxxyerror lc rgb variable, \\",
-        '     $data using 3:2:4:5 with xerrorbars pt 0 lc rgb "#222222", \\',
+        '     $data using 3:2:4:5 with xerrorbars ps 0 lc rgb "#222222", \\',
         "     $data using 5:2:7 with labels left offset 1,0",
     ]
     return lines
@@ -67,11 +67,11 @@ def curves(metric):
     peers = list(dict.fromkeys(row["peer"] for row in metric["rows"]))
     places = sorted({row["x"] for row in metric["rows"]})
     lines = [
-        'set title "%s (%s)" font ",12"' % (quoted(metric["name"]), metric["unit"], metric["better"]),
+        'set title "%s\\n%s, %s is better" font ",12"' % (quoted(metric["name"]), metric["unit"], metric["better"]),
         'set grid ytics lc rgb "#dddddd" lt 1',
         'set xlabel "%s"' % quoted(metric["x"]),
         "set key top left reverse Left",
-        "set autoscale",
+        "set autoscale; set offsets graph 0.04, graph 0.04, 0, 0",
         "unset ytics; set ytics nomirror; unset xtics; set xtics nomirror",
         "set xtics (%s)" % ", ".join('"%g" %g' % (x, x) for x in places),
     ]
@@ -88,16 +88,15 @@ def curves(metric):
         look = 'lc rgb "%s" lw 2' % colour(peer, number)
         plots.append('$p%d using 1:2 with linespoints pt 7 ps 0.5 %s title "%s"'
                      % (number, look, quoted(peer)))
-        plots.append('$p%d using 1:2:3:4 with yerrorbars pt 0 %s notitle' % (number, look))
+        plots.append('$p%d using 1:2:3:4 with yerrorbars ps 0 %s notitle' % (number, look))
     lines.append("plot " + ", \\\n     ".join(plots))
     return lines
 
 
 def draw(case, path, footer):
     """One file for a case that has a chart; the panels are its metrics."""
-    metrics = [m for m in case["metrics"] if m["rows"]]
-    over = [m for m in metrics if m["x"]]
-    panels = (over or metrics)[:3]
+    panels = [m for m in case["metrics"] if m["rows"] and m["chart"]]
+    over = any(m["x"] for m in panels)
     rows = max(len({r["peer"] for r in m["rows"]}) for m in panels)
     script = HEAD.format(
         width=480 * len(panels),

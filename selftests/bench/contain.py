@@ -8,6 +8,7 @@ pins live in mounts that vanish with it.  Even kill -9 of the bench leaves only 
 import contextlib
 import ctypes
 import os
+import pathlib
 import select
 import shutil
 import signal
@@ -73,9 +74,17 @@ def _wait(pid):
             os.kill(pid, signal.SIGKILL)
 
 
+def _remove_stale():
+    """Temporary directories of runs that were killed."""
+    for path in pathlib.Path(tempfile.gettempdir()).glob("lbd-bench-*-*"):
+        if not os.path.exists("/proc/" + path.name.split("-")[2]):
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def run(function, sweep):
     """function() inside; then sweep() outside, for what lives in no namespace (control groups)."""
-    scratch = tempfile.mkdtemp(prefix="lbd-bench-")
+    _remove_stale()
+    scratch = tempfile.mkdtemp(prefix="lbd-bench-%d-" % os.getpid())
     os.environ["TMPDIR"] = scratch
     tempfile.tempdir = None
     try:

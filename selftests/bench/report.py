@@ -20,28 +20,22 @@ def number(value, decimals):
 
 
 def metric_lines(metric):
-    rows = metric["rows"]
+    """The peers' rows; beside each its ratio to `direct`, at the same x, where that was measured."""
+    rows = sorted(metric["rows"], key=lambda r: (r["x"] is not None, r["x"] or 0))
+    limit = {row["x"]: row["median"] for row in rows if row["peer"] == "direct"}
+    width = max(len(row["peer"]) for row in rows)
     yield "  %s (%s; %s is better)" % (metric["name"], metric["unit"], metric["better"])
-    first = {}
+    if metric["x"]:
+        yield "    %-*s %8s" % (width, "", metric["x"])
     for row in rows:
-        first.setdefault(row["x"], row["median"])
-    at_name = metric["x"] or ""
-    for row in sorted(rows, key=lambda r: (r["x"] is not None, r["x"] or 0)):
-        place = "" if row["x"] is None else "%g" % row["x"]
-        base = first[row["x"]]
-        ratio = "%6.2f" % (row["median"] / base) if base and len(rows) > 1 else ""
-        noisy = row["peer"] if row["x"] is None else "%s at %g" % (row["peer"], row["x"])
-        yield "    %-24s %8s %12s  [%s .. %s] %s%s" % (
-            row["peer"],
-            place,
-            number(row["median"], metric["decimals"]),
-            number(row["min"], metric["decimals"]),
-            number(row["max"], metric["decimals"]),
-            ratio,
-            "  too noisy to rank" if noisy in metric["noisy"] else "",
-        )
-    if at_name:
-        yield "    (second column: %s)" % at_name
+        least, median, most = (number(row[k], metric["decimals"]) for k in ("min", "median", "max"))
+        line = "    %-*s" % (width, row["peer"])
+        line += "" if row["x"] is None else " %8g" % row["x"]
+        line += " %12s" % median
+        line += "  [%s .. %s]" % (least, most) if len(row["values"]) > 1 else ""
+        line += "  x %.2f" % (row["median"] / limit[row["x"]]) if limit.get(row["x"]) else ""
+        name = row["peer"] if row["x"] is None else "%s at %g" % (row["peer"], row["x"])
+        yield line + ("  too noisy to rank" if name in metric["noisy"] else "")
 
 
 def goal_line(goal):

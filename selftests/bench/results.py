@@ -29,9 +29,10 @@ def ratios(above, below):
 
 
 class Metric:
-    def __init__(self, name, unit, better, decimals, x=None):
+    def __init__(self, name, unit, better, decimals, x, chart):
         self.name, self.unit, self.better, self.decimals = name, unit, better, decimals
         self.x = x  # what the rows' x values mean, when the metric is a line over sizes or loads
+        self.chart = chart  # it is a panel of the case's chart
         self.rows = {}  # (peer, x): values
 
     def add(self, peer, value, x=None):
@@ -58,6 +59,7 @@ class Metric:
             "better": self.better,
             "decimals": self.decimals,
             "x": self.x,
+            "chart": self.chart,
             "noisy": self.noisy(),
             "rows": [dict(peer=p, x=x, **summary(v)) for (p, x), v in self.rows.items()],
         }
@@ -68,8 +70,8 @@ class Case:
         self.key, self.title, self.chart = key, title, chart
         self.metrics, self.goals, self.notes = [], [], []
 
-    def metric(self, name, unit, better="less", decimals=1, x=None):
-        self.metrics.append(Metric(name, unit, better, decimals, x))
+    def metric(self, name, unit, better="less", decimals=1, x=None, chart=True):
+        self.metrics.append(Metric(name, unit, better, decimals, x, chart))
         return self.metrics[-1]
 
     def goal(self, text, values, relation, target, unit=""):

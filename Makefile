@@ -256,13 +256,13 @@ help: ## this
 
 # The bench: lbd beside what people would use instead.
 .PHONY: bench bench-deps bench-report
-BENCH_PLAIN := openloop answer
+BENCH_PLAIN := openloop answer flood
 BENCH_RESULTS := build/bench/results.json
 
 $(BENCH_PLAIN:%=$(B)/bench/%): $(B)/bench/%: selftests/bench/%.c
 	$(call say,BENCH,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $< -lm -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $< $(if $(filter flood,$*),-lbpf,-lm) -o $@
 
 bench-deps: ## install what the bench measures with and beside
 	$(Q)selftests/bench/deps.sh

@@ -5,7 +5,7 @@
 set -eu
 
 packages="nginx-light libnginx-mod-stream haproxy nftables lighttpd supervisor wrk gnuplot-nox
-	python3 python3-tornado iproute2 util-linux procps strace"
+	python3 python3-tornado iproute2 ethtool util-linux procps"
 services="nginx haproxy lighttpd supervisor"
 policy=/usr/sbin/policy-rc.d
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -181,6 +182,7 @@ static pid_t holder(const uint16_t *ports, size_t count, uint32_t *inodes)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when a test fails */
 		for (size_t i = 0; i < count; i++)
 			inodes[i] = inode_of(listening(AF_INET, "127.0.0.1", ports[i], false, 4));
 		if (write(ready[1], inodes, count * sizeof(*inodes)) < 0)

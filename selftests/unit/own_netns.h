@@ -7,6 +7,7 @@
 #define LB_OWN_NETNS_H
 
 #include <bpf/bpf.h>
+#include <dirent.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -29,6 +30,19 @@ static inline bool own_netns_enter(void)
 		return false;
 	close(map);
 	return true;
+}
+
+/* Descriptors of this process, to see that none is left behind. */
+static inline int own_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int count = 0;
+
+	while (dir && readdir(dir))
+		count++;
+	if (dir)
+		closedir(dir);
+	return count;
 }
 
 #endif

@@ -25,6 +25,7 @@
 #define ROOT "/sys/fs/bpf/lbd/t"
 
 static bool privileged;
+static int descriptors; /* before the test */
 static struct datapath *dp;
 static struct error error;
 
@@ -35,6 +36,7 @@ static int setup(void **state)
 	dp = NULL;
 	if (!privileged)
 		return 0;
+	descriptors = own_descriptors();
 	assert_int_equal(system("ip link add eth0 type veth peer name peer0 &&"
 				" ip link set eth0 up && ip link set peer0 up"),
 			 0);
@@ -49,6 +51,7 @@ static int teardown(void **state)
 	if (!privileged)
 		return 0;
 	datapath_destroy(dp);
+	assert_int_equal(own_descriptors(), descriptors);
 	if (if_nametoindex("eth0"))
 		assert_int_equal(system("ip link del eth0"), 0);
 	assert_int_equal(access(ROOT, F_OK), -1);

@@ -21,6 +21,7 @@
 enum { PATIENCE_US = 5000000 };
 
 static bool privileged;
+static int descriptors; /* before the test */
 static sd_event *event;
 static struct datapath *dp;
 static struct interfaces *interfaces;
@@ -43,6 +44,7 @@ static int setup(void **state)
 	(void)state;
 	if (!privileged)
 		return 0;
+	descriptors = own_descriptors();
 	assert_true(sd_event_new(&event) >= 0);
 	open_all();
 	return 0;
@@ -56,6 +58,7 @@ static int teardown(void **state)
 	interfaces_free(interfaces);
 	datapath_destroy(dp);
 	sd_event_unref(event);
+	assert_int_equal(own_descriptors(), descriptors);
 	if (if_nametoindex("eth0"))
 		run("ip link del eth0");
 	return 0;

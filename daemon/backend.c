@@ -129,10 +129,13 @@ static void enter(struct backend *backend, enum state from)
 	switch (backend->state) {
 	case STATE_STARTING:
 		backend->note[0] = 0;
+		backend->ready_us = 0;
 		arm(backend, worker_conf(backend)->start_timeout_ms * 1000ULL);
 		break;
 	case STATE_UP:
 		backend->note[0] = 0;
+		if (!backend->ready_us)
+			backend->ready_us = clock_us();
 		arm_up(backend);
 		break;
 	case STATE_DOWN:

@@ -82,10 +82,11 @@ static bool to_restart(const struct backend *backend, const struct worker_exit *
 	}
 }
 
+/* Its listener is gone before the exit is known: the state tells nothing here. */
 static bool was_stable(const struct backend *backend)
 {
-	return backend->state == STATE_UP &&
-	       clock_us() - backend->since_us >= conf_of(backend)->stable_ms * 1000ULL;
+	return backend->ready_us &&
+	       clock_us() - backend->ready_us >= conf_of(backend)->stable_ms * 1000ULL;
 }
 
 static void on_exit_of_running(struct backend *backend, const struct worker_exit *exit)
@@ -160,6 +161,7 @@ int backend_process_new(struct backend *backend, unsigned index, struct error *e
 		return 0;
 	backend->notified = true;
 	backend->state = STATE_DOWN;
+	backend->ready_us = worker_started_us(backend->worker);
 	log_info("%s: taken back, pid %d", backend->name, worker_pid(backend->worker));
 	return 0;
 }

@@ -58,6 +58,7 @@ struct backend {
 	sd_event_source *timer;    /* what the state waits for */
 	uint64_t since_us;         /* CLOCK_MONOTONIC, when it entered the state */
 	uint64_t up_since_us;      /* for slow start; 0: not up */
+	uint64_t ready_us;         /* when this process got up for the first time; 0: not yet */
 	uint64_t retry_us;         /* in backoff: when it is started again */
 	uint64_t drain_timeout_us; /* UINT64_MAX: as long as it takes */
 	uint64_t leave_timeout_us; /* that one when it goes from the configuration */
@@ -114,7 +115,7 @@ struct model {
 	struct leave *leave; /* what has gone from the configuration and has not ended yet */
 	struct backend *leaving;
 	struct backend *by_id[LB_MAX_BACKENDS];
-	sd_event_source *deferred; /* applies what is dirty, once a turn of the loop */
+	sd_event_source *deferred;     /* applies what is dirty, once a turn of the loop */
 	struct remembered *remembered; /* by remember.c, at the start */
 	sd_event_source *remember_source;
 	struct model_hooks hooks;

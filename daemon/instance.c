@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,15 +73,16 @@ int instance_prepare(const char *instance, char *run_dir, size_t size, struct er
 	return lock(run_dir, error);
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+	(void)st, (void)type, (void)where;
+	remove(path);
+	return 0;
+}
+
 void instance_remove(const char *run_dir, const char *cgroup)
 {
-	char path[160];
-
 	if (cgroup)
 		rmdir(cgroup);
-	snprintf(path, sizeof(path), "%s/workers", run_dir);
-	rmdir(path);
-	snprintf(path, sizeof(path), "%s/lock", run_dir);
-	unlink(path);
-	rmdir(run_dir);
+	nftw(run_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }

@@ -15,7 +15,7 @@
  */
 int instance_prepare(const char *instance, char *run_dir, size_t size, struct error *error);
 
-/* After an orderly stop: removes what is empty of it. */
+/* After an orderly stop, when nothing of it is in use any more: removes all of it. */
 void instance_remove(const char *run_dir, const char *cgroup);
 
 #endif

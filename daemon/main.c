@@ -202,8 +202,6 @@ static void finish(struct lbd *lbd, bool keep)
 		datapath_close(lbd->dp);
 	} else {
 		datapath_destroy(lbd->dp);
-		running_remove(lbd->run_dir);
-		remember_remove(lbd->run_dir);
 		instance_remove(lbd->run_dir, lbd->host.cgroup);
 	}
 	free((char *)lbd->host.cgroup);

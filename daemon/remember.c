@@ -132,11 +132,3 @@ void remember_resume(struct backend *backend)
 	backend_drain(backend, backend->pool->conf->drain_timeout_ms * 1000ULL,
 		      (enum backend_goal)known->goal);
 }
-
-void remember_remove(const char *run_dir)
-{
-	char path[256];
-
-	path_of(run_dir, "", path);
-	unlink(path);
-}

@@ -21,6 +21,4 @@ void remember_restore(struct backend *backend);
 /* After autostart: takes up again what was under way. */
 void remember_resume(struct backend *backend);
 
-void remember_remove(const char *run_dir);
-
 #endif

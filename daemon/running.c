@@ -68,11 +68,3 @@ int running_read(const char *run_dir, uint64_t origin, struct conf **conf, struc
 		return error_set(error, -ENOENT, "%s: of another configuration", path);
 	return conf_read(path, conf, error);
 }
-
-void running_remove(const char *run_dir)
-{
-	char path[256];
-
-	path_of(run_dir, "", path);
-	unlink(path);
-}

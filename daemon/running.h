@@ -19,6 +19,4 @@ int running_write(const char *run_dir, uint64_t origin, const struct block *root
 /* -ENOENT where there is none that belongs to origin. */
 int running_read(const char *run_dir, uint64_t origin, struct conf **conf, struct error *error);
 
-void running_remove(const char *run_dir);
-
 #endif

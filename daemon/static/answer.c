@@ -229,6 +229,7 @@ static struct answer *make_file(const struct site *site, int status, struct slic
 	answer->modified = found->stat.st_mtim.tv_sec;
 	answer->type = type;
 	answer->lasting = status == 200;
+	answer->coded = found->coding != 0;
 	if (size)
 		take_content(answer, found);
 	else

@@ -18,6 +18,7 @@ struct answer {
 	bool guarded;  /* who asks matters: see rules_allow() and the auth rule */
 	bool lasting;  /* may be kept in the cache */
 	bool replaces; /* a fallback or error page: no conditions, no ranges */
+	bool coded;    /* Content-Encoding is among its fields */
 	int fd;        /* of the content, or -1 when it is in memory */
 	uint64_t size; /* of the content */
 	time_t modified;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "listing.h"
 
-#include "target.h"
+#include "lookup.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -55,21 +55,36 @@ static int add(struct entries *entries, const char *name, const struct stat *sta
 	return 0;
 }
 
-/* What would be refused is not listed either: dotfiles, and what is neither file nor directory. */
-static int read_entry(const struct site *site, int fd, const char *name, struct entries *entries)
+/* A link is shown as what it leads to, if that may be served. */
+static bool stat_entry(const struct site *site, const char *path, int fd, const char *name,
+		       struct stat *stat)
 {
-	int flags = site->options->symlinks ? 0 : AT_SYMLINK_NOFOLLOW;
+	char whole[PATH_BYTES];
+
+	if (fstatat(fd, name, stat, AT_SYMLINK_NOFOLLOW))
+		return false;
+	if (S_ISLNK(stat->st_mode) &&
+	    ((size_t)snprintf(whole, sizeof(whole), "%s%s", path, name) >= sizeof(whole) ||
+	     lookup_stat(site, whole, stat)))
+		return false;
+	return S_ISREG(stat->st_mode) || S_ISDIR(stat->st_mode);
+}
+
+/* What would be refused is not listed either: dotfiles, and what is neither file nor directory. */
+static int read_entry(const struct site *site, const char *path, int fd, const char *name,
+		      struct entries *entries)
+{
 	struct stat stat;
 
 	if (!strcmp(name, ".") || !strcmp(name, "..") ||
 	    (*name == '.' && !site->options->dotfiles && strcmp(name, ".well-known")))
 		return 0;
-	if (fstatat(fd, name, &stat, flags) || (!S_ISREG(stat.st_mode) && !S_ISDIR(stat.st_mode)))
+	if (entries->count == ENTRIES_MAX || !stat_entry(site, path, fd, name, &stat))
 		return 0;
-	return entries->count < ENTRIES_MAX ? add(entries, name, &stat) : 0;
+	return add(entries, name, &stat);
 }
 
-static int read_entries(const struct site *site, int fd, struct entries *entries)
+static int read_entries(const struct site *site, const char *path, int fd, struct entries *entries)
 {
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
 	DIR *directory = copy < 0 ? NULL : fdopendir(copy);
@@ -82,7 +97,7 @@ static int read_entries(const struct site *site, int fd, struct entries *entries
 		return err;
 	}
 	while (!err && (dirent = readdir(directory)))
-		err = read_entry(site, fd, dirent->d_name, entries);
+		err = read_entry(site, path, fd, dirent->d_name, entries);
 	closedir(directory);
 	if (entries->count)
 		qsort(entries->list, entries->count, sizeof(*entries->list), compare);
@@ -175,7 +190,7 @@ int listing_make(const struct site *site, const char *path, int fd, char **html,
 {
 	struct entries entries = {0};
 	FILE *out = NULL;
-	int err = read_entries(site, fd, &entries);
+	int err = read_entries(site, path, fd, &entries);
 
 	if (!err && !(out = open_memstream(html, len)))
 		err = -errno;

@@ -49,10 +49,10 @@ static int base_of(const struct site *site, const char *path, const char **rest)
 }
 
 /* O_NONBLOCK: a FIFO must not hold the whole server up before it is seen to be one. */
-static int open_beneath(const struct site *site, const char *path)
+static int open_beneath(const struct site *site, const char *path, int flags)
 {
 	struct open_how how = {
-		.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+		.flags = flags | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
 	};
 	const char *rest;
@@ -69,7 +69,7 @@ static int open_beneath(const struct site *site, const char *path)
 /* Opens path and looks at it: found->fd and stat are set on 200 alone. */
 static int open_path(const struct site *site, const char *path, struct found *found)
 {
-	int fd = open_beneath(site, path);
+	int fd = open_beneath(site, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
 		return status_of(-fd);
@@ -208,6 +208,17 @@ static void use_sibling(const struct site *site, unsigned codings, struct found 
 		found->stat = sibling.stat;
 		found->coding = 1U << i;
 	}
+}
+
+int lookup_stat(const struct site *site, const char *path, struct stat *stat)
+{
+	int fd = open_beneath(site, path, O_PATH), err;
+
+	if (fd < 0)
+		return fd;
+	err = fstat(fd, stat) ? -errno : 0;
+	close(fd);
+	return err;
 }
 
 void lookup_page(const struct site *site, const char *path, struct found *found)

@@ -30,4 +30,7 @@ void lookup(const struct site *site, const char *path, unsigned codings, struct 
 /* A page given by path (error_page): status 200 or an error. */
 void lookup_page(const struct site *site, const char *path, struct found *found);
 
+/* What a path leads to, if it could be opened; 0 or -errno. */
+int lookup_stat(const struct site *site, const char *path, struct stat *stat);
+
 #endif

@@ -2,6 +2,8 @@
 /* lbstatic: serves the files below a directory over HTTP/1.1.  Exit: 0 stopped, 1 refused, 2 usage. */
 #include "connection.h"
 #include "loop.h"
+#include "memory.h"
+#include "privilege.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -94,8 +96,11 @@ static int serve(struct options *options, struct fault *fault)
 	int err = prepare(&server, &site, options, fault);
 
 	if (!err && !options->test && !(err = listeners_open(&listeners, options, fault)) &&
-	    !(err = loop_open(&loop, &server, &listeners, fault)))
+	    !(err = loop_open(&loop, &server, &listeners, fault)) &&
+	    !(err = privilege_drop(&site, fault))) {
+		memory_settle();
 		loop_run(loop);
+	}
 	finish(&server, &site);
 	loop_close(loop);
 	listeners_close(&listeners);

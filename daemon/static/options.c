@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { WORDS_MAX = 18 };
+enum { WORDS_MAX = 18, HEADERS_BYTES_MAX = 8192 };
 
 void options_init(struct options *options)
 {
@@ -210,6 +210,19 @@ static int apply_option(struct options *options, char **argv, int argc, int *i, 
 	return directive_apply(options, name, argument, arguments, fault);
 }
 
+/* A response head is made in a buffer of fixed size. */
+static int check_headers(const struct options *options, struct fault *fault)
+{
+	size_t bytes = 0;
+
+	for (const struct rule *rule = options->rules.first[RULE_HEADER]; rule; rule = rule->next)
+		bytes += strlen(rule->argument[0]) + 2;
+	return bytes <= HEADERS_BYTES_MAX
+		       ? 0
+		       : fault_set(fault, -EINVAL, "header: found %zu bytes in all, allowed: %d",
+				   bytes, HEADERS_BYTES_MAX);
+}
+
 int options_parse(struct options *options, int argc, char **argv, struct fault *fault)
 {
 	int err = 0;
@@ -223,7 +236,7 @@ int options_parse(struct options *options, int argc, char **argv, struct fault *
 		return fault_set(fault, -EINVAL, "no root; say which directory to serve: -r DIR");
 	if (options->charset && !strcmp(options->charset, "off"))
 		options->charset = NULL;
-	return 0;
+	return check_headers(options, fault);
 }
 
 void options_print_help(void)

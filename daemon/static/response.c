@@ -94,7 +94,7 @@ static int decide_ranges(struct response *response, const struct response_facts 
 		response->status = 206;
 		response->from = first->from;
 		response->to = first->to;
-	} else if (count > 1) {
+	} else if (count > 1 && !answer->coded) { /* parts have no place to say their coding */
 		response->parts = multipart_make(answer, ranges, count);
 		if (!response->parts)
 			return -ENOMEM;

@@ -11,5 +11,9 @@ int fault_set(struct fault *fault, int code, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(fault->text, sizeof(fault->text), format, args);
 	va_end(args);
+	/* One line, whatever was found. */
+	for (char *at = fault->text; *at; at++)
+		if ((unsigned char)*at < ' ')
+			*at = '?';
 	return code;
 }

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules by pattern: headers, expiry, alias, try_files, fallback, error pages, access, passwords."""
+
+import base64
+import subprocess
+
+import pytest
+
+from static_server import Server
+
+pytestmark = pytest.mark.unprivileged
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("rules")
+    for name in ("index.html", "a.css", "a.js", "docs/a.css", "docs/a.txt", "docs/index.html", "about.html", "app/index.html", "app/x.js", "404.html", "403.html", "private/a.txt", "private/open/a.txt"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    (root / "empty").mkdir()
+    return root
+
+
+# options, path, field, value (None: not sent)
+HEADERS = [
+    (["-H", "X-Worker: me"], "/", "X-Worker", "me"),
+    (["-H", "X-Worker: me"], "/none", "X-Worker", None),
+    (["-H", "X-A: 1", "-H", "X-B: 2"], "/", "X-B", "2"),
+    (["--header", "*.css", "Cache-Control: s-maxage=20"], "/a.css", "Cache-Control", "s-maxage=20"),
+    (["--header", "*.css", "Cache-Control: s-maxage=20"], "/docs/a.css", "Cache-Control", "s-maxage=20"),
+    (["--header", "*.css", "Cache-Control: s-maxage=20"], "/a.js", "Cache-Control", None),
+    (["--header", "/docs", "X: 1"], "/docs/a.txt", "X", "1"),
+    (["--header", "/docs", "X: 1"], "/docs/", "X", "1"),
+    (["--header", "/doc", "X: 1"], "/docs/a.txt", "X", None),
+    (["--header", "/docs/", "X: 1"], "/docs/a.txt", "X", "1"),
+    (["--header", "/docs/*.css", "X: 1"], "/docs/a.css", "X", "1"),
+    (["--header", "/docs/*.css", "X: 1"], "/a.css", "X", None),
+    (["--header", "[ab].css", "X: 1"], "/a.css", "X", "1"),
+    (["--header", "*", "X: 1", "--header", "*.css", "X: 2"], "/a.css", "X", "2"),
+    (["--header", "*", "X: 1", "--header", "*.css", "X: 2"], "/a.js", "X", "1"),
+    (["--header", "*", "Link: a", "--header", "*", "Link: b"], "/a.js", "Link", "a, b"),
+    (["--header", "*", "X-Content-Type-Options: none"], "/a.js", "X-Content-Type-Options", "none"),
+    (["--header", "*", "Server: mine"], "/a.js", "Server", "mine"),
+    (["--header", "*.js", "Content-Type: text/x"], "/a.js", "Content-Type", "text/x"),
+    (["--header", "*.js", "Vary: Origin"], "/a.js", "Vary", "Origin"),
+    (["--expires", "*.css", "10s"], "/a.css", "Cache-Control", "max-age=10"),
+    (["--expires", "*.css", "30d"], "/a.css", "Cache-Control", "max-age=2592000"),
+    (["--expires", "*.css", "0"], "/a.css", "Cache-Control", "no-cache"),
+    (["--expires", "*", "1h", "--expires", "*.css", "off"], "/a.css", "Cache-Control", None),
+    (["--expires", "*", "1h", "--header", "*", "Cache-Control: private"], "/a.css", "Cache-Control", "private"),
+]
+
+
+@pytest.mark.parametrize("options, path, field, value", HEADERS)
+def test_header(root, options, path, field, value):
+    with Server(root, *options) as server:
+        assert server.get(path)[field] == value
+
+
+def test_rule_headers_are_part_of_304(root):
+    with Server(root, "--header", "*.css", "Cache-Control: s-maxage=20") as server:
+        response = server.get("/a.css", If_None_Match="*")
+        assert (response.status, response["Cache-Control"]) == (304, "s-maxage=20")
+
+
+# options (ROOT is the root), path, status, body
+PLACES = [
+    (["--alias", "/m", "ROOT/docs"], "/m/a.txt", 200, "docs/a.txt"),
+    (["--alias", "/m/", "ROOT/docs"], "/m/", 200, "docs/index.html"),
+    (["--alias", "/m", "ROOT/docs"], "/docs/a.txt", 200, "docs/a.txt"),
+    (["--alias", "/m", "ROOT/docs", "--alias", "/m/n", "ROOT/app"], "/m/n/x.js", 200, "app/x.js"),
+    (["--try_files", "*", "$uri", "$uri.html", "=404"], "/about", 200, "about.html"),
+    (["--try_files", "*", "$uri", "$uri.html", "=404"], "/a.css", 200, "a.css"),
+    (["--try_files", "*", "$uri", "$uri.html", "=404"], "/none", 404, None),
+    (["--try_files", "*", "$uri", "=403"], "/none", 403, None),
+    (["--try_files", "*", "$uri", "$uri/", "/index.html"], "/docs/", 200, "docs/index.html"),
+    (["--try_files", "*", "$uri", "$uri/", "/index.html"], "/docs", 301, None),
+    (["--try_files", "*", "$uri", "$uri/", "/index.html"], "/deep/link", 200, "index.html"),
+    (["--try_files", "/app", "$uri", "/app/index.html"], "/app/x.js", 200, "app/x.js"),
+    (["--try_files", "/app", "$uri", "/app/index.html"], "/app/page/1", 200, "app/index.html"),
+    (["--try_files", "/app", "$uri", "/app/index.html"], "/other", 404, None),
+    (["--fallback", "/app", "/app/index.html"], "/app/page/1", 200, "app/index.html"),
+    (["--fallback", "/app", "/app/index.html"], "/app/x.js", 200, "app/x.js"),
+    (["--fallback", "/app", "/app/index.html"], "/other", 404, None),
+    (["--fallback", "*", "/none.html"], "/other", 404, None),
+    (["--error_page", "404", "/404.html"], "/other", 404, "404.html"),
+    (["--error_page", "404", "/404.html"], "/404.html", 200, "404.html"),
+    (["--error_page", "404", "/none.html"], "/other", 404, None),
+    (["--error_page", "403", "/403.html"], "/empty/", 403, "403.html"),
+]
+
+
+@pytest.mark.parametrize("options, path, status, body", PLACES)
+def test_place(root, options, path, status, body):
+    options = [option.replace("ROOT", str(root)) for option in options]
+    with Server(root, *options) as server:
+        response = server.get(path)
+        assert response.status == status
+        assert body is None or response.body.decode() == body
+        if status == 404 and body:
+            assert response["ETag"] is None
+            assert server.get(path, Range="bytes=0-1", If_None_Match="*").status == 404
+            assert server.get(path, "HEAD")["Content-Length"] == str(len(body))
+
+
+# options, path, status (the client is 127.0.0.1)
+ACCESS = [
+    (["--deny", "all"], "/", 403),
+    (["--deny", "127.0.0.0/8"], "/", 403),
+    (["--deny", "127.0.0.2"], "/", 200),
+    (["--deny", "10.0.0.0/8"], "/", 200),
+    (["--allow", "127.0.0.1"], "/", 200),
+    (["--allow", "10.0.0.0/8"], "/", 403),
+    (["--allow", "10.0.0.0/8", "--allow", "all"], "/", 200),
+    (["--deny", "all", "--allow", "127.0.0.0/31"], "/", 200),
+    (["--allow", "127.0.0.0/8", "--deny", "127.0.0.1"], "/", 403),
+    (["--deny", "127.0.0.1", "--allow", "127.0.0.0/8"], "/", 403),
+    (["--deny", "127.0.0.0/31"], "/", 403),
+    (["--deny", "127.0.0.2/31"], "/", 200),
+    (["--deny", "::/0"], "/", 403),
+    (["--deny", "::1"], "/", 200),
+    (["--deny", "all", "/private"], "/", 200),
+    (["--deny", "all", "/private"], "/private/a.txt", 403),
+    (["--deny", "all", "/private"], "//private/a.txt", 403),
+    (["--deny", "all", "/private"], "/%70rivate/a.txt", 403),
+    (["--deny", "all", "/private"], "/./private/a.txt", 403),
+    (["--deny", "all", "/private"], "/private", 403),
+    (["--deny", "all", "/private"], "/private/none", 403),
+    (["--deny", "all", "*.txt"], "/docs/a.txt", 403),
+    (["--deny", "all", "*.txt"], "/docs/a.css", 200),
+]
+
+
+@pytest.mark.parametrize("options, path, status", ACCESS)
+def test_access(root, options, path, status):
+    with Server(root, *options) as server:
+        for _ in range(2):  # made, and from the cache
+            assert server.get(path).status == status
+
+
+@pytest.fixture(scope="module")
+def passwords(tmp_path_factory):
+    path = tmp_path_factory.mktemp("auth") / "passwords"
+    hashes = [
+        subprocess.run(["openssl", "passwd", form, password], capture_output=True, text=True, check=True).stdout.strip()
+        for form, password in (("-6", "sesame"), ("-5", "p:w d"))
+    ]
+    path.write_text(f"# users\nann:{hashes[0]}\n\nbob:{hashes[1]}:more\n")
+    return path
+
+
+def basic(text):
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+# Authorization, status
+AUTH = [
+    (None, 401),
+    (basic("ann:sesame"), 200),
+    (basic("bob:p:w d"), 200),
+    (basic("ann:sesame").replace("Basic", "bAsIc "), 200),
+    (basic("ann:Sesame"), 401),
+    (basic("ann:"), 401),
+    (basic("ann"), 401),
+    (basic(":sesame"), 401),
+    (basic("eve:sesame"), 401),
+    (basic("ann\0:sesame"), 401),
+    (basic("a" * 300 + ":x"), 401),
+    ("Basic", 401),
+    ("Basic !!!", 401),
+    ("Bearer x", 401),
+    ("", 401),
+]
+
+
+@pytest.mark.parametrize("value, status", AUTH)
+def test_auth(root, passwords, value, status):
+    with Server(root, "--auth", "/private", passwords, "Staff only") as server:
+        fields = {} if value is None else {"Authorization": value}
+        for path in ("/private/a.txt", "/private/a.txt"):
+            response = server.get(path, **fields)
+            assert response.status == status
+            realm = 'Basic realm="Staff only", charset="UTF-8"' if status == 401 else None
+            assert response["WWW-Authenticate"] == realm
+        assert server.get("/private/none", **fields).status == (401 if status == 401 else 404)
+        assert server.get("/docs/a.txt").status == 200
+
+
+def test_two_authorizations_are_refused(root, passwords):
+    with Server(root, "--auth", "*", passwords) as server:
+        line = f"Authorization: {basic('ann:sesame')}\r\n"
+        assert server.ask(f"GET / HTTP/1.1\r\nHost: h\r\n{line}{line}\r\n".encode()).status == 400
+
+
+def test_rules_file(root, tmp_path):
+    rules = tmp_path / "rules"
+    rules.write_text(
+        '# as in lbd.conf\nroot "%s";\n  header *.css "X-Say: \\"hi\\"";\nexpires *.js 5m\n\n'
+        "deny all /private; \nindex  about.html   index.html ;\n" % root
+    )
+    with Server(root, "-c", rules) as server:
+        assert server.get("/a.css")["X-Say"] == '"hi"'
+        assert server.get("/a.js")["Cache-Control"] == "max-age=300"
+        assert server.get("/private/a.txt").status == 403
+        assert server.get("/").body == b"about.html"

@@ -2,7 +2,7 @@
 # bash completion for lbctl: lbctl itself knows its verbs, and asks lbd for names.
 
 _lbctl() {
-	local line=${COMP_LINE:0:COMP_POINT} current='' found
+	local line=${COMP_LINE:0:COMP_POINT} current='' found word
 	local -a words
 
 	# Not COMP_WORDS: it is split at the colons of addresses and workers.
@@ -17,7 +17,10 @@ _lbctl() {
 		compopt -o default
 		return
 	fi
-	mapfile -t COMPREPLY < <(compgen -W "${found//\*/\\*}" -- "$current")
+	# Not compgen -W: it would expand what is in the names.
+	while IFS= read -r word; do
+		[[ -n $word && $word == "$current"* ]] && COMPREPLY+=("$word")
+	done <<<"$found"
 	# bash replaces only what follows the last colon.
 	if [[ $current == *:* && $COMP_WORDBREAKS == *:* ]]; then
 		COMPREPLY=("${COMPREPLY[@]#"${current%"${current##*:}"}"}")

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "block_tree.h"
@@ -25,9 +26,15 @@ struct expansion {
 	const char *address; /* what the workers listen on */
 };
 
-/* What lbstatic takes as --NAME; the rest of its options are lbd's to set. */
+#define PATH_WORD(n) .offset = (n)
+#define DIRECTORY(n) .offset = (n), .least = 1
+
+/*
+ * What lbstatic takes as --NAME; the rest of its options are lbd's to set.  PATH_WORD(n): word n is a
+ * path; DIRECTORY(n): of a directory that must be there.
+ */
 static const struct conf_directive options[] = {
-	{.name = "root", .usage = "root DIR;", .min = 1, .max = 1},
+	{.name = "root", .usage = "root DIR;", .min = 1, .max = 1, DIRECTORY(1)},
 	{.name = "index", .usage = "index FILE...; or index off;", .min = 1, .max = 8},
 	{.name = "listing", .usage = "listing on|off;", .min = 1, .max = 1},
 	{.name = "header", .usage = "header PATTERN \"Name: value\";", .min = 2, .max = 2},
@@ -36,23 +43,24 @@ static const struct conf_directive options[] = {
 	 .min = 1,
 	 .max = 1},
 	{.name = "expires", .usage = "expires PATTERN TIME|off;", .min = 2, .max = 2},
-	{.name = "alias", .usage = "alias /PREFIX DIR;", .min = 2, .max = 2},
+	{.name = "alias", .usage = "alias /PREFIX DIR;", .min = 2, .max = 2, DIRECTORY(2)},
 	{.name = "try_files", .usage = "try_files PATTERN FILE... [=404];", .min = 2, .max = 16},
 	{.name = "fallback", .usage = "fallback PATTERN /PAGE;", .min = 2, .max = 2},
 	{.name = "error_page", .usage = "error_page STATUS /PAGE;", .min = 2, .max = 2},
 	{.name = "allow", .usage = "allow PREFIX|all [PATTERN];", .min = 1, .max = 2},
 	{.name = "deny", .usage = "deny PREFIX|all [PATTERN];", .min = 1, .max = 2},
-	{.name = "auth", .usage = "auth PATTERN FILE [REALM];", .min = 2, .max = 3},
+	{.name = "auth", .usage = "auth PATTERN FILE [REALM];", .min = 2, .max = 3, PATH_WORD(2)},
 	{.name = "precompressed", .usage = "precompressed on|off;", .min = 1, .max = 1},
 	{.name = "symlinks", .usage = "symlinks on|off;", .min = 1, .max = 1},
 	{.name = "dotfiles", .usage = "dotfiles on|off;", .min = 1, .max = 1},
-	{.name = "mime_types", .usage = "mime_types FILE;", .min = 1, .max = 1},
+	{.name = "mime_types", .usage = "mime_types FILE;", .min = 1, .max = 1, PATH_WORD(1)},
 	{.name = "charset", .usage = "charset NAME|off;", .min = 1, .max = 1},
 	{.name = "access_log",
 	 .usage = "access_log FILE|stderr|off [common|combined|json];",
 	 .min = 1,
-	 .max = 2},
-	{.name = "counters", .usage = "counters FILE;", .min = 1, .max = 1},
+	 .max = 2,
+	 PATH_WORD(1)},
+	{.name = "counters", .usage = "counters FILE;", .min = 1, .max = 1, PATH_WORD(1)},
 	{.name = "sandbox", .usage = "sandbox on|off;", .min = 1, .max = 1},
 	{.name = "header_timeout", .usage = "header_timeout TIME;", .min = 1, .max = 1},
 	{.name = "idle_timeout", .usage = "idle_timeout TIME;", .min = 1, .max = 1},
@@ -85,19 +93,59 @@ static void put_word(FILE *out, const char *word)
 	fputc('\'', out);
 }
 
-static int add_option(struct expansion *expansion, const struct block *at, struct error *error)
+/* A word that is a path, or would be one were it not a name that lbstatic knows. */
+static bool is_path(const struct conf_directive *row, size_t word, const char *text)
 {
+	return word == row->offset && word > 0 && strcmp(text, "off") != 0 &&
+	       strcmp(text, "stderr") != 0;
+}
+
+static int check_directory(const struct block *at, const char *path, struct error *error)
+{
+	struct stat status;
+	int code = stat(path, &status) ? errno : S_ISDIR(status.st_mode) ? 0 : ENOTDIR;
+
+	if (code && !conf_has_variables(path))
+		return block_error(at, error, -EINVAL,
+				   "%s: found \"%.200s\": %s; name a directory that is there",
+				   at->words[0], path, strerror(code));
+	return 0;
+}
+
+static int add_path(struct expansion *expansion, const struct conf_directive *row,
+		    const struct block *at, const char *text, struct error *error)
+{
+	char *path = conf_path(at, text);
+	int code = 0;
+
+	if (!path)
+		return conf_no_memory(at, error);
+	if (row->least)
+		code = check_directory(at, path, error);
+	put_word(expansion->command, path);
+	free(path);
+	return code;
+}
+
+static int add_option(struct expansion *expansion, const struct conf_directive *row,
+		      const struct block *at, struct error *error)
+{
+	int code = conf_check_shape(at, row, error);
+
 	fprintf(expansion->command, " --%s", at->words[0]);
-	for (size_t i = 1; i < at->count; i++) {
+	for (size_t i = 1; i < at->count && !code; i++) {
 		if (at->words[i][0] == '-')
 			return block_error(at, error, -EINVAL,
 					   "%s: found \"%.80s\"; a word that begins with - is not "
 					   "allowed here",
 					   at->words[0], at->words[i]);
-		put_word(expansion->command, at->words[i]);
+		if (is_path(row, i, at->words[i]))
+			code = add_path(expansion, row, at, at->words[i], error);
+		else
+			put_word(expansion->command, at->words[i]);
 	}
 	expansion->root |= strcmp(at->words[0], "root") == 0;
-	return 0;
+	return code;
 }
 
 static int move_to(struct block *parent, const struct block *at, struct error *error)
@@ -140,11 +188,8 @@ static int take(struct expansion *expansion, const struct block *at, struct erro
 		return take_listen(expansion, at, error);
 	if (rule && at->count == 2)
 		return move_to(expansion->service, at, error);
-	if (row) {
-		int code = conf_check_shape(at, row, error);
-
-		return code ? code : add_option(expansion, at, error);
-	}
+	if (row)
+		return add_option(expansion, row, at, error);
 	if (strcmp(name, "command") == 0 || strcmp(name, "worker") == 0 ||
 	    strcmp(name, "backend") == 0)
 		return block_error(at, error, -EINVAL,
@@ -190,16 +235,6 @@ static int add_ports(struct block *worker, const struct block *at, const char *n
 		cores = PORTS_PER_PLACE;
 	snprintf(range, sizeof(range), "%u-%u", first, first + (unsigned)cores - 1);
 	return add(worker, at, false, "ports", range) ? 0 : -ENOMEM;
-}
-
-/* Paths in lbstatic's options start where those of the file do. */
-static int add_directory(struct block *worker, const struct block *at)
-{
-	static const char *const directory[] = {"directory", NULL};
-
-	if (block_find(worker, directory) || at->line == 0)
-		return 0;
-	return add(worker, at, false, "directory", ".") ? 0 : -ENOMEM;
 }
 
 static int start(struct expansion *expansion, const struct block *at, struct block *to,
@@ -252,9 +287,8 @@ int conf_static_expand(const struct block *at, struct block *to, struct error *e
 	code = take_all(&expansion, at, error);
 	if (fclose(expansion.command) && !code)
 		code = conf_no_memory(at, error);
-	if (!code &&
-	    (!add(expansion.worker, at, false, "command", command + 1) ||
-	     add_ports(expansion.worker, at, at->words[1]) || add_directory(expansion.worker, at)))
+	if (!code && (!add(expansion.worker, at, false, "command", command + 1) ||
+		      add_ports(expansion.worker, at, at->words[1])))
 		code = conf_no_memory(at, error);
 	free(command);
 	return code;

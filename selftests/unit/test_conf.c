@@ -233,6 +233,9 @@ static const struct {
 	{ST("header *.css;"), "header: found 1 word after it; allowed: header PATTERN"},
 	{ST("frobnicate;"), "found \"frobnicate\" in static"},
 	{ST("index -x;"), "begins with -"},
+	{ST("alias /a /nonexistent;"), "alias: found \"/nonexistent\": No such file"},
+	{"static s { listen 1.2.3.4:80; root /etc/passwd; }",
+	 "root: found \"/etc/passwd\": Not a "},
 	{ST("umask 9;"), "umask: found \"9\""},
 	{ST("scheduler x;"), "scheduler: found \"x\""},
 	{ST("") ST(""), "pool: found a second \"s\""},
@@ -519,9 +522,10 @@ static void static_is_a_pool_and_a_service(void **state)
 	}
 }
 
-static void static_finds_ports_and_directory(void **state)
+static void static_finds_ports_and_paths(void **state)
 {
-	static const char text[] = "static a { listen 1.2.3.4:80; root www; }";
+	static const char text[] = "static a { listen 1.2.3.4:80; root .; access_log off; "
+				   "counters x/y; auth /a htpasswd; }";
 	struct conf *conf, *again;
 	struct error error;
 	struct block *root;
@@ -529,7 +533,10 @@ static void static_finds_ports_and_directory(void **state)
 	(void)state;
 	assert_int_equal(block_parse("/usr/lib/x.conf", text, strlen(text), &root, &error), 0);
 	assert_int_equal(conf_build(root, &conf, &error), 0);
-	assert_string_equal(conf->pools->worker->directory, "/usr/lib");
+	assert_string_equal(conf->pools->worker->command,
+			    "'lbstatic' --root '/usr/lib' --access_log 'off' --counters "
+			    "'/usr/lib/x/y' --auth '/a' '/usr/lib/htpasswd' --listen "
+			    "'127.0.0.1:$port'");
 	assert_int_equal(conf->pools->worker->count, sysconf(_SC_NPROCESSORS_ONLN));
 	assert_in_range(conf->pools->worker->first_port, 20000, 30000);
 	again = must_build("static b { listen 1.2.3.4:81; root /; } "
@@ -729,7 +736,7 @@ int main(void)
 		cmocka_unit_test(the_default_pool_is_served),
 		cmocka_unit_test(access_rules_have_a_default),
 		cmocka_unit_test(static_is_a_pool_and_a_service),
-		cmocka_unit_test(static_finds_ports_and_directory),
+		cmocka_unit_test(static_finds_ports_and_paths),
 		cmocka_unit_test(variables_are_expanded),
 		cmocka_unit_test(commands_are_split),
 		cmocka_unit_test(paths_start_at_the_file),

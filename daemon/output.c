@@ -256,7 +256,7 @@ static int open_journal(const struct output *output, struct error *error)
 /* The worker's own open file, blocking, and both ways: it is its reader of last resort. */
 static int open_writer(const struct output *output, uid_t owner, struct error *error)
 {
-	int fd;
+	int fd = -1;
 
 	/* A file that cannot be written is better known before the worker runs. */
 	if (output->file && (fd = open_append(output->path, error)) < 0)

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a worker's process finds around it, and what is said when it cannot be started. */
+#include "worker_lab.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+
+#include "spawn.h"
+
+static void put_file(const struct lab *lab, const char *name, const char *text, int mode)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", lab->dir, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+/* "DIR/x" in a row stands for the lab's directory. */
+static char *in_dir(const struct lab *lab, const char *text)
+{
+	const char *mark = text ? strstr(text, "DIR/") : NULL;
+	char *result = NULL;
+
+	if (!text)
+		return NULL;
+	if (!mark)
+		return strdup(text);
+	assert_true(asprintf(&result, "%.*s%s%s", (int)(mark - text), text, lab->dir, mark + 3) >
+		    0);
+	return result;
+}
+
+struct refused {
+	const char *name, *command, *directory, *user, *group, *env_file, *log, *hook;
+	int code;
+	const char *text[3]; /* all of them are in the line */
+};
+
+static const struct refused refused[] = {
+	{.name = "no such program",
+	 .command = "no-such-program --port=$port",
+	 .code = -ENOENT,
+	 .text = {"command no-such-program", "No such file", "PATH"}},
+	{.name = "no such path",
+	 .command = "/no/such/path",
+	 .code = -ENOENT,
+	 .text = {"command /no/such/path"}},
+	{.name = "not executable",
+	 .command = "DIR/plain",
+	 .code = -EACCES,
+	 .text = {"plain: Permission denied", "executable"}},
+	{.name = "interpreter missing",
+	 .command = "DIR/script",
+	 .code = -ENOENT,
+	 .text = {"script", "interpreter"}},
+	{.name = "directory missing",
+	 .directory = "/no/such/directory",
+	 .code = -ENOENT,
+	 .text = {"directory /no/such/directory", "No such file"}},
+	{.name = "directory is a file",
+	 .directory = "DIR/plain",
+	 .code = -ENOTDIR,
+	 .text = {"directory", "Not a directory"}},
+	{.name = "unknown user",
+	 .user = "no-such-user",
+	 .code = -EINVAL,
+	 .text = {"user no-such-user: unknown", "adduser"}},
+	{.name = "unknown group",
+	 .group = "no-such-group",
+	 .code = -EINVAL,
+	 .text = {"group no-such-group: unknown"}},
+	{.name = "unknown number", .user = "4123456", .code = -EINVAL, .text = {"user 4123456"}},
+	{.name = "environment file missing",
+	 .env_file = "/no/such/env",
+	 .code = -ENOENT,
+	 .text = {"environment_file /no/such/env", "No such file"}},
+	{.name = "environment file bad",
+	 .env_file = "DIR/bad.env",
+	 .code = -EINVAL,
+	 .text = {"bad.env:2: not NAME=value"}},
+	{.name = "log path missing",
+	 .log = "/no/such/dir/log",
+	 .code = -ENOENT,
+	 .text = {"log /no/such/dir/log", "No such file"}},
+	{.name = "log is a directory", .log = "/tmp", .code = -EISDIR, .text = {"log /tmp"}},
+	{.name = "open quote", .command = "sh -c 'exit", .code = -EINVAL, .text = {"quote"}},
+	{.name = "open quote in hook", .hook = "sh 'x", .code = -EINVAL, .text = {"before_start"}},
+	{.name = "empty command", .command = " ", .code = -EINVAL, .text = {"command"}},
+};
+
+static void test_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+		const struct refused *row = &refused[i];
+		char *strings[3], *files[2] = {0};
+		struct lab lab;
+		int code;
+
+		lab_open(&lab, i % 2);
+		put_file(&lab, "plain", "x", 0644);
+		put_file(&lab, "script", "#!/no/such/interpreter\n", 0755);
+		put_file(&lab, "bad.env", "GOOD=1\nnot a variable\n", 0644);
+		strings[0] = in_dir(&lab, row->command);
+		strings[1] = in_dir(&lab, row->directory);
+		strings[2] = files[0] = in_dir(&lab, row->env_file);
+		if (strings[0])
+			lab.conf.command = strings[0];
+		lab.conf.directory = strings[1];
+		if (files[0])
+			lab.conf.environment_files = files;
+		lab.conf.user = (char *)row->user;
+		lab.conf.group = (char *)row->group;
+		lab.conf.before_start = (char *)row->hook;
+		lab.conf.stdout_log.path = (char *)row->log;
+		code = worker_spawn(lab.worker, &lab.error);
+		if (code != row->code)
+			fail_msg("%s: %d (%s), expected %d", row->name, code, lab.error.text,
+				 row->code);
+		for (int t = 0; t < 3 && row->text[t]; t++)
+			if (!strstr(lab.error.text, row->text[t]))
+				fail_msg("%s: \"%s\" lacks \"%s\"", row->name, lab.error.text,
+					 row->text[t]);
+		/* Nothing is left: no process, no zombie, no record, and a good start works. */
+		assert_int_equal(worker_pid(lab.worker), 0);
+		assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+		for (int s = 0; s < 3; s++)
+			free(strings[s]);
+		lab.conf = lab_conf();
+		lab_spawn(&lab);
+		lab_close(&lab);
+	}
+}
+
+struct found {
+	const char *name, *script, *expected;
+	const char *directory, *user, *group;
+	int umask;
+	const char *env[4], *env_file;
+	uint64_t nofile, core;
+	int nice;
+};
+
+#define FOUND .umask = -1, .nofile = CONF_UNSET, .core = CONF_UNSET, .nice = CONF_NICE_UNSET
+
+static const struct found found[] = {
+	{FOUND, .name = "port", .script = "echo $port $index $pool $$0",
+	 .expected = "18081 0 lab sh"},
+	{FOUND, .name = "worker's name", .script = "echo $$LBD_WORKER", .expected = "lab:18081"},
+	{FOUND, .name = "environment", .script = "echo $$A-$$B-$$C",
+	 .expected = "1-two words-18081", .env = {"A=1", "B=two words", "C=$port"}},
+	{FOUND, .name = "environment file", .script = "echo \"$$A|$$B|$$C|$$D\"",
+	 .expected = "one|with blanks|it's|",
+	 .env_file = "# comment\n\nA=one\n B = \"with blanks\" \nexport C=\"it's\"\nD=\n"},
+	{FOUND, .name = "environment over file", .script = "echo $$A", .expected = "2",
+	 .env = {"A=2"}, .env_file = "A=1\n"},
+	{FOUND, .name = "systemd's are kept from it",
+	 .script = "echo $${INVOCATION_ID-none} $${LISTEN_FDS-none} $${WATCHDOG_USEC-none}",
+	 .expected = "none none none"},
+	{FOUND, .name = "directory", .script = "pwd", .expected = "/usr", .directory = "/usr"},
+	{.name = "umask",
+	 .script = "umask",
+	 .expected = "0027",
+	 .umask = 027,
+	 .nofile = CONF_UNSET,
+	 .core = CONF_UNSET,
+	 .nice = CONF_NICE_UNSET},
+	{.name = "nofile",
+	 .script = "ulimit -Sn; ulimit -Hn",
+	 .expected = "333\n333",
+	 .umask = -1,
+	 .nofile = 333,
+	 .core = CONF_UNSET,
+	 .nice = CONF_NICE_UNSET},
+	{.name = "core",
+	 .script = "ulimit -c",
+	 .expected = "0",
+	 .umask = -1,
+	 .nofile = CONF_UNSET,
+	 .core = 0,
+	 .nice = CONF_NICE_UNSET},
+	{.name = "nice",
+	 .script = "nice",
+	 .expected = "7",
+	 .umask = -1,
+	 .nofile = CONF_UNSET,
+	 .core = CONF_UNSET,
+	 .nice = 7},
+	{FOUND, .name = "session of its own",
+	 .script = "ps -o sid= -p $$$$ | grep -qw $$$$ && echo yes", .expected = "yes"},
+	{FOUND, .name = "no descriptors but the standard ones",
+	 .script = "exec 9</proc/self/fd; ls /proc/$$$$/fd | tr '\\n' ' '", .expected = "0 1 2 9 "},
+	{FOUND, .name = "standard input is empty", .script = "cat; echo end", .expected = "end"},
+	{FOUND, .name = "errors merged", .script = "echo out; echo err >&2",
+	 .expected = "out\nerr"},
+	{FOUND, .name = "user", .user = "nobody",
+	 .script = "id -un; id -Gn; echo $$USER $$LOGNAME $$HOME",
+	 .expected = "nobody\nnogroup\nnobody nobody /nonexistent"},
+	{FOUND, .name = "user by number", .user = "65534", .script = "id -u", .expected = "65534"},
+	{FOUND, .name = "group alone", .group = "nogroup", .script = "id -u; id -gn",
+	 .expected = "0\nnogroup"},
+	{FOUND, .name = "HOME set by hand", .user = "nobody", .env = {"HOME=/tmp"},
+	 .script = "echo $$HOME", .expected = "/tmp"},
+};
+
+static void test_found(void **state)
+{
+	(void)state;
+	/* What lbd got from systemd is not for workers. */
+	setenv("INVOCATION_ID", "x", 1);
+	setenv("LISTEN_FDS", "3", 1);
+	setenv("WATCHDOG_USEC", "3", 1);
+	for (size_t i = 0; i < sizeof(found) / sizeof(*found); i++) {
+		const struct found *row = &found[i];
+		char command[512], *files[2] = {0}, *vars[5] = {0}, *output;
+		struct lab lab;
+
+		if ((row->user || row->group) && geteuid())
+			continue;
+		lab_open(&lab, i % 2);
+		snprintf(command, sizeof(command), "sh -c '%s'", row->script);
+		if (strchr(row->script, '\''))
+			snprintf(command, sizeof(command), "sh -c \"%s\"", row->script);
+		lab.conf.command = command;
+		lab.conf.directory = (char *)row->directory;
+		lab.conf.user = (char *)row->user;
+		lab.conf.group = (char *)row->group;
+		lab.conf.umask = row->umask;
+		lab.conf.limits.nofile = row->nofile;
+		lab.conf.limits.core = row->core;
+		lab.conf.limits.nice = row->nice;
+		for (int v = 0; v < 4; v++)
+			vars[v] = (char *)row->env[v];
+		lab.conf.environment = vars;
+		if (row->env_file) {
+			put_file(&lab, "env", row->env_file, 0644);
+			files[0] = in_dir(&lab, "DIR/env");
+			lab.conf.environment_files = files;
+		}
+		output = lab_output(&lab);
+		if (!output || strncmp(output, row->expected, strlen(row->expected)) ||
+		    strlen(output) > strlen(row->expected) + 1)
+			fail_msg("%s: \"%s\", expected \"%s\"", row->name, output ? output : "",
+				 row->expected);
+		free(output);
+		free(files[0]);
+		lab_close(&lab);
+	}
+	unsetenv("INVOCATION_ID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("WATCHDOG_USEC");
+}
+
+/* Were lbd killed between fork and the record, nobody would know of the child: it must not live. */
+static void test_child_without_parent(void **state)
+{
+	char *argv[] = {(char *)"sleep", (char *)"60", NULL}, *envp[] = {NULL};
+	struct spawn spawn = {.argv = argv,
+			      .envp = envp,
+			      .umask = -1,
+			      .nofile = UINT64_MAX,
+			      .core = UINT64_MAX,
+			      .nice = SPAWN_UNSET_NICE,
+			      .out = 2,
+			      .err = 2};
+	struct spawn_child child;
+	struct error error;
+	siginfo_t info;
+
+	(void)state;
+	assert_int_equal(spawn_fork(&spawn, &child, &error), 0);
+	close(child.go);
+	child.go = -1;
+	assert_int_equal(waitid(P_PIDFD, child.pidfd, &info, WEXITED | WNOWAIT), 0);
+	assert_int_equal(info.si_code, CLD_EXITED);
+	assert_int_equal(info.si_status, 127);
+	spawn_abandon(&child);
+}
+
+struct hook {
+	const char *name, *before, *command, *after;
+	uint32_t timeout_ms;
+	int code, signal;
+	const char *output;
+};
+
+static const struct hook hooks[] = {
+	{.name = "all three",
+	 .before = "echo before",
+	 .command = "echo main",
+	 .after = "echo after",
+	 .output = "before\nmain\nafter\n"},
+	{.name = "before fails",
+	 .before = "sh -c 'echo no; exit 3'",
+	 .command = "echo main",
+	 .code = 127,
+	 .output = "no\n"},
+	{.name = "before is missing",
+	 .before = "no-such-hook",
+	 .command = "echo main",
+	 .code = 127},
+	{.name = "before hangs",
+	 .before = "sleep 60",
+	 .command = "echo main",
+	 .timeout_ms = 50,
+	 .code = 127},
+	{.name = "after hangs",
+	 .command = "echo main",
+	 .after = "sleep 60",
+	 .timeout_ms = 50,
+	 .output = "main\n"},
+	{.name = "after is missing",
+	 .command = "echo main",
+	 .after = "no-such-hook",
+	 .output = "main\n"},
+	{.name = "after a failure",
+	 .command = "sh -c 'exit 4'",
+	 .after = "echo after",
+	 .code = 4,
+	 .output = "after\n"},
+};
+
+static void test_hooks(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(hooks) / sizeof(*hooks) * 2; i++) {
+		const struct hook *row = &hooks[i / 2];
+		struct lab lab;
+		char *output;
+
+		lab_open(&lab, i % 2);
+		lab.conf.before_start = (char *)row->before;
+		lab.conf.command = (char *)row->command;
+		lab.conf.after_stop = (char *)row->after;
+		if (row->timeout_ms)
+			lab.conf.start_timeout_ms = lab.conf.stop_timeout_ms = row->timeout_ms;
+		output = lab_output(&lab);
+		if (lab.last.code != row->code ||
+		    strcmp(output ? output : "", row->output ? row->output : ""))
+			fail_msg("%s: exit code %d, output \"%s\"", row->name, lab.last.code,
+				 output ? output : "");
+		free(output);
+		lab_close(&lab);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_found),
+		cmocka_unit_test(test_child_without_parent),
+		cmocka_unit_test(test_hooks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A place for tests with real processes: a run directory, an event loop, one worker. */
+#ifndef SELFTESTS_WORKER_LAB_H
+#define SELFTESTS_WORKER_LAB_H
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cgroup.h"
+#include "worker.h"
+
+enum { LAB_TIMEOUT_MS = 10000, LAB_PORT = 18081 };
+
+struct lab {
+	sd_event *event;
+	char dir[64];
+	char *cgroup;
+	struct worker_host host;
+	struct conf_worker conf;
+	struct worker *worker;
+	struct error error;
+	int exits, readies, stoppings, hungs; /* callbacks so far */
+	struct worker_exit last;
+};
+
+static inline void lab_on_exit(void *arg, const struct worker_exit *end)
+{
+	struct lab *lab = arg;
+
+	lab->last = *end;
+	lab->exits++;
+}
+
+static inline void lab_on_ready(void *arg)
+{
+	((struct lab *)arg)->readies++;
+}
+
+static inline void lab_on_stopping(void *arg)
+{
+	((struct lab *)arg)->stoppings++;
+}
+
+static inline void lab_on_hung(void *arg)
+{
+	((struct lab *)arg)->hungs++;
+}
+
+static inline struct conf_worker lab_conf(void)
+{
+	static char *none[] = {NULL};
+
+	return (struct conf_worker){
+		.command = (char *)"sleep 60",
+		.first_port = LAB_PORT,
+		.count = 1,
+		.addr = {.bytes = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}},
+		.umask = -1,
+		.environment = none,
+		.environment_files = none,
+		.exit_codes = {1},
+		.start_timeout_ms = 5000,
+		.stop_signal = SIGTERM,
+		.stop_timeout_ms = 5000,
+		.merge_stderr = true,
+		.limits = {CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET, 0, CONF_NICE_UNSET},
+	};
+}
+
+static inline int lab_new_worker(struct lab *lab)
+{
+	static const struct worker_ops ops = {.ready = lab_on_ready,
+					      .stopping = lab_on_stopping,
+					      .hung = lab_on_hung,
+					      .exited = lab_on_exit};
+
+	return worker_new(&lab->host, &lab->conf, "lab", LAB_PORT, 0, &ops, lab, &lab->worker,
+			  &lab->error);
+}
+
+/* cgroup: one is used if the machine lets us. */
+static inline void lab_open(struct lab *lab, bool cgroup)
+{
+	char instance[32];
+	struct error ignored;
+
+	memset(lab, 0, sizeof(*lab));
+	strcpy(lab->dir, "/tmp/lbd-unit-XXXXXX");
+	assert_non_null(mkdtemp(lab->dir));
+	assert_int_equal(chmod(lab->dir, 0755), 0);
+	assert_true(sd_event_new(&lab->event) >= 0);
+	snprintf(instance, sizeof(instance), "unit-%d", getpid());
+	if (cgroup)
+		cgroup_find(instance, &lab->cgroup, &ignored);
+	lab->host = (struct worker_host){lab->event, lab->dir, lab->dir, lab->cgroup};
+	lab->conf = lab_conf();
+	assert_int_equal(lab_new_worker(lab), 0);
+}
+
+static inline int lab_unlink(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	return remove(path);
+}
+
+static inline uint64_t lab_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ull + now.tv_nsec / 1000000;
+}
+
+/* Runs the loop until *counter is at least wanted; fails the test when that takes too long. */
+#define lab_await(lab, counter, wanted)                                                            \
+	do {                                                                                       \
+		uint64_t end_ = lab_now_ms() + LAB_TIMEOUT_MS;                                     \
+		while ((counter) < (wanted)) {                                                     \
+			assert_true(lab_now_ms() < end_);                                          \
+			assert_true(sd_event_run((lab)->event, 100000) >= 0);                      \
+		}                                                                                  \
+	} while (0)
+
+/* Runs the loop until the worker's log holds text. */
+#define lab_await_output(lab, text)                                                                \
+	do {                                                                                       \
+		uint64_t end_ = lab_now_ms() + LAB_TIMEOUT_MS;                                     \
+		char *output_ = NULL;                                                              \
+		while (!output_ || !strstr(output_, text)) {                                       \
+			assert_true(lab_now_ms() < end_);                                          \
+			assert_true(sd_event_run((lab)->event, 2000) >= 0);                        \
+			free(output_);                                                             \
+			output_ = worker_last_output((lab)->worker, 50);                           \
+		}                                                                                  \
+		free(output_);                                                                     \
+	} while (0)
+
+static inline void lab_close(struct lab *lab)
+{
+	int before = lab->exits;
+
+	if (lab->worker && worker_pid(lab->worker) && !worker_kill(lab->worker))
+		lab_await(lab, lab->exits, before + 1);
+	worker_free(lab->worker);
+	sd_event_unref(lab->event);
+	if (lab->cgroup)
+		rmdir(lab->cgroup);
+	free(lab->cgroup);
+	nftw(lab->dir, lab_unlink, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+#define lab_spawn(lab)                                                                             \
+	do {                                                                                       \
+		if (worker_spawn((lab)->worker, &(lab)->error))                                    \
+			fail_msg("%s", (lab)->error.text);                                         \
+	} while (0)
+
+/* Runs the configured command to its end and returns all its output; free it. */
+static inline char *lab_output(struct lab *lab)
+{
+	int before = lab->exits;
+
+	lab_spawn(lab);
+	lab_await(lab, lab->exits, before + 1);
+	return worker_last_output(lab->worker, 200);
+}
+
+#endif

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "health_private.h"
 
 enum { TIMER_SLACK_US = 10000 };
@@ -18,14 +18,6 @@ static int arm(struct health *health, uint64_t delay_us, sd_event_time_handler_t
 	health->timer = sd_event_source_disable_unref(health->timer);
 	return sd_event_add_time_relative(health->event, &health->timer, CLOCK_MONOTONIC, delay_us,
 					  TIMER_SLACK_US, handler, health);
-}
-
-static uint64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000ull + now.tv_nsec / 1000;
 }
 
 static int on_late(sd_event_source *source, uint64_t now, void *arg)
@@ -44,7 +36,7 @@ static int on_due(sd_event_source *source, uint64_t now, void *arg)
 	int err;
 
 	(void)source, (void)now;
-	health->started_us = now_us();
+	health->started_us = clock_us();
 	health->busy = true;
 	health->reply_bytes = health->read_bytes = 0;
 	arm(health, health->conf.timeout_ms * 1000ull, on_late);
@@ -60,7 +52,7 @@ static void arm_next(struct health *health)
 	uint64_t interval_us = health->conf.interval_ms * 1000ull, spent_us;
 
 	interval_us = interval_us * 9 / 10 + random() % (interval_us / 5 + 1);
-	spent_us = now_us() - health->started_us;
+	spent_us = clock_us() - health->started_us;
 	arm(health, spent_us < interval_us ? interval_us - spent_us : 0, on_due);
 }
 
@@ -92,7 +84,7 @@ void health_result(struct health *health, bool good, const char *format, ...)
 	va_end(args);
 	if (good && used >= 0 && used < HEALTH_TEXT_BYTES)
 		snprintf(health->last + used, sizeof(health->last) - used, " in %llu ms",
-			 (unsigned long long)((now_us() - health->started_us + 500) / 1000));
+			 (unsigned long long)((clock_us() - health->started_us + 500) / 1000));
 	health->kind->stop(health);
 	arm_next(health);
 	if (!count(health, good))

@@ -12,6 +12,7 @@
 #include "cgroup.h"
 #include "inherit.h"
 #include "log.h"
+#include "process.h"
 #include "worker_limits.h"
 #include "worker_private.h"
 
@@ -281,7 +282,7 @@ static int start(struct worker *worker, struct launch *launch, struct error *err
 	worker->pidfd = worker->child.pidfd;
 	worker->child.pidfd = -1;
 	worker->adopted = worker->stopping = false;
-	sd_event_now(worker->host->event, CLOCK_MONOTONIC, &worker->started_us);
+	worker->started_us = process_started_us(worker->record.start_ticks);
 	err = worker_watch(worker);
 	if (!err)
 		return 0;

@@ -24,7 +24,7 @@
 #include "cgroup.h"
 #include "worker.h"
 
-enum { LAB_TIMEOUT_MS = 10000, LAB_PORT = 18081 };
+enum { LAB_TIMEOUT_MS = 30000, LAB_PORT = 18081 };
 
 struct lab {
 	sd_event *event;

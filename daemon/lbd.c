@@ -13,16 +13,29 @@
 #include "backend_process.h"
 #include "clock.h"
 #include "difference.h"
+#include "instance.h"
 #include "log.h"
 #include "reconcile.h"
+#include "recycle.h"
 #include "running.h"
 
 int lbd_follow(struct lbd *lbd, struct conf *conf, struct error *error)
 {
-	int err = reconcile(&lbd->model, conf, error);
+	char *log_dir = strdup(conf->log_directory ? conf->log_directory : LB_LOG_DIR);
+	const char *before = lbd->host.log_dir;
+	int err;
 
-	if (err)
+	if (!log_dir)
+		return error_set(error, -ENOMEM, "out of memory");
+	lbd->host.log_dir = log_dir;
+	err = reconcile(&lbd->model, conf, error);
+	if (err) {
+		lbd->host.log_dir = before;
+		free(log_dir);
 		return err;
+	}
+	free((char *)before);
+	recycle_watch(&lbd->model);
 	err = running_write(lbd->run_dir, lbd->origin, conf->root);
 	if (err)
 		log_warning("%s/running.conf: %s; changes by lbctl would not outlive lbd's death",

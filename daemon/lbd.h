@@ -8,8 +8,8 @@
 #include <systemd/sd-event.h>
 
 #include "control.h"
-#include "pool.h"
 #include "follow.h"
+#include "pool.h"
 #include "wait.h"
 
 struct lbd {

@@ -8,6 +8,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "answer.h"
 #include "background.h"
 #include "cgroup.h"
 #include "clock.h"
@@ -18,12 +19,13 @@
 #include "listeners.h"
 #include "log.h"
 #include "options.h"
+#include "orphans.h"
 #include "reconcile.h"
 #include "remember.h"
 #include "roll.h"
 #include "running.h"
+#include "settings.h"
 #include "stale.h"
-#include "answer.h"
 
 static int check_conf(const char *path)
 {
@@ -151,16 +153,6 @@ static int open_control(struct lbd *lbd, const struct conf *conf, struct error *
 			   conf->control_group, answer_handler(), lbd, &lbd->control, error);
 }
 
-static void use_settings(struct lbd *lbd, const struct conf *conf, const struct options *options)
-{
-	struct error error;
-
-	lbd->host.log_dir = conf->log_directory ? conf->log_directory : LB_LOG_DIR;
-	if (conf->log_file && !options->foreground &&
-	    log_open(conf->log_file, conf->log_max_bytes, conf->log_max_files, &error))
-		log_error("%s", error.text);
-}
-
 static int start(struct lbd *lbd, const struct options *options, struct error *error)
 {
 	struct conf *conf = NULL;
@@ -168,9 +160,12 @@ static int start(struct lbd *lbd, const struct options *options, struct error *e
 
 	if (!err)
 		err = first_conf(lbd, &conf, error);
-	if (err)
+	if (!err)
+		err = settings_use(conf, lbd->instance, options->foreground, error);
+	if (err) {
+		conf_free(conf);
 		return err;
-	use_settings(lbd, conf, options);
+	}
 	lbd->model.dp = lbd->dp;
 	lbd->model.interfaces = lbd->interfaces;
 	if (datapath_adopted(lbd->dp))
@@ -196,6 +191,8 @@ static void finish(struct lbd *lbd, bool keep)
 {
 	control_free(lbd->control);
 	interfaces_free(lbd->interfaces);
+	if (!keep)
+		settings_end(lbd->model.conf);
 	reconcile_free(&lbd->model);
 	sd_event_source_disable_unref(lbd->events);
 	if (keep) {
@@ -205,6 +202,7 @@ static void finish(struct lbd *lbd, bool keep)
 		instance_remove(lbd->run_dir, lbd->host.cgroup);
 	}
 	free((char *)lbd->host.cgroup);
+	free((char *)lbd->host.log_dir);
 	sd_event_unref(lbd->event);
 }
 
@@ -245,6 +243,7 @@ int main(int argc, char **argv)
 
 	if (code)
 		return code - 1;
+	settings_find_static();
 	if (options.check)
 		return check_conf(options.conf_path);
 	/* The lock is the process's own: taken after the fork. */
@@ -259,7 +258,8 @@ int main(int argc, char **argv)
 	lbd.conf_path = options.conf_path;
 	lbd.argv = argv;
 	lbd.started_us = clock_us();
-	if (sd_event_default(&lbd.event) < 0 || watch_signals(&lbd) < 0) {
+	if (sd_event_default(&lbd.event) < 0 || watch_signals(&lbd) < 0 ||
+	    orphans_watch(lbd.event) < 0) {
 		fprintf(stderr, "lbd: cannot make an event loop: out of memory or descriptors\n");
 		return 1;
 	}

@@ -118,6 +118,7 @@ struct model {
 	sd_event_source *deferred;     /* applies what is dirty, once a turn of the loop */
 	struct remembered *remembered; /* by remember.c, at the start */
 	sd_event_source *remember_source;
+	sd_event_source *recycle_timer;
 	struct model_hooks hooks;
 	void *hooks_arg;
 	bool stopping; /* lbd shuts down */

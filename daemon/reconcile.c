@@ -293,5 +293,6 @@ void reconcile_free(struct model *model)
 	conf_free(model->conf);
 	sd_event_source_disable_unref(model->deferred);
 	sd_event_source_disable_unref(model->remember_source);
+	sd_event_source_disable_unref(model->recycle_timer);
 	remember_forget(model);
 }

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "settings.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "instance.h"
+#include "log.h"
+
+enum {
+	/* A pidfd, a notify socket, a FIFO, a control group's events, a check: for each of many workers. */
+	FILES_WANTED = 65536,
+	LOG_MAX_BYTES = 50 << 20,
+	LOG_MAX_FILES = 10,
+};
+
+/* least 0: as many as the hard limit allows, up to wanted. */
+static int raise_limit(int resource, const char *what, uint64_t least, uint64_t wanted,
+		       struct error *error)
+{
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit))
+		return error_set(error, -errno, "%s: cannot read the limit: %s", what,
+				 strerror(errno));
+	if (wanted < least)
+		wanted = least;
+	if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < wanted) {
+		struct rlimit raised = {wanted, limit.rlim_max > wanted ? limit.rlim_max : wanted};
+
+		if (setrlimit(resource, &raised)) {
+			raised = (struct rlimit){limit.rlim_max, limit.rlim_max};
+			setrlimit(resource, &raised);
+		}
+		getrlimit(resource, &limit);
+	}
+	if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < least)
+		return error_set(error, -EPERM,
+				 "%s %" PRIu64 ": the limit here is %" PRIu64
+				 " and cannot be raised (ulimit, LimitNOFILE= of the unit)",
+				 what, least, (uint64_t)limit.rlim_cur);
+	return 0;
+}
+
+static int write_pid(const char *path, struct error *error)
+{
+	FILE *file = fopen(path, "we");
+
+	if (!file)
+		return error_set(error, -errno, "pid_file %s: %s", path, strerror(errno));
+	fprintf(file, "%d\n", getpid());
+	if (fclose(file))
+		return error_set(error, -errno, "pid_file %s: %s", path, strerror(errno));
+	return 0;
+}
+
+static int use_log(const struct conf *conf, const char *instance, bool foreground,
+		   struct error *error)
+{
+	char path[128];
+
+	if (conf->log_file)
+		return log_open(conf->log_file, conf->log_max_bytes, conf->log_max_files, error);
+	if (foreground)
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s.log", LB_LOG_DIR, instance);
+	return log_open(path, LOG_MAX_BYTES, LOG_MAX_FILES, error);
+}
+
+int settings_use(const struct conf *conf, const char *instance, bool foreground,
+		 struct error *error)
+{
+	int err = raise_limit(RLIMIT_NOFILE, "min_files", conf->min_files, FILES_WANTED, error);
+
+	if (!err && conf->min_processes)
+		err = raise_limit(RLIMIT_NPROC, "min_processes", conf->min_processes, 0, error);
+	if (!err)
+		err = use_log(conf, instance, foreground, error);
+	if (!err && conf->pid_file)
+		err = write_pid(conf->pid_file, error);
+	return err;
+}
+
+void settings_end(const struct conf *conf)
+{
+	if (conf && conf->pid_file)
+		unlink(conf->pid_file);
+}
+
+void settings_find_static(void)
+{
+	static char path[4096];
+	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - sizeof("static"));
+	char *slash;
+
+	if (length <= 0)
+		return;
+	path[length] = 0;
+	slash = strrchr(path, '/');
+	strcpy(slash + 1, "lbstatic");
+	if (!access(path, X_OK))
+		conf_static_program = path;
+}

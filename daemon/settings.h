@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the configuration says about lbd's own process: log, pid file, limits.  At the start only. */
+#ifndef LB_SETTINGS_H
+#define LB_SETTINGS_H
+
+#include <stdbool.h>
+
+#include "conf.h"
+#include "error.h"
+
+/*
+ * Raises the limits of open files and processes to what min_files and min_processes ask for, opens the
+ * log (in the background without one: LB_LOG_DIR/INSTANCE.log) and writes the pid file.  -errno with a
+ * line; -EPERM when a hard limit is too low.
+ */
+int settings_use(const struct conf *conf, const char *instance, bool foreground,
+		 struct error *error);
+
+void settings_end(const struct conf *conf); /* removes the pid file; takes NULL */
+
+/* Lets `static` find the lbstatic that was installed beside this lbd. */
+void settings_find_static(void);
+
+#endif

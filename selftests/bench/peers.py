@@ -21,6 +21,7 @@ CONNECTIONS = min(20000, (FILES - 200) // 2)  # that a proxy can hold: two descr
 class Peer:
     name = None
     process = None
+    quick = True  # measured in quick mode, too
 
     def __init__(self, lab, ports, answers=True):
         self.lab, self.ports, self.answers = lab, ports, answers
@@ -171,6 +172,7 @@ class NginxLeast(NginxHttp):
 
 class NginxStream(NginxHttp):
     name = "nginx stream"
+    quick = False
     MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
 
     @classmethod
@@ -228,6 +230,7 @@ class Nft(Peer):
     """Kernel NAT: conntrack, and a rule that takes the workers in turn."""
 
     name = "nftables dnat"
+    quick = False
 
     @classmethod
     def missing(cls):
@@ -254,6 +257,7 @@ class Nft(Peer):
 
 class Ipvs(Peer):
     name = "ipvs"
+    quick = False
 
     @classmethod
     def missing(cls):

@@ -119,6 +119,7 @@ class Nginx(Supervised, peers.NginxLeast):
 
 class Haproxy(Supervised, peers.Haproxy):
     name = "haproxy tcp + supervisor"
+    quick = False
 
     def reload(self):
         self.process.signal(signal.SIGUSR2)

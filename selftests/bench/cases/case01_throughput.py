@@ -26,7 +26,7 @@ def run(bench, case):
         with bench.answers(PORTS):
             for peer in bench.turns(case, KINDS, PORTS, name.lower()):
                 loads.closed_loop(bench.lab, peer.targets, 1, CONNECTIONS, new)
-                seconds = bench.seconds(6, 2)
+                seconds = bench.seconds(4, 1)
                 result = loads.closed_loop(bench.lab, peer.targets, seconds, CONNECTIONS, new)
                 metric.add(peer.name, result["requests"] / result["seconds"])
                 if result["failed"]:

@@ -29,9 +29,9 @@ def run(bench, case):
         metric = case.metric(name, "µs", "less", 1)
         with bench.answers(PORTS):
             for peer in bench.turns(case, KINDS, PORTS, name.lower()):
-                loads.open_loop(bench.lab, peer.targets, seconds=1, **load)
+                loads.open_loop(bench.lab, peer.targets, seconds=bench.seconds(1, 0.5), **load)
                 cpu = machine.Cpu()
-                result = loads.open_loop(bench.lab, peer.targets, seconds=bench.seconds(6, 2), **load)
+                result = loads.open_loop(bench.lab, peer.targets, seconds=bench.seconds(4, 1.5), **load)
                 answered = result["outcomes"]["ok"]
                 metric.add(peer.name, 1e6 * cpu.seconds() / max(answered, 1))
                 if loads.failures(result):

@@ -49,7 +49,7 @@ def measure(bench, case, kind, percents):
     for peer in bench.turns(case, KINDS, PORTS, NAMES[kind]):
         for percent in percents:
             rate = CAPACITY * percent / 100
-            seconds = bench.seconds(10, 4)
+            seconds = bench.seconds(8, 3)
             seed = 1000 * peer.repeat + percent
             result = loads.open_loop(bench.lab, peer.targets, rate, seconds, seed=seed, **options)
             for key, metric in metrics.items():

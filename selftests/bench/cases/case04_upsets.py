@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Four blocking workers at 60 % of what they can carry, a new connection for each request.  Two seconds in,
+Four blocking workers at 60 % of what they can carry, a new connection for each request.  Some time in,
 one of them is killed, or all are restarted one at a time, or the balancer reloads its settings.
 """
 
@@ -16,7 +16,7 @@ TITLE = "Upsets under load: a worker killed, all restarted in turn, settings rel
 CHART = "upsets"
 KINDS = (supervised.Lbd, supervised.Nginx, supervised.Haproxy)
 PORTS = blocking.PORTS
-BEFORE_S = 2
+BEFORE_S = 1.5
 
 
 def kill(peer):
@@ -24,9 +24,9 @@ def kill(peer):
 
 
 EVENTS = (
-    ("kill -9", kill, 9),
-    ("Restart of all", lambda peer: peer.roll(), 20),
-    ("Reload", lambda peer: peer.reload(), 6),
+    ("kill -9", kill, (7, 4)),
+    ("Restart of all", lambda peer: peer.roll(), (15, 10)),
+    ("Reload", lambda peer: peer.reload(), (5, 3)),
 )
 
 
@@ -39,7 +39,8 @@ def run(bench, case):
         )
     after = []
     for peer in bench.turns(case, KINDS, PORTS, "upsets"):
-        for name, event, seconds in EVENTS:
+        for name, event, lengths in EVENTS:
+            seconds = bench.seconds(*lengths)
             result, moment, took = upset(bench, peer, event, seconds)
             failed, worst = metrics[name]
             failed.add(peer.name, loads.failures(result))

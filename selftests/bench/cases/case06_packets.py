@@ -63,7 +63,7 @@ def measure(bench, rate, name, flags, port):
     link = json.loads(bench.lab.host.run("ip", "-j", "link", "show", "eth0").stdout)[0]
     for flows in FLOWS:
         bench.say("6", name, flows, "flows")
-        words = (bench.seconds(2, 0.4), flows, flags, link["address"], e2e.CLIENT4, peers.HOST, port)
+        words = (bench.seconds(2, 0.3), flows, flags, link["address"], e2e.CLIENT4, peers.HOST, port)
         before = received(bench)
         sent = json.loads(bench.lab.client.run(FLOOD, "send", "veth0", *words).stdout)
         rate.add(name, (received(bench) - before) / sent["seconds"] / 1e6, flows)

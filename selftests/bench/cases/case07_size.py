@@ -42,8 +42,8 @@ def run(bench, case):
     )
     with workers:
         for repeat in range(bench.repeats):
-            for scheduler in SCHEDULERS:
-                for count in BACKENDS:
+            for scheduler in SCHEDULERS[: bench.seconds(2, 1)]:
+                for count in BACKENDS[:: bench.seconds(1, 3)]:
                     bench.say(case.key, scheduler, count, "backends", repeat + 1)
                     size.add("lbd " + scheduler, cost(bench, case, config(scheduler, count, 1)), count)
             for count in SERVICES:
@@ -56,9 +56,9 @@ def run(bench, case):
 def cost(bench, case, text):
     lbd = bench.lab.lbd(text)
     e2e.wait_until(lambda: {b["state"] for b in lbd.pool("web").values()} == {"up"}, "backends up")
-    loads.open_loop(bench.lab, peers.FRONT, RATE, 1)
+    loads.open_loop(bench.lab, peers.FRONT, RATE, bench.seconds(1, 0.3))
     cpu = machine.Cpu()
-    result = loads.open_loop(bench.lab, peers.FRONT, RATE, bench.seconds(5, 2))
+    result = loads.open_loop(bench.lab, peers.FRONT, RATE, bench.seconds(3, 1))
     used = cpu.seconds()
     lbd.stop()
     if loads.failures(result):

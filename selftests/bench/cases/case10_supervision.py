@@ -51,7 +51,7 @@ def start(bench, case):
     )
 
     def by_lbd():
-        lbd.ctl("worker", "start", "web:8081")
+        control.ctl(lbd, "worker", "start", "web:8081")
         until_answered(bench, peers.PORT)
 
     for _ in range(times):
@@ -74,7 +74,7 @@ def many(bench, case):
     memory.add(name, machine.resident(lbd.pid) / 1024)
     woken.add(name, control.wakeups(lbd.pid, bench.seconds(5, 2)))
     times = bench.seconds(TIMES, 5)
-    control.record(listing, name, control.timed(lambda: lbd.ctl("worker"), times))
+    control.record(listing, name, control.timed(lambda: control.ctl(lbd, "worker"), times))
     lbd.stop()
     case.goal("lbd resident, " + name, memory.values(name), "<=", 16, "MiB")
     case.goal("wake-ups when idle, " + name, woken.values(name), "<=", 0, "a second")
@@ -89,7 +89,7 @@ def output(bench, case):
     for _ in range(bench.repeats):
         result = bench.lab.file("writer.result")
         lbd = bench.lab.lbd(
-            'attach eth0;\npool noisy { worker { command "%s %s %d %s"; ports 8090;\n'
+            'attach eth0;\npool noisy { worker { command "%s %s $port %d %s"; ports 8090;\n'
             "    autostart off; restart never; stdout %s size 100m files 1; } }\n"
             'pool web { worker { command "%s 127.0.0.1 $port"; ports 8081-8084; } }\n'
             "service web { listen %s:%d; pool web; }\n"

@@ -180,21 +180,25 @@ static bool read_whole(int fd, char *out, size_t size)
 	return true;
 }
 
-/* It was changed while it was read when its time or size is another than before. */
-static bool is_same(int fd, const struct stat *before)
+/* Whether the file was not changed since it was looked at. */
+static bool is_same(int fd, uint64_t size, const struct timespec *modified)
 {
 	struct stat now;
 
-	return !fstat(fd, &now) && now.st_size == before->st_size &&
-	       now.st_mtim.tv_sec == before->st_mtim.tv_sec &&
-	       now.st_mtim.tv_nsec == before->st_mtim.tv_nsec;
+	return !fstat(fd, &now) && (uint64_t)now.st_size == size &&
+	       now.st_mtim.tv_sec == modified->tv_sec && now.st_mtim.tv_nsec == modified->tv_nsec;
+}
+
+bool answer_holds(const struct answer *answer)
+{
+	return answer->fd < 0 || is_same(answer->fd, answer->size, &answer->modified);
 }
 
 /* Takes found->fd. A small file that holds still is copied and closed; any other stays open. */
 static void take_content(struct answer *answer, struct found *found)
 {
 	if (answer->body && read_whole(found->fd, (char *)answer->body, answer->size) &&
-	    is_same(found->fd, &found->stat)) {
+	    is_same(found->fd, answer->size, &answer->modified)) {
 		close(found->fd);
 		return;
 	}
@@ -226,7 +230,7 @@ static struct answer *make_file(const struct site *site, int status, struct slic
 		close(found->fd);
 		return NULL;
 	}
-	answer->modified = found->stat.st_mtim.tv_sec;
+	answer->modified = found->stat.st_mtim;
 	answer->type = type;
 	answer->lasting = status == 200;
 	answer->coded = found->coding != 0;

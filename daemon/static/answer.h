@@ -21,7 +21,7 @@ struct answer {
 	bool coded;    /* Content-Encoding is among its fields */
 	int fd;        /* of the content, or -1 when it is in memory */
 	uint64_t size; /* of the content */
-	time_t modified;
+	struct timespec modified;
 	const char *type;
 	struct slice etag;   /* with its quotes; empty: none */
 	struct slice common; /* lines for 200, 206, 304 */
@@ -52,6 +52,9 @@ struct answer *answer_error(const struct site *site, int status);
 void answer_ref(struct answer *answer);
 /* Takes NULL. */
 void answer_unref(struct answer *answer);
+
+/* Whether an open file is still as long, and as old, as its head says. */
+bool answer_holds(const struct answer *answer);
 
 /* Puts the date (DATE_BYTES) into the ready head. */
 void answer_stamp(struct answer *answer, const char *date);

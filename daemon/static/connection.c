@@ -6,10 +6,12 @@
 #include "serve.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -29,6 +31,7 @@ struct connection {
 	bool corked;       /* the last response may sit in the kernel, waiting for more */
 	unsigned watched;  /* what epoll was told to watch for; 0: not yet there */
 	unsigned requests; /* so far */
+	int queued; /* bytes that the client had still to take, when the send deadline was set */
 	unsigned head_len; /* of the response under way */
 	struct address client;
 	char *rest; /* owned: what was read of the next request */
@@ -153,6 +156,20 @@ static void end_response(struct server *server, struct connection *connection, b
 	set_timer(server, connection, TIMER_HEADER);
 }
 
+/* Bytes in the kernel that the client has not acknowledged. */
+static int queued(const struct connection *connection)
+{
+	int bytes = 0;
+
+	return ioctl(connection->fd, SIOCOUTQ, &bytes) ? 0 : bytes;
+}
+
+static void set_send_timer(struct server *server, struct connection *connection)
+{
+	connection->queued = queued(connection);
+	set_timer(server, connection, TIMER_SEND);
+}
+
 /* How far a send came, as output_start() and output_continue() say it. */
 static void note_output(struct server *server, struct connection *connection, int sent, bool unread)
 {
@@ -165,7 +182,7 @@ static void note_output(struct server *server, struct connection *connection, in
 		close_now(server, connection);
 		return;
 	}
-	set_timer(server, connection, TIMER_SEND);
+	set_send_timer(server, connection);
 	if (sent == OUTPUT_MORE)
 		queue_turn(server, connection);
 	else
@@ -457,6 +474,11 @@ void connections_turn(struct server *server)
 
 static void expire(struct server *server, struct connection *connection)
 {
+	/* The socket tells of room only when there is much of it: a slow client is not a dead one. */
+	if (connection->state == SEND && queued(connection) < connection->queued) {
+		set_send_timer(server, connection);
+		return;
+	}
 	server->counters->timeouts.value++;
 	/* Whoever began a head learns why it ends; whoever said nothing does not need to. */
 	if (connection->state == READ && connection->rest_len)

@@ -60,7 +60,7 @@ static bool is_conditional(const struct response_facts *facts)
 
 static int decide_conditions(struct response *response, const struct response_facts *facts)
 {
-	struct validators validators = {facts->answer->etag, facts->answer->modified};
+	struct validators validators = {facts->answer->etag, facts->answer->modified.tv_sec};
 	int status = condition_check(facts->request, &validators);
 
 	if (status == 412)
@@ -77,7 +77,7 @@ static int decide_ranges(struct response *response, const struct response_facts 
 			 struct range *first)
 {
 	const struct answer *answer = facts->answer;
-	struct validators validators = {answer->etag, answer->modified};
+	struct validators validators = {answer->etag, answer->modified.tv_sec};
 	unsigned most = facts->site->options->limits.ranges;
 	struct range ranges[RANGES_MAX];
 	int count;

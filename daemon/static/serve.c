@@ -15,6 +15,8 @@ static struct answer *find(struct server *server, struct slice path, unsigned co
 	uint64_t oldest = server->now_ms > valid ? server->now_ms - valid : 0;
 	struct answer *answer = cache_get(&server->cache, path, codings, oldest);
 
+	if (answer && !answer_holds(answer))
+		answer = NULL;
 	if (answer) {
 		server->counters->cache_hits.value++;
 		answer_ref(answer);

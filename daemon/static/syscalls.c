@@ -2,7 +2,9 @@
 #include "syscalls.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 static const int allowed[] = {
@@ -68,6 +70,9 @@ int syscalls_limit(void)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
 	if (!err && !(err = allow_memory(filter, SCMP_SYS(mmap))))
 		err = allow_memory(filter, SCMP_SYS(mprotect));
+	if (!err)
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				       SCMP_A1(SCMP_CMP_EQ, SIOCOUTQ));
 	if (!err)
 		err = seccomp_load(filter);
 	if (filter)

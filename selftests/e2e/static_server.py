@@ -75,6 +75,11 @@ class Client:
             response.body, self.data = self.data[: int(length)], self.data[int(length) :]
         return response
 
+    def widen(self):
+        """After a small receive_buffer has held the server up: take all at full speed."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        return self
+
     def closed(self):
         """Waits for the end; True when nothing came before it."""
         try:
@@ -95,7 +100,7 @@ class Server:
             self.port = self.listener.getsockname()[1]
             fd = self.listener.fileno()
             popen["pass_fds"] = (fd,)
-            script = f'exec env LISTEN_PID=$$ LISTEN_FDS=1 "$@" 3<&{fd}'
+            script = f'exec env LISTEN_PID=$$ LISTEN_FDS=1 "$@" 3<&{fd} {fd}<&-'
             command = ["bash", "-c", script, "bash", *command]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, **popen)
 

@@ -181,7 +181,7 @@ def test_stop_finishes_what_is_under_way(root):
         half.send(b"\r\n")
         response = half.response()
         assert (response.status, response["Connection"]) == (200, "close") and half.closed()
-        assert sending.response().body == (root / "big").read_bytes() and sending.closed()
+        assert sending.widen().response().body == (root / "big").read_bytes() and sending.closed()
         assert server.process.wait(WAIT_S) == 0
 
 

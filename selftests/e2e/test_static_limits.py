@@ -1,0 +1,395 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deadlines, limits, exhaustion, fairness, and files that change while they are sent."""
+
+import os
+import resource
+import select
+import signal
+import struct
+import threading
+import time
+
+import pytest
+
+from static_server import WAIT_S, Client, Response, Server
+
+pytestmark = pytest.mark.unprivileged
+
+GET = b"GET /small HTTP/1.1\r\nHost: h\r\n\r\n"
+BIG = b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n"
+SIZE = 8 << 20
+
+
+@pytest.fixture(scope="module", autouse=True)
+def many_descriptors():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "small").write_bytes(b"s" * 100)
+    (tmp_path / "big").write_bytes(b"0123456789abcdef" * (SIZE // 16))
+    return tmp_path
+
+
+def took(action):
+    start = time.monotonic()
+    result = action()
+    return time.monotonic() - start, result
+
+
+def test_header_deadline(root):
+    with Server(root, "--header_timeout", "300ms") as server, server.client() as client:
+        client.send(b"GET / HT")
+        seconds, response = took(client.response)
+        assert response.status == 408 and response["Connection"] == "close"
+        assert 0.2 < seconds < 3 and client.closed()
+
+
+def test_header_deadline_is_not_moved_by_bytes(root):
+    with Server(root, "--header_timeout", "300ms") as server, server.client() as client:
+        start = time.monotonic()
+        client.send(b"GET / HTTP/1.1\r\n")
+        while not select.select([client.socket], [], [], 0.05)[0]:
+            client.send(b"a")
+            assert time.monotonic() - start < 3
+        assert client.response().status == 408
+
+
+def test_header_deadline_of_a_second_request(root):
+    with Server(root, "--header_timeout", "300ms") as server, server.client() as client:
+        client.send(GET).response()
+        client.send(b"GET")
+        assert client.response().status == 408
+
+
+def test_idle_deadline(root):
+    with Server(root, "--idle_timeout", "300ms") as server, server.client() as client:
+        client.send(GET).response()
+        seconds, closed = took(client.closed)
+        assert closed and 0.2 < seconds < 3
+
+
+def test_content_deadline(root):
+    request = GET[:-2] + b"Content-Length: 10\r\n\r\n1234"
+    with Server(root, "--header_timeout", "300ms") as server, server.client() as client:
+        assert client.send(request).response().status == 200
+        assert client.closed()
+
+
+def test_send_deadline(root):
+    with Server(root, "--send_timeout", "300ms") as server:
+        with server.client(receive_buffer=4096) as client:
+            client.send(BIG).more()
+            wait_for(lambda: not connections(server))
+        assert server.get("/small").status == 200
+
+
+def connections(server):
+    """Sockets of the server that are not its listener."""
+    links = [os.readlink(f"/proc/{server.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{server.pid}/fd")]
+    return len([link for link in links if link.startswith("socket:")]) - 1
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)  # of another process, with nothing that would tell
+
+
+def test_send_deadline_spares_a_slow_reader(root):
+    with Server(root, "--send_timeout", "400ms") as server:
+        with server.client(receive_buffer=65536) as client:
+            client.send(BIG)
+            end = time.monotonic() + 1.2
+            while time.monotonic() < end:
+                assert client.more()
+                time.sleep(0.05)  # this is the slowness
+            assert len(client.widen().response().body) == SIZE
+
+
+def test_linger_deadline(root):
+    """A refused client that never stops sending is left in the end, and so is one that is silent."""
+    with Server(root, "--linger_timeout", "300ms") as server:
+        with server.client() as client:
+            client.send(b"nonsense\r\n\r\n")
+            assert client.response().status == 400 and client.closed()
+            wait_for(lambda: not connections(server))
+        with server.client() as client, pytest.raises((BrokenPipeError, ConnectionResetError)):
+            client.send(b"nonsense\r\n\r\n")
+            while True:
+                client.send(b"x" * 65536)
+
+
+def test_connection_limit_evicts_who_only_waits(root):
+    with Server(root, "--connections", 3) as server:
+        clients = [server.client() for _ in range(3)]
+        for client in clients:
+            client.send(GET).response()
+        assert server.client().send(GET).response().status == 200
+        assert clients[0].closed()
+        assert clients[2].send(GET).response().status == 200
+
+
+def test_connection_limit_when_all_are_busy(root):
+    with Server(root, "--connections", 2) as server:
+        busy = [server.client().send(GET[:-2]) for _ in range(2)]
+        wait_for(lambda: connections(server) == 2)
+        waiting = server.client().send(GET)
+        assert not select.select([waiting.socket], [], [], 0.2)[0]
+        busy[0].send(b"\r\n").response()
+        assert waiting.response().status == 200
+        busy[1].socket.close()
+
+
+def test_few_descriptors(root):
+    """Cached files and connections share what there is, and neither takes the other's last one."""
+    for number in range(40):
+        (root / f"file{number}").write_bytes(b"f" * 20000)
+    with Server(root, wrap=["prlimit", "--nofile=64"]) as server:
+        for number in range(40):  # the cache holds some open
+            assert server.get(f"/file{number}").status == 200
+        idle = [server.client() for _ in range(50)]
+        for client in idle:
+            assert client.send(GET).response().status == 200
+        half = [server.client().send(GET[:-2]) for _ in range(20)]
+        for number in range(40):
+            assert server.get(f"/file{number}").status == 200
+        for client in half:
+            assert client.send(b"\r\n").response().status == 200
+
+
+def test_descriptor_exhaustion(root):
+    """At EMFILE nobody is dropped: others wait in the queue, and it does not spin meanwhile."""
+    with Server(root) as server:
+        server.get("/small")
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (30, 30))
+        half = [server.client().send(GET[:-2]) for _ in range(60)]
+        wait_for(lambda: connections(server) >= 18)
+        before = cpu(server.pid)
+        time.sleep(0.5)  # spinning, if it did, would show
+        assert cpu(server.pid) - before < 0.25
+        for client in half:
+            client.send(b"\r\n")
+        for client in half:
+            assert client.response().status in (200, 503)
+            client.socket.close()
+        assert server.get("/small").status == 200
+        assert server.get("/big").status == 200
+
+
+def cpu(pid):
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("said", [b"", b"G", GET], ids=["nothing", "a byte", "one request"])
+def test_a_thousand_silent_connections(root, said):
+    with Server(root) as server:
+        server.get("/small")
+        before = resident(server.pid)
+        silent = [server.client() for _ in range(1000)]
+        for client in silent:
+            if said:
+                client.send(said)
+            if said == GET:
+                client.response()
+        seconds, response = took(lambda: server.get("/small"))
+        assert response.status == 200 and seconds < 1
+        if said == GET:
+            assert (resident(server.pid) - before) / 1000 < 1024
+        for client in silent:
+            client.socket.close()
+
+
+def resident(pid):
+    with open(f"/proc/{pid}/status") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("RssAnon"))
+
+
+def test_greedy_clients_do_not_starve_a_small_request(root):
+    with Server(root) as server:
+        stop = threading.Event()
+
+        def greedy():
+            with Client(server.port) as client:
+                while not stop.is_set():
+                    client.send(BIG)
+                    client.response()
+
+        threads = [threading.Thread(target=greedy) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        try:
+            times = [took(lambda: server.get("/small"))[0] for _ in range(20)]
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        assert sorted(times)[10] < 0.5
+
+
+def test_a_pipelining_flood_does_not_starve_a_small_request(root):
+    with Server(root) as server:
+        flood = server.client()
+        flood.socket.setblocking(False)
+        for _ in range(200):
+            try:
+                flood.socket.send(GET * 500)
+            except BlockingIOError:
+                break
+        seconds, response = took(lambda: server.get("/small"))
+        assert response.status == 200 and seconds < 1
+
+
+def test_a_full_send_buffer(root):
+    """Many clients that take nothing, and one that does."""
+    with Server(root, "--stop_timeout", "100ms") as server:
+        stuck = [server.client(receive_buffer=4096).send(BIG) for _ in range(50)]
+        for client in stuck:
+            client.more()
+        assert server.get("/small").status == 200
+        before = cpu(server.pid)
+        time.sleep(0.4)  # it must not spin on them
+        assert cpu(server.pid) - before < 0.2
+        assert len(stuck[7].widen().response().body) == SIZE
+
+
+def begin(server, path="/big"):
+    """A response whose beginning has arrived, held up by a small buffer."""
+    client = server.client(receive_buffer=4096)
+    client.send(f"GET {path} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+    while b"\r\n\r\n" not in client.data:
+        client.more()
+    return client.widen()
+
+
+def test_a_file_that_grows_while_it_is_sent(root):
+    with Server(root) as server:
+        client = begin(server)
+        with open(root / "big", "ab") as file:
+            file.write(b"more")
+        assert len(client.response().body) == SIZE
+        assert client.send(GET).response().status == 200
+
+
+def test_a_file_that_shrinks_while_it_is_sent(root):
+    """The promised length cannot be kept: the connection ends, and the client knows."""
+    with Server(root) as server:
+        client = begin(server)
+        os.truncate(root / "big", 1000)
+        with pytest.raises(AssertionError, match="cut short"):
+            client.response()
+        assert server.get("/small").status == 200
+
+
+@pytest.mark.parametrize("change", ["replaced", "deleted"])
+def test_a_file_that_is_gone_while_it_is_sent(root, change):
+    whole = (root / "big").read_bytes()
+    with Server(root, "--cache_valid", "0") as server:
+        client = begin(server)
+        if change == "replaced":
+            (root / "new").write_bytes(b"new" * 10000)
+            (root / "new").rename(root / "big")
+        else:
+            (root / "big").unlink()
+        assert client.response().body == whole
+        after = client.send(BIG).response()
+        assert after.status == (200 if change == "replaced" else 404)
+        assert change == "deleted" or after.body == b"new" * 10000
+
+
+@pytest.mark.parametrize("size", [50, 50000])
+def test_changes_show(root, size):
+    """In place, by replacement, by deletion and return: within cache_valid each is seen."""
+    path = root / "page"
+    with Server(root, "--cache_valid", "50ms") as server, server.client() as client:
+
+        def body():
+            response = client.send(b"GET /page HTTP/1.1\r\nHost: h\r\n\r\n").response()
+            return response.body if response.status == 200 else response.status
+
+        def becomes(expected):
+            wait_for(lambda: body() == expected)
+
+        assert body() == 404
+        path.write_bytes(b"a" * size)
+        becomes(b"a" * size)
+        path.write_bytes(b"b" * size)
+        becomes(b"b" * size)
+        path.write_bytes(b"c" * (size // 2))
+        becomes(b"c" * (size // 2))
+        (root / "new").write_bytes(b"d" * size)
+        (root / "new").rename(path)
+        becomes(b"d" * size)
+        path.unlink()
+        becomes(404)
+        path.mkdir()
+        becomes(301)
+
+
+def test_a_file_written_all_the_time(root):
+    """Whatever moment it is read in, a response has one length and is whole."""
+    path = root / "page"
+    stop = threading.Event()
+
+    def write():
+        number = 0
+        while not stop.is_set():
+            number += 1
+            path.write_bytes(bytes([97 + number % 26]) * (1 + number * 37 % 3000))
+
+    path.write_bytes(b"a")
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        with Server(root, "--cache_valid", "0") as server:
+            for _ in range(300):
+                with server.client() as client:
+                    client.send(b"GET /page HTTP/1.1\r\nHost: h\r\n\r\n")
+                    try:
+                        assert client.response().status == 200
+                    except AssertionError as error:  # cut while it was being sent: and said so
+                        assert "cut short" in str(error)
+            assert server.process.poll() is None
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("options", [["--cache_files", "0"], ["--cache_files", "2"], ["--cache_size", "2000"], ["--memory_file", "0"], ["--send_chunk", "1000"]])
+def test_any_cache_size_serves_the_same(root, options):
+    for number in range(10):
+        (root / f"f{number}").write_bytes(bytes([48 + number]) * number * 1000)
+    with Server(root, *options) as server, server.client() as client:
+        for number in [*range(10), *range(10), 3, 3, 9, 1]:
+            client.send(f"GET /f{number} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+            assert client.response().body == bytes([48 + number]) * number * 1000
+
+
+def test_a_client_that_resets(root):
+    with Server(root) as server:
+        for request in (b"GET", GET, BIG, BIG * 3):
+            for _ in range(20):
+                client = server.client(receive_buffer=4096).send(request)
+                client.socket.setsockopt(1, 13, struct.pack("ii", 1, 0))  # SO_LINGER: reset
+                client.socket.close()
+        assert server.get("/small").status == 200
+        wait_for(lambda: not connections(server))
+        assert server.stop() == (0, "")
+
+
+def test_keeps_no_descriptor(root):
+    with Server(root, "--cache_files", 1) as server:
+        server.get("/small")
+        before = len(os.listdir(f"/proc/{server.pid}/fd"))
+        for _ in range(5):
+            for path in ("/big", "/small", "/none", "/", "/small/x"):
+                server.get(path)
+                server.get(path, "HEAD")
+        server.get("/small")
+        wait_for(lambda: len(os.listdir(f"/proc/{server.pid}/fd")) <= before)

@@ -90,7 +90,7 @@ static int load_failed(const struct datapath *dp, struct error *error, int err)
 
 static int load(struct datapath *dp, struct error *error)
 {
-	uint64_t cookie;
+	uint64_t cookie = 0;
 	int err;
 
 	libbpf_capture();
@@ -149,16 +149,17 @@ static uint32_t other_netns(const struct datapath *dp, int netns)
 {
 	char path[PATH_BYTES];
 	struct bpf_link_info info = {0};
-	uint32_t length = sizeof(info);
+	uint32_t length = sizeof(info), other = 0;
 	struct stat st;
 	int link = bpf_obj_get(pins_path(path, dp->instance, "links", "steer"));
 
 	if (link < 0)
 		return 0;
-	if (bpf_obj_get_info_by_fd(link, &info, &length) || fstat(netns, &st))
-		info.netns.netns_ino = 0;
+	if (!bpf_obj_get_info_by_fd(link, &info, &length) && !fstat(netns, &st) &&
+	    info.netns.netns_ino != st.st_ino)
+		other = info.netns.netns_ino;
 	close(link);
-	return info.netns.netns_ino == st.st_ino ? 0 : info.netns.netns_ino;
+	return other;
 }
 
 static int attach_steer(struct datapath *dp, struct error *error)

@@ -25,7 +25,7 @@ struct datapath;
  * on without track and datapath_tracks() says so.  Errors have a line that says what to do: not root,
  * no BTF, pins of another ABI version, ...
  */
-int datapath_open(const char *instance, struct datapath **dp, struct error *error);
+int datapath_open(const char *instance, struct datapath **out, struct error *error);
 
 void datapath_close(struct datapath *dp);   /* leaves pins and links: traffic goes on; takes NULL */
 void datapath_destroy(struct datapath *dp); /* detaches, unpins, closes; takes NULL */

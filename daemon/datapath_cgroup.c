@@ -18,7 +18,7 @@ static void unescape(char *text)
 
 	for (; *text; text++) {
 		if (text[0] == '\\' && text[1] && text[2] && text[3]) {
-			*out++ = (text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0');
+			*out++ = (char)((text[1] & 7U) << 6 | (text[2] & 7U) << 3 | (text[3] & 7U));
 			text += 3;
 		} else {
 			*out++ = *text;

@@ -16,19 +16,17 @@ struct interfaces;
 
 int interfaces_new(sd_event *event, struct datapath *dp, struct interfaces **out,
 		   struct error *error);
-void interfaces_free(struct interfaces *interfaces); /* leaves links attached; takes NULL */
+void interfaces_free(struct interfaces *it); /* leaves links attached; takes NULL */
 
 /*
  * Makes the attached set equal to wants: attaches what is new (native, else generic with a warning
  * in the log, unless the mode is fixed), detaches what is not named any more.  Interfaces that do not
  * exist are waited for, with a warning; those that cannot be attached are logged with the reason.
  */
-int interfaces_reconcile(struct interfaces *interfaces, const struct conf_attach *wants,
-			 size_t count);
+int interfaces_reconcile(struct interfaces *it, const struct conf_attach *wants, size_t count);
 
 /* Tries one now, for `lbctl attach`: 0, or -errno with a line (no such interface: names those there). */
-int interfaces_attach(struct interfaces *interfaces, const struct conf_attach *want,
-		      struct error *error);
+int interfaces_attach(struct interfaces *it, const struct conf_attach *want, struct error *error);
 
 struct interfaces_status {
 	const char *interface;
@@ -36,7 +34,7 @@ struct interfaces_status {
 	const char *tier; /* "native", "generic", "none" */
 	const char *note; /* why it is not native, or what is waited for; NULL */
 };
-void interfaces_each(struct interfaces *interfaces,
+void interfaces_each(struct interfaces *it,
 		     void (*each)(void *arg, const struct interfaces_status *), void *arg);
 
 #endif

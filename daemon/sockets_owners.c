@@ -11,15 +11,19 @@
 #include <string.h>
 #include <unistd.h>
 
+struct wanted {
+	uint32_t inode;
+	struct sockets_owner *owner;
+};
+
 struct search {
-	struct sockets_owner **by_inode; /* sorted */
+	struct wanted *wanted; /* by inode */
 	size_t count, missing;
 };
 
-static int by_inode_compare(const void *a, const void *b)
+static int wanted_compare(const void *a, const void *b)
 {
-	const struct sockets_owner *x = *(struct sockets_owner *const *)a;
-	const struct sockets_owner *y = *(struct sockets_owner *const *)b;
+	const struct wanted *x = a, *y = b;
 
 	return (x->inode > y->inode) - (x->inode < y->inode);
 }
@@ -43,7 +47,8 @@ static void read_comm(int proc, const char *pid, char comm[16])
 /* One descriptor of one process.  A socket that we hold too is better named by its other holder. */
 static void search_fd(struct search *s, int proc, int fds, const char *pid, const char *fd)
 {
-	struct sockets_owner key = {0}, *keyp = &key, **found;
+	struct wanted key = {0}, *found;
+	struct sockets_owner *owner;
 	char target[64];
 	ssize_t n = readlinkat(fds, fd, target, sizeof(target) - 1);
 
@@ -52,14 +57,15 @@ static void search_fd(struct search *s, int proc, int fds, const char *pid, cons
 	target[n] = '\0';
 	if (sscanf(target, "socket:[%u]", &key.inode) != 1)
 		return;
-	found = bsearch(&keyp, s->by_inode, s->count, sizeof(keyp), by_inode_compare);
-	if (!found || ((*found)->pid && (*found)->pid != getpid()))
+	found = bsearch(&key, s->wanted, s->count, sizeof(key), wanted_compare);
+	owner = found ? found->owner : NULL;
+	if (!owner || (owner->pid && owner->pid != getpid()))
 		return;
 	if (atoi(pid) != getpid())
 		s->missing--;
-	(*found)->pid = atoi(pid);
-	(*found)->fd = atoi(fd);
-	read_comm(proc, pid, (*found)->comm);
+	owner->pid = atoi(pid);
+	owner->fd = atoi(fd);
+	read_comm(proc, pid, owner->comm);
 }
 
 static void search_process(struct search *s, int proc, const char *pid)
@@ -104,15 +110,15 @@ int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_own
 
 	if (!count)
 		return 0;
-	s.by_inode = calloc(count, sizeof(*s.by_inode));
-	if (!s.by_inode)
+	s.wanted = calloc(count, sizeof(*s.wanted));
+	if (!s.wanted)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
 		owners[i] = (struct sockets_owner){.inode = inodes[i]};
-		s.by_inode[i] = &owners[i];
+		s.wanted[i] = (struct wanted){inodes[i], &owners[i]};
 	}
-	qsort(s.by_inode, count, sizeof(*s.by_inode), by_inode_compare);
+	qsort(s.wanted, count, sizeof(*s.wanted), wanted_compare);
 	err = search_proc(&s);
-	free(s.by_inode);
+	free(s.wanted);
 	return err;
 }

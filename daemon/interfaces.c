@@ -122,7 +122,7 @@ static int entry_try_modes(struct interfaces *it, struct entry *e, struct error 
 	err = datapath_attach(it->dp, e->name, e->ifindex, e->mode, error);
 	if (!err || e->wanted != ATTACH_AUTO || e->mode == DATAPATH_GENERIC || !is_native_lack(err))
 		return err;
-	snprintf(e->note, sizeof(e->note), "no native XDP here: %.400s", error->text);
+	snprintf(e->note, sizeof(e->note), "%s", error->text);
 	e->mode = DATAPATH_GENERIC;
 	return datapath_attach(it->dp, e->name, e->ifindex, e->mode, error);
 }

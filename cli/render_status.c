@@ -118,7 +118,7 @@ int render_status(const struct cli *cli, const json_t *request, const json_t *da
 	print_head(cli, data);
 	print_tier(cli, "tier", "", tier, tier_note(tier));
 	print_interfaces(cli, json_object_get(data, "interfaces"));
-	fprintf(cli->out, "%-10s  %lld services, %lld pools, %lld backends, %lld workers\n",
+	fprintf(cli->out, "%-10s  services %lld, pools %lld, backends %lld, workers %lld\n",
 		"model", number_of(data, "services"), number_of(data, "pools"),
 		number_of(data, "backends"), number_of(data, "workers"));
 	if (json_is_false(tracks))

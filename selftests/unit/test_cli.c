@@ -289,7 +289,7 @@ static const struct {
 	 "tier        none  NO XDP: connections are steered at their listener only; `lbctl attach "
 	 "IFACE`\n"
 	 "interfaces  eth0  native\n"
-	 "model       1 services, 2 pools, 3 backends, 4 workers\n"
+	 "model       services 1, pools 2, backends 3, workers 4\n"
 	 "\nCOUNTER       COUNT  MEANING\nsteer_chosen     10  chosen and delivered by steer\n",
 	 ""},
 	{"-j pid", DATA("7"), 0, "7\n", ""},

@@ -40,12 +40,16 @@ static __always_inline int ingress_decide(struct xdp_md *ctx)
 	const struct lb_service *service;
 	struct flow flow;
 	int reason = parse(ctx, &flow);
+	__u32 port_flags;
 
 	if (reason != PARSED)
 		return reason;
-	if (!service_has_port(flow.service_port))
+	port_flags = service_port_flags(flow.service_port);
+	if (!port_flags)
 		return LB_INGRESS_NO_SERVICE;
-	service = service_find(&flow);
+	if (!flow.is_first && service_is_any(port_flags, flow.is_v6))
+		return LB_INGRESS_ESTABLISHED;
+	service = service_find(&flow, port_flags);
 	if (!service)
 		return LB_INGRESS_NO_SERVICE;
 	if (!flow.is_first)

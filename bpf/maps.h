@@ -22,10 +22,10 @@ struct {
 } services LB_MAP;
 
 struct service_ports {
-	__u8 bits[LB_SERVICE_PORTS_BYTES];
+	__u8 flags[LB_PORTS];
 };
 
-/* Most packets are for no service: one bit says so before any key is built. */
+/* Most packets are for no service, or of a connection already: one byte says so before any look-up. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

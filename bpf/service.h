@@ -11,27 +11,35 @@
 #include "flow.h"
 #include "maps.h"
 
-/* False for most packets, at the cost of one load. */
-static __always_inline bool service_has_port(__be16 network_port)
+/* LB_PORT_*; 0: the port has no service. */
+static __always_inline __u32 service_port_flags(__be16 port)
 {
-	__u16 port = bpf_ntohs(network_port);
 	__u32 zero = 0;
 	struct service_ports *ports = bpf_map_lookup_elem(&service_ports, &zero);
 
-	return ports && ports->bits[port >> 3] >> (port & 7) & 1;
+	return ports ? ports->flags[bpf_ntohs(port)] : 0;
+}
+
+/* Whatever its address, the packet is for a service. */
+static __always_inline bool service_is_any(__u32 port_flags, bool is_v6)
+{
+	return port_flags & (is_v6 ? LB_PORT_ANY_V6 : LB_PORT_ANY_V4);
 }
 
 /* The exact address goes before any address of the family; NULL: none. */
-static __always_inline const struct lb_service *service_find(const struct flow *flow)
+static __always_inline const struct lb_service *service_find(const struct flow *flow,
+							     __u32 port_flags)
 {
 	struct lb_endpoint key = {
 		.addr = flow->service,
 		.port = flow->service_port,
 		.protocol = IPPROTO_TCP,
 	};
-	const struct lb_service *service = bpf_map_lookup_elem(&services, &key);
+	const struct lb_service *service = NULL;
 
-	if (service)
+	if (port_flags & LB_PORT_ADDRESS)
+		service = bpf_map_lookup_elem(&services, &key);
+	if (service || !service_is_any(port_flags, flow->is_v6))
 		return service;
 	key.addr.words[3] = 0;
 	if (flow->is_v6)

@@ -140,13 +140,15 @@ static __always_inline int steer_decide(struct bpf_sk_lookup *ctx)
 {
 	const struct lb_service *service;
 	struct flow flow;
+	__u32 port_flags;
 	__u64 hash;
 	int reason;
 
-	if (!service_has_port(bpf_htons(ctx->local_port)))
+	port_flags = service_port_flags(bpf_htons(ctx->local_port));
+	if (!port_flags)
 		return LB_STEER_NO_SERVICE;
 	steer_read_flow(ctx, &flow);
-	service = service_find(&flow);
+	service = service_find(&flow, port_flags);
 	if (!service)
 		return LB_STEER_NO_SERVICE;
 	hash = choose_hash(&flow);

@@ -21,6 +21,11 @@ struct attached {
 	int link;
 };
 
+/* Listens of one port, by what LB_PORT_* says of their address. */
+struct port_count {
+	uint16_t address, any_v4, any_v6;
+};
+
 struct datapath {
 	struct lb *skel;
 	char instance[64];
@@ -30,9 +35,9 @@ struct datapath {
 	void (*event)(void *arg, const struct lb_event *event); /* while events are being read */
 	void *event_arg;
 	struct attached *attached;
-	uint32_t ring_flags;   /* of the maps in `rings` */
-	uint16_t *port_counts; /* listens of each port, host order */
-	int sinks[2];          /* listeners that drop all; -1: none */
+	uint32_t ring_flags;            /* of the maps in `rings` */
+	struct port_count *port_counts; /* of each port, host order */
+	int sinks[2];                   /* listeners that drop all; -1: none */
 };
 
 /* datapath_pins.c: names in bpffs, and what is there. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writing the maps: one map operation for each call, but for the ports' bitmap beside `services`. */
+/* Writing the maps: one map operation for each call, but for the ports' flags beside `services`. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -7,11 +7,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "addr.h"
 #include "datapath_internal.h"
 
 #define MAP_FD(dp, name) bpf_map__fd((dp)->skel->maps.name)
-
-enum { PORTS = 65536 };
 
 /* The kernel takes an inner map only with the flags of the one declared; loading forgets that one. */
 void maps_prepare(struct datapath *dp)
@@ -35,12 +34,26 @@ static int map_remove(int map, const void *key)
 
 static int ports_write(struct datapath *dp)
 {
-	uint8_t bits[LB_SERVICE_PORTS_BYTES] = {0};
+	uint8_t flags[LB_PORTS];
 
-	for (unsigned port = 0; port < PORTS; port++)
-		if (dp->port_counts[port])
-			bits[port >> 3] |= 1U << (port & 7);
-	return array_write(MAP_FD(dp, service_ports), 0, bits);
+	for (unsigned port = 0; port < LB_PORTS; port++) {
+		const struct port_count *count = &dp->port_counts[port];
+
+		flags[port] = (count->address ? LB_PORT_ADDRESS : 0) |
+			      (count->any_v4 ? LB_PORT_ANY_V4 : 0) |
+			      (count->any_v6 ? LB_PORT_ANY_V6 : 0);
+	}
+	return array_write(MAP_FD(dp, service_ports), 0, flags);
+}
+
+/* The count that a listen on this address belongs to. */
+static uint16_t *port_count(struct datapath *dp, const struct lb_endpoint *key)
+{
+	struct port_count *count = &dp->port_counts[ntohs(key->port)];
+
+	if (!addr_is_any(&key->addr))
+		return &count->address;
+	return addr_is_v4(&key->addr) ? &count->any_v4 : &count->any_v6;
 }
 
 static void count_port(void *arg, const struct lb_endpoint *key, const struct lb_service *value)
@@ -48,14 +61,14 @@ static void count_port(void *arg, const struct lb_endpoint *key, const struct lb
 	struct datapath *dp = arg;
 
 	(void)value;
-	dp->port_counts[ntohs(key->port)]++;
+	++*port_count(dp, key);
 }
 
 int maps_open(struct datapath *dp)
 {
 	int err;
 
-	dp->port_counts = calloc(PORTS, sizeof(*dp->port_counts));
+	dp->port_counts = calloc(LB_PORTS, sizeof(*dp->port_counts));
 	if (!dp->port_counts)
 		return -ENOMEM;
 	err = datapath_each_service(dp, count_port, dp);
@@ -67,10 +80,10 @@ void maps_close(struct datapath *dp)
 	free(dp->port_counts);
 }
 
-/* The bit is cleared before the service goes and set after it has come: both orders only pass up. */
+/* The flag is cleared before the service goes and set after it has come: both orders only pass up. */
 static int service_remove(struct datapath *dp, const struct lb_endpoint *key)
 {
-	uint16_t *listens = &dp->port_counts[ntohs(key->port)];
+	uint16_t *listens = port_count(dp, key);
 	struct lb_service old;
 	int err;
 
@@ -87,7 +100,7 @@ static int service_remove(struct datapath *dp, const struct lb_endpoint *key)
 int datapath_set_service(struct datapath *dp, const struct lb_endpoint *key,
 			 const struct lb_service *value)
 {
-	uint16_t *listens = &dp->port_counts[ntohs(key->port)];
+	uint16_t *listens = port_count(dp, key);
 	struct lb_service old;
 	bool is_new;
 	int err;

@@ -127,8 +127,13 @@ struct lb_owner {
 #define LB_SINK(is_v6)       ((__u32)LB_MAX_BACKENDS * 2 + !!(is_v6))
 #define LB_LISTENERS_ENTRIES (LB_MAX_BACKENDS * 2 + 2)
 
-/* `service_ports`: one element, bit port % 8 of byte port / 8 (host order) for each port of `services`. */
-enum { LB_SERVICE_PORTS_BYTES = 65536 / 8 };
+/* `service_ports`: one element, a byte for each port (host order): the kinds of its keys in `services`. */
+enum { LB_PORTS = 65536 };
+enum lb_port_flags {
+	LB_PORT_ADDRESS = 1U << 0, /* an address that is not any */
+	LB_PORT_ANY_V4 = 1U << 1,
+	LB_PORT_ANY_V6 = 1U << 2,
+};
 
 enum lb_handover_state {
 	LB_HANDOVER_USED = 0,  /* kept for the ACK of a SYN cookie */

@@ -99,6 +99,15 @@ static const struct row rows[] = {
 	 LB_INGRESS_NO_SERVICE},
 	{"any address", {V4_TO("192.0.2.2", 8080), .flags = SYN}, LB_INGRESS_CHOSEN},
 	{"any address, ACK", {V4_TO("192.0.2.2", 8080), .flags = ACK}, LB_INGRESS_ESTABLISHED},
+	{"any address of the other family, ACK",
+	 {V6_TO("2001:db8::1", 8080), .flags = ACK},
+	 LB_INGRESS_NO_SERVICE},
+	{"other address, any of the other family, ACK",
+	 {V4_TO("192.0.2.2", 8081), .flags = ACK},
+	 LB_INGRESS_NO_SERVICE},
+	{"exact address beside any, ACK",
+	 {V4_TO("192.0.2.1", 8081), .flags = ACK},
+	 LB_INGRESS_ESTABLISHED},
 	{"any address of the other family",
 	 {V6_TO("2001:db8::1", 8080), .flags = SYN},
 	 LB_INGRESS_NO_SERVICE},
@@ -178,6 +187,8 @@ static int open_rows(void **state)
 	world_add_service("192.0.2.1", 80, 1, 1, 0);
 	world_add_service("2001:db8::1", 80, 1, 1, 0);
 	world_add_service("0.0.0.0", 8080, 2, 1, 0);
+	world_add_service("192.0.2.1", 8081, 2, 1, 0);
+	world_add_service("::", 8081, 2, 1, 0);
 	world_set_pool(1, LB_LEAST_LOAD, 1, members, 0);
 	world_add_local(1, "127.0.0.1");
 	world_add_local(1, "::1");

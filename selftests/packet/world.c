@@ -132,14 +132,14 @@ struct lb_endpoint world_endpoint(const char *address, uint16_t port)
 	return endpoint;
 }
 
-static void set_service_port(uint16_t port)
+static void set_port_flag(uint16_t port, uint8_t flag)
 {
-	uint8_t bits[LB_SERVICE_PORTS_BYTES];
+	uint8_t flags[LB_PORTS];
 	uint32_t zero = 0;
 
-	assert_int_equal(bpf_map_lookup_elem(map_fd("service_ports"), &zero, bits), 0);
-	bits[port / 8] |= 1 << port % 8;
-	map_set("service_ports", &zero, bits);
+	assert_int_equal(bpf_map_lookup_elem(map_fd("service_ports"), &zero, flags), 0);
+	flags[port] |= flag;
+	map_set("service_ports", &zero, flags);
 }
 
 void world_add_service(const char *address, uint16_t port, uint16_t id, uint16_t pool,
@@ -149,7 +149,10 @@ void world_add_service(const char *address, uint16_t port, uint16_t id, uint16_t
 	struct lb_service service = {.id = id, .pool = pool, .flags = flags};
 
 	map_set("services", &key, &service);
-	set_service_port(port);
+	if (!strcmp(address, "::"))
+		set_port_flag(port, LB_PORT_ANY_V6);
+	else
+		set_port_flag(port, strcmp(address, "0.0.0.0") ? LB_PORT_ADDRESS : LB_PORT_ANY_V4);
 }
 
 void world_add_acl(uint16_t service, const char *address, uint32_t bits, uint8_t verdict)

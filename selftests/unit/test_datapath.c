@@ -240,55 +240,61 @@ static void test_adopt_generic(void **state)
 	assert_int_equal(attached().mode, DATAPATH_GENERIC);
 }
 
-static bool port_bit(uint16_t port)
+static uint8_t port_flags(uint16_t port)
 {
-	uint8_t bits[LB_SERVICE_PORTS_BYTES];
+	uint8_t flags[LB_PORTS];
 	uint32_t zero = 0;
 	int fd = pin("maps", "service_ports");
 
-	assert_int_equal(bpf_map_lookup_elem(fd, &zero, bits), 0);
+	assert_int_equal(bpf_map_lookup_elem(fd, &zero, flags), 0);
 	close(fd);
-	return bits[port / 8] >> port % 8 & 1;
+	return flags[port];
 }
 
 /* As an lbd leaves it that died between the two writes. */
 static void clear_ports(void)
 {
-	uint8_t bits[LB_SERVICE_PORTS_BYTES] = {0};
+	uint8_t flags[LB_PORTS] = {0};
 	uint32_t zero = 0;
 	int fd = pin("maps", "service_ports");
 
-	assert_int_equal(bpf_map_update_elem(fd, &zero, bits, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(fd, &zero, flags, BPF_ANY), 0);
 	close(fd);
 }
 
-/* The bit of a port is there as long as any listen of it, also across an adoption. */
+/* A port's flags are there as long as a listen of their kind, also across an adoption. */
 static void test_ports(void **state)
 {
 	struct lb_endpoint a = endpoint("::ffff:192.0.2.1", 8080),
-			   b = endpoint("2001:db8::1", 8080);
+			   b = endpoint("2001:db8::1", 8080), v4 = endpoint("::ffff:0.0.0.0", 8080),
+			   v6 = endpoint("::", 8080);
 	struct lb_service service = {.id = 1};
 
 	(void)state;
 	need_privilege();
-	assert_false(port_bit(8080));
-	assert_int_equal(datapath_set_service(dp, &a, &service), 0);
-	assert_int_equal(datapath_set_service(dp, &a, &service), 0);
-	assert_int_equal(datapath_set_service(dp, &b, &service), 0);
-	assert_true(port_bit(8080));
-	assert_false(port_bit(8081));
+	assert_int_equal(port_flags(8080), 0);
 	for (int opened = 0; opened < 2; opened++) {
-		assert_int_equal(datapath_set_service(dp, &a, NULL), 0);
-		assert_int_equal(datapath_set_service(dp, &a, NULL), 0);
-		assert_true(port_bit(8080));
-		assert_int_equal(datapath_set_service(dp, &b, NULL), 0);
-		assert_false(port_bit(8080));
-		if (opened)
-			break;
+		assert_int_equal(datapath_set_service(dp, &a, &service), 0);
 		assert_int_equal(datapath_set_service(dp, &a, &service), 0);
 		assert_int_equal(datapath_set_service(dp, &b, &service), 0);
-		clear_ports();
-		reopen();
+		assert_int_equal(port_flags(8080), LB_PORT_ADDRESS);
+		assert_int_equal(port_flags(8081), 0);
+		assert_int_equal(datapath_set_service(dp, &v4, &service), 0);
+		assert_int_equal(port_flags(8080), LB_PORT_ADDRESS | LB_PORT_ANY_V4);
+		assert_int_equal(datapath_set_service(dp, &v6, &service), 0);
+		if (!opened) {
+			clear_ports();
+			reopen();
+		}
+		assert_int_equal(port_flags(8080),
+				 LB_PORT_ADDRESS | LB_PORT_ANY_V4 | LB_PORT_ANY_V6);
+		assert_int_equal(datapath_set_service(dp, &a, NULL), 0);
+		assert_int_equal(datapath_set_service(dp, &a, NULL), 0);
+		assert_int_equal(datapath_set_service(dp, &v4, NULL), 0);
+		assert_int_equal(port_flags(8080), LB_PORT_ADDRESS | LB_PORT_ANY_V6);
+		assert_int_equal(datapath_set_service(dp, &b, NULL), 0);
+		assert_int_equal(datapath_set_service(dp, &v6, NULL), 0);
+		assert_int_equal(port_flags(8080), 0);
 	}
 	assert_int_equal(datapath_get_service(dp, &b, &service), -ENOENT);
 }

@@ -9,7 +9,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { FIRST_INHERITED = 3, DEFER_S = 5 };
+enum {
+	FIRST_INHERITED = 3,
+	DEFER_S = 5,
+	UNSENT_BYTES = 256 << 10, /* more would only be memory that slow clients hold */
+};
 
 struct endpoint {
 	union {
@@ -77,6 +81,7 @@ static void tune(int fd)
 {
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	set_option(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, DEFER_S);
+	set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES);
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 }

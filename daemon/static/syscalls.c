@@ -72,7 +72,7 @@ int syscalls_limit(void)
 		err = allow_memory(filter, SCMP_SYS(mprotect));
 	if (!err)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				       SCMP_A1(SCMP_CMP_EQ, SIOCOUTQ));
+				       SCMP_A1(SCMP_CMP_EQ, SIOCOUTQ, 0));
 	if (!err)
 		err = seccomp_load(filter);
 	if (filter)

@@ -4,14 +4,15 @@
 import os
 import resource
 import select
-import signal
+import shutil
 import struct
+import subprocess
 import threading
 import time
 
 import pytest
 
-from static_server import WAIT_S, Client, Response, Server
+from static_server import SANDBOX, WAIT_S, Client, Server
 
 pytestmark = pytest.mark.unprivileged
 
@@ -393,3 +394,36 @@ def test_keeps_no_descriptor(root):
                 server.get(path, "HEAD")
         server.get("/small")
         wait_for(lambda: len(os.listdir(f"/proc/{server.pid}/fd")) <= before)
+
+
+def test_a_file_that_is_shorter_than_it_says():
+    """sysfs says 4096 for every file: what is not there cannot be sent, and nothing hangs."""
+    with Server("/sys/kernel/mm/transparent_hugepage") as server, server.client() as client:
+        client.send(b"GET /enabled HTTP/1.1\r\nHost: h\r\n\r\n")
+        with pytest.raises(AssertionError, match="cut short"):
+            client.response()
+        assert server.get("/none").status == 404
+
+
+FAILING_DISK = r"""
+#include <errno.h>
+#include <sys/types.h>
+ssize_t sendfile(int to, int from, off_t *at, size_t bytes) { errno = EIO; return -1; }
+ssize_t sendfile64(int to, int from, off_t *at, size_t bytes) { errno = EIO; return -1; }
+ssize_t pread(int fd, void *out, size_t bytes, off_t at) { errno = EIO; return -1; }
+ssize_t pread64(int fd, void *out, size_t bytes, off_t at) { errno = EIO; return -1; }
+"""
+
+
+@pytest.mark.skipif(bool(SANDBOX), reason="a sanitizer must come first among the libraries")
+def test_a_disk_that_fails(root, tmp_path):
+    compiler = shutil.which("cc") or pytest.skip("no C compiler")
+    source, library = tmp_path / "disk.c", tmp_path / "disk.so"
+    source.write_text(FAILING_DISK)
+    subprocess.run([compiler, "-shared", "-fPIC", "-w", "-o", library, source], check=True)
+    with Server(root, wrap=["env", f"LD_PRELOAD={library}"]) as server:
+        for path in ("/big", "/small"):
+            with pytest.raises(AssertionError, match="cut short"):
+                server.get(path)
+        assert server.get("/none").status == 404
+        assert server.stop() == (0, "")

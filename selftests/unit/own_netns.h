@@ -21,7 +21,7 @@ static inline bool own_netns_enter(void)
 	int map;
 
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS) ||
-	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+	    mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL))
 		return false;
 	if (system("ip link set lo up") || mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=0700"))
 		return false;

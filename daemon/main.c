@@ -212,7 +212,7 @@ static int run(struct lbd *lbd, const struct options *options)
 	bool adopted;
 	int err = start(lbd, options, &error);
 
-	adopted = datapath_adopted(lbd->dp);
+	adopted = lbd->dp && datapath_adopted(lbd->dp);
 	if (err) {
 		log_error("%s", error.text);
 		background_ready(error.text);

@@ -67,9 +67,9 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture
 def lab(tmp_path):
-    lab = laboratory.Lab(tmp_path)
-    yield lab
-    left = lab.close()
+    here = laboratory.Lab(tmp_path)
+    yield here
+    left = here.close()
     assert not left, "left behind:\n" + "\n".join(left)
 
 

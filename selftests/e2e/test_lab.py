@@ -40,7 +40,9 @@ def test_load_tells_failures_apart(lab):
     burst = lab.load("burst", port=8082, count=3)
     assert [r.outcome for r in burst.finish()] == ["refused"] * 3
     burst = lab.load("burst", port=8081, count=3, path="/sleep?s=60")
-    wait_until(lambda: lab.host.run("ss", "-Htn", "state", "established").stdout.count(":8081") >= 3)
+    wait_until(
+        lambda: lab.host.run("ss", "-Htn", "state", "established").stdout.count(":8081") >= 3
+    )
     app.kill()
     assert {r.outcome for r in burst.finish()} <= {"reset", "closed"}
 

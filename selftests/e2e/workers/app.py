@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import tornado.httpserver
@@ -144,6 +145,43 @@ def sockets():
     )
 
 
+def talk():
+    """Numbered lines without pause; how many were written whole is in --said."""
+    number = 0
+    while True:
+        sys.stdout.write(
+            "".join("%d %09d %s\n" % (OPTIONS.port, number + n, "x" * 80) for n in range(1000))
+        )
+        sys.stdout.flush()
+        number += 1000
+        with open(OPTIONS.said + ".new", "w") as said:
+            said.write(str(number))
+        os.rename(OPTIONS.said + ".new", OPTIONS.said)
+        time.sleep(0.01)
+
+
+def write_mebibytes(count):
+    for _ in range(count):
+        sys.stdout.write(("x" * 1023 + "\n") * 1024)
+    print("end", flush=True)
+
+
+def ready():
+    """READY=1, once --ready-when is there."""
+    if OPTIONS.ready_when and not os.path.exists(OPTIONS.ready_when):
+        return tornado.ioloop.IOLoop.current().call_later(0.02, ready)
+    notify("READY=1")
+
+
+def pat_dog():
+    """WATCHDOG=1 until --hang-when is there; it goes with the hang."""
+    if os.path.exists(OPTIONS.hang_when):
+        os.unlink(OPTIONS.hang_when)
+        time.sleep(1000)
+    notify("WATCHDOG=1")
+    tornado.ioloop.IOLoop.current().call_later(0.05, pat_dog)
+
+
 def serve():
     handlers = [
         (r"/", Hello),
@@ -157,8 +195,11 @@ def serve():
     ]
     server = tornado.httpserver.HTTPServer(tornado.web.Application(handlers))
     server.add_sockets(sockets())
-    notify("READY=1")
-    print("listening %d" % OPTIONS.port, flush=True)
+    ready()
+    if OPTIONS.hang_when:
+        pat_dog()
+    if not OPTIONS.close_output:
+        print("listening %d" % OPTIONS.port, flush=True)
 
 
 def main():
@@ -174,7 +215,19 @@ def main():
     parser.add_argument("--version", default="1")
     parser.add_argument("--sick", default="", help="a file: /health fails while it is there")
     parser.add_argument("--forks", type=int, default=0, help="children that ignore SIGTERM")
+    parser.add_argument("--ready-when", default="", help="a file: READY=1 when it is there")
+    parser.add_argument("--hang-when", default="", help="a file: WATCHDOG=1 until it is there")
+    parser.add_argument("--close-output", action="store_true")
+    parser.add_argument("--write", type=int, default=0, help="MiB to standard output, at once")
+    parser.add_argument("--said", default="", help="writes without pause, and here how much")
     OPTIONS = parser.parse_args()
+    if OPTIONS.close_output:
+        os.close(1)
+        os.close(2)
+    if OPTIONS.said:
+        threading.Thread(target=talk, daemon=True).start()
+    if OPTIONS.write:
+        threading.Thread(target=write_mebibytes, args=[OPTIONS.write], daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     for _ in range(OPTIONS.forks):
         subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; while :; do sleep 1000; done"])

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Network namespaces."""
+
+import contextlib
+import ctypes
+import os
+import socket
+
+from system import DEADLINE, run
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _enter(fd):
+    if _libc.setns(fd, 0x40000000):  # CLONE_NEWNET
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+class Namespace:
+    """A network namespace with its loopback up."""
+
+    def __init__(self, name):
+        self.name = name
+        run("ip", "netns", "add", name)
+        self.path = "/run/netns/" + name
+        self.inode = os.stat(self.path).st_ino
+        run("ip", "-n", name, "link", "set", "lo", "up")
+
+    def command(self, *words):
+        return ["nsenter", "--net=" + self.path, "--"] + [str(w) for w in words]
+
+    def run(self, *words, **options):
+        return run(*self.command(*words), **options)
+
+    def ip(self, *words):
+        return run("ip", "-n", self.name, *words)
+
+    @contextlib.contextmanager
+    def entered(self):
+        """This thread makes its sockets in the namespace; they stay there."""
+        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        there = os.open(self.path, os.O_RDONLY)
+        try:
+            _enter(there)
+            yield
+        finally:
+            _enter(home)
+            os.close(home)
+            os.close(there)
+
+    def socket(self, family=socket.AF_INET, timeout=DEADLINE):
+        with self.entered():
+            sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.settimeout(timeout)
+        return sock
+
+    def pids(self):
+        """Every process inside."""
+        found = []
+        for entry in os.listdir("/proc"):
+            if entry.isdigit():
+                try:
+                    if os.stat("/proc/%s/ns/net" % entry).st_ino == self.inode:
+                        found.append(int(entry))
+                except OSError:
+                    pass
+        return found
+
+    def remove(self):
+        run("ip", "netns", "delete", self.name, check=False)

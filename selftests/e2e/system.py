@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the laboratory stands on: paths, commands, waiting for events, processes by their pid."""
+
+import json
+import os
+import pathlib
+import select
+import signal
+import subprocess
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+BUILD = ROOT / os.environ.get("LBD_BUILD", "build")
+PYTHON = "/usr/bin/python3"
+APP = str(HERE / "workers" / "app.py")
+
+HOST4, CLIENT4 = "192.0.2.1", "192.0.2.2"
+HOST6, CLIENT6 = "2001:db8::1", "2001:db8::2"
+
+DEADLINE = 30  # seconds that an event may take on a loaded machine before the test fails
+
+_counter = 0
+
+
+def unique():
+    global _counter
+    _counter += 1
+    return "t%dx%d" % (os.getpid(), _counter)
+
+
+def run(*command, check=True, **options):
+    """Runs a command to its end; its output is in the exception when it fails."""
+    options.setdefault("timeout", DEADLINE)
+    result = subprocess.run(
+        [str(c) for c in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options
+    )
+    if check and result.returncode:
+        raise AssertionError(
+            "%s: exit %d\n%s%s"
+            % (" ".join(map(str, command)), result.returncode, result.stdout, result.stderr)
+        )
+    return result
+
+
+def wait_until(condition, what="", deadline=DEADLINE):
+    """Polls until condition() is true and returns its value; shows the last value when it never is."""
+    last = None
+    end = time.monotonic() + deadline
+    while time.monotonic() < end:
+        last = condition()
+        if last:
+            return last
+        time.sleep(0.02)
+    what = what() if callable(what) else what
+    raise AssertionError("not within %d s: %s (last: %r)" % (deadline, what or condition, last))
+
+
+def wait_equal(function, wanted, what="", deadline=DEADLINE):
+    """Polls until function() == wanted."""
+    seen = []
+
+    def equal():
+        seen[:] = [function()]
+        return seen[0] == wanted
+
+    wait_until(equal, lambda: "%s: %r, wanted %r" % (what, seen[0], wanted), deadline)
+
+
+def alive(pid):
+    """Runs, i.e. is there and no zombie."""
+    try:
+        text = pathlib.Path("/proc/%d/stat" % pid).read_text()
+    except OSError:
+        return False
+    return text.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def kill_and_wait(pid, signum=signal.SIGKILL):
+    """Ends a process and returns the moment by which it was gone, its sockets closed."""
+    fd = os.pidfd_open(pid)
+    try:
+        os.kill(pid, signum)
+        assert select.select([fd], [], [], DEADLINE)[0], "pid %d did not end" % pid
+        return time.monotonic()
+    finally:
+        os.close(fd)
+
+
+def bpftool(*words):
+    return json.loads(run("bpftool", "-j", *words).stdout or "null")
+
+
+def cgroups(instance):
+    """Directories of cgroup v2 that are this instance's, the innermost first."""
+    mounts = [l.split() for l in open("/proc/self/mounts")]
+    found = []
+    for mount in (m[1] for m in mounts if m[2] == "cgroup2"):
+        for path, _, _ in os.walk(mount, topdown=False):
+            if "/lbd/%s" % instance in path and instance in path.split("/"):
+                found.append(path)
+    return found

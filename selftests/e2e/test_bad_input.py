@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+What is wrong is refused with one clear line, and nothing is changed; what is missing on this host is
+said.  (lbctl's words and the control socket's messages are in test_control.py.)
+"""
+
+import os
+
+import pytest
+from lab import BUILD, run, wait_equal, wait_until, web
+
+
+def refuse(lab, config="", wrap=(), instance=None):
+    """lbd that must not start: its exit code and its last line."""
+    lbd = lab.lbd(config, ready=False, wrap=wrap, instance=instance)
+    code = lbd.wait()
+    lines = lbd.output().strip().splitlines()
+    assert code == 1 and lines, (code, lines)
+    assert not os.path.exists(lbd.pin())
+    return lines[-1]
+
+
+CONFIGS = [
+    ("unknown directive", "pol web { }", "1:1", ("pol", "pool")),
+    ("unknown in a pool", "pool web { schedule maglev; }", "1:12", ("schedule", "scheduler")),
+    ("no semicolon", "pool web { scheduler maglev }", None, (";",)),
+    ("open brace", "pool web {", None, ("}",)),
+    ("open quote", 'pool web { worker { command "x; } }', None, ('"',)),
+    ("unknown scheduler", "pool web { scheduler fast; }", "1:12", ("fast", "least_load")),
+    ("port 0", "pool web { backend 127.0.0.1:0; }", "1:12", ("127.0.0.1:0", "65535")),
+    ("port 65536", "pool web { backend 127.0.0.1:65536; }", "1:12", ("65536", "65535")),
+    ("no port", "pool web { backend 127.0.0.1; }", "1:12", ("127.0.0.1",)),
+    ("no address", "pool web { backend nowhere:80; }", "1:12", ("nowhere:80",)),
+    ("weight", "pool web { backend 127.0.0.1:1 weight 1001; }", "1:12", ("1001", "1000")),
+    (
+        "backend twice",
+        "pool web { backend 127.0.0.1:1; backend 127.0.0.1:1; }",
+        "1:33",
+        ("127.0.0.1:1",),
+    ),
+    ("pool twice", "pool web { } pool web { }", "1:14", ("web",)),
+    ("duration", "pool web { drain_timeout 10x; }", "1:12", ("10x",)),
+    ("no listen", "pool web { } service web { pool web; }", "1:14", ("listen",)),
+    ("no pool", "service web { listen 0.0.0.0:80; pool api; }", "1:34", ("api",)),
+    (
+        "prefix",
+        "pool p { } service w { listen 0.0.0.0:80; pool p; allow 10.0.0.1/8; }",
+        None,
+        ("10.0.0.1/8",),
+    ),
+    ("no command", "pool web { worker { ports 8081; } }", "1:12", ("command",)),
+    ("no ports", "pool web { worker { command true; } }", "1:12", ("ports",)),
+    ("ports backwards", "pool web { worker { command true; ports 9-8; } }", None, ("9-8",)),
+    ("signal", "pool web { worker { command true; ports 9; stop_signal TREM; } }", None, ("TREM",)),
+    (
+        "restart",
+        "pool web { worker { command true; ports 9; restart maybe; } }",
+        None,
+        ("maybe", "on_failure"),
+    ),
+    ("command quote", 'pool web { worker { command "sh -c \'x"; ports 9; } }', None, ("quote",)),
+    (
+        "unknown user",
+        "pool web { worker { command true; ports 9; user nobody9; } }",
+        None,
+        ("nobody9",),
+    ),
+    (
+        "unknown group",
+        "pool web { worker { command true; ports 9; group nobody9; } }",
+        None,
+        ("nobody9",),
+    ),
+    (
+        "no directory",
+        "pool web { worker { command true; ports 9; directory /no/where; } }",
+        None,
+        ("/no/where",),
+    ),
+    (
+        "no environment file",
+        "pool web { worker { command true; ports 9; environment_file /no/env; } }",
+        None,
+        ("/no/env",),
+    ),
+    (
+        "collision",
+        "pool a { worker { command true; ports 9-12; } } pool b { worker { command true; ports 11; } }",
+        None,
+        ("11",),
+    ),
+    ("include of nothing", "include /no/such/file.conf;", "1:1", ("/no/such/file.conf",)),
+]
+
+
+@pytest.mark.unprivileged
+@pytest.mark.parametrize(
+    "text, place, words", [c[1:] for c in CONFIGS], ids=[c[0] for c in CONFIGS]
+)
+def test_configuration(tmp_path, text, place, words):
+    path = tmp_path / "bad.conf"
+    path.write_text(text + "\n")
+    result = run(BUILD / "lbd", "-t", "-c", path, check=False)
+    assert result.returncode == 1, result
+    said = result.stderr.strip()
+    assert said.count("\n") == 0, said
+    assert said.split(": ")[-1] and "%s:%s" % (path, place or "") in said, said
+    for word in words:
+        assert word in said, said
+
+
+@pytest.mark.unprivileged
+def test_configuration_that_is_good(tmp_path):
+    path = tmp_path / "good.conf"
+    path.write_text(web())
+    assert run(BUILD / "lbd", "-t", "-c", path, check=False).returncode == 0
+
+
+@pytest.mark.unprivileged
+@pytest.mark.parametrize(
+    "words", [["--no-such"], ["-c"], ["extra"], ["-n", "../up"], ["-n", "x" * 300]]
+)
+def test_options(words):
+    result = run(BUILD / "lbd", *words, check=False)
+    assert result.returncode in (1, 2) and result.stderr, result
+
+
+def test_bad_configuration_does_not_start(lab):
+    assert ":2:" in refuse(lab, "pool web { scheduler fast; }")
+
+
+def test_not_root(lab):
+    os.chmod(lab.path, 0o755)
+    said = refuse(lab, web("8081"), wrap=["setpriv", "--reuid=65534", "--clear-groups"])
+    assert "root" in said, said
+
+
+def test_no_btf(lab):
+    hide = 'mount -t tmpfs none /sys/kernel/btf && exec "$@"'
+    said = refuse(lab, web("8081"), wrap=["unshare", "-m", "sh", "-c", hide, "sh"])
+    assert "BTF" in said, said
+
+
+def test_same_instance_twice(lab):
+    lbd = lab.lbd(web("8081"))
+    lbd.wait_up(1)
+    pids = lbd.pids()
+    second = lab.lbd(web("8081"), ready=False, instance=lbd.instance)
+    assert second.wait() == 1
+    assert lbd.instance in second.output().splitlines()[-1]
+    assert lbd.pids() == pids and lab.get().worker == "8081"
+    lab.lbds.remove(second)
+
+
+def test_bpffs_is_mounted_where_it_is_not(lab):
+    """In a mount namespace of its own; the pins end with it."""
+    hide = 'while umount /sys/fs/bpf 2>/dev/null; do :; done; exec "$@"'
+    lbd = lab.lbd(web("8081"), wrap=["unshare", "-m", "sh", "-c", hide, "sh"])
+    lbd.wait_up(1)
+    mounts = open("/proc/%d/mounts" % lbd.pid).read()
+    assert " /sys/fs/bpf bpf " in mounts
+    assert lab.get().worker == "8081"
+
+
+def test_no_cgroup_v2(lab):
+    """Goes on, says what is lost, and still finds listeners and ends whole groups."""
+    hide = (
+        'for m in $(awk \'$3 == "cgroup2" {print $2}\' /proc/mounts); do umount $m; done; exec "$@"'
+    )
+    lbd = lab.lbd(web("8081-8082"), wrap=["unshare", "-m", "sh", "-c", hide, "sh"])
+    lbd.wait_up(2)
+    assert "cgroup" in lbd.output()
+    assert lbd.json("status")["tracks"] is False
+    assert set(lab.workers_seen(16)) == {"8081", "8082"}
+
+
+def test_worker_port_in_use(lab):
+    """Somebody else's listener: the worker's own words say it, and the others serve."""
+    other = lab.app(8081)
+    lbd = lab.lbd(web("8081-8082", worker="start_retries 2; backoff 50ms 50ms;"))
+    lbd.wait_worker("web:8082", "up")
+    lbd.wait_worker("web:8081", "fatal")
+    note = lbd.workers()["web:8081"]["note"]
+    assert "in use" in note, note
+    assert "in use" in lbd.output()
+    assert other.alive()
+    other.kill()
+    lbd.ctl("worker", "start", "web:8081")
+    lbd.wait_up(2)
+
+
+def test_inherited_port_in_use(lab):
+    other = lab.app(8081)
+    lbd = lab.lbd(
+        web("8081", words="--inherit", worker="listen inherit; start_retries 1; backoff 50ms 50ms;")
+    )
+    wait_until(lambda: lbd.workers()["web:8081"]["state"] in ("fatal", "backoff"), lbd.workers)
+    note = lbd.workers()["web:8081"]["note"]
+    assert "127.0.0.1:8081" in note and "in use" in note, note
+    assert other.alive()
+
+
+FATAL = [
+    ("no such file", "/no/such/program --port=$port", "/no/such/program"),
+    ("no such word", "no-such-program-at-all", "no-such-program-at-all"),
+    ("not executable", "/etc/passwd", "/etc/passwd"),
+    ("exits at once", "sh -c 'echo first; echo the last words >&2; exit 3'", "the last words"),
+    ("dies by a signal", "sh -c 'echo ending; kill -SEGV $$$$'", "SEGV"),
+    ("ends with 0", "true", "0"),
+]
+
+
+@pytest.mark.parametrize("command, words", [f[1:] for f in FATAL], ids=[f[0] for f in FATAL])
+def test_command_that_fails(lab, command, words):
+    lbd = lab.lbd(
+        'pool web { worker { command "%s"; ports 8081; start_retries 2; backoff 20ms 40ms; } }'
+        "service web { listen 0.0.0.0:80; pool web; }" % command
+    )
+    lbd.wait_worker("web:8081", "fatal")
+    worker = lbd.workers()["web:8081"]
+    assert words in worker["note"] or words in lbd.output(), (worker, lbd.output())
+    assert worker["pid"] == 0
+    assert "Z" not in lbd.children().values()
+    # Repaired, it is started by hand.
+    lbd.config(web("8081", attach=""))
+    lbd.ctl("reload")
+    if lbd.workers()["web:8081"]["state"] == "fatal":
+        lbd.ctl("worker", "start", "web:8081")
+    lbd.wait_up(1)
+
+
+def test_last_output_is_shown(lab):
+    lbd = lab.lbd(
+        "pool web { worker { command \"sh -c 'echo cannot find the database; exit 1'\"; ports 8081;"
+        " start_retries 1; backoff 20ms 20ms; } } service web { listen 0.0.0.0:80; pool web; }"
+    )
+    lbd.wait_worker("web:8081", "fatal")
+    assert "cannot find the database" in lbd.output()
+    assert "exit" in lbd.workers()["web:8081"]["note"]
+
+
+def test_unwritable_log(lab):
+    """Of one pool: it says so; the other pool serves."""
+    lbd = lab.lbd(
+        web("8081")
+        + web(
+            "8091",
+            name="other",
+            listen=["0.0.0.0:81"],
+            attach="",
+            worker="stdout /no/dir/x.log; start_retries 1; backoff 20ms 20ms;",
+        )
+    )
+    lbd.wait_worker("web:8081", "up")
+    wait_until(lambda: "/no/dir/x.log" in lbd.output(), lbd.output)
+    assert lab.get().worker == "8081"
+
+
+def test_nobody_is_left_as_a_zombie(lab):
+    """Workers that keep ending, hooks and checks among them."""
+    lbd = lab.lbd(
+        "pool web { worker { command \"sh -c 'sleep 0.01 & exit 1'\"; ports 8081-8084; start_retries 8;"
+        " backoff 10ms 20ms; before_start true; after_stop true; } } service web { listen 0.0.0.0:80; pool web; }"
+    )
+    wait_until(lambda: all(w["state"] == "fatal" for w in lbd.workers().values()), lbd.workers)
+    wait_equal(lbd.children, {}, "children of lbd")

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Counters add up, and what is turned away has a reason."""
+
+import pytest
+from lab import CLIENT4, wait_until, web
+
+N = 60
+
+
+def service(lbd):
+    return lbd.json("service")[0]
+
+
+def ingress(counters):
+    return sum(n for name, n in counters.items() if name.startswith("ingress_"))
+
+
+def received(lab):
+    """Frames that eth0 has received."""
+    text = lab.host.run("cat", "/proc/net/dev").stdout
+    line = next(l for l in text.splitlines() if l.strip().startswith("eth0:"))
+    return int(line.split(":")[1].split()[1])
+
+
+def test_requests_are_the_sum_over_backends(lab):
+    lbd = lab.lbd(web())
+    lbd.wait_up(4)
+    seen = lab.workers_seen(N)
+    assert {a.rpartition(":")[2]: b["total"] for a, b in lbd.pool().items()} == seen
+    assert (service(lbd)["connections"], service(lbd)["refused"]) == (N, 0)
+    counters = lbd.counters()
+    assert counters["ingress_chosen"] == N
+    assert counters["steer_handed_over"] + counters["steer_chosen"] == N
+    for _ in range(7):
+        lab.get(namespace=lab.host)
+    counters = lbd.counters()
+    assert counters["ingress_chosen"] == N
+    assert counters["steer_handed_over"] + counters["steer_chosen"] == N + 7
+    assert sum(b["total"] for b in lbd.pool().values()) == service(lbd)["connections"] == N + 7
+
+
+def test_every_packet_is_counted_once(lab):
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    frames, counted = received(lab), ingress(lbd.counters())
+    lab.workers_seen(N)
+    lab.client.run("ping", "-c3", "-i0.2", "-q", "192.0.2.1", check=False)
+    with pytest.raises(ConnectionRefusedError):
+        lab.get(port=9)
+
+    def same():
+        return received(lab) - frames == ingress(lbd.counters()) - counted
+
+    wait_until(same, lambda: (received(lab) - frames, ingress(lbd.counters()) - counted))
+    counters = lbd.counters()
+    assert counters["ingress_no_service"] >= 1 and counters["ingress_established"] > 2 * N
+
+
+def test_denied_and_allowed(lab):
+    rules = "deny %s; allow all;" % CLIENT4
+    lbd = lab.lbd(web("8081").replace("listen 0.0.0.0:80;", "listen 0.0.0.0:80; " + rules))
+    lbd.wait_up(1)
+    sock = lab.client.socket(timeout=0.5)
+    with pytest.raises(TimeoutError):
+        sock.connect(("192.0.2.1", 80))
+    sock.close()
+    assert lab.get(namespace=lab.host).worker == "8081"
+    assert lbd.counters()["ingress_denied"] >= 1
+    assert service(lbd)["denied"] >= 1
+    # The most specific rule wins, whatever the order.
+    lbd.config(
+        web("8081").replace(
+            "listen 0.0.0.0:80;", "listen 0.0.0.0:80; deny 192.0.2.0/24; allow %s;" % CLIENT4
+        )
+    )
+    lbd.ctl("reload")
+    assert lab.get().worker == "8081"
+
+
+def test_denied_without_xdp_is_refused(lab):
+    rules = "allow 203.0.113.0/24;"  # anything allowed: the rest is denied
+    lbd = lab.lbd(
+        web("8081", attach="").replace("listen 0.0.0.0:80;", "listen 0.0.0.0:80; " + rules)
+    )
+    lbd.wait_up(1)
+    sock = lab.client.socket(timeout=0.5)
+    with pytest.raises((ConnectionRefusedError, TimeoutError)):
+        sock.connect(("192.0.2.1", 80))
+    sock.close()
+    assert lbd.counters()["steer_denied"] >= 1
+    assert service(lbd)["denied"] >= 1
+
+
+def test_no_backend_is_refused(lab):
+    lbd = lab.lbd(
+        "attach eth0; pool web { backend 127.0.0.1:8081; } service web { listen 0.0.0.0:80; pool web; }"
+    )
+    for _ in range(5):
+        with pytest.raises(ConnectionRefusedError):
+            lab.get()
+    counters = lbd.counters()
+    assert counters["ingress_no_backend"] >= 5 and counters["steer_no_backend"] >= 5
+    assert service(lbd)["refused"] >= 5
+
+
+def test_full_backends_drop_and_the_retry_finds_room(lab):
+    lbd = lab.lbd(web("8081-8082", pool="max_connections 2;"))
+    lbd.wait_up(2)
+    held = [lab.hold() for _ in range(4)]
+    assert sorted(lbd.active().values()) == [2, 2]
+    late = lab.load("burst", count=3, timeout=30)
+    wait_until(lambda: service(lbd)["dropped"] >= 3, lambda: service(lbd))
+    assert late.count() == 0
+    for connection in held:
+        connection.close()
+    assert [r.outcome for r in late.finish()] == ["ok"] * 3
+    assert lbd.counters()["ingress_max_connections"] >= 3
+
+
+@pytest.mark.parametrize(
+    "scheduler", ["least_load", "maglev", "round_robin", "random", "source_hash"]
+)
+def test_schedulers(lab, scheduler):
+    lbd = lab.lbd(web(pool="scheduler %s;" % scheduler))
+    lbd.wait_up(4)
+    seen = lab.workers_seen(80)
+    if scheduler == "source_hash":
+        assert len(seen) == 1
+    elif scheduler == "round_robin":
+        assert set(seen.values()) == {20}
+    else:
+        assert len(seen) == 4 and max(seen.values()) <= 40, seen
+
+
+@pytest.mark.parametrize("scheduler", ["round_robin", "maglev", "least_load"])
+def test_weights(lab, scheduler):
+    lines = "backend 127.0.0.1:8081 weight 3; backend 127.0.0.1:8082 weight 1;"
+    lbd = lab.lbd(
+        "attach eth0; pool web { scheduler %s; %s } service web { listen 0.0.0.0:80; pool web; }"
+        % (scheduler, lines)
+    )
+    lab.apps([8081, 8082])
+    lbd.wait_up(2)
+    seen = lab.workers_seen(120)
+    assert 2 <= seen["8081"] / seen["8082"] <= 4.5, seen

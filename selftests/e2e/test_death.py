@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A worker's death: what it had taken is lost, and nothing that comes after."""
+
+import signal
+import time
+
+import pytest
+from lab import kill_and_wait, wait_until, web
+
+
+def failures(records, death):
+    """Those of requests that were under way at the death; none may be of later connections."""
+    failed = [r for r in records if r.outcome != "ok"]
+    late = [r for r in failed if r.opened > death]
+    assert not late, late[:5]
+    return failed
+
+
+@pytest.mark.parametrize("lbd_state", ["running", "stopped"])
+def test_killed_under_load(lab, lbd_state):
+    lbd = lab.lbd(web(worker="backoff 100ms 1s;"))
+    lbd.wait_up(4)
+    pids = lbd.pids()
+    load = lab.load(rate=150, path=["/@9", "/sleep?s=0.05@1"])
+    load.wait_count(100)
+    if lbd_state == "stopped":
+        lbd.signal(signal.SIGSTOP)
+    blow = time.monotonic()
+    death = kill_and_wait(pids["web:8081"])
+    load.wait_count(150)
+    if lbd_state == "stopped":
+        lbd.signal(signal.SIGCONT)
+    wait_until(lambda: lbd.pids()["web:8081"] not in (0, pids["web:8081"]), "a successor")
+    lbd.wait_up(4)
+    again = lbd.pids()
+    load.wait_count(100)
+    records = load.stop()
+
+    failed = failures(records, death)
+    under_way = [r for r in records if r.opened <= death and r.end >= blow]
+    assert set(map(id, failed)) <= set(map(id, under_way))
+    assert {r.outcome for r in failed} <= {"reset", "closed", "refused"}
+    # The others were not touched, and the successor is chosen again.
+    assert {n: p for n, p in again.items() if n != "web:8081"} == {
+        n: p for n, p in pids.items() if n != "web:8081"
+    }
+    assert {r.worker for r in records if r.opened > death and r.pid == again["web:8081"]} == {
+        "8081"
+    }
+    assert lbd.workers()["web:8081"]["restarts"] == 1
+
+
+def test_what_the_dead_one_held_is_what_is_lost(lab):
+    """Exactly the held requests fail, one for one."""
+    lbd = lab.lbd(web())
+    lbd.wait_up(4)
+    held = lab.load("burst", count=20, path="/sleep?s=3")
+    wait_until(lambda: sum(lbd.active().values()) == 20, lbd.active)
+    taken = lbd.active()["8081"]
+    assert taken == 5
+    kill_and_wait(lbd.pids()["web:8081"])
+    records = held.finish()
+    assert len([r for r in records if r.outcome != "ok"]) == taken
+    assert {r.worker for r in records if r.outcome == "ok"} == {"8082", "8083", "8084"}
+
+
+def test_all_dead_then_back(lab):
+    """No listener at all is a refusal, not a wait; the first that is back serves."""
+    lbd = lab.lbd(web("8081-8082", worker="backoff 300ms 300ms;"))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    lbd.signal(signal.SIGSTOP)
+    for pid in pids.values():
+        kill_and_wait(pid)
+    with pytest.raises(ConnectionRefusedError):
+        lab.get()
+    lbd.signal(signal.SIGCONT)
+    lbd.wait_up(2)
+    assert set(lab.workers_seen(10)) == {"8081", "8082"}

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drain: no new connection from that instant, the open ones at their own pace, exact counts."""
+
+import time
+
+import pytest
+from lab import wait_equal, wait_until
+
+PORTS = [8081, 8082, 8083, 8084]
+
+
+def by_hand(lab, pool=""):
+    lines = "".join("backend 127.0.0.1:%d;" % p for p in PORTS)
+    lbd = lab.lbd(
+        "attach eth0; pool web { %s %s } service web { listen 0.0.0.0:80; pool web; }"
+        % (lines, pool)
+    )
+    apps = lab.apps(PORTS)
+    lbd.wait_up(4)
+    return lbd, dict(zip(map(str, PORTS), apps))
+
+
+def tally(held):
+    count = dict.fromkeys(map(str, PORTS), 0)
+    for connection in held:
+        count[connection.worker] += 1
+    return count
+
+
+def test_active_count_is_exact(lab):
+    lbd, _ = by_hand(lab)
+    held = []
+    for _ in range(12):
+        held.append(lab.hold())
+        wait_equal(lbd.active, tally(held), "active")
+    assert set(tally(held).values()) == {3}  # least_load looks at open connections
+    while held:
+        held.pop(5 % len(held)).close()
+        wait_equal(lbd.active, tally(held), "active")
+    assert sum(b["total"] for b in lbd.pool().values()) == 12
+
+
+def test_drain_and_undrain(lab):
+    lbd, _ = by_hand(lab)
+    poll = lab.poll()  # of one worker; another one is drained
+    held = [lab.hold() for _ in range(11)]
+    drained = next(c.worker for c in held if c.worker != poll.worker)
+    address = "127.0.0.1:" + drained
+    mine = [c for c in held if c.worker == drained]
+    assert len(mine) == 3
+    load = lab.load(rate=100)
+    load.wait_count(50)
+
+    lbd.ctl("pool", "drain", "web", address)
+    instant = time.monotonic()
+    assert lbd.backend(address)["state"] == "draining"
+    load.wait_count(100)
+    assert drained not in lab.workers_seen(20)
+
+    # Open connections go on being served, and leave when their clients do.
+    for left in (3, 2, 1):
+        wait_equal(lambda: lbd.backend(address)["active"], left, address)
+        assert lbd.backend(address)["state"] == "draining"
+        assert mine[-1].get().worker == drained
+        mine.pop().close()
+    lbd.wait_state(address, "drained")
+    assert lbd.backend(address)["active"] == 0
+    assert poll.is_open()
+
+    lbd.ctl("pool", "undrain", "web", address)
+    lbd.wait_state(address, "up")
+    back = time.monotonic()
+    load.wait_count(100)
+    records = load.stop()
+    assert {r.outcome for r in records} == {"ok"}
+    assert not [r for r in records if r.worker == drained and instant < r.opened < back - 1]
+    assert [r for r in records if r.worker == drained and r.opened > back]
+    lab_release(lab, poll)
+
+
+def lab_release(lab, poll):
+    """Ends the long poll in the ordinary way: it was never disturbed."""
+    assert poll.is_open()
+    lab.get("/release", host="127.0.0.1", port=int(poll.worker), namespace=lab.host)
+    assert poll.finish()
+
+
+def test_timeout_ends_the_rest(lab):
+    lbd, _ = by_hand(lab)
+    poll = lab.poll()
+    held = [lab.hold() for _ in range(11)]
+    drained = next(c.worker for c in held if c.worker != poll.worker)
+    address = "127.0.0.1:" + drained
+    lbd.ctl("pool", "drain", "web", address, "timeout", "1s", "wait")
+    assert lbd.backend(address)["state"] == "drained"
+    assert lbd.backend(address)["active"] == 0
+    assert [c.wait_end() for c in held if c.worker == drained] == ["reset"] * 3
+    others = [c for c in held if c.worker != drained]
+    assert all(c.is_open() and c.get().worker == c.worker for c in others)
+    lab_release(lab, poll)
+
+
+def test_remove_drains_first(lab):
+    lbd, _ = by_hand(lab, "drain_timeout 20s;")
+    held = lab.hold()
+    address = "127.0.0.1:" + held.worker
+    lbd.ctl("pool", "remove", "web", address)
+    assert held.worker not in lab.workers_seen(12)
+    assert held.get().worker == held.worker
+    held.close()
+    wait_until(lambda: address not in lbd.pool(), lbd.pool)
+
+
+def test_crashed_listener_comes_back_on_its_own(lab):
+    lbd, apps = by_hand(lab)
+    apps["8081"].kill()
+    lbd.wait_state("127.0.0.1:8081", "down")
+    assert set(lab.workers_seen(12)) == {"8082", "8083", "8084"}
+    lab.app(8081)
+    lbd.wait_state("127.0.0.1:8081", "up")
+    assert set(lab.workers_seen(12)) == {"8081", "8082", "8083", "8084"}
+
+
+def test_configured_as_drained(lab):
+    lbd = lab.lbd(
+        "pool web { backend 127.0.0.1:8081 drain; backend 127.0.0.1:8082; }"
+        "service web { listen 0.0.0.0:80; pool web; }"
+    )
+    lab.apps([8081, 8082])
+    lbd.wait_state("127.0.0.1:8082", "up")
+    assert set(lab.workers_seen(6)) == {"8082"}
+    lbd.ctl("pool", "undrain", "web", "127.0.0.1:8081")
+    lbd.wait_state("127.0.0.1:8081", "up")
+    assert set(lab.workers_seen(6)) == {"8081", "8082"}
+
+
+@pytest.mark.parametrize("state", ["down", "up"])
+def test_drain_of_an_idle_backend_is_done_at_once(lab, state):
+    lbd = lab.lbd(
+        "pool web { backend 127.0.0.1:8081; } service web { listen 0.0.0.0:80; pool web; }"
+    )
+    if state == "up":
+        lab.app(8081)
+        lbd.wait_up(1)
+    lbd.ctl("pool", "drain", "web", "127.0.0.1:8081", "wait")
+    assert lbd.backend("127.0.0.1:8081")["state"] == "drained"
+    with pytest.raises(ConnectionRefusedError):
+        lab.get()

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""IPv6 from end to end, and what is said when a family has no listener."""
+
+import pytest
+from lab import CLIENT4, CLIENT6, HOST4, HOST6, wait_equal, web
+
+BOTH = ("0.0.0.0:80", "[::]:80")
+
+
+def test_ipv6_workers(lab):
+    lbd = lab.lbd(web(words="--address=::1", worker="address ::1;", listen=["[::]:80"]))
+    lbd.wait_up(4)
+    assert set(lbd.pool()) == {"[::1]:%d" % p for p in (8081, 8082, 8083, 8084)}
+    responses = [lab.get(host=HOST6) for _ in range(20)]
+    assert {r.worker for r in responses} == {"8081", "8082", "8083", "8084"}
+    assert {r.body for r in responses} == {CLIENT6 + "\n"}
+    assert lab.get(host="::1", namespace=lab.host).body == "::1\n"
+    assert {tuple(b["listeners"]) for b in lbd.pool().values()} == {("v6",)}
+    assert lbd.counters()["ingress_chosen"] == 20
+
+
+def test_dual_stack_workers_take_both(lab):
+    lbd = lab.lbd(web("8081-8082", words="--dual", listen=BOTH))
+    lbd.wait_up(2)
+    assert {lab.get(host=HOST6).body for _ in range(6)} == {CLIENT6 + "\n"}
+    assert {lab.get(host=HOST4).body for _ in range(6)} == {"::ffff:" + CLIENT4 + "\n"}
+    assert {tuple(sorted(b["listeners"])) for b in lbd.pool().values()} == {("v4", "v6")}
+
+
+def test_ipv4_only_worker_says_so(lab):
+    lbd = lab.lbd(web("8081-8082", listen=BOTH))
+    lbd.wait_up(2)
+    assert lab.get(host=HOST4).status == 200
+    with pytest.raises(ConnectionRefusedError):
+        lab.get(host=HOST6)
+    assert {tuple(b["listeners"]) for b in lbd.pool().values()} == {("v4",)}
+    table = lbd.ctl("pool")
+    assert table.count("IPv6") >= 2, table
+    wait_equal(lambda: lbd.json("service")[0]["refused"] >= 1, True)
+
+
+def test_one_address_of_many(lab):
+    """A service on one address leaves the others alone."""
+    lab.host.ip("address", "add", "2001:db8::10/64", "dev", "eth0", "nodad")
+    lbd = lab.lbd(web("8081", words="--dual", listen=["[2001:db8::10]:80"]))
+    lbd.wait_up(1)
+    assert lab.get(host="2001:db8::10").body == CLIENT6 + "\n"
+    with pytest.raises(ConnectionRefusedError):
+        lab.get(host=HOST6)

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reload: only what differs is touched, and an error touches nothing."""
+
+import pytest
+from lab import alive, wait_equal, wait_until, web
+
+
+def one(name, port, listen, words="", worker="", pool=""):
+    return web(
+        str(port),
+        name=name,
+        listen=["0.0.0.0:%d" % listen],
+        words=words,
+        worker=worker,
+        pool=pool,
+        attach="",
+    )
+
+
+KEPT = "attach eth0;" + one("kept", "8081-8082", 80)
+
+
+def world(lbd):
+    """What must be the same when nothing was changed."""
+    pools = lbd.json("pool")
+    for pool in pools:
+        for backend in pool["backends"]:
+            for key in ("total", "active", "queue", "note"):
+                backend.pop(key, None)
+    return pools, lbd.pids(), [(s["service"], s["pool"], s["listens"]) for s in lbd.json("service")]
+
+
+def test_add_change_and_remove_one_pool(lab):
+    lbd = lab.lbd(KEPT + one("changed", 8091, 81) + one("removed", 8095, 82))
+    lbd.wait_up(4)
+    pids = lbd.pids()
+    held = [lab.hold() for _ in range(4)]
+    load = lab.load(rate=80)
+    load.wait_count(40)
+
+    lbd.config(KEPT + one("changed", 8091, 81, "--version=2") + one("added", 8099, 83))
+    lbd.ctl("reload")
+    wait_until(lambda: not alive(pids["removed:8095"]), "the removed pool's worker ends")
+    wait_until(
+        lambda: set(lbd.workers()) == {"kept:8081", "kept:8082", "changed:8091", "added:8099"}
+    )
+    lbd.wait_up(4)
+    load.wait_count(40)
+
+    assert {r.outcome for r in load.stop()} == {"ok"}
+    assert all(c.get().worker == c.worker for c in held)
+    now = lbd.pids()
+    assert {n: now[n] for n in pids if n.startswith("kept")} == {
+        n: p for n, p in pids.items() if n.startswith("kept")
+    }
+    assert now["changed:8091"] != pids["changed:8091"]
+    assert lab.get(port=81).version == "2"
+    assert lab.get(port=83).worker == "8099"
+    with pytest.raises(ConnectionRefusedError):
+        lab.get(port=82)
+
+
+def test_settings_that_need_no_restart(lab):
+    lbd = lab.lbd(one("web", "8081-8082", 80))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    held = [lab.hold() for _ in range(4)]
+    lbd.config(
+        one("web", "8081-8082", 80, pool="scheduler round_robin; weight 3; max_connections 9;")
+    )
+    lbd.ctl("reload")
+    wait_equal(lambda: [b["weight"] for b in lbd.pool().values()], [3, 3])
+    assert lbd.json("pool")[0]["scheduler"] == "round_robin"
+    assert lbd.pids() == pids
+    assert all(c.get().worker == c.worker for c in held)
+
+
+def test_grow_and_shrink(lab):
+    lbd = lab.lbd(one("web", "8081-8082", 80))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    load = lab.load(rate=80)
+    lbd.config(one("web", "8081-8084", 80))
+    lbd.ctl("reload")
+    lbd.wait_up(4)
+    assert {n: p for n, p in lbd.pids().items() if n in pids} == pids
+    assert set(lab.workers_seen(16)) == {"8081", "8082", "8083", "8084"}
+    lbd.config(one("web", "8081-8082", 80))
+    lbd.ctl("reload")
+    wait_until(lambda: lbd.pids() == pids, lbd.pids)
+    assert set(lab.workers_seen(16)) == {"8081", "8082"}
+    assert {r.outcome for r in load.stop()} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("pool extra { scheduler fastest; }", ("fastest", "least_load")),
+        ("service extra { listen 0.0.0.0:81; pool nowhere; }", ("nowhere",)),
+        ("pool extra { backend 127.0.0.1:0; }", ("127.0.0.1:0",)),
+        ("pool extra {", ("}",)),
+        ("service extra { listen 0.0.0.0:80; pool kept; }", ("0.0.0.0:80",)),
+        ("pool extra { worker { command true; ports 8082; } }", ("8082",)),
+    ],
+    ids=["scheduler", "unknown pool", "port 0", "open block", "listen twice", "port twice"],
+)
+def test_error_changes_nothing(lab, text, words):
+    lbd = lab.lbd(KEPT)
+    lbd.wait_up(2)
+    before = world(lbd)
+    held = lab.hold()
+    lbd.config(KEPT + "\n\n" + text)
+    said = lbd.refused("reload")
+    line = lbd.conf.read_text().rstrip("\n").count("\n") + 1
+    assert "%s:%d:" % (lbd.conf, line) in said, said
+    for word in words:
+        assert word in said, said
+    assert world(lbd) == before
+    assert held.get().worker == held.worker
+
+
+def test_same_again_is_nothing(lab):
+    lbd = lab.lbd(KEPT)
+    lbd.wait_up(2)
+    before = world(lbd)
+    lbd.ctl("reload")
+    assert world(lbd) == before
+
+
+def test_saved_is_what_was_changed(lab):
+    lbd = lab.lbd(KEPT)
+    lbd.wait_up(2)
+    lbd.ctl("pool", "add", "more", "127.0.0.1:9001", "weight", "7")
+    lbd.ctl("service", "add", "more", "tcp", "0.0.0.0:81", "pool", "more")
+    before = world(lbd)
+    lbd.ctl("save")
+    lbd.ctl("reload")
+    assert world(lbd) == before
+    assert lbd.backend("127.0.0.1:9001")["weight"] == 7

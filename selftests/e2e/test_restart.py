@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""lbd's own death and return: traffic goes on, workers and the kernel's side are taken back."""
+
+import os
+import signal
+
+from lab import alive, bpftool, kill_and_wait, wait_until, web
+
+
+def links(lbd):
+    """{pin: (link id, program id)}"""
+    found = {}
+    for name in sorted(os.listdir(lbd.pin("links"))):
+        info = bpftool("link", "show", "pinned", lbd.pin("links", name))
+        found[name] = (info["id"], info["prog_id"])
+    return found
+
+
+def maps(lbd):
+    """{pin: map id}"""
+    names = sorted(os.listdir(lbd.pin("maps")))
+    return {n: bpftool("map", "show", "pinned", lbd.pin("maps", n))["id"] for n in names}
+
+
+def test_killed_under_load_and_adopted(lab):
+    lbd = lab.lbd(web())
+    lbd.wait_up(4)
+    before = lbd.pids(), links(lbd), maps(lbd)
+    held = [lab.hold() for _ in range(8)]
+    load = lab.load(rate=150)
+    load.wait_count(100)
+    total = sum(b["total"] for b in lbd.pool().values())
+
+    lbd.kill()
+    load.wait_count(150)
+    assert all(alive(pid) for pid in before[0].values())
+
+    again = lbd.restart()
+    again.wait_up(4)
+    load.wait_count(150)
+    records = load.stop()
+    assert {r.outcome for r in records} == {"ok"}
+    assert all(c.get().worker == c.worker for c in held)
+
+    pids, links_now, maps_now = again.pids(), links(again), maps(again)
+    assert pids == before[0]
+    assert {r.pid for r in records} == set(pids.values())
+    assert {n: i for n, (i, _) in links_now.items()} == {n: i for n, (i, _) in before[1].items()}
+    for name, (_, program) in links_now.items():
+        assert program != before[1][name][1], "the program of %s was not swapped" % name
+    assert maps_now == before[2]
+    # The count of connections went on, through both lives.
+    assert sum(b["total"] for b in again.pool().values()) >= total + 300
+    assert sum(again.active().values()) == len(held)
+
+
+def test_adopted_workers_are_still_supervised(lab):
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    lbd.kill()
+    again = lbd.restart()
+    again.wait_up(2)
+    kill_and_wait(pids["web:8081"])
+    wait_until(lambda: again.pids()["web:8081"] not in (0, pids["web:8081"]), again.pids)
+    again.wait_up(2)
+    assert again.pids()["web:8082"] == pids["web:8082"]
+    assert set(lab.workers_seen(10)) == {"8081", "8082"}
+
+
+def test_worker_that_died_meanwhile(lab):
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    lbd.kill()
+    kill_and_wait(pids["web:8081"])
+    assert set(lab.workers_seen(10)) == {"8082"}
+    again = lbd.restart()
+    again.wait_up(2)
+    assert again.pids()["web:8082"] == pids["web:8082"]
+    assert again.pids()["web:8081"] != pids["web:8081"]
+
+
+def test_pool_that_left_the_configuration_meanwhile(lab):
+    """Its workers end with the next start; the rest is adopted."""
+    lbd = lab.lbd(web("8081") + web("8091", name="old", listen=["0.0.0.0:81"], attach=""))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    lbd.kill()
+    lbd.config(web("8081"))
+    again = lbd.restart()
+    again.wait_up(1)
+    assert again.pids() == {"web:8081": pids["web:8081"]}
+    wait_until(lambda: not alive(pids["old:8091"]), "the old pool's worker ends")
+
+
+def test_orderly_stop_and_a_new_start(lab):
+    """An orderly stop leaves nothing; a start after it makes everything anew."""
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    assert lbd.stop() == 0
+    assert not any(alive(p) for p in pids.values())
+    assert not os.path.exists(lbd.pin())
+    again = lbd.restart()
+    again.wait_up(2)
+    assert not set(pids.values()) & set(again.pids().values())
+
+
+def test_stopped_by_sigint(lab):
+    """^C in the foreground ends everything that it started."""
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    lbd.signal(signal.SIGINT)
+    assert lbd.wait() == 0
+    assert lab.host.pids() == []
+
+
+def test_two_instances_side_by_side(lab):
+    one = lab.lbd(web("8081"))
+    two = lab.lbd(web("8091", listen=["0.0.0.0:81"], attach=""))
+    one.wait_up(1)
+    two.wait_up(1)
+    assert lab.get(port=80).worker == "8081"
+    assert lab.get(port=81).worker == "8091"
+    assert two.stop() == 0
+    assert lab.get(port=80).worker == "8081"

@@ -102,13 +102,13 @@ static __always_inline int choose(__u32 id, const struct flow *flow, __u64 hash)
 	pick.pool = bpf_map_lookup_elem(&pools, &id);
 	if (!pick.pool)
 		return PICK_NO_BACKEND;
-	if (pick.pool->ring_entries)
-		source.ring = bpf_map_lookup_elem(&rings, &id);
 	if (pick.pool->scheduler == LB_ROUND_ROBIN)
 		pick.turn = choose_turn(id);
 	else if (pick.pool->scheduler == LB_SOURCE_HASH)
 		pick.hash = flow_hash_client(flow, hash_seed);
 	pick_start(&pick);
+	if (pick.probes)
+		source.ring = bpf_map_lookup_elem(&rings, &id);
 	bpf_loop(PICK_CANDIDATES, choose_step, &pick, 0);
 	return pick.best;
 }

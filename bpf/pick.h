@@ -134,14 +134,14 @@ static __always_inline void pick_start(struct pick *p)
 
 /*
  * Equal loads are told apart by the hash.  Members of a small pool win in proportion to their weight:
- * each in its turn replaces the ones before it with probability weight / (sum of weights so far).  In a
- * ring the weight is in how often a backend is met.
+ * each in its turn replaces the ones before it with probability weight / (sum of weights so far).  Of
+ * those from the ring the first stays: the ring, where a heavy one is met more often, has drawn it.
  */
 static __always_inline bool pick_is_better(struct pick *p, __u16 backend,
 					   const struct pick_load *load)
 {
 	int order = p->best >= 0 ? pick_compare(load, &p->load) : -1;
-	__u32 share = p->probes ? 1 : load->weight;
+	__u32 share = p->probes ? 0 : load->weight;
 
 	if (order > 0)
 		return false;

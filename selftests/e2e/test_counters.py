@@ -132,7 +132,7 @@ def test_schedulers(lab, scheduler):
         assert len(seen) == 4 and max(seen.values()) <= 40, seen
 
 
-@pytest.mark.parametrize("scheduler", ["round_robin", "maglev", "least_load"])
+@pytest.mark.parametrize("scheduler", ["round_robin", "maglev", "least_load", "random"])
 def test_weights(lab, scheduler):
     lines = "backend 127.0.0.1:8081 weight 3; backend 127.0.0.1:8082 weight 1;"
     lbd = lab.lbd(

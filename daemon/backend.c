@@ -205,12 +205,12 @@ void backend_set_health(struct backend *backend, const struct conf_health *conf)
 	bool wanted = conf->kind != HEALTH_NONE && (backend->listens[0] || backend->listens[1]);
 	struct error error;
 
-	if (!wanted || (backend->health && conf != backend->health_conf)) {
+	/* What was found by the check before counts until the new one has found something. */
+	if (backend->health && (!wanted || !health_follows(backend->health, conf))) {
 		health_free(backend->health);
 		backend->health = NULL;
-		backend->healthy = false;
 	}
-	backend->health_conf = conf;
+	backend->healthy &= wanted;
 	if (wanted && !backend->health &&
 	    health_new(backend->model->event, conf, &backend->endpoint, health_changed, backend,
 		       &backend->health, &error))

@@ -145,6 +145,22 @@ int health_new(sd_event *event, const struct conf_health *conf, const struct lb_
 	return 0;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+bool health_follows(const struct health *health, const struct conf_health *conf)
+{
+	const struct conf_health *own = &health->conf;
+
+	return own->kind == conf->kind && same_text(own->path, conf->path) &&
+	       same_text(own->host, conf->host) && same_text(own->command, conf->command) &&
+	       own->status_min == conf->status_min && own->status_max == conf->status_max &&
+	       own->interval_ms == conf->interval_ms && own->timeout_ms == conf->timeout_ms &&
+	       own->rise == conf->rise && own->fall == conf->fall;
+}
+
 void health_free(struct health *health)
 {
 	if (!health)

@@ -18,6 +18,8 @@ struct health;
 int health_new(sd_event *event, const struct conf_health *conf, const struct lb_endpoint *endpoint,
 	       void (*changed)(void *arg, bool healthy, const char *why), void *arg,
 	       struct health **out, struct error *error);
+/* Is that how it checks already?  A configuration is built anew for every change. */
+bool health_follows(const struct health *health, const struct conf_health *conf);
 void health_free(struct health *health);              /* takes NULL */
 const char *health_last(const struct health *health); /* "200 in 3 ms", "connection refused" */
 

@@ -43,15 +43,14 @@ int lbd_follow(struct lbd *lbd, struct conf *conf, struct error *error)
 	return 0;
 }
 
-/* A missing file is an empty configuration, as at the start. */
-int lbd_read_conf(const char *path, struct conf **conf, struct error *error)
+int lbd_read_conf(const struct lbd *lbd, struct conf **conf, struct error *error)
 {
-	int err = conf_read(path, conf, error);
+	int err = conf_read(lbd->conf_path, conf, error);
 	struct block *root;
 
-	if (err != -ENOENT)
+	if (err != -ENOENT || lbd->conf_named || lbd->model.conf)
 		return err;
-	err = block_parse(path, "", 0, &root, error);
+	err = block_parse(lbd->conf_path, "", 0, &root, error);
 	if (err)
 		return err;
 	err = conf_build(root, conf, error);
@@ -63,7 +62,7 @@ int lbd_read_conf(const char *path, struct conf **conf, struct error *error)
 int lbd_reload(struct lbd *lbd, FILE *changes, struct error *error)
 {
 	struct conf *conf;
-	int err = lbd_read_conf(lbd->conf_path, &conf, error);
+	int err = lbd_read_conf(lbd, &conf, error);
 
 	if (err)
 		return err;
@@ -79,7 +78,7 @@ int lbd_reload(struct lbd *lbd, FILE *changes, struct error *error)
 int lbd_reread(struct lbd *lbd, FILE *changes, struct error *error)
 {
 	struct conf *conf;
-	int err = lbd_read_conf(lbd->conf_path, &conf, error);
+	int err = lbd_read_conf(lbd, &conf, error);
 
 	if (err)
 		return err;

@@ -16,6 +16,7 @@ struct lbd {
 	sd_event *event;
 	const char *instance;
 	const char *conf_path;
+	bool conf_named; /* by -c */
 	char run_dir[96];
 	char **argv; /* for reexec */
 	uint64_t started_us;
@@ -34,8 +35,8 @@ struct lbd {
 /* Makes the world follow conf and remembers it as running; takes conf over on success. */
 int lbd_follow(struct lbd *lbd, struct conf *conf, struct error *error);
 
-/* Reads a configuration; a missing file is an empty one. */
-int lbd_read_conf(const char *path, struct conf **conf, struct error *error);
+/* Reads the file; that of the default name may be missing at the start, and is then an empty one. */
+int lbd_read_conf(const struct lbd *lbd, struct conf **conf, struct error *error);
 
 /* Reads the configuration file anew.  changes, if not NULL, gets a line for each difference. */
 int lbd_reload(struct lbd *lbd, FILE *changes, struct error *error);

@@ -125,7 +125,7 @@ static int first_conf(struct lbd *lbd, struct conf **conf, struct error *error)
 		log_info("going on with the configuration that was in force");
 		return 0;
 	}
-	return lbd_read_conf(lbd->conf_path, conf, error);
+	return lbd_read_conf(lbd, conf, error);
 }
 
 static int open_world(struct lbd *lbd, struct error *error)
@@ -256,6 +256,7 @@ int main(int argc, char **argv)
 	}
 	lbd.instance = options.instance;
 	lbd.conf_path = options.conf_path;
+	lbd.conf_named = options.conf_named;
 	lbd.argv = argv;
 	lbd.started_us = clock_us();
 	if (sd_event_default(&lbd.event) < 0 || watch_signals(&lbd) < 0 ||

@@ -31,7 +31,10 @@ int options_parse(int argc, char **argv, struct options *options)
 	};
 	int option;
 
-	*options = (struct options){LB_CTL_INSTANCE, LB_SYSCONFDIR "/lbd/lbd.conf", false, false};
+	*options = (struct options){
+		.instance = LB_CTL_INSTANCE,
+		.conf_path = LB_SYSCONFDIR "/lbd/lbd.conf",
+	};
 	while ((option = getopt_long(argc, argv, "n:c:ftvhV", longs, NULL)) != -1)
 		switch (option) {
 		case 'n':
@@ -39,6 +42,7 @@ int options_parse(int argc, char **argv, struct options *options)
 			break;
 		case 'c':
 			options->conf_path = optarg;
+			options->conf_named = true;
 			break;
 		case 'f':
 			options->foreground = true;

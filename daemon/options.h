@@ -7,6 +7,7 @@
 
 struct options {
 	const char *instance, *conf_path;
+	bool conf_named; /* by -c */
 	bool check, foreground;
 };
 

@@ -54,7 +54,6 @@ struct backend {
 
 	struct worker *worker; /* NULL: not ours to supervise */
 	struct health *health;
-	const struct conf_health *health_conf;
 	sd_event_source *timer;    /* what the state waits for */
 	uint64_t since_us;         /* CLOCK_MONOTONIC, when it entered the state */
 	uint64_t up_since_us;      /* for slow start; 0: not up */

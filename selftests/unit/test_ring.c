@@ -153,6 +153,19 @@ static void order_does_not_matter(void **state)
 	assert_memory_equal(ring, other, sizeof(ring));
 }
 
+/* Ids are given out anew after a restart; the same names get the same entries. */
+static void ids_do_not_matter(void **state)
+{
+	(void)state;
+	make(100, mixed);
+	assert_int_equal(ring_maglev(ring, 1021, backends, 100), 0);
+	for (size_t i = 0; i < 100; i++)
+		backends[i].id = (uint16_t)(99 - i);
+	assert_int_equal(ring_maglev(other, 1021, backends, 100), 0);
+	for (size_t i = 0; i < 1021; i++)
+		assert_int_equal(other[i], 99 - ring[i]);
+}
+
 static void what_cannot_be_is_refused(void **state)
 {
 	static const struct ring_backend one = {0, 1, 0}, none = {0, 0, 0};
@@ -259,6 +272,7 @@ int main(void)
 		cmocka_unit_test(entries_follow_weights),
 		cmocka_unit_test(removal_moves_little),
 		cmocka_unit_test(order_does_not_matter),
+		cmocka_unit_test(ids_do_not_matter),
 		cmocka_unit_test(what_cannot_be_is_refused),
 		cmocka_unit_test(sizes_suit_the_weights),
 		cmocka_unit_test(sequences_are_smooth),

@@ -69,6 +69,8 @@ static void print_children(const struct block *parent, FILE *out, unsigned depth
 		indent(out, depth);
 		fputs("}\n", out);
 	}
+	if (depth == 0 && apart && parent->tail)
+		fputc('\n', out);
 	print_comment(parent->tail, out, depth);
 }
 

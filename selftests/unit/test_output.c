@@ -1,0 +1,605 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where a worker's output ends up: rotated, prefixed, whole, and complete whatever happens to lbd. */
+#include "worker_lab.h"
+
+#include <fcntl.h>
+#include <regex.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+
+#include "log.h"
+#include "tail.h"
+
+static char *read_file(const char *path, size_t *bytes)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	char *text;
+
+	if (fd < 0 || fstat(fd, &st))
+		return NULL;
+	text = malloc(st.st_size + 1);
+	assert_non_null(text);
+	assert_int_equal(read(fd, text, st.st_size), st.st_size);
+	text[st.st_size] = 0;
+	*bytes = st.st_size;
+	close(fd);
+	return text;
+}
+
+static void log_name(const struct lab *lab, unsigned n, char path[128])
+{
+	if (n)
+		snprintf(path, 128, "%s/lab:18081.log.%u", lab->dir, n);
+	else
+		snprintf(path, 128, "%s/lab:18081.log", lab->dir);
+}
+
+/* All files of the log, the oldest first, one after the other; *count of them, the largest one. */
+static char *read_all(const struct lab *lab, unsigned *count, size_t *largest)
+{
+	char path[128], *all = strdup("");
+	size_t used = 0, bytes;
+
+	*count = 0;
+	*largest = 0;
+	for (unsigned n = 1000; n-- > 0;) {
+		char *text;
+
+		log_name(lab, n, path);
+		text = read_file(path, &bytes);
+		if (!text)
+			continue;
+		++*count;
+		if (bytes > *largest)
+			*largest = bytes;
+		/* Each file holds whole lines. */
+		assert_true(!bytes || text[bytes - 1] == '\n');
+		all = realloc(all, used + bytes + 1);
+		memcpy(all + used, text, bytes + 1);
+		used += bytes;
+		free(text);
+	}
+	return all;
+}
+
+struct rotated {
+	const char *name;
+	int last; /* the worker prints 1 ... last */
+	uint64_t max_bytes;
+	unsigned max_files;
+	bool complete;
+	unsigned files;
+	size_t largest; /* at most */
+};
+
+static const struct rotated rotated[] = {
+	{.name = "no rotation", .last = 1000, .complete = true, .files = 1, .largest = 3893},
+	{.name = "room enough",
+	 .last = 1000,
+	 .max_bytes = 10000,
+	 .max_files = 3,
+	 .complete = true,
+	 .files = 1,
+	 .largest = 3893},
+	{.name = "some files",
+	 .last = 1000,
+	 .max_bytes = 1000,
+	 .max_files = 9,
+	 .complete = true,
+	 .files = 4,
+	 .largest = 1000},
+	{.name = "oldest dropped",
+	 .last = 1000,
+	 .max_bytes = 1000,
+	 .max_files = 2,
+	 .files = 3,
+	 .largest = 1000},
+	{.name = "none kept",
+	 .last = 1000,
+	 .max_bytes = 1000,
+	 .max_files = 0,
+	 .files = 1,
+	 .largest = 1000},
+	{.name = "files of one line",
+	 .last = 100,
+	 .max_bytes = 1,
+	 .max_files = 200,
+	 .complete = true,
+	 .files = 100,
+	 .largest = 4},
+	{.name = "much",
+	 .last = 300000,
+	 .max_bytes = 100000,
+	 .max_files = 50,
+	 .complete = true,
+	 .files = 20,
+	 .largest = 100000},
+};
+
+/* Lines 1 ... last, or the end of that; returns the first number. */
+static int check_sequence(const char *name, const char *text, int last)
+{
+	int first = atoi(text), n = first;
+
+	for (const char *line = text; *line; n++) {
+		char *end;
+
+		if (strtol(line, &end, 10) != n || *end != '\n')
+			fail_msg("%s: \"%.20s\" where %d should be", name, line, n);
+		line = end + 1;
+	}
+	if (n != last + 1)
+		fail_msg("%s: ends with %d", name, n - 1);
+	return first;
+}
+
+static void test_rotated(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rotated) / sizeof(*rotated); i++) {
+		const struct rotated *row = &rotated[i];
+		char command[64], *all;
+		struct lab lab;
+		unsigned files;
+		size_t largest;
+
+		lab_open(&lab, i % 2);
+		snprintf(command, sizeof(command), "seq %d", row->last);
+		lab.conf.command = command;
+		lab.conf.stdout_log.max_bytes = row->max_bytes;
+		lab.conf.stdout_log.max_files = row->max_files;
+		free(lab_output(&lab));
+		all = read_all(&lab, &files, &largest);
+		if (files < row->files || files > row->files + 1 || largest > row->largest)
+			fail_msg("%s: %u files, up to %zu bytes", row->name, files, largest);
+		if ((check_sequence(row->name, all, row->last) == 1) != row->complete)
+			fail_msg("%s: begins with %d", row->name, atoi(all));
+		free(all);
+		lab_close(&lab);
+	}
+}
+
+struct shaped {
+	const char *name, *script;
+	bool prefix, apart;
+	const char *pattern, *err_pattern; /* of the whole log */
+};
+
+#define STAMP "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\\.[0-9]{3} "
+
+static const struct shaped shaped[] = {
+	{.name = "prefix",
+	 .script = "echo one; echo; echo two",
+	 .prefix = true,
+	 .pattern = "^" STAMP "one\n" STAMP "\n" STAMP "two\n$"},
+	{.name = "prefix, bit by bit",
+	 .script = "printf o; sleep 0.05; printf n; sleep 0.05; echo e",
+	 .prefix = true,
+	 .pattern = "^" STAMP "one\n$"},
+	{.name = "unfinished last line",
+	 .script = "echo one; printf two",
+	 .prefix = true,
+	 .pattern = "^" STAMP "one\n" STAMP "two$"},
+	{.name = "apart",
+	 .script = "echo out; echo err >&2",
+	 .apart = true,
+	 .pattern = "^out\n$",
+	 .err_pattern = "^err\n$"},
+	{.name = "apart, prefix",
+	 .script = "echo out; echo err >&2",
+	 .prefix = true,
+	 .apart = true,
+	 .pattern = "^" STAMP "out\n$",
+	 .err_pattern = "^" STAMP "err\n$"},
+	{.name = "closes it and goes on",
+	 .script = "echo out; exec >&- 2>&-; sleep 0.05; exit 0",
+	 .prefix = true,
+	 .pattern = "^" STAMP "out\n$"},
+	{.name = "opens it again",
+	 .script = "echo out >/dev/stdout; echo err >/dev/stderr",
+	 .prefix = true,
+	 .pattern = "^" STAMP "out\n" STAMP "err\n$"},
+};
+
+static void check_pattern(const char *name, const char *path, const char *pattern)
+{
+	size_t bytes = 0;
+	char *text = read_file(path, &bytes);
+	regex_t regex;
+
+	assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB), 0);
+	if (!text || regexec(&regex, text, 0, NULL, 0))
+		fail_msg("%s: \"%s\" is not %s", name, text ? text : "", pattern);
+	regfree(&regex);
+	free(text);
+}
+
+static void test_shaped(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(shaped) / sizeof(*shaped); i++) {
+		const struct shaped *row = &shaped[i];
+		char command[256], path[128];
+		struct lab lab;
+
+		lab_open(&lab, i % 2);
+		snprintf(command, sizeof(command), "sh -c '%s'", row->script);
+		lab.conf.command = command;
+		lab.conf.merge_stderr = !row->apart;
+		lab.conf.stdout_log.prefix = lab.conf.stderr_log.prefix = row->prefix;
+		free(lab_output(&lab));
+		log_name(&lab, 0, path);
+		check_pattern(row->name, path, row->pattern);
+		snprintf(path, sizeof(path), "%s/lab:18081.err.log", lab.dir);
+		if (row->err_pattern)
+			check_pattern(row->name, path, row->err_pattern);
+		lab_close(&lab);
+	}
+}
+
+/* A line longer than lbd looks at in one turn comes through whole. */
+static void test_long_line(void **state)
+{
+	unsigned files;
+	size_t largest;
+	struct lab lab;
+	char *all;
+
+	(void)state;
+	lab_open(&lab, true);
+	lab.conf.command = (char *)"sh -c 'head -c 3000000 /dev/zero | tr \"\\000\" x; echo'";
+	lab.conf.stdout_log.max_bytes = 1 << 30;
+	free(lab_output(&lab));
+	all = read_all(&lab, &files, &largest);
+	assert_int_equal(strspn(all, "x"), 3000000);
+	assert_string_equal(all + 3000000, "\n");
+	free(all);
+	lab_close(&lab);
+}
+
+struct ticks {
+	sd_event_source *source;
+	uint64_t last_us, worst_us;
+};
+
+static int on_tick(sd_event_source *source, uint64_t at, void *arg)
+{
+	struct ticks *ticks = arg;
+	uint64_t now;
+
+	(void)at;
+	sd_event_now(sd_event_source_get_event(source), CLOCK_MONOTONIC, &now);
+	if (ticks->last_us && now - ticks->last_us > ticks->worst_us)
+		ticks->worst_us = now - ticks->last_us;
+	ticks->last_us = now;
+	sd_event_source_set_time_relative(source, 5000);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* 1 GiB goes through while the loop does its other work. */
+static void test_flood(void **state)
+{
+	struct ticks ticks = {0};
+	uint64_t took;
+	struct lab lab;
+	char path[128];
+	struct stat st;
+
+	(void)state;
+	lab_open(&lab, true);
+	assert_true(sd_event_add_time_relative(lab.event, &ticks.source, CLOCK_MONOTONIC, 0, 1,
+					       on_tick, &ticks) >= 0);
+	lab.conf.command =
+		(char *)"sh -c 'yes 0123456789012345678901234567890123456789012345678901234"
+			"56789 | head -c 1073741824'";
+	lab.conf.stdout_log.max_bytes = 64 << 20;
+	lab.conf.stdout_log.max_files = 1;
+	took = lab_now_ms();
+	lab_spawn(&lab);
+	lab_await(&lab, lab.exits, 1);
+	took = lab_now_ms() - took;
+	assert_int_equal(lab.last.code, 0);
+	log_name(&lab, 1, path);
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(st.st_size <= 64 << 20 && st.st_size > (64 << 20) - 100);
+	print_message("1 GiB in %llu ms, the loop's longest turn %llu ms\n",
+		      (unsigned long long)took, (unsigned long long)ticks.worst_us / 1000);
+	sd_event_source_disable_unref(ticks.source);
+	lab_close(&lab);
+}
+
+/* An lbd for a while, until it is killed in the midst of whatever it does. */
+static void live_and_die(struct lab *lab, unsigned us)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		sd_event_unref(lab->event);
+		sd_event_new(&lab->event);
+		lab->host.event = lab->event;
+		if (lab_new_worker(lab))
+			_exit(1);
+		for (;;)
+			sd_event_run(lab->event, 1000000);
+	}
+	usleep(us);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+}
+
+/* Each of 1 ... last is there; numbers may repeat after a death, but no line is torn. */
+static void check_repeats(const char *text, int last)
+{
+	int seen = 0;
+
+	for (const char *line = text; *line; line = strchr(line, '\n') + 1) {
+		int n = atoi(line + strcspn(line, " ") + 1);
+
+		assert_non_null(strchr(line, '\n'));
+		if (strcspn(line, " ") != 23 || n < 1 || n > seen + 1)
+			fail_msg("\"%.40s\" after %d", line, seen);
+		if (n > seen)
+			seen = n;
+	}
+	assert_int_equal(seen, last);
+}
+
+static void test_deaths(void **state)
+{
+	(void)state;
+	for (int prefix = 0; prefix < 2; prefix++) {
+		unsigned files;
+		size_t largest;
+		struct lab lab;
+		char *all;
+		int lives;
+
+		lab_open(&lab, true);
+		lab.conf.command = (char *)"sh -c 'seq 1500000; sleep 60'";
+		lab.conf.stdout_log.max_bytes = 1 << 20;
+		lab.conf.stdout_log.max_files = 100;
+		lab.conf.stdout_log.prefix = prefix;
+		lab_spawn(&lab);
+		worker_free(lab.worker);
+		for (lives = 0; lives < 50; lives++)
+			live_and_die(&lab, 1000 + random() % 3000);
+		assert_int_equal(lab_new_worker(&lab), 0);
+		assert_true(worker_pid(lab.worker) > 0);
+		lab_await_output(&lab, "1500000\n");
+		assert_int_equal(worker_kill(lab.worker), 0);
+		lab_await(&lab, lab.exits, 1);
+		all = read_all(&lab, &files, &largest);
+		if (prefix)
+			check_repeats(all, 1500000);
+		else
+			assert_int_equal(check_sequence("deaths", all, 1500000), 1);
+		free(all);
+		lab_close(&lab);
+	}
+}
+
+/* Somebody else moves the file away: the next line makes a new one. */
+static void test_moved(void **state)
+{
+	char path[128], away[128];
+	struct lab lab;
+
+	(void)state;
+	lab_open(&lab, true);
+	lab.conf.command =
+		(char *)"sh -c 'trap \"echo two\" USR1; echo one; while :; do sleep 0.01; done'";
+	lab.conf.stdout_log.prefix = true;
+	lab_spawn(&lab);
+	lab_await_output(&lab, "one");
+	log_name(&lab, 0, path);
+	snprintf(away, sizeof(away), "%s/away", lab.dir);
+	assert_int_equal(rename(path, away), 0);
+	assert_int_equal(worker_signal(lab.worker, SIGUSR1), 0);
+	lab_await_output(&lab, "two");
+	check_pattern("moved", away, "^" STAMP "one\n$");
+	check_pattern("new", path, "^" STAMP "two\n$");
+	lab_close(&lab);
+}
+
+static void test_age(void **state)
+{
+	char old[128];
+	struct lab lab;
+	uint64_t end = lab_now_ms() + LAB_TIMEOUT_MS;
+
+	(void)state;
+	lab_open(&lab, true);
+	lab.conf.command = (char *)"sh -c 'while :; do echo tick; sleep 0.05; done'";
+	lab.conf.stdout_log.max_age_s = 1;
+	lab.conf.stdout_log.max_files = 2;
+	log_name(&lab, 1, old);
+	lab_spawn(&lab);
+	while (access(old, F_OK)) {
+		assert_true(lab_now_ms() < end);
+		assert_true(sd_event_run(lab.event, 10000) >= 0);
+	}
+	lab_close(&lab);
+}
+
+/* A plain file needs nobody between. */
+static void test_direct(void **state)
+{
+	char path[128], link[256] = "", wanted[128];
+	struct lab lab;
+
+	(void)state;
+	lab_open(&lab, true);
+	lab_spawn(&lab);
+	snprintf(path, sizeof(path), "/proc/%d/fd/1", worker_pid(lab.worker));
+	assert_true(readlink(path, link, sizeof(link) - 1) > 0);
+	log_name(&lab, 0, wanted);
+	assert_string_equal(link, wanted);
+	snprintf(path, sizeof(path), "%s/output/lab:18081.out", lab.dir);
+	assert_int_equal(access(path, F_OK), -1);
+	lab_close(&lab);
+}
+
+static void test_none(void **state)
+{
+	char path[128];
+	struct lab lab;
+
+	(void)state;
+	lab_open(&lab, true);
+	lab.conf.command = (char *)"echo nobody hears it";
+	lab.conf.stdout_log.kind = OUTPUT_NONE;
+	lab_spawn(&lab);
+	lab_await(&lab, lab.exits, 1);
+	log_name(&lab, 0, path);
+	assert_int_equal(access(path, F_OK), -1);
+	lab_close(&lab);
+}
+
+static unsigned count_of(const char *path, const char *needle)
+{
+	size_t bytes;
+	char *text = read_file(path, &bytes);
+	unsigned count = 0;
+
+	for (char *at = text; at && (at = strstr(at, needle)); at++)
+		count++;
+	free(text);
+	return count;
+}
+
+/* Mounts of these tests are seen by nobody else. */
+static bool own_mounts(void)
+{
+	static int done = -1;
+
+	if (done < 0)
+		done = !unshare(CLONE_NEWNS) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	return done;
+}
+
+/* The worker runs on; it is said once; with room again the log goes on with whole lines. */
+static void test_full_disk(void **state)
+{
+	char disk[128], own_log[128], path[256], *text;
+	struct lab lab;
+	size_t bytes;
+
+	(void)state;
+	if (!own_mounts())
+		skip();
+	for (int prefix = 0; prefix < 2; prefix++) {
+		lab_open(&lab, true);
+		snprintf(disk, sizeof(disk), "%s/disk", lab.dir);
+		snprintf(own_log, sizeof(own_log), "%s/own", lab.dir);
+		snprintf(path, sizeof(path), "%s/log", disk);
+		mkdir(disk, 0755);
+		assert_int_equal(mount("none", disk, "tmpfs", 0, "size=65536"), 0);
+		assert_int_equal(log_open(own_log, 0, 0, &lab.error), 0);
+		lab.conf.command = (char *)"sh -c 'trap \"echo again\" USR1; seq 500000; while :; "
+					   "do sleep 0.01; done'";
+		lab.conf.stdout_log.path = path;
+		lab.conf.stdout_log.max_bytes = 1 << 30;
+		lab.conf.stdout_log.prefix = prefix;
+		lab_spawn(&lab);
+		while (!count_of(own_log, "No space left on device"))
+			assert_true(sd_event_run(lab.event, 10000) >= 0);
+		/* Its 3 MB are more than the FIFO holds: it comes this far only if they are taken. */
+		worker_signal(lab.worker, SIGUSR1);
+		for (int i = 0; i < 50; i++)
+			assert_true(sd_event_run(lab.event, 10000) >= 0);
+		assert_int_equal(count_of(own_log, "No space left on device"), 1);
+		assert_int_equal(mount("none", disk, "tmpfs", MS_REMOUNT, "size=1048576"), 0);
+		while (!count_of(own_log, "written again")) {
+			worker_signal(lab.worker, SIGUSR1);
+			assert_true(sd_event_run(lab.event, 10000) >= 0);
+		}
+		lab_await_output(&lab, "again\n");
+		text = read_file(path, &bytes);
+		assert_non_null(text);
+		assert_true(bytes > 60000 && text[bytes - 1] == '\n');
+		free(text);
+		log_open(NULL, 0, 0, &lab.error);
+		worker_kill(lab.worker);
+		lab_await(&lab, lab.exits, 1);
+		assert_int_equal(umount2(disk, MNT_DETACH), 0);
+		lab_close(&lab);
+	}
+}
+
+static int fake_dev_log(const struct lab *lab)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct timeval limit = {.tv_sec = LAB_TIMEOUT_MS / 1000};
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/dev", lab->dir);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(mount("none", path, "tmpfs", 0, "mode=755"), 0);
+	snprintf(path, sizeof(path), "%s/dev/null", lab->dir);
+	assert_int_equal(mknod(path, S_IFCHR | 0666, makedev(1, 3)), 0);
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/dev/log", lab->dir);
+	assert_int_equal(bind(fd, (void *)&sa, sizeof(sa)), 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	snprintf(path, sizeof(path), "%s/dev", lab->dir);
+	assert_int_equal(mount(path, "/dev", NULL, MS_MOVE, NULL), 0);
+	return fd;
+}
+
+static void test_syslog(void **state)
+{
+	static const struct {
+		const char *head, *line;
+	} wanted[] = {{"<30>", " lbd/lab.18081: one"}, {"<30>", " lbd/lab.18081: two"}};
+	char text[512];
+	struct lab lab;
+	ssize_t n;
+	int fd;
+
+	(void)state;
+	if (!own_mounts())
+		skip();
+	lab_open(&lab, true);
+	fd = fake_dev_log(&lab);
+	lab.conf.command = (char *)"sh -c 'echo one; echo; printf two'";
+	lab.conf.stdout_log.kind = OUTPUT_SYSLOG;
+	lab_spawn(&lab);
+	lab_await(&lab, lab.exits, 1);
+	for (int i = 0; i < 2; i++) {
+		n = recv(fd, text, sizeof(text) - 1, 0);
+		assert_true(n > 0);
+		text[n] = 0;
+		if (strncmp(text, wanted[i].head, 4) || !strstr(text, wanted[i].line) ||
+		    strchr(text, '\n'))
+			fail_msg("\"%s\"", text);
+	}
+	close(fd);
+	/* With nobody there the worker runs all the same. */
+	lab.conf.command = (char *)"seq 300000";
+	lab_spawn(&lab);
+	lab_await(&lab, lab.exits, 2);
+	assert_int_equal(lab.last.code, 0);
+	assert_int_equal(umount2("/dev", MNT_DETACH), 0);
+	lab_close(&lab);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rotated),   cmocka_unit_test(test_shaped),
+		cmocka_unit_test(test_long_line), cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_deaths),    cmocka_unit_test(test_moved),
+		cmocka_unit_test(test_age),       cmocka_unit_test(test_direct),
+		cmocka_unit_test(test_none),      cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_syslog),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -291,6 +291,8 @@ void output_drain(struct output *output)
 	for (int i = 0; i < DRAIN_TURNS && turn(output, false); i++)
 		;
 	turn(output, true);
+	if (output->file)
+		output_file_end_line(output->file);
 }
 
 void output_free(struct output *output)

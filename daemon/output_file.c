@@ -3,6 +3,7 @@
  * From a FIFO to a file that lbd alone appends to.  splice(2) moves bytes in one step: when lbd is
  * killed within it, each byte is in the file or still in the FIFO, and the next lbd goes on there.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -18,7 +19,7 @@
 #include "output_sink.h"
 #include "rotate.h"
 
-enum { LINES_AT_ONCE = 256, STAMP_BYTES = 40, SAY_AGAIN_S = 60 };
+enum { LINES_AT_ONCE = 256, STAMP_BYTES = 40, SAY_AGAIN_S = 60, MEND_BYTES = 32768 };
 
 struct output_file {
 	char *path;
@@ -26,6 +27,7 @@ struct output_file {
 	int fd;
 	bool is_regular;
 	bool is_stuck; /* cannot be rotated */
+	bool is_cut;   /* its last line is unfinished, and goes on in the FIFO */
 	time_t born;
 	time_t said;
 	size_t lost; /* bytes since it could not be written; > 0 while that lasts */
@@ -73,21 +75,64 @@ static void note_birth(struct output_file *file)
 		file->born = stx.stx_btime.tv_sec;
 }
 
-/* Ends a line that a full disk, or an lbd killed while it wrote with prefixes, has cut. */
-static void mend(const struct output_file *file, struct stat *st)
+/* Of an unfinished last line of the file: its length, and how it begins. */
+static size_t find_unfinished(const struct output_file *file, off_t size, char *text, size_t room)
 {
-	char last = '\n';
-	int fd;
+	size_t bytes = size < (off_t)room ? (size_t)size : room;
+	int fd = open(file->path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : pread(fd, text, bytes, size - bytes);
+	const char *end = n > 0 ? memrchr(text, '\n', n) : NULL;
 
-	if (!st->st_size || !file->is_regular || (!file->conf.prefix && !file->lost))
-		return;
-	fd = open(file->path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (pread(fd, &last, 1, st->st_size - 1) == 1 && last != '\n' &&
-	    pwrite(file->fd, "\n", 1, st->st_size) == 1)
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return 0;
+	if (end) {
+		n -= end + 1 - text;
+		memmove(text, end + 1, n);
+	}
+	return n;
+}
+
+static void end_line(struct output_file *file, struct stat *st)
+{
+	if (pwrite(file->fd, "\n", 1, st->st_size) == 1)
 		st->st_size++;
-	close(fd);
+}
+
+/*
+ * A full disk may have cut the last line: it is ended.  So may the death of an lbd: its rest is in the
+ * FIFO, and goes on here before the file may be rotated.  With prefixes all of that line is still in
+ * the FIFO: what is here of it is taken back.
+ */
+static void mend(struct output_file *file, struct stat *st)
+{
+	char text[MEND_BYTES];
+	size_t bytes;
+
+	file->is_cut = false;
+	if (!st->st_size || !file->is_regular)
+		return;
+	bytes = find_unfinished(file, st->st_size, text, sizeof(text));
+	if (!bytes)
+		return;
+	if (!file->conf.prefix && !file->lost)
+		file->is_cut = true;
+	else if (file->conf.prefix && isdigit((unsigned char)*text) &&
+		 !ftruncate(file->fd, st->st_size - bytes))
+		st->st_size -= bytes;
+	else
+		end_line(file, st);
+}
+
+void output_file_end_line(struct output_file *file)
+{
+	struct stat st;
+	char text[1];
+
+	if (file->fd >= 0 && file->is_regular && !fstat(file->fd, &st) && st.st_size &&
+	    find_unfinished(file, st.st_size, text, sizeof(text)))
+		end_line(file, &st);
 }
 
 static int open_file(struct output_file *file, struct stat *st)
@@ -107,7 +152,7 @@ static bool is_due(const struct output_file *file, off_t size)
 {
 	const struct conf_output *conf = &file->conf;
 
-	if (!file->is_regular || !size || file->is_stuck)
+	if (!file->is_regular || !size || file->is_stuck || file->is_cut)
 		return false;
 	return (conf->max_bytes && (uint64_t)size >= conf->max_bytes) ||
 	       (conf->max_age_s && time(NULL) - file->born >= (time_t)conf->max_age_s);
@@ -153,6 +198,10 @@ static size_t fit(const struct output_file *file, const char *text, size_t bytes
 
 	if (!max || !file->is_regular || file->is_stuck)
 		return bytes;
+	if (file->is_cut) {
+		end = memchr(text, '\n', bytes);
+		return end ? (size_t)(end + 1 - text) : bytes;
+	}
 	room = (uint64_t)size < max ? max - size : 0;
 	if (bytes <= room)
 		return bytes;
@@ -259,6 +308,8 @@ static ssize_t move_part(struct output_file *file, int fifo, const char *text, s
 		return -EAGAIN;
 	}
 	n = (file->conf.prefix ? move_prefixed : move_raw)(file, fifo, text, part, st.st_size);
+	if (n > 0)
+		file->is_cut = !file->conf.prefix && text[n - 1] != '\n';
 	return n ? n : -EIO;
 }
 

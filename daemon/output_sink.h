@@ -25,6 +25,9 @@ void output_file_free(struct output_file *file); /* takes NULL */
  */
 size_t output_file_move(struct output_file *file, int fifo, const char *text, size_t bytes);
 
+/* The worker has ended without ending its last line: the next one's begins on a line of its own. */
+void output_file_end_line(struct output_file *file);
+
 /* The same for syslog(3)'s socket, one datagram a line; fewer than all when that is congested. */
 struct output_syslog *output_syslog_new(const char *name, int priority);
 void output_syslog_free(struct output_syslog *log); /* takes NULL */

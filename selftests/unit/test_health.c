@@ -394,7 +394,8 @@ static void test_freed_within(void **state)
 	}
 }
 
-int main(void)
+/* An argument names one test, with * and ?. */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_judged),
@@ -403,5 +404,7 @@ int main(void)
 		cmocka_unit_test(test_freed_within),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

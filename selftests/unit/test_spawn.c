@@ -348,7 +348,8 @@ static void test_hooks(void **state)
 	}
 }
 
-int main(void)
+/* An argument names one test, with * and ?. */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
@@ -357,5 +358,7 @@ int main(void)
 		cmocka_unit_test(test_hooks),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -717,7 +717,8 @@ static void test_address_in_use(void **state)
 	lab_close(&lab);
 }
 
-int main(void)
+/* An argument names one test, with * and ?. */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_endings),        cmocka_unit_test(test_backoff),
@@ -730,5 +731,7 @@ int main(void)
 		cmocka_unit_test(test_address_in_use),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -188,7 +188,7 @@ static int decide(struct response *response, const struct response_facts *facts)
 	int err = 0;
 
 	if (facts->request && facts->request->method == METHOD_OPTIONS &&
-	    facts->answer->status == 200) {
+	    facts->answer->status < 300) {
 		response->status = 204;
 		response->to = 0;
 	} else if (is_conditional(facts)) {

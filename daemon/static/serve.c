@@ -93,7 +93,7 @@ static struct answer *choose(struct server *server, const struct request *reques
 	if (request->method == METHOD_OTHER)
 		return answer_error(server->site, 405);
 	if (request->method == METHOD_OPTIONS && slice_is(request->target, "*"))
-		return answer_make(server->site, "/", (struct slice){"", 0}, 0);
+		return answer_error(server->site, 204);
 	status = target_split(request->target, &path, &facts->query);
 	if (status)
 		return answer_error(server->site, status);

@@ -150,6 +150,12 @@ def test_allow(server):
     assert server.get("/", "OPTIONS")["Allow"] == "GET, HEAD, OPTIONS"
 
 
+def test_options_of_all_needs_no_file(tmp_path):
+    with Server(tmp_path) as server:
+        assert server.get("*", "OPTIONS").status == 204
+        assert server.get("/", "OPTIONS").status == 403
+
+
 def test_head_tells_what_get_would(server):
     got, head = server.get("/"), server.get("/", "HEAD")
     assert head.body == b"" and head["Content-Length"] == str(len(got.body))

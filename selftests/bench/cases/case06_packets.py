@@ -6,9 +6,9 @@ what ingress passes up is dropped at once by a netdev rule, in all rows alike.
 """
 
 import json
-import os
 import re
 
+import cost
 import lab as e2e
 import peers
 
@@ -26,7 +26,7 @@ PATHS = (("no service", "syn", 9), ("established segment", "ack", peers.PORT), (
 
 def run(bench, case):
     flood(bench, case)
-    cost(bench, case)
+    packet_costs(bench, case)
 
 
 def flood(bench, case):
@@ -69,9 +69,12 @@ def measure(bench, rate, name, flags, port):
         rate.add(name, (received(bench) - before) / sent["seconds"] / 1e6, flows)
 
 
-def cost(bench, case):
-    """The program prints lines of its own."""
-    program = e2e.BUILD / "bench" / "xdp_cost"
-    if not os.path.exists(program):
-        case.note("not measured: xdp_cost is not built")
-        return
+def packet_costs(bench, case):
+    metric = case.metric("One packet at a time, above an empty program", "ns", "less", 0, chart=False)
+    for _ in range(bench.repeats):
+        for name, flows, ns in cost.rows(bench.lab, bench.seconds(401, 51)):
+            metric.add("%s, %s" % (name, "1 flow" if flows == 1 else "%d flows" % flows), ns)
+    for name, most in (("no service", 25), ("established", 40), ("SYN least_load 4", 160)):
+        for flows in ("1 flow", "100000 flows"):
+            row = "%s, %s" % (name, flows)
+            case.goal(row, metric.values(row), "<=", most, "ns")

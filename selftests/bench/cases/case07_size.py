@@ -6,6 +6,7 @@ New connections at a fixed rate to pools of 4 to 4000 backends, each a listening
 
 import re
 
+import cost
 import lab as e2e
 import loads
 import machine
@@ -33,6 +34,7 @@ def config(scheduler, backends, services):
 
 def run(bench, case):
     rings(case)
+    choices(bench, case)
     if not bench.available(case, peers.Lbd):
         return
     size = case.metric("CPU time of the machine", "µs", "less", 1, x="backends")
@@ -45,15 +47,15 @@ def run(bench, case):
             for scheduler in SCHEDULERS[: bench.seconds(2, 1)]:
                 for count in BACKENDS[:: bench.seconds(1, 3)]:
                     bench.say(case.key, scheduler, count, "backends", repeat + 1)
-                    size.add("lbd " + scheduler, cost(bench, case, config(scheduler, count, 1)), count)
+                    size.add("lbd " + scheduler, connection(bench, case, config(scheduler, count, 1)), count)
             for count in SERVICES:
                 bench.say(case.key, count, "services", repeat + 1)
-                services.add("lbd", cost(bench, case, config("least_load", 4, count)), count)
+                services.add("lbd", connection(bench, case, config("least_load", 4, count)), count)
     few, many = (size.values("lbd maglev", n) for n in (BACKENDS[0], BACKENDS[-1]))
-    case.goal("maglev: 4000 backends / 4", [b / a for a, b in zip(few, many)], "<=", 1.3)
+    case.goal("maglev, CPU time: 4000 backends / 4", [b / a for a, b in zip(few, many)], "<=", 1.3)
 
 
-def cost(bench, case, text):
+def connection(bench, case, text):
     lbd = bench.lab.lbd(text)
     e2e.wait_until(lambda: {b["state"] for b in lbd.pool("web").values()} == {"up"}, "backends up")
     loads.open_loop(bench.lab, peers.FRONT, RATE, bench.seconds(1, 0.3))
@@ -64,6 +66,18 @@ def cost(bench, case, text):
     if loads.failures(result):
         case.note("failed: %s" % result["outcomes"])
     return 1e6 * used / max(result["outcomes"]["ok"], 1)
+
+
+def choices(bench, case):
+    """The choice alone: a SYN at ingress, from 100 000 flows."""
+    metric = case.metric("Choice at ingress, above an empty program", "ns", "less", 0, x="backends")
+    for _ in range(bench.repeats):
+        for name, flows, ns in cost.rows(bench.lab, bench.seconds(401, 51)):
+            words = name.split()
+            if len(words) == 3 and flows > 1 and words[1] in SCHEDULERS:
+                metric.add("lbd " + words[1], ns, int(words[2]))
+    few, many = (metric.values("lbd maglev", n) for n in (4, 4096))
+    case.goal("maglev, choice: 4096 backends / 4", [b / a for a, b in zip(few, many)], "<=", 1.3)
 
 
 def rings(case):

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""lbstatic beside nginx and lighttpd: static_speed.py's rows, in the laboratory."""
+
+import re
+
+import lab as e2e
+
+TITLE = "Static files: lbstatic, nginx and lighttpd, one core each"
+CHART = "static"
+PROGRAM = e2e.HERE.parent / "bench" / "static_speed.py"
+SPEED = re.compile(r"^(\S.*?) {2,}(\S+) +([\d.]+) (\S+)/s, CPU each: +([\d.]+) us, with the client +([\d.]+) us", re.M)
+OTHER = re.compile(r"^(\S.*?) {2,}(\S+) +([\d.]+) (KiB|bytes)", re.M)
+
+
+def run(bench, case):
+    if not PROGRAM.exists():
+        case.note("not measured: there is no static_speed.py")
+        return
+    metrics = {}
+    for repeat in range(bench.repeats):
+        bench.say(case.key, "static files", "%d/%d" % (repeat + 1, bench.repeats))
+        words = ("--rounds", 1, "--seconds", bench.seconds(3, 1), "--idle", bench.seconds(10000, 1000))
+        text = bench.lab.host.run(e2e.PYTHON, PROGRAM, *words, timeout=300).stdout
+        for name, server, rate, unit, _cpu, cpu in SPEED.findall(text):
+            add(case, metrics, name, unit + "/s", "more", server, rate, chart=True)
+            each = "%s: CPU time of server and client" % name
+            add(case, metrics, each, "µs for each" if unit == "requests" else "µs for a MiB", "less", server, cpu)
+        for name, server, value, unit in OTHER.findall(text):
+            add(case, metrics, name, unit, "less", server, value)
+    if not metrics:
+        case.note("static_speed.py printed no rows")
+
+
+def add(case, metrics, name, unit, better, server, value, chart=False):
+    if name not in metrics:
+        metrics[name] = case.metric(name[0].upper() + name[1:], unit, better, 0, chart=chart)
+    metrics[name].add(server, value)

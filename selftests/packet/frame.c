@@ -88,6 +88,7 @@ static void build_tcp(const struct frame *frame, uint8_t **at)
 	struct tcphdr tcp = {
 		.source = htons(frame->client_port),
 		.dest = htons(frame->service_port),
+		.ack_seq = htonl(frame->ack),
 		.doff = frame->doff ? frame->doff : (sizeof(tcp) + frame->tcp_options) / 4,
 		.fin = !!(frame->flags & FIN),
 		.syn = !!(frame->flags & SYN),

@@ -15,6 +15,7 @@ struct frame {
 	uint16_t client_port, service_port;
 	uint8_t flags;
 	/* From here on 0 means: as it should be. */
+	uint32_t ack; /* acknowledgement number */
 	uint8_t vlans;
 	uint16_t ethertype;  /* lies about what follows */
 	uint8_t ip_options;  /* bytes, IPv4 */

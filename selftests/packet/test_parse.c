@@ -68,7 +68,10 @@ static const struct row rows[] = {
 	{"UDP fragment", {V4, .protocol = IPPROTO_UDP, .fragment = 1}, LB_INGRESS_FRAGMENT},
 
 	{"version 5", {V4, .flags = SYN, .version = 5}, LB_INGRESS_MALFORMED},
-	{"header of 16 bytes", {V4, .flags = SYN, .ihl = 4}, LB_INGRESS_MALFORMED},
+	/* Its acknowledgement number would pass for the length and flags of a SYN. */
+	{"header of 16 bytes",
+	 {V4, .flags = SYN, .ihl = 4, .ack = 0x50020000},
+	 LB_INGRESS_MALFORMED},
 	{"header beyond the packet", {V4, .flags = SYN, .ihl = 15}, LB_INGRESS_MALFORMED},
 	{"length 0", {V4, .flags = SYN, .length_delta = -40}, LB_INGRESS_MALFORMED},
 	{"length below the header", {V4, .flags = SYN, .length_delta = -21}, LB_INGRESS_MALFORMED},

@@ -13,22 +13,21 @@ import importlib
 import os
 import pathlib
 import pkgutil
+import re
 import resource
 import sys
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
-
 import cases
 import contain
-import lab as e2e
+import e2e
 import loads
 import machine
 import peers
 import report
 import results
 
+HERE = pathlib.Path(__file__).resolve().parent
 RESULTS = e2e.BUILD / "bench" / "results.json"
 QUICK_S = 160  # when the quick mode, which has 3 minutes, starts nothing more
 # One client stands for many.  Its ports soon come round again, and a TIME_WAIT of an earlier connection
@@ -178,24 +177,23 @@ def arguments():
     return options
 
 
+def sweep_cgroups():
+    """Removes empty control groups of this run, and of runs that were killed."""
+    for mount in {l.split()[1] for l in open("/proc/mounts") if l.split()[2] == "cgroup2"}:
+        for path, _, _ in os.walk(mount, topdown=False):
+            run = re.search(r"/lbd/bench(\d+)x", path)
+            if run and (int(run[1]) == os.getpid() or not os.path.exists("/proc/" + run[1])):
+                with contextlib.suppress(OSError):
+                    os.rmdir(path)
+
+
 def main():
     options = arguments()
     impossible = contain.possible()
     if impossible:
         print("bench: " + impossible, file=sys.stderr)
         return 1
-    prefix = "bench%d" % os.getpid()
-    numbers = iter(range(1, 100000))
-    e2e.unique = lambda: "%sx%d" % (prefix, next(numbers))  # every process inside has the pid 1's kin
-
-    def sweep():
-        for mount in {l.split()[1] for l in open("/proc/mounts") if l.split()[2] == "cgroup2"}:
-            for path, _, _ in os.walk(mount, topdown=False):
-                if "/lbd/%sx" % prefix in path:
-                    with contextlib.suppress(OSError):
-                        os.rmdir(path)
-
-    return contain.run(lambda: measure(options), sweep)
+    return contain.run(lambda: measure(options), sweep_cgroups)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,8 @@ def _remove_stale():
 
 
 def run(function, sweep):
-    """function() inside; then sweep() outside, for what lives in no namespace (control groups)."""
+    """function() inside; sweep() outside, before and after, for what lives in no namespace (control groups)."""
+    sweep()
     _remove_stale()
     scratch = tempfile.mkdtemp(prefix="lbd-bench-%d-" % os.getpid())
     os.environ["TMPDIR"] = scratch

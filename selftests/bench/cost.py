@@ -3,7 +3,7 @@
 
 import re
 
-import lab as e2e
+import e2e
 
 PROGRAM = e2e.BUILD / "bench" / "xdp_cost"
 ROW = re.compile(r"^(\S.*?) {2,}(\d+) +(-?[\d.]+) +(-?[\d.]+)$", re.M)

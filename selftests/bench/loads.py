@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 
-import lab as e2e
+import e2e
 
 OPENLOOP = e2e.BUILD / "bench" / "openloop"
 

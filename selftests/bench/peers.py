@@ -8,7 +8,7 @@ import os
 import resource
 import shutil
 
-import lab as e2e
+import e2e
 import machine
 
 HOST = e2e.HOST4

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 
-import lab as e2e
+import e2e
 import peers
 
 HERE = e2e.ROOT / "selftests" / "bench"

@@ -6,7 +6,7 @@ one of them is killed, or all are restarted one at a time, or the balancer reloa
 
 import time
 
-import lab as e2e
+import e2e
 import loads
 import peers
 import supervised

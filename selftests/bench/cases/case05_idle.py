@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Long-polling clients that wait for an answer: what each costs the balancer's processes, and the machine."""
 
-import lab as e2e
+import e2e
 import loads
 import machine
 import peers

@@ -9,7 +9,7 @@ import json
 import re
 
 import cost
-import lab as e2e
+import e2e
 import peers
 
 TITLE = "Packets: cost and rate of each XDP path"

@@ -7,7 +7,7 @@ New connections at a fixed rate to pools of 4 to 4000 backends, each a listening
 import re
 
 import cost
-import lab as e2e
+import e2e
 import loads
 import machine
 import peers

@@ -3,7 +3,7 @@
 
 import re
 
-import lab as e2e
+import e2e
 
 TITLE = "Static files: lbstatic, nginx and lighttpd, one core each"
 CHART = "static"

@@ -4,7 +4,7 @@
 import os
 import time
 
-import lab as e2e
+import e2e
 import machine
 import peers
 

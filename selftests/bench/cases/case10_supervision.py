@@ -4,7 +4,7 @@
 import subprocess
 import time
 
-import lab as e2e
+import e2e
 import loads
 import machine
 import peers

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
 
+#include <stdlib.h>
+
 #include "client.h"
 #include "conf.h"
+#include "import.h"
 #include "lb/ctl.h"
 
 /* lbd's is told when one answers: they may differ after an upgrade. */
@@ -44,4 +47,22 @@ int commands_check(const struct cli *cli, const json_t *request)
 			conf->pool_count);
 	conf_free(conf);
 	return LB_CTL_DONE;
+}
+
+int commands_import(const struct cli *cli, const json_t *request)
+{
+	const json_t *list = json_object_get(request, "file");
+	size_t count = json_array_size(list);
+	char **files = calloc(count, sizeof(*files));
+	struct error error;
+	int code = LB_CTL_DONE;
+
+	if (!files)
+		return cli_fail(cli, LB_CTL_REFUSED, "no memory");
+	for (size_t i = 0; i < count; i++)
+		files[i] = (char *)json_string_value(json_array_get(list, i));
+	if (import_files((int)count, files, cli->out, &error))
+		code = cli_fail(cli, LB_CTL_REFUSED, "%s", error.text);
+	free(files);
+	return code;
 }

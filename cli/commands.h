@@ -9,5 +9,6 @@
 
 int commands_version(const struct cli *cli, const json_t *request);
 int commands_check(const struct cli *cli, const json_t *request);
+int commands_import(const struct cli *cli, const json_t *request);
 
 #endif

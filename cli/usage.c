@@ -130,6 +130,8 @@ static size_t take(const struct matcher *m, size_t i, size_t word)
 			return 0;
 	}
 	m->match->at[i] = value;
+	if (item->repeated)
+		expect(m, m->count, i, true);
 	return item->repeated ? m->count - word : value + 1 - word;
 }
 

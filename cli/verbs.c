@@ -45,6 +45,8 @@ const struct verb verbs[] = {
 
 	{"check", "[FILE]", "read a configuration and say what is wrong with it; needs no lbd", NULL,
 	 commands_check, 0},
+	{"import", "FILE...", "print nginx.conf and supervisord.conf as an lbd.conf; needs no lbd", NULL,
+	 commands_import, 0},
 	{"reread", "", "what reload would change", render_changes, NULL, 0},
 	{"reload", "", "read the configuration again and change what differs", render_changes,
 	 NULL, VERB_WAITS},

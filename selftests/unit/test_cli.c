@@ -348,6 +348,9 @@ static const struct {
 	{"--complete pool add 1:2 weight ''", ""},
 	{"--complete pool add 1:2 weight 3 ''", "max_connections\n"},
 	{"--complete attach lo ''", "native\ngeneric\n"},
+	{"--complete import ''", ":files\n"},
+	{"--complete import a b ''", ":files\n"},
+	{"--complete check a ''", ""},
 	{"--complete status ''", ""},
 	{"--complete nonsense ''", ""},
 };

@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+lbctl and the control socket with the real lbd: what is wrong is refused with one line and nothing is
+changed; clients of all kinds do lbd no harm.
+"""
+
+import json
+import os
+import re
+import socket
+import subprocess
+
+import pytest
+from lab import BUILD, DEADLINE, run, wait_until
+
+ROOT = BUILD.parent if BUILD.name != "san" else BUILD.parent.parent
+CONF = """
+    attach eth0;
+    pool web { backend 127.0.0.1:8081; backend [::1]:8082; }
+    service web { listen 0.0.0.0:80; listen [::]:80; pool web; }
+"""
+
+
+class Client:
+    """A client of the control socket that may do anything."""
+
+    def __init__(self, lbd):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(DEADLINE)
+        self.socket.connect("/run/lbd/%s/control" % lbd.instance)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def send(self, data):
+        if isinstance(data, dict):
+            data = json.dumps(data).encode() + b"\n"
+        self.socket.sendall(data)
+
+    def receive(self):
+        """A reply, or None at the end of file."""
+        text = b""
+        while not text.endswith(b"\n"):
+            more = self.socket.recv(65536)
+            if not more:
+                return None
+            text += more
+        return json.loads(text)
+
+    def ask(self, **request):
+        self.send(request)
+        return self.receive()
+
+
+def everything(lbd):
+    """What must not change: all that lists, but for the counts that go on."""
+    status = lbd.json("status")
+    for key in ("counters", "uptime_s"):
+        del status[key]
+    return lbd.json("pool"), lbd.json("service"), lbd.json("worker"), status
+
+
+def descriptors(lbd):
+    return len(os.listdir("/proc/%d/fd" % lbd.pid))
+
+
+USAGE = [
+    (["pol"], ["`pol`", "`pool`", "lbctl help"]),
+    (["pool", "drian", "127.0.0.1:8081"], ["`pool drian`", "`pool drain`"]),
+    ([], ["verb", "lbctl help"]),
+    (["pool", "add", "web", "8081"], ["`8081`", "ADDR:PORT"]),
+    (["pool", "add", "web", "127.0.0.1:1", "weight"], ["N is missing"]),
+    (["service", "add", "x", "udp", "0.0.0.0:81"], ["`udp`", "`tcp`"]),
+    (["attach", "eth0", "fast"], ["`fast`", "native|generic"]),
+    (["worker", "start"], ["NAME is missing"]),
+]
+
+
+@pytest.mark.unprivileged
+@pytest.mark.parametrize("words, said", USAGE, ids=[" ".join(u[0]) or "nothing" for u in USAGE])
+def test_usage(words, said):
+    result = run(BUILD / "lbctl", *words, check=False)
+    assert result.returncode == 2 and not result.stdout
+    assert result.stderr.startswith("lbctl: ") and result.stderr.count("\n") == 1
+    for text in said:
+        assert text in result.stderr
+
+
+@pytest.mark.unprivileged
+def test_no_lbd():
+    result = run(BUILD / "lbctl", "-n", "nobody-has-this", "pool", check=False)
+    assert result.returncode == 3
+    assert "/run/lbd/nobody-has-this/control" in result.stderr and "-n" in result.stderr
+
+
+@pytest.mark.unprivileged
+def test_manual_has_every_verb():
+    page = (ROOT / "cli" / "lbctl.8").read_text().replace("\\fB", "").replace("\\fR", "")
+    page = re.sub(r"\|(stop|restart)", r"\nworker \1", page).replace('", "', "\n")
+    helped = run(BUILD / "lbctl", "help").stdout
+    verbs = re.findall(r"^  ([a-z]+(?: [a-z]+)?)", helped, re.M)
+    assert len(verbs) > 20
+    for verb in verbs:
+        assert re.search(r"^(\.BR?)? *%s\b" % verb, page, re.M), verb
+
+
+COMPLETIONS = [
+    ("lbctl ", {"status", "pool", "roll"}),
+    ("lbctl se", {"service"}),
+    ("lbctl pool un", {"undrain"}),
+    ("lbctl -n nobody-has-this -j worker restart a", {"all"}),
+    ("lbctl pool add [::1]:80 w", {"weight"}),
+    ("lbctl attach l", {"lo"}),
+    ("lbctl status ", set()),
+]
+
+
+@pytest.mark.unprivileged
+@pytest.mark.parametrize("line, words", COMPLETIONS, ids=[c[0] for c in COMPLETIONS])
+def test_completion(line, words):
+    script = (
+        'source "$1"; COMP_LINE=$2 COMP_POINT=${#2}; _lbctl; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    path = "%s:%s" % (BUILD.resolve(), os.environ["PATH"])
+    found = run("bash", "-c", script, "bash", ROOT / "cli" / "lbctl.bash", line,
+                env=dict(os.environ, PATH=path)).stdout.split()
+    assert words <= set(found) and (len(words) != 1 or len(found) == 1), found
+    assert words or not found
+
+
+REFUSED = [
+    ("pool add web 127.0.0.1:0", ["127.0.0.1:0", "65535"]),
+    ("pool add web 127.0.0.1:65536", ["65536", "65535"]),
+    ("pool add web 127.0.0.1:http", ["http"]),
+    ("pool add web 300.0.0.1:80", ["300.0.0.1"]),
+    ("pool add web [::1:80", ["[::1:80"]),
+    ("pool add web ::1:80", ["::1:80"]),
+    ("pool add web nowhere:80", ["nowhere"]),
+    ("pool add web 127.0.0.1:8081", ["127.0.0.1:8081"]),
+    ("pool add web [::1]:8082", ["[::1]:8082"]),
+    ("pool add web 127.0.0.1:9 weight 0", ["1000"]),
+    ("pool add web 127.0.0.1:9 weight 1001", ["1001", "1000"]),
+    ("pool add web 127.0.0.1:9 weight 2x", ["2x"]),
+    ("pool add web 127.0.0.1:9 max_connections x", ["x"]),
+    ("pool add we/b 127.0.0.1:9", ["we/b"]),
+    ("pool remove web 127.0.0.1:9", ["127.0.0.1:9"]),
+    ("pool drain web 127.0.0.1:9", ["127.0.0.1:9"]),
+    ("pool drain api 127.0.0.1:8081", ["api"]),
+    ("pool drain web 127.0.0.1:8081 timeout soon", ["soon"]),
+    ("pool undrain web 127.0.0.1:8081", ["127.0.0.1:8081"]),
+    ("service add web tcp 0.0.0.0:80", ["0.0.0.0:80"]),
+    ("service add other tcp 0.0.0.0:80 pool web", ["0.0.0.0:80"]),
+    ("service add other tcp 0.0.0.0:81 pool api", ["api"]),
+    ("service add other tcp 0.0.0.0:0 pool web", ["0.0.0.0:0"]),
+    ("service remove other", ["other"]),
+    ("attach eth9", ["eth9"]),
+    ("detach eth9", ["eth9"]),
+    ("worker web:8081", ["web:8081"]),
+    ("worker start web:9", ["web:9"]),
+    ("worker stop api:*", ["api"]),
+    ("roll api", ["api"]),
+    ("roll web", ["web"]),
+    ("signal web:9 TERM", ["web:9"]),
+    ("signal all TREM", ["TREM"]),
+    ("tail web:9", ["web:9"]),
+    ("pid web:9", ["web:9"]),
+]
+
+
+def test_refused(lab):
+    lbd = lab.lbd(CONF)
+    before = everything(lbd)
+    wrong = []
+    for words, said in REFUSED:
+        result = lbd.ctl(*words.split(), check=False)
+        good = result.returncode in (1, 4) and not result.stdout
+        good = good and result.stderr.startswith("lbctl: ") and result.stderr.count("\n") == 1
+        good = good and all(text in result.stderr for text in said)
+        if not good or everything(lbd) != before:
+            wrong.append((words, result.returncode, result.stdout, result.stderr))
+            before = everything(lbd)
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_pages(lab):
+    """What a person sees, with the real thing."""
+    lbd = lab.lbd(CONF)
+    status = lbd.ctl("status")
+    assert "instance %s, pid %d" % (lbd.instance, lbd.pid) in status
+    assert re.search(r"^tier +native$", status, re.M) and "eth0  native" in status
+    pool = lbd.ctl("pool").splitlines()
+    assert pool[0].split()[:2] == ["BACKEND", "STATE"] and pool[1] == "web, least_load"
+    assert pool[2].split()[:2] == ["127.0.0.1:8081", "down"]
+    lab.app(8081)
+    lbd.wait_state("127.0.0.1:8081", "up")
+    assert "no IPv6 listener" in lbd.ctl("pool")
+    assert lbd.ctl("service").splitlines()[1].split()[:4] == ["web", "web", "0.0.0.0:80,", "[::]:80"]
+    assert lbd.ctl("pid") == "%d\n" % lbd.pid
+    assert lbd.ctl("worker").startswith("no workers")
+    assert "lbd " in lbd.ctl("version")
+    assert lbd.ctl("reread") == "no difference\n"
+    assert "\033[" not in status + lbd.ctl("pool")
+
+
+def test_who_may_change(lab):
+    lbd = lab.lbd(CONF)
+    before = everything(lbd)
+    os.seteuid(65534)
+    try:
+        client = Client(lbd)
+    finally:
+        os.seteuid(0)
+    with client:
+        assert client.ask(verb="pool")["data"] == before[0]
+        for verb in ("pool add", "shutdown", "reload", "attach", "worker stop", "signal", "save"):
+            reply = client.ask(verb=verb, pool="web", address="127.0.0.1:9", name="all")
+            assert not reply["ok"] and reply["exit"] == 1, reply
+            assert "root" in reply["error"] and "lbd" in reply["error"], reply
+    assert everything(lbd) == before
+
+
+BAD = [
+    ("garbage", b"\x00\xff\xfe{]\n"),
+    ("a number", b"1\n"),
+    ("a list", b"[{}]\n"),
+    ("nothing", b"\n"),
+    ("one mebibyte", b"x" * (1 << 20)),
+    ("one mebibyte of JSON", b'{"verb": "pool", "x": "' + b"x" * (1 << 20) + b'"}\n'),
+    ("a million brackets", b"[" * 65000 + b"\n"),
+]
+
+
+def test_bad_messages(lab):
+    lbd = lab.lbd(CONF)
+    before, open_before = everything(lbd), descriptors(lbd)
+    for name, message in BAD:
+        with Client(lbd) as client:
+            client.send(message)
+            reply = client.receive()
+            assert reply and not reply["ok"] and reply["error"], name
+            assert client.receive() is None, name
+    for request in ({}, {"verb": 1}, {"verb": "x" * 60000}, {"verb": "pool add", "address": 7},
+                    {"verb": "pool add", "address": "127.0.0.1:1", "weight": {"a": []}}):
+        with Client(lbd) as client:
+            reply = client.ask(**request)
+            assert not reply["ok"] and len(reply["error"]) < 1000, request
+    assert everything(lbd) == before
+    wait_until(lambda: descriptors(lbd) <= open_before, lambda: descriptors(lbd))
+
+
+def test_silence(lab):
+    """Half a message, nothing at all, a message without its end: closed after 10 s; others go on."""
+    lbd = lab.lbd(CONF)
+    clients = [Client(lbd) for _ in range(3)]
+    clients[0].send(b'{"verb": "po')
+    clients[2].send(b'{"verb": "pool"}')
+    assert lbd.json("pool")
+    for client in clients:
+        assert client.receive() is None
+        client.socket.close()
+
+
+def test_a_thousand_clients(lab):
+    lbd = lab.lbd(CONF)
+    open_before = descriptors(lbd)
+    clients = []
+    for _ in range(1000):
+        clients.append(Client(lbd))
+        clients[-1].send({"verb": "status"})
+    for client in clients:
+        assert client.receive()["ok"]
+        client.socket.close()
+    wait_until(lambda: descriptors(lbd) <= open_before, lambda: descriptors(lbd))
+    assert lbd.json("status")["pid"] == lbd.pid
+
+
+def test_client_that_leaves(lab):
+    """Gone before the final reply: nobody waits any more, the change stands."""
+    lbd = lab.lbd(CONF)
+    lab.app(8081)
+    lbd.wait_state("127.0.0.1:8081", "up")
+    with lab.hold():
+        waiting = [lbd.instance, "pool", "drain", "127.0.0.1:8081", "timeout", "1m", "wait"]
+        process = subprocess.Popen([BUILD / "lbctl", "-n", *waiting])
+        lbd.wait_state("127.0.0.1:8081", "draining")
+        process.kill()
+        process.wait()
+        assert lbd.states()["127.0.0.1:8081"] == "draining"
+        lbd.ctl("pool", "undrain", "127.0.0.1:8081")
+        lbd.wait_state("127.0.0.1:8081", "up")
+
+
+def test_reader_that_does_not_read(lab):
+    lbd = lab.lbd(CONF)
+    with Client(lbd) as client:
+        client.socket.setblocking(False)
+        try:
+            while True:
+                client.send({"verb": "pool"})
+        except BlockingIOError:
+            pass
+        for _ in range(10):
+            assert lbd.json("status")["pid"] == lbd.pid

@@ -235,6 +235,9 @@ void worker_settle_pending(struct worker *worker)
 
 	if (!worker->pending)
 		return;
+	/* Before the descriptor is closed: while a sibling that has not come to exec holds a copy of it,
+	 * epoll would go on telling of a source that is no more. */
+	worker->report_source = sd_event_source_disable_unref(worker->report_source);
 	if (spawn_result(&worker->pending->spawn, &worker->child, 0, &error) < 0)
 		log_error("worker %s: %s", worker->name, error.text);
 	worker_forget_pending(worker);

@@ -3,6 +3,7 @@
 #include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests.h"
 #include "world.h"
@@ -237,6 +238,23 @@ static void queue_first(void **state)
 		world_set_active(id, 0);
 }
 
+/* So do handshakes, against open connections: a burst is spread before any of it is established. */
+static void handshakes_count(void **state)
+{
+	time_t deadline = time(NULL) + 3;
+
+	(void)state;
+	set_pool(LB_LEAST_LOAD, 2);
+	world_set_active(2, 1);
+	for (int i = 0; i < 2; i++)
+		world_deaf_client("127.0.0.1", "127.0.0.1", world_local_port(listeners[1]));
+	while (choose("198.51.100.7", 1) != 2 && time(NULL) <= deadline)
+		;
+	for (uint16_t port = 1; port < 100; port++)
+		assert_int_equal(choose("198.51.100.7", port), 2);
+	world_set_active(2, 0);
+}
+
 static void load_for_weight(void **state)
 {
 	(void)state;
@@ -278,6 +296,7 @@ int test_choose(void)
 		cmocka_unit_test(queue_first),
 		cmocka_unit_test(load_for_weight),
 		cmocka_unit_test(closed_listener),
+		cmocka_unit_test(handshakes_count),
 	};
 
 	return cmocka_run_group_tests_name("choose", tests, open_pool, world_close);

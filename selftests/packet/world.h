@@ -58,6 +58,8 @@ int world_add_local(uint16_t backend, const char *address);
 
 /* Connects from client:client_port (0: any).  The socket is non-blocking and so is connect. */
 int world_client(const char *client, uint16_t client_port, const char *service, uint16_t port);
+/* As that, but never hears an answer: its handshake stays where it is. */
+int world_deaf_client(const char *client, const char *service, uint16_t port);
 /* 0 when it is established, or the error of connect. */
 int world_finish_connect(int fd);
 uint16_t world_local_port(int fd);

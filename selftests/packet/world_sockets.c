@@ -94,7 +94,7 @@ int world_listen(const char *address, uint16_t port, int flags)
 	return fd;
 }
 
-int world_client(const char *client, uint16_t client_port, const char *service, uint16_t port)
+static int bind_client(const char *client, uint16_t client_port)
 {
 	struct sockaddr_storage sa;
 	socklen_t length = to_sockaddr(client, client_port, &sa);
@@ -104,9 +104,40 @@ int world_client(const char *client, uint16_t client_port, const char *service, 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&sa, length))
 		fail_msg("bind to %s port %u: %s", client, client_port, strerror(errno));
-	length = to_sockaddr(service, port, &sa);
+	return fd;
+}
+
+static void connect_client(int fd, const char *service, uint16_t port)
+{
+	struct sockaddr_storage sa;
+	socklen_t length = to_sockaddr(service, port, &sa);
+
 	if (connect(fd, (struct sockaddr *)&sa, length) && errno != EINPROGRESS)
 		fail_msg("connect to %s port %u: %s", service, port, strerror(errno));
+}
+
+int world_client(const char *client, uint16_t client_port, const char *service, uint16_t port)
+{
+	int fd = bind_client(client, client_port);
+
+	connect_client(fd, service, port);
+	return fd;
+}
+
+static void discard_all(int fd)
+{
+	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog filter = {.len = 1, .filter = &nothing};
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)), 0);
+}
+
+int world_deaf_client(const char *client, const char *service, uint16_t port)
+{
+	int fd = bind_client(client, 0);
+
+	discard_all(fd);
+	connect_client(fd, service, port);
 	return fd;
 }
 
@@ -158,11 +189,9 @@ bool world_is_connecting(int fd)
 /* As lb/abi.h tells lbd to make them. */
 static void add_sink(const char *address, bool is_v6)
 {
-	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
-	struct sock_fprog filter = {.len = 1, .filter = &nothing};
 	int fd = world_listen(address, 0, 0);
 
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)), 0);
+	discard_all(fd);
 	world_set_slot(LB_SINK(is_v6), fd);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One client connection.
+ * One client connection: its socket, its deadline, its place in the lists.
  *
  *            head complete                  sent, more content to read past
  *     READ ───────────────► SEND ──────────────────────────► CONTENT
@@ -16,30 +16,54 @@
 #define LBSTATIC_CONNECTION_H
 
 #include "access.h"
+#include "content.h"
+#include "output.h"
 #include "server.h"
 
-/* Takes the accepted fd (closed on failure) and gives the connection its first turn. */
-void connection_open(struct server *server, int fd, const struct address *client);
+enum state { READ, SEND, CONTENT, LINGER, CLOSED };
 
-/* epoll said something (EPOLLIN, ...). */
-void connection_event(struct server *server, struct connection *connection, unsigned events);
+struct connection {
+	struct timer timer; /* first: timers are turned into connections */
+	struct connection *next_turn, *next_closed;
+	int fd;
+	enum state state;
+	bool has_turn;     /* is on the list of turns */
+	bool readable;     /* there may be something to read */
+	bool hung_up;      /* an end is to be read, however little came before it */
+	bool closes;       /* after the response under way */
+	bool corked;       /* the last response may sit in the kernel, waiting for more */
+	unsigned watched;  /* what epoll was told to watch for; 0: not yet there */
+	unsigned requests; /* so far */
+	int queued; /* bytes that the client had still to take, when the send deadline was set */
+	unsigned head_len; /* of the response under way */
+	struct address client;
+	char *rest; /* owned: what was read of the next request */
+	size_t rest_len;
+	struct output output;
+	struct content content;
+	struct log_request *logged; /* owned: of the response under way */
+};
 
-/* Everybody who has more to do gets one turn. */
-void connections_turn(struct server *server);
+void connection_set_timer(struct server *server, struct connection *connection,
+			  enum timer_kind kind);
+/* The send deadline, from what the client has still to take. */
+void connection_set_send_timer(struct server *server, struct connection *connection);
+/* Bytes in the kernel that the client has not acknowledged. */
+int connection_queued(const struct connection *connection);
 
-/* Carries out what is due: refusals and closings. */
-void connections_expire(struct server *server);
+/* It has more to do, once the others had their turn. */
+void connection_queue_turn(struct server *server, struct connection *connection);
 
-/* Closes the connection that has waited longest between requests; false when none waits. */
-bool connections_evict(struct server *server);
+/* Has epoll tell of these events too; a failure closes it. */
+void connection_watch(struct server *server, struct connection *connection, unsigned events);
 
-/* Closes all that wait between requests; the others will, after their response. */
-void connections_stop(struct server *server);
+/* Notes the response that has ended, or was cut, in the counters and the log. */
+void connection_end_log(struct server *server, struct connection *connection);
 
-/* Closes all, whatever they are doing. */
-void connections_close(struct server *server);
+/* Says no more, and reads on until the client has read what was said. */
+void connection_linger(struct server *server, struct connection *connection);
 
-/* Frees what was closed; when no event of the batch can name it any more. */
-void connections_collect(struct server *server);
+/* Closes the socket at once; the memory goes with connections_collect(). */
+void connection_close(struct server *server, struct connection *connection);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loop.h"
 
-#include "connection.h"
+#include "connections.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -114,7 +114,7 @@ static bool accept_one(struct loop *loop, int listener)
 	fd = accept4(listener, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
 		client = address_of((struct sockaddr *)&peer);
-		connection_open(loop->server, fd, &client);
+		connections_add(loop->server, fd, &client);
 		return true;
 	}
 	if (errno == EAGAIN)
@@ -183,7 +183,7 @@ static void dispatch(struct loop *loop, const struct epoll_event *event)
 	else if (is_listener(loop, event->data.ptr))
 		accept_some(loop, *(int *)event->data.ptr);
 	else
-		connection_event(loop->server, event->data.ptr, event->events);
+		connections_event(loop->server, event->data.ptr, event->events);
 }
 
 static int soonest(int wait_ms, uint64_t due_ms, uint64_t now_ms)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* lbstatic: serves the files below a directory over HTTP/1.1.  Exit: 0 stopped, 1 refused, 2 usage. */
-#include "connection.h"
+#include "connections.h"
 #include "loop.h"
 #include "memory.h"
 #include "privilege.h"

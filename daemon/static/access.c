@@ -29,7 +29,7 @@ int prefix_parse(struct prefix *prefix, const char *text)
 		return 0;
 	if (strlen(text) >= sizeof(address))
 		return -EINVAL;
-	slash = strchr(strcpy(address, text), '/');
+	slash = strchr(memcpy(address, text, strlen(text) + 1), '/');
 	if (slash)
 		*slash = '\0';
 	offset = parse_address(&prefix->address, address);

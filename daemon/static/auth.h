@@ -11,7 +11,7 @@
 
 struct users;
 
-int users_load(const char *path, struct users **users, struct fault *fault);
+int users_load(const char *path, struct users **out, struct fault *fault);
 void users_free(struct users *users);
 
 /* Whether an Authorization field names one of the users with the right password. */

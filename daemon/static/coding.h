@@ -5,7 +5,7 @@
 
 #include "slice.h"
 
-/* The CODING_* of lookup.h that a client accepts. */
-unsigned coding_accepted(struct slice accept_encoding);
+/* The CODING_* of lookup.h that a client accepts, by the value of the field. */
+unsigned coding_accepted(struct slice list);
 
 #endif

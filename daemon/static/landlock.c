@@ -71,7 +71,7 @@ static int allow_log(int ruleset, const char *path)
 
 	if (!path || !strcmp(path, "stderr") || strlen(path) >= sizeof(directory))
 		return 0;
-	slash = strrchr(strcpy(directory, path), '/');
+	slash = strrchr(memcpy(directory, path, strlen(path) + 1), '/');
 	if (slash)
 		slash[slash == directory] = '\0';
 	fd = open(slash ? directory : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -19,8 +19,8 @@ struct log_request {
 	uint64_t start_ms;
 };
 
-/* *log is NULL when the options ask for none.  0 or -errno with fault. */
-int log_open(struct log **log, const struct options *options, struct fault *fault);
+/* *out is NULL when the options ask for none.  0 or -errno with fault. */
+int log_open(struct log **out, const struct options *options, struct fault *fault);
 void log_close(struct log *log);
 
 /* Opens the file anew, as after a rotation; keeps the old one and returns -errno if it cannot. */

@@ -188,9 +188,9 @@ static void use_sibling(const struct site *site, unsigned codings, struct found 
 	for (unsigned i = 0; i < CODINGS; i++) {
 		struct found sibling = {.fd = -1};
 
-		if (strlen(original.path) + 5 > sizeof(name))
+		if ((size_t)snprintf(name, sizeof(name), "%s%s", original.path,
+				     coding_suffixes[i]) >= sizeof(name))
 			return;
-		strcpy(stpcpy(name, original.path), coding_suffixes[i]);
 		if (open_path(site, name, &sibling) != 200)
 			continue;
 		if (!S_ISREG(sibling.stat.st_mode) ||

@@ -9,7 +9,7 @@
 struct loop;
 
 /* Blocks the signals that it handles and makes all that it needs; 0 or -errno with fault. */
-int loop_open(struct loop **loop, struct server *server, struct listeners *listeners,
+int loop_open(struct loop **out, struct server *server, struct listeners *listeners,
 	      struct fault *fault);
 
 /* Returns after SIGTERM or SIGINT, when the requests under way are done or stop_timeout is over. */

@@ -85,7 +85,7 @@ static int add(struct mime *mime, const char *extension, const char *type)
 			return -ENOMEM;
 		mime->pairs = pairs;
 	}
-	strcpy(mime->pairs[mime->count].extension, extension);
+	memcpy(mime->pairs[mime->count].extension, extension, strlen(extension) + 1);
 	mime->pairs[mime->count++].type = type;
 	return 0;
 }
@@ -165,10 +165,10 @@ const char *mime_find(const struct mime *mime, const char *path)
 {
 	const char *name = strrchr(path, '/'), *dot = strrchr(name ? name : path, '.');
 	const char *type = NULL;
-	struct pair key;
+	struct pair key = {.type = NULL};
 
 	if (dot && strlen(dot + 1) < EXTENSION_BYTES) {
-		strcpy(key.extension, dot + 1);
+		memcpy(key.extension, dot + 1, strlen(dot + 1) + 1);
 		type = find(mime->pairs, mime->count, &key);
 		if (!type)
 			type = find(builtin, sizeof(builtin) / sizeof(*builtin), &key);

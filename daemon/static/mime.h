@@ -9,9 +9,9 @@ struct mime;
 
 /*
  * Reads a file in the form of Debian's /etc/mime.types (type, then its extensions, on a line).  With
- * path NULL only the built-in types are known.  Returns 0 or -errno; *mime is to be freed.
+ * path NULL only the built-in types are known.  Returns 0 or -errno; *out is to be freed.
  */
-int mime_load(const char *path, struct mime **mime);
+int mime_load(const char *path, struct mime **out);
 void mime_free(struct mime *mime);
 
 /*

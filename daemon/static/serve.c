@@ -72,7 +72,7 @@ static struct answer *find_or_make(struct server *server, const struct request *
 	if (answer && !answer->guarded)
 		return answer;
 	if (answer)
-		strcpy(decoded, answer->path);
+		memcpy(decoded, answer->path, strlen(answer->path) + 1);
 	else
 		status = target_decode(path, decoded);
 	if (!status)

@@ -97,7 +97,8 @@ static int make_below(char dir[PATH_MAX], const char *name)
 
 	if (used + strlen(name) + 2 > PATH_MAX)
 		return -ENAMETOOLONG;
-	sprintf(dir + used, "%s%s", used && dir[used - 1] == '/' ? "" : "/", name);
+	snprintf(dir + used, PATH_MAX - used, "%s%s", used && dir[used - 1] == '/' ? "" : "/",
+		 name);
 	return mkdir(dir, 0755) && errno != EEXIST ? -errno : 0;
 }
 
@@ -105,6 +106,7 @@ int cgroup_find(const char *instance, char **dir, struct error *error)
 {
 	char path[PATH_MAX], group[PATH_MAX];
 	int err = find_mount(path);
+	size_t used;
 
 	if (err)
 		return error_set(
@@ -113,8 +115,9 @@ int cgroup_find(const char *instance, char **dir, struct error *error)
 			"worker's children that start a session of their own may outlive it; "
 			"mount -t cgroup2 none /sys/fs/cgroup");
 	err = find_group(getpid(), group);
-	if (!err && strcmp(group, "/") && strlen(path) + strlen(group) < PATH_MAX)
-		strcat(path, group);
+	used = strlen(path);
+	if (!err && strcmp(group, "/"))
+		snprintf(path + used, sizeof(path) - used, "%s", group);
 	if (!err)
 		err = make_below(path, "lbd");
 	if (!err)
@@ -138,15 +141,13 @@ int cgroup_make(const char *parent, const char *name, char **dir)
 	char path[PATH_MAX];
 	int err;
 
-	if (strlen(parent) >= sizeof(path))
+	if (snprintf(path, sizeof(path), "%s/%s", parent, name) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	snprintf(path, sizeof(path), "%s/%s", parent, name);
 	if (rmdir(path) && errno == EBUSY && !cgroup_kill(path)) {
 		cgroup_await_empty(path, EMPTY_TIMEOUT_MS);
 		rmdir(path);
 	}
-	strcpy(path, parent);
-	err = make_below(path, name);
+	err = mkdir(path, 0755) && errno != EEXIST ? -errno : 0;
 	if (!err && !(*dir = strdup(path)))
 		err = -ENOMEM;
 	return err;

@@ -80,29 +80,33 @@ void health_result(struct health *health, bool good, const char *format, ...)
 		return;
 	health->busy = false;
 	va_start(args, format);
-	used = vsnprintf(health->last, sizeof(health->last), format, args);
+	used = vsnprintf(why, sizeof(why), format, args);
 	va_end(args);
 	if (good && used >= 0 && used < HEALTH_TEXT_BYTES)
-		snprintf(health->last + used, sizeof(health->last) - used, " in %llu ms",
+		snprintf(why + used, sizeof(why) - used, " in %llu ms",
 			 (unsigned long long)((clock_us() - health->started_us + 500) / 1000));
+	memcpy(health->last, why, sizeof(why));
 	health->kind->stop(health);
 	arm_next(health);
 	if (!count(health, good))
 		return;
 	/* The last thing: it may free this check. */
-	memcpy(why, health->last, sizeof(why));
 	health->changed(health->arg, good, why);
 }
 
 static const struct health_kind *find_kind(enum conf_health_kind kind)
 {
-	static const struct health_kind *const kinds[] = {
-		[HEALTH_TCP] = &health_tcp,
-		[HEALTH_HTTP] = &health_http,
-		[HEALTH_EXEC] = &health_exec,
-	};
-
-	return kind < sizeof(kinds) / sizeof(*kinds) ? kinds[kind] : NULL;
+	switch (kind) {
+	case HEALTH_TCP:
+		return &health_tcp;
+	case HEALTH_HTTP:
+		return &health_http;
+	case HEALTH_EXEC:
+		return &health_exec;
+	case HEALTH_NONE:
+		break;
+	}
+	return NULL;
 }
 
 static int copy(char **to, const char *from)

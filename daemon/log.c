@@ -153,8 +153,8 @@ void log_line(enum log_level level, const char *format, ...)
 	va_end(args);
 	if (text < 0)
 		return;
-	if ((size_t)(head + text) > sizeof(line) - 2)
-		text = (int)sizeof(line) - 2 - head;
+	if (text > LINE_BYTES - 2 - head)
+		text = LINE_BYTES - 2 - head;
 	/* One event is one line, whatever a name or a worker's output put into it. */
 	for (char *c = line + head; c < line + head + text; c++)
 		if ((unsigned char)*c < ' ')

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,7 +18,8 @@ struct notify {
 	sd_event_source *source;
 	void (*message)(void *arg, pid_t sender, const char *name, const char *value);
 	void *arg;
-	bool *freed; /* set while a message is handed on */
+	bool is_handing_on; /* calls back: to be freed afterwards */
+	bool is_freed;
 };
 
 union control {
@@ -49,11 +51,10 @@ static pid_t read_control(struct msghdr *header)
 
 static void hand_on(struct notify *notify, pid_t sender, char *text)
 {
-	bool freed = false;
 	char *rest = NULL;
 
-	notify->freed = &freed;
-	for (char *line = strtok_r(text, "\n", &rest); line && !freed;
+	notify->is_handing_on = true;
+	for (char *line = strtok_r(text, "\n", &rest); line && !notify->is_freed;
 	     line = strtok_r(NULL, "\n", &rest)) {
 		char *value = strchr(line, '=');
 
@@ -62,8 +63,9 @@ static void hand_on(struct notify *notify, pid_t sender, char *text)
 		*value++ = 0;
 		notify->message(notify->arg, sender, line, value);
 	}
-	if (!freed)
-		notify->freed = NULL;
+	notify->is_handing_on = false;
+	if (notify->is_freed)
+		notify_free(notify);
 }
 
 /* One message each time: no sender keeps the loop from others. */
@@ -97,7 +99,7 @@ static int bind_path(int fd, const char *path)
 
 	if (strlen(path) >= sizeof(sa.sun_path))
 		return -ENAMETOOLONG;
-	strcpy(sa.sun_path, path);
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
 	unlink(path);
 	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) ||
 	    bind(fd, (struct sockaddr *)&sa, sizeof(sa)))
@@ -134,8 +136,9 @@ void notify_free(struct notify *notify)
 {
 	if (!notify)
 		return;
-	if (notify->freed)
-		*notify->freed = true;
+	notify->is_freed = true;
+	if (notify->is_handing_on)
+		return;
 	sd_event_source_disable_unref(notify->source);
 	if (notify->fd >= 0)
 		close(notify->fd);

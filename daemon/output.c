@@ -206,10 +206,10 @@ int output_new(sd_event *event, const struct conf_output *conf, const struct out
 	       bool adopt, struct output **out, struct error *error)
 {
 	struct output *output = calloc(1, sizeof(*output));
-	int err = output ? 0 : -ENOMEM;
+	int err = 0;
 
-	if (err)
-		return error_set(error, err, "log of %s: out of memory", target->name);
+	if (!output)
+		return error_set(error, -ENOMEM, "log of %s: out of memory", target->name);
 	output->event = event;
 	output->conf = *conf;
 	output->conf.path = NULL;

@@ -295,7 +295,7 @@ static void note_success(struct output_file *file)
 /* -EAGAIN: rotated, try again. */
 static ssize_t move_part(struct output_file *file, int fifo, const char *text, size_t bytes)
 {
-	struct stat st;
+	struct stat st = {0};
 	int err = ready(file, &st);
 	size_t part;
 	ssize_t n;

@@ -48,7 +48,7 @@ static char *read_all(const struct lab *lab, unsigned *count, size_t *largest)
 	*count = 0;
 	*largest = 0;
 	for (unsigned n = 1000; n-- > 0;) {
-		char *text;
+		char *text, *grown;
 
 		log_name(lab, n, path);
 		text = read_file(path, &bytes);
@@ -59,7 +59,9 @@ static char *read_all(const struct lab *lab, unsigned *count, size_t *largest)
 			*largest = bytes;
 		/* Each file holds whole lines. */
 		assert_true(!bytes || text[bytes - 1] == '\n');
-		all = realloc(all, used + bytes + 1);
+		grown = realloc(all, used + bytes + 1);
+		assert_non_null(grown);
+		all = grown;
 		memcpy(all + used, text, bytes + 1);
 		used += bytes;
 		free(text);

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "spawn.h"
+#include "worker_limits.h"
 
 static void put_file(const struct lab *lab, const char *name, const char *text, int mode)
 {
@@ -36,6 +37,7 @@ static char *in_dir(const struct lab *lab, const char *text)
 
 struct refused {
 	const char *name, *command, *directory, *user, *group, *env_file, *log, *hook;
+	bool journal; /* where journald does not run */
 	int code;
 	const char *text[3]; /* all of them are in the line */
 };
@@ -89,6 +91,10 @@ static const struct refused refused[] = {
 	{.name = "log is a directory", .log = "/tmp", .code = -EISDIR, .text = {"log /tmp"}},
 	{.name = "open quote", .command = "sh -c 'exit", .code = -EINVAL, .text = {"quote"}},
 	{.name = "open quote in hook", .hook = "sh 'x", .code = -EINVAL, .text = {"before_start"}},
+	{.name = "journal absent",
+	 .journal = true,
+	 .code = -ENOENT,
+	 .text = {"journal: No such file", "systemd-journald"}},
 	{.name = "empty command", .command = " ", .code = -EINVAL, .text = {"command"}},
 };
 
@@ -101,6 +107,8 @@ static void test_refused(void **state)
 		struct lab lab;
 		int code;
 
+		if (row->journal && !access("/run/systemd/journal/stdout", F_OK))
+			continue;
 		lab_open(&lab, i % 2);
 		put_file(&lab, "plain", "x", 0644);
 		put_file(&lab, "script", "#!/no/such/interpreter\n", 0755);
@@ -117,6 +125,8 @@ static void test_refused(void **state)
 		lab.conf.group = (char *)row->group;
 		lab.conf.before_start = (char *)row->hook;
 		lab.conf.stdout_log.path = (char *)row->log;
+		if (row->journal)
+			lab.conf.stdout_log.kind = OUTPUT_JOURNAL;
 		code = worker_spawn(lab.worker, &lab.error);
 		if (code != row->code)
 			fail_msg("%s: %d (%s), expected %d", row->name, code, lab.error.text,
@@ -281,6 +291,60 @@ static void test_child_without_parent(void **state)
 	spawn_abandon(&child);
 }
 
+/* What is written where; the files of a group stand in a plain directory here. */
+static void test_limits(void **state)
+{
+	static const char *const files[] = {"memory.max", "pids.max", "cpu.max"};
+	static const char *const wanted[] = {"67108864", "100", "150000 100000"};
+	struct conf_limits limits = {.memory_max_bytes = 64 << 20,
+				     .pids_max = 100,
+				     .cpu_max_percent = 150};
+	struct error error = {""};
+	char path[128], text[64];
+	struct lab lab;
+
+	(void)state;
+	lab_open(&lab, false);
+	for (int i = 0; i < 3; i++)
+		put_file(&lab, files[i], "", 0644);
+	assert_int_equal(worker_limits_set(&limits, lab.dir, &error), 0);
+	for (int i = 0; i < 3; i++) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "%s/%s", lab.dir, files[i]);
+		file = fopen(path, "re");
+		assert_non_null(file);
+		assert_non_null(fgets(text, sizeof(text), file));
+		assert_string_equal(text, wanted[i]);
+		fclose(file);
+	}
+	/* One that is missing is named; the rest is set. */
+	snprintf(path, sizeof(path), "%s/memory.max", lab.dir);
+	unlink(path);
+	limits.pids_max = 200;
+	assert_int_equal(worker_limits_set(&limits, lab.dir, &error), -ENOENT);
+	assert_non_null(strstr(error.text, "memory.max 67108864: controller memory is not"));
+	assert_int_equal(worker_limits_set(&limits, NULL, &error), -ENOENT);
+	assert_non_null(strstr(error.text, "no cgroup v2 here"));
+	lab_close(&lab);
+}
+
+/* A limit that cannot be had here is no reason not to run. */
+static void test_limits_missing(void **state)
+{
+	struct lab lab;
+	char *output;
+
+	(void)state;
+	lab_open(&lab, false);
+	lab.conf.limits.memory_max_bytes = 64 << 20;
+	lab.conf.command = (char *)"echo runs";
+	output = lab_output(&lab);
+	assert_string_equal(output, "runs\n");
+	free(output);
+	lab_close(&lab);
+}
+
 struct hook {
 	const char *name, *before, *command, *after;
 	uint32_t timeout_ms;
@@ -355,6 +419,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_found),
 		cmocka_unit_test(test_child_without_parent),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_limits_missing),
 		cmocka_unit_test(test_hooks),
 	};
 

@@ -131,7 +131,7 @@ $(B)/unit/test_static_%: selftests/unit/test_static_%.c $(B)/liblbstatic.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Idaemon/static -Iselftests $^ $(STATIC_LIBS) -lcmocka -o $@
 
-$(B)/unit/test_cli: $(B)/liblbctl.a
+$(B)/unit/test_cli $(B)/unit/test_import: $(B)/liblbctl.a
 $(B)/unit/test_%: selftests/unit/test_%.c $(B)/liblbd.a
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)

@@ -7,7 +7,6 @@
 
 #include "conf.h"
 #include "import_model.h"
-#include "lb/ctl.h"
 
 /* An ini file begins with a [section], but for blank lines and comments. */
 static int looks_like_ini(const char *path, bool *ini, struct error *error)
@@ -127,14 +126,4 @@ int import_files(int count, char *const *files, FILE *out, struct error *error)
 	block_free(import.out);
 	import_forget();
 	return code;
-}
-
-int import_run(int count, char **files)
-{
-	struct error error = {""};
-
-	if (import_files(count, files, stdout, &error) == 0)
-		return LB_CTL_DONE;
-	fprintf(stderr, "lbctl: import: %s\n", error.text);
-	return LB_CTL_REFUSED;
 }

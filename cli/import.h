@@ -15,7 +15,4 @@
  */
 int import_files(int count, char *const *files, FILE *out, struct error *error);
 
-/* The same to standard output, errors to standard error; returns an exit code of lbctl. */
-int import_run(int count, char **files);
-
 #endif

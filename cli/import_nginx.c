@@ -100,6 +100,12 @@ int import_nginx_read(struct import *import, const char *path, struct block **ro
 	const char *slash = strrchr(path, '/');
 	int code = block_parse_file(path, root, error);
 
+	if (code == -EINVAL)
+		return error_prefix(
+			error, code,
+			"%s begins with no [section] as supervisord.conf does, and is no "
+			"nginx.conf either",
+			path);
 	if (code)
 		return code;
 	include(import, *root, slash ? import_text("%.*s", (int)(slash - path + 1), path) : "", 0);

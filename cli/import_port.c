@@ -78,12 +78,28 @@ static bool ends_with(const char *text, size_t length, const char *end)
 	return length >= bytes && strncasecmp(text + length - bytes, end, bytes) == 0;
 }
 
+/* As in `serv.py 8000`, but not in `serv.py --seconds 8000`. */
+static bool is_last_word(const char *text, const struct run *run)
+{
+	char after = text[run->start + run->length];
+	size_t word = run->start;
+
+	if (word == 0 || text[word - 1] != ' ' || (after && after != '\x01'))
+		return false;
+	while (word > 0 && text[word - 1] == ' ')
+		word--;
+	while (word > 0 && text[word - 1] != ' ')
+		word--;
+	return text[word] != '-';
+}
+
 /* How much a number looks like a port; 0: not at all. */
 static unsigned score(const char *text, const struct run *run, bool single)
 {
 	char before = run->start ? text[run->start - 1] : ' ',
 	     after = text[run->start + run->length];
-	static const char *const names[] = {"port=", "port ", "port:", "-p ", "-p", "--port"};
+	static const char *const names[] = {"port=", "port ",  "port:",   "-p ",
+					    "-p",    "--port", "port=\"", "port='"};
 
 	if (run->value < 1 || run->value > 65535 || (after && !strchr(" \t'\"/,\x01", after)))
 		return 0;
@@ -92,9 +108,9 @@ static unsigned score(const char *text, const struct run *run, bool single)
 			return 3;
 	if (before == ':')
 		return 2;
-	if (!strchr(" \t='\"", before) || run->value < 1024)
+	if (run->value < 1024)
 		return 0;
-	return !single || !after || after == '\x01' ? 1 : 0;
+	return single ? is_last_word(text, run) : strchr(" \t='\"", before) != NULL;
 }
 
 static char *replace(const char *text, const struct run *runs, size_t count, const struct run *port,

@@ -22,8 +22,8 @@ enum { PORTS_FIRST = 20000, PORTS_PLACES = 156, PORTS_PER_PLACE = 64 };
 struct expansion {
 	struct block *pool, *worker, *service;
 	FILE *command;
-	bool root, inherit;
-	const char *address; /* what the workers listen on */
+	bool root, own;
+	const char *address; /* what the workers listen on; NULL: nothing is said */
 };
 
 #define PATH_WORD(n) .offset = (n)
@@ -80,11 +80,16 @@ static const struct conf_directive options[] = {
 	{.name = NULL},
 };
 
-/* A word as conf_split() reads it back: in single quotes, '\'' for a quote inside. */
+/*
+ * A word as conf_split() and conf_expand() read it back: in single quotes, '\'' for a quote inside.
+ * $uri is lbstatic's own variable.
+ */
 static void put_word(FILE *out, const char *word)
 {
 	fputs(" '", out);
-	for (; *word; word++) {
+	for (const char *start = word; *word; word++) {
+		if (strncmp(word, "$uri", 4) == 0 && (word == start || word[-1] != '$'))
+			fputc('$', out);
 		if (*word == '\'')
 			fputs("'\\''", out);
 		else
@@ -164,7 +169,7 @@ static int take_listen(struct expansion *expansion, const struct block *at, stru
 	bool inherit = at->count == 2 && strcmp(at->words[1], "inherit") == 0;
 	bool own = at->count == 2 && strcmp(at->words[1], "own") == 0;
 
-	expansion->inherit |= inherit;
+	expansion->own |= own;
 	return move_to(inherit || own ? expansion->worker : expansion->service, at, error);
 }
 
@@ -252,6 +257,14 @@ static int start(struct expansion *expansion, const struct block *at, struct blo
 	return 0;
 }
 
+static void put_listen(const struct expansion *expansion)
+{
+	const char *address = expansion->address ? expansion->address : "127.0.0.1";
+
+	fprintf(expansion->command,
+		strchr(address, ':') ? " --listen '[%s]:$port'" : " --listen '%s:$port'", address);
+}
+
 static int take_all(struct expansion *expansion, const struct block *at, struct error *error)
 {
 	int code = 0;
@@ -264,17 +277,33 @@ static int take_all(struct expansion *expansion, const struct block *at, struct 
 				   "static %s: found no root; write root DIR; for what it is to "
 				   "serve",
 				   at->words[1]);
-	if (!code && !expansion->inherit)
-		fprintf(expansion->command,
-			strchr(expansion->address, ':') ? " --listen '[%s]:$port'"
-							: " --listen '%s:$port'",
-			expansion->address);
+	if (!code && expansion->own)
+		put_listen(expansion);
 	return code;
+}
+
+/*
+ * lbd opens the listeners if nothing else is said: connections that wait outlive a crash, and clients of
+ * either family can be served.
+ */
+static int add_inherit(const struct expansion *expansion, const struct block *at)
+{
+	static const char *const listen[] = {"listen", NULL}, *const dual_stack[] = {"dual_stack",
+										     NULL};
+	struct block *worker = expansion->worker;
+
+	if (expansion->own)
+		return 0;
+	if (!block_find(worker, listen) && !add(worker, at, false, "listen", "inherit"))
+		return -ENOMEM;
+	if (expansion->address || block_find(worker, dual_stack))
+		return 0;
+	return add(worker, at, false, "dual_stack", "on") ? 0 : -ENOMEM;
 }
 
 int conf_static_expand(const struct block *at, struct block *to, struct error *error)
 {
-	struct expansion expansion = {.address = "127.0.0.1"};
+	struct expansion expansion = {0};
 	char *command = NULL;
 	size_t length;
 	int code = start(&expansion, at, to, error);
@@ -288,7 +317,7 @@ int conf_static_expand(const struct block *at, struct block *to, struct error *e
 	if (fclose(expansion.command) && !code)
 		code = conf_no_memory(at, error);
 	if (!code && (!add(expansion.worker, at, false, "command", command + 1) ||
-		      add_ports(expansion.worker, at, at->words[1])))
+		      add_ports(expansion.worker, at, at->words[1]) || add_inherit(&expansion, at)))
 		code = conf_no_memory(at, error);
 	free(command);
 	return code;

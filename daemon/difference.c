@@ -141,13 +141,19 @@ static void pool_settings(struct difference *difference, const struct conf_pool 
 		     to->name);
 }
 
+/* Lists may be empty, and NULL then. */
+static bool same_bytes(const void *a, const void *b, size_t size)
+{
+	return !size || !memcmp(a, b, size);
+}
+
 static bool same_service(const struct conf_service *a, const char *pool_a,
 			 const struct conf_service *b, const char *pool_b)
 {
 	return !strcmp(pool_a, pool_b) && a->listen_count == b->listen_count &&
 	       a->acl_count == b->acl_count && a->default_deny == b->default_deny &&
-	       !memcmp(a->listens, b->listens, a->listen_count * sizeof(*a->listens)) &&
-	       !memcmp(a->acl, b->acl, a->acl_count * sizeof(*a->acl));
+	       same_bytes(a->listens, b->listens, a->listen_count * sizeof(*a->listens)) &&
+	       same_bytes(a->acl, b->acl, a->acl_count * sizeof(*a->acl));
 }
 
 static void services(struct difference *difference, const struct conf *from, const struct conf *to)

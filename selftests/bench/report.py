@@ -96,13 +96,49 @@ def markdown(data):
     for key, case in data["cases"].items():
         lines += ["", "**%s. %s**" % (key, case["title"]), ""]
         if case["chart"]:
-            lines += ["![%s](selftests/bench/charts/%s.svg)" % (case["title"], case["chart"]), ""]
+            lines += ["![%s](charts/%s.svg)" % (case["title"], case["chart"]), ""]
         if case["metrics"]:
             lines += markdown_table(case["metrics"])
         lines += [""] + ["- %s: **%s%s** (wanted %s %g%s): %s" % (
             g["text"], number(g["median"], 2), " " + g["unit"] if g["unit"] else "", g["relation"],
             g["target"], " " + g["unit"] if g["unit"] else "", g["verdict"]) for g in case["goals"]]
         lines += ["- " + note.splitlines()[0] for note in case["notes"]]
+    return "\n".join(lines)
+
+
+PEERS = ("direct", "lbd", "nftables dnat", "haproxy tcp", "nginx stream", "nginx least_conn", "nginx")
+README_CHARTS = ("throughput", "latency", "upsets")
+README_GOALS = ("4", "6", "7", "9", "10")
+
+
+def headlines(data):
+    """One table over the cases: metrics down, peers across."""
+    yield "| | " + " | ".join(PEERS) + " |"
+    yield "|---|" + "---:|" * len(PEERS)
+    for case in data["cases"].values():
+        for metric in case["metrics"]:
+            wanted = metric["headline"]
+            if not wanted:
+                continue
+            x = None if wanted is True else wanted
+            medians = {r["peer"]: r["median"] for r in metric["rows"] if r["x"] == x}
+            name = metric["name"] if x is None else "%s, %g %% load" % (metric["name"], x)
+            cells = [number(medians[p], metric["decimals"]) if p in medians else "–" for p in PEERS]
+            yield "| %s, %s | %s |" % (name, metric["unit"], " | ".join(cells))
+
+
+def readme(data):
+    """What the README shows: the table, some charts, and lbd's own figures."""
+    lines = ["Medians of repeated runs of `sudo make bench` on %s. Client, balancer and workers share it;"
+             " `direct` is the clients spreading themselves over the workers. All rows, with least and"
+             " most: [RESULTS.md](selftests/bench/RESULTS.md)." % machines.line(data["machine"]), ""]
+    lines += headlines(data)
+    charts_shown = [c for c in data["cases"].values() if c["chart"] in README_CHARTS]
+    lines += ["", *("![%s](selftests/bench/charts/%s.svg)" % (c["title"], c["chart"]) for c in charts_shown), ""]
+    for key in README_GOALS:
+        for goal in data["cases"].get(key, {"goals": ()})["goals"]:
+            unit = " " + goal["unit"] if goal["unit"] else ""
+            lines.append("- %s: %s%s" % (goal["text"], number(goal["median"], 2), unit))
     return "\n".join(lines)
 
 
@@ -132,9 +168,8 @@ def main():
             path = HERE / "charts" / (case["chart"] + ".svg")
             charts.draw(case, path, footer)
             print("chart: %s" % path.relative_to(ROOT))
-    fragment = markdown(data)
-    options.results.with_name("report.md").write_text(fragment + "\n")
-    if write_readme(ROOT / "README.md", fragment):
+    (HERE / "RESULTS.md").write_text("# Results of the bench\n\n" + markdown(data) + "\n")
+    if write_readme(ROOT / "README.md", readme(data)):
         print("README.md: figures replaced")
     return 0
 

@@ -29,10 +29,11 @@ def ratios(above, below):
 
 
 class Metric:
-    def __init__(self, name, unit, better, decimals, x, chart):
+    def __init__(self, name, unit, better, decimals, x, chart, headline):
         self.name, self.unit, self.better, self.decimals = name, unit, better, decimals
         self.x = x  # what the rows' x values mean, when the metric is a line over sizes or loads
         self.chart = chart  # it is a panel of the case's chart
+        self.headline = headline  # a row of the README's table; a number: at this x only
         self.rows = {}  # (peer, x): values
 
     def add(self, peer, value, x=None):
@@ -60,6 +61,7 @@ class Metric:
             "decimals": self.decimals,
             "x": self.x,
             "chart": self.chart,
+            "headline": self.headline,
             "noisy": self.noisy(),
             "rows": [dict(peer=p, x=x, **summary(v)) for (p, x), v in self.rows.items()],
         }
@@ -70,8 +72,8 @@ class Case:
         self.key, self.title, self.chart = key, title, chart
         self.metrics, self.goals, self.notes = [], [], []
 
-    def metric(self, name, unit, better="less", decimals=1, x=None, chart=True):
-        self.metrics.append(Metric(name, unit, better, decimals, x, chart))
+    def metric(self, name, unit, better="less", decimals=1, x=None, chart=True, headline=False):
+        self.metrics.append(Metric(name, unit, better, decimals, x, chart, headline))
         return self.metrics[-1]
 
     def goal(self, text, values, relation, target, unit=""):

@@ -22,7 +22,7 @@ CONNECTIONS = 64
 
 def run(bench, case):
     for new, name in ((False, "Kept connections"), (True, "A new connection each")):
-        metric = case.metric(name, "requests/s", "more", 0)
+        metric = case.metric(name, "requests/s", "more", 0, headline=True)
         with bench.answers(PORTS):
             for peer in bench.turns(case, KINDS, PORTS, name.lower()):
                 loads.closed_loop(bench.lab, peer.targets, 1, CONNECTIONS, new)

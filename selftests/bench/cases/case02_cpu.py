@@ -26,7 +26,7 @@ LOADS = (
 
 def run(bench, case):
     for name, load in LOADS:
-        metric = case.metric(name, "µs", "less", 1)
+        metric = case.metric("CPU time: " + name.lower(), "µs", "less", 1, headline=True)
         with bench.answers(PORTS):
             for peer in bench.turns(case, KINDS, PORTS, name.lower()):
                 loads.open_loop(bench.lab, peer.targets, seconds=bench.seconds(1, 0.5), **load)

@@ -40,7 +40,15 @@ def run(bench, case):
 def measure(bench, case, kind, percents):
     over = kind == "new"  # several loads; kept connections at one only
     metrics = {
-        key: case.metric("%s, %s" % (text, NAMES[kind]), "ms", "less", 1, x=LOAD if over else None)
+        key: case.metric(
+            "%s, %s" % (text, NAMES[kind]),
+            "ms",
+            "less",
+            1,
+            x=LOAD if over else None,
+            chart=over or key == "mean",
+            headline=60 if over else True,
+        )
         for key, text in (("mean", "Mean"), ("p99", "99th percentile"))
     }
     options = dict(path="/10", mix="0.05:/200", timeout=30)

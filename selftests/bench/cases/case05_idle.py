@@ -25,8 +25,8 @@ def run(bench, case):
     count = min(WANTED, peers.CONNECTIONS - 200)
     if count < WANTED:
         case.note("%d connections: this machine allows %d descriptors" % (count, peers.FILES))
-    memory = case.metric("Memory of the balancer's processes for them", "KiB", "less", 0)
-    files = case.metric("Descriptors of the balancer for them", "descriptors", "less", 0)
+    memory = case.metric("Memory of the balancer's processes for them", "KiB", "less", 0, headline=True)
+    files = case.metric("Descriptors of the balancer for them", "descriptors", "less", 0, headline=True)
     whole = case.metric("Memory of the machine for each, workers and clients included", "KiB", "less", 1)
     for peer in bench.turns(case, KINDS, PORTS, "%d idle" % count, answers=False):
         with bench.answers(PORTS):

@@ -60,7 +60,7 @@ static inline uint64_t histogram_percentile(const struct histogram *h, double sh
 	uint64_t wanted = (uint64_t)(share * (double)h->count + 0.999999);
 	uint64_t seen = 0;
 
-	for (unsigned int i = 0; i < HISTOGRAM_BUCKETS; i++) {
+	for (unsigned int i = 0; i < HISTOGRAM_BUCKETS - 1; i++) {
 		seen += h->buckets[i];
 		if (seen && seen >= wanted)
 			return histogram_top(i) < h->max ? histogram_top(i) : h->max;

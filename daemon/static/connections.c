@@ -110,8 +110,15 @@ void connections_stop(struct server *server)
 	struct timer *timer;
 
 	server->stopping = true;
-	while ((timer = timers_first(&server->timers, TIMER_IDLE)))
-		connection_close(server, of_timer(timer));
+	while ((timer = timers_first(&server->timers, TIMER_IDLE))) {
+		struct connection *connection = of_timer(timer);
+
+		/* A request may have come that epoll has not told of yet. */
+		connection->readable = true;
+		exchange_turn(server, connection);
+		if (connection->state == READ && !connection->rest_len)
+			connection_close(server, connection);
+	}
 }
 
 void connections_close(struct server *server)

@@ -173,14 +173,17 @@ static void uncork(struct connection *connection)
 	connection->corked = false;
 }
 
-/* Between requests, or in the middle of a head: the deadlines differ. */
-static void set_read_timer(struct server *server, struct connection *connection, bool was_waiting)
+/*
+ * Between requests, or in the middle of a head: the deadlines differ.  begins: what is there now is the
+ * beginning of another head than before.
+ */
+static void set_read_timer(struct server *server, struct connection *connection, bool begins)
 {
 	if (connection->state != READ)
 		return;
 	if (connection->rest_len || !connection->requests) {
 		/* The first byte of a head starts its time; later bytes do not prolong it. */
-		if (connection->timer.kind != TIMER_HEADER || was_waiting)
+		if (connection->timer.kind != TIMER_HEADER || begins)
 			connection_set_timer(server, connection, TIMER_HEADER);
 	} else {
 		connection_set_timer(server, connection, TIMER_IDLE);
@@ -209,6 +212,7 @@ static ssize_t fill(struct server *server, struct connection *connection, size_t
 static void read_some(struct server *server, struct connection *connection)
 {
 	bool was_waiting = !connection->rest_len && connection->requests;
+	unsigned requests = connection->requests;
 	size_t len;
 	ssize_t got = fill(server, connection, &len);
 
@@ -226,7 +230,7 @@ static void read_some(struct server *server, struct connection *connection)
 	connection->rest_len = 0;
 	take_input(server, connection, server->buffer, len);
 	uncork(connection);
-	set_read_timer(server, connection, was_waiting);
+	set_read_timer(server, connection, was_waiting || connection->requests != requests);
 }
 
 /* What was read earlier, behind a response that had to wait. */

@@ -67,6 +67,17 @@ def test_header_deadline_of_a_second_request(root):
         assert client.response().status == 408
 
 
+def test_header_deadline_is_of_each_request(root):
+    """A stream of requests that always ends in the middle of one is no slow request."""
+    with Server(root, "--header_timeout", "300ms") as server, server.client() as client:
+        client.send(GET[:10])
+        end = time.monotonic() + 0.9
+        while time.monotonic() < end:
+            client.send(GET[10:] + GET[:10])
+            assert client.response().status == 200
+            time.sleep(0.05)  # the pace of the client
+
+
 def test_idle_deadline(root):
     with Server(root, "--idle_timeout", "300ms") as server, server.client() as client:
         client.send(GET).response()

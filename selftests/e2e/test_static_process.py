@@ -188,6 +188,21 @@ def test_stop_finishes_what_is_under_way(root):
         assert server.process.wait(WAIT_S) == 0
 
 
+def test_stop_answers_a_request_that_came_before_the_signal(root):
+    with Server(root) as server:
+        clients = [server.client().send(GET) for _ in range(10)]
+        for client in clients:
+            client.response()
+        os.kill(server.pid, signal.SIGSTOP)
+        for client in clients:
+            client.send(GET)
+        os.kill(server.pid, signal.SIGTERM)
+        os.kill(server.pid, signal.SIGCONT)
+        for client in clients:
+            response = client.response()
+            assert (response.status, response["Connection"]) == (200, "close") and client.closed()
+
+
 def test_stop_serves_what_waits_in_its_queue(root):
     """Connections that the kernel took before the signal are not reset."""
     port = free_port()

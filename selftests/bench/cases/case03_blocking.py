@@ -18,7 +18,6 @@ KINDS = (
     peers.NginxLeast,
     peers.NginxHttp,
     peers.Haproxy,
-    peers.Nft,
     peers.Ipvs,
 )
 PORTS = range(8081, 8085)

@@ -109,7 +109,7 @@ static int print(const struct import *import, int count, char *const *files, FIL
 
 int import_files(int count, char *const *files, FILE *out, struct error *error)
 {
-	struct block **roots = import_must(calloc((size_t)count + 1, sizeof(*roots)));
+	struct block **roots = import_must(calloc((size_t)count + 1, sizeof(struct block *)));
 	struct import import = {0};
 	int code;
 

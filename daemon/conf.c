@@ -123,7 +123,7 @@ static int set_log(void *target, const struct conf_directive *row, const struct 
 		   struct error *error)
 {
 	struct conf *conf = &((struct builder *)target)->conf;
-	struct conf_output output = conf_output_default;
+	struct conf_output output = CONF_OUTPUT_DEFAULT;
 	int code = conf_output_read(at, row, &output, error);
 
 	if (!code && (output.kind != OUTPUT_FILE || output.max_age_s || output.prefix))
@@ -191,8 +191,10 @@ static int build(struct builder *builder, struct block *root, struct error *erro
 	int code;
 
 	builder->conf.expanded = block_new(root->file, 0, 0);
-	if (!builder->conf.expanded)
-		return error_set(error, -ENOMEM, "configuration: out of memory");
+	if (!builder->conf.expanded) {
+		error_set(error, -ENOMEM, "configuration: out of memory");
+		return -ENOMEM;
+	}
 	code = conf_walk(root, "the configuration", top_table, builder, error);
 	if (!code)
 		code = conf_resolve(&builder->conf, builder->pools, error);
@@ -206,8 +208,10 @@ int conf_build(struct block *root, struct conf **conf, struct error *error)
 
 	free(builder.pools);
 	*conf = code ? NULL : malloc(sizeof(**conf));
-	if (!code && !*conf)
-		code = error_set(error, -ENOMEM, "configuration: out of memory");
+	if (!code && !*conf) {
+		error_set(error, -ENOMEM, "configuration: out of memory");
+		code = -ENOMEM;
+	}
 	if (code) {
 		clear(&builder.conf);
 		return code;

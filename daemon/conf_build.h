@@ -25,7 +25,8 @@ int conf_check_environment_file(const struct block *at, const char *path, struct
 /* conf_output.c: FILE|syslog|journal|none [size N] [files N] [age T] [prefix] */
 int conf_output_read(const struct block *at, const struct conf_directive *row,
 		     struct conf_output *output, struct error *error);
-extern const struct conf_output conf_output_default;
+#define CONF_OUTPUT_DEFAULT                                                                        \
+	((struct conf_output){.kind = OUTPUT_FILE, .max_bytes = 50ULL << 20, .max_files = 10})
 
 /* conf_health.c: the block `health { }`. */
 int conf_health_build(const struct block *at, struct conf_health *health, struct error *error);

@@ -227,8 +227,10 @@ int conf_check(const struct conf *conf, struct error *error)
 	struct use *listens = list_listens(conf, listen_count);
 	int code = check_limits(conf, error);
 
-	if (!code && (!backends || !listens))
-		code = error_set(error, -ENOMEM, "configuration: out of memory");
+	if (!code && (!backends || !listens)) {
+		error_set(error, -ENOMEM, "configuration: out of memory");
+		code = -ENOMEM;
+	}
 	if (!code)
 		code = check_backends(conf, backends, backend_count, error);
 	if (!code)

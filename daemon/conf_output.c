@@ -5,10 +5,6 @@
 
 #include "conf_build.h"
 
-const struct conf_output conf_output_default = {.kind = OUTPUT_FILE,
-						.max_bytes = 50ULL << 20,
-						.max_files = 10};
-
 static int read_kind(const struct block *at, const struct conf_directive *row,
 		     struct conf_output *output, struct error *error)
 {

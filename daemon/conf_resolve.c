@@ -130,8 +130,10 @@ int conf_resolve(struct conf *conf, const char **pools, struct error *error)
 	struct named *by_pool = list_pools(conf), *by_service = list_services(conf);
 	int code = 0;
 
-	if (!by_pool || !by_service)
-		code = error_set(error, -ENOMEM, "configuration: out of memory");
+	if (!by_pool || !by_service) {
+		error_set(error, -ENOMEM, "configuration: out of memory");
+		code = -ENOMEM;
+	}
 	if (!code)
 		code = sort_names(by_pool, conf->pool_count, error);
 	if (!code)

@@ -24,7 +24,8 @@ int conf_refuse(const struct block *at, const struct conf_directive *row, const 
 
 int conf_no_memory(const struct block *at, struct error *error)
 {
-	return block_error(at, error, -ENOMEM, "%s: out of memory", at->words[0]);
+	block_error(at, error, -ENOMEM, "%s: out of memory", at->words[0]);
+	return -ENOMEM;
 }
 
 static unsigned least_of(unsigned a, unsigned b, unsigned c)
@@ -42,7 +43,7 @@ static unsigned distance(const char *a, const char *b)
 
 	for (size_t j = 0; j <= length; j++)
 		row[j] = (unsigned)j;
-	for (size_t i = 0; a[i] && i < NAME_MAX_COMPARED; i++) {
+	for (size_t i = 0; i < NAME_MAX_COMPARED && a[i]; i++) {
 		unsigned diagonal = row[0]++;
 
 		for (size_t j = 0; j < length; j++) {

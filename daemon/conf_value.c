@@ -57,12 +57,12 @@ int conf_parse_size(const char *text, uint64_t most, uint64_t *bytes)
 
 int conf_parse_range(const char *text, uint64_t most, uint64_t *first, uint64_t *last)
 {
-	char copy[48];
-	char *dash;
+	size_t length = strlen(text);
+	char copy[48], *dash;
 
-	if (strlen(text) >= sizeof(copy))
+	if (length >= sizeof(copy))
 		return -EINVAL;
-	strcpy(copy, text);
+	memcpy(copy, text, length + 1);
 	dash = strchr(copy, '-');
 	if (dash)
 		*dash = '\0';

@@ -116,8 +116,8 @@ static int make_defaults(const struct block *at, struct worker_draft *draft, str
 						  .stop_timeout_ms = 10000,
 						  .priority = 999,
 						  .merge_stderr = true,
-						  .stdout_log = conf_output_default,
-						  .stderr_log = conf_output_default,
+						  .stdout_log = CONF_OUTPUT_DEFAULT,
+						  .stderr_log = CONF_OUTPUT_DEFAULT,
 						  .limits = {.nofile = CONF_UNSET,
 							     .core = CONF_UNSET,
 							     .memory_max_bytes = CONF_UNSET,
@@ -125,8 +125,10 @@ static int make_defaults(const struct block *at, struct worker_draft *draft, str
 							     .nice = CONF_NICE_UNSET}}};
 	draft->worker.environment = calloc(1, sizeof(char *));
 	draft->worker.environment_files = calloc(1, sizeof(char *));
-	if (!draft->worker.environment || !draft->worker.environment_files)
-		return conf_no_memory(at, error);
+	if (!draft->worker.environment || !draft->worker.environment_files) {
+		conf_no_memory(at, error);
+		return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -166,8 +168,10 @@ int conf_worker_build(const struct block *at, struct conf_worker **worker,
 	if (!code)
 		code = check(&draft, at, error);
 	*worker = code ? NULL : malloc(sizeof(**worker));
-	if (!code && !*worker)
-		code = conf_no_memory(at, error);
+	if (!code && !*worker) {
+		conf_no_memory(at, error);
+		code = -ENOMEM;
+	}
 	if (code) {
 		clear(&draft.worker);
 		return code;

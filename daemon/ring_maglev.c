@@ -9,9 +9,7 @@
 /* From FEW free entries on, each is asked for its rank: to look for one takes size / free steps. */
 enum { WORD_BITS = 64, FEW = 128, SIZE_MAX_ALLOWED = 1 << 20 };
 
-/* Calls for each turn of a backend, in 32.32 fixed point: turn k is due at k * sum / weight. */
-#define EACH_TURN(due, step, most) for (uint64_t due = step; due >> 32 <= (most); due += (step))
-
+/* In 32.32 fixed point: turn k is due at k times this. */
 static uint64_t step_of(uint32_t weight, uint64_t sum)
 {
 	return (sum << 32) / weight;
@@ -30,13 +28,15 @@ static void order_turns(const uint32_t *weights, size_t count, size_t most, uint
 	for (size_t i = 0; i < count; i++)
 		sum += weights[i];
 	for (size_t i = 0; i < count; i++)
-		EACH_TURN(due, step_of(weights[i], sum), most)
-	starts[(due >> 32) + 1]++;
+		for (uint64_t step = step_of(weights[i], sum), due = step; due >> 32 <= most;
+		     due += step)
+			starts[(due >> 32) + 1]++;
 	for (size_t i = 0; i <= most; i++)
 		starts[i + 1] += starts[i];
 	for (size_t i = 0; i < count; i++)
-		EACH_TURN(due, step_of(weights[i], sum), most)
-	turns[starts[due >> 32]++] = (uint16_t)i;
+		for (uint64_t step = step_of(weights[i], sum), due = step; due >> 32 <= most;
+		     due += step)
+			turns[starts[due >> 32]++] = (uint16_t)i;
 }
 
 static uint16_t *turns_new(const uint32_t *weights, size_t count, size_t most)

@@ -332,6 +332,33 @@ static void set_name(struct backend *backend, const struct conf_backend *conf)
 		addr_format_endpoint(&backend->endpoint, backend->name);
 }
 
+/*
+ * What the lbd before had found out counts until something else is found: a check has to fail before
+ * its backend is left out, or traffic would stop at each start of lbd.
+ */
+static void resume(struct backend *backend)
+{
+	struct datapath *dp = backend->model->dp;
+	struct lb_backend known = {0};
+
+	if (!datapath_adopted(dp) || backend->goal != GOAL_RUN || backend->state != STATE_DOWN ||
+	    datapath_get_backend(dp, backend->id, &known) ||
+	    known.generation != backend->generation || !(known.flags & LB_BACKEND_ENABLED))
+		return;
+	for (int is_v6 = 0; is_v6 < 2; is_v6++) {
+		uint64_t cookie;
+
+		backend->listens[is_v6] = !datapath_get_listener(dp, backend->id, is_v6, &cookie);
+	}
+	if (!backend->listens[0] && !backend->listens[1])
+		return;
+	backend->notified = backend->healthy = true;
+	backend_set_health(backend, &backend->pool->conf->health);
+	backend->state = STATE_UP;
+	backend->up_since_us = 1; /* long ago: no slow start */
+	arm_up(backend);
+}
+
 int backend_new(struct model *model, struct pool *pool, const struct conf_backend *conf,
 		struct backend **out, struct error *error)
 {
@@ -365,6 +392,8 @@ int backend_new(struct model *model, struct pool *pool, const struct conf_backen
 	model->by_id[backend->id] = backend;
 	if (conf->supervised)
 		err = backend_process_new(backend, conf->index, error);
+	if (!err)
+		resume(backend);
 	if (!err && (err = apply_backend_added(backend)) != 0)
 		error_set(error, err, "%s: cannot write it to the kernel side: %s", backend->name,
 			  strerror(-err));

@@ -4,6 +4,7 @@
 import os
 import signal
 
+import pytest
 from lab import alive, bpftool, kill_and_wait, wait_until, web
 
 
@@ -52,6 +53,41 @@ def test_killed_under_load_and_adopted(lab):
     # The count of connections went on, through both lives.
     assert sum(b["total"] for b in again.pool().values()) >= total + 300
     assert sum(again.active().values()) == len(held)
+
+
+@pytest.mark.parametrize(
+    "words, worker, pool",
+    [
+        ("", "", "health { http /health; interval 1s; rise 3; }"),
+        ("", "ready notify;", ""),
+        ("--inherit", "listen inherit;", ""),
+    ],
+    ids=["health", "notify", "inherit"],
+)
+def test_readiness_outlives_lbd(lab, words, worker, pool):
+    """What was ready stays so: nothing has to be shown again before traffic may go on."""
+    lbd = lab.lbd(web("8081-8082", words=words, worker=worker, pool=pool))
+    lbd.wait_up(2)
+    load = lab.load(rate=80)
+    load.wait_count(20)
+    lbd.kill()
+    again = lbd.restart()
+    load.wait_count(20)
+    assert {r.outcome for r in load.stop()} == {"ok"}
+    again.wait_up(2)
+
+
+def test_sickness_shows_after_a_restart(lab):
+    sick = lab.path / "sick"
+    check = "health { http /health; interval 100ms; fall 2; }"
+    lbd = lab.lbd(web("8081", words="--sick=%s" % sick, pool=check))
+    lbd.wait_up(1)
+    lbd.kill()
+    sick.touch()
+    again = lbd.restart()
+    again.wait_state("127.0.0.1:8081", "down")
+    sick.unlink()
+    again.wait_up(1)
 
 
 def test_adopted_workers_are_still_supervised(lab):

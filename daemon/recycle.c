@@ -35,11 +35,13 @@ static bool wants(const struct conf_worker *conf)
 	return conf && (conf->max_age_s || conf->max_memory_bytes);
 }
 
-/* One at a time: nothing while another of the pool is on its way. */
+/*
+ * One at a time: nothing while another of the pool is on its way.  The oldest first, or one that is
+ * always over its limit would be the only one whose turn ever comes.
+ */
 static void look_at_pool(struct pool *pool)
 {
 	struct backend *chosen = NULL;
-	const char *why = NULL;
 
 	if (!wants(pool->conf->worker) || roll_active(pool))
 		return;
@@ -50,12 +52,14 @@ static void look_at_pool(struct pool *pool)
 			continue;
 		if (backend->goal == GOAL_RESTART || backend->state == STATE_STARTING)
 			return;
-		if (!chosen && backend->state == STATE_UP && (why = reason(backend)))
+		if (backend->state == STATE_UP && reason(backend) &&
+		    (!chosen ||
+		     worker_started_us(backend->worker) < worker_started_us(chosen->worker)))
 			chosen = backend;
 	}
 	if (!chosen)
 		return;
-	log_info("%s: recycled for its %s", chosen->name, why);
+	log_info("%s: recycled for its %s", chosen->name, reason(chosen));
 	backend_drain(chosen, pool->conf->drain_timeout_ms * 1000ULL, GOAL_RESTART);
 }
 

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rolling restart: one worker after the other, drained first, and an end at the first that fails."""
+
+import threading
+
+import pytest
+from lab import HERE, Refused, alive, wait_until, web
+
+ALL = {"web:8081", "web:8082", "web:8083", "web:8084"}
+# Blocking handlers, mean 19.5 ms: about 60 % of what four workers can do at 120 a second.
+BLOCKING = ["/block?s=0.01@19", "/block?s=0.2@1"]
+
+
+def percentile(values, share):
+    return sorted(values)[int(len(values) * share)]
+
+
+def test_roll_under_load(lab):
+    lbd = lab.lbd(web())
+    lbd.wait_up(4)
+    pids = lbd.pids()
+    load = lab.load(rate=120, path=BLOCKING, poisson=True)
+    load.wait_count(100)
+    lbd.ctl("roll", "web", "wait", timeout=120)
+    now = lbd.pids()
+    assert set(lbd.states().values()) == {"up"}
+    assert set(now) == ALL and not set(now.values()) & set(pids.values())
+    load.wait_count(50)
+    records = load.stop()
+    assert {r.outcome for r in records} == {"ok"}
+    assert {r.pid for r in records} == set(now.values()) | set(pids.values())
+    print("p99 %.0f ms" % (1000 * percentile([r.latency for r in records], 0.99)))
+
+
+def test_one_at_a_time(lab):
+    lbd = lab.lbd(web(words="--delay-listen=0.3"))
+    lbd.wait_up(4)
+    seen = set()
+    done = threading.Event()
+
+    def watch():
+        while not done.is_set():
+            seen.add(sum(state != "up" for state in lbd.states().values()))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        lbd.ctl("roll", "web", "wait", timeout=120)
+    finally:
+        done.set()
+        watcher.join()
+    assert seen == {0, 1}
+
+
+def test_two_at_a_time(lab):
+    lbd = lab.lbd(web(words="--delay-listen=0.3", pool="roll_parallel 2;"))
+    lbd.wait_up(4)
+    pids = lbd.pids()
+    seen = set()
+    done = threading.Event()
+
+    def watch():
+        while not done.is_set():
+            seen.add(sum(state != "up" for state in lbd.states().values()))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        lbd.ctl("roll", "web", "wait", timeout=120)
+    finally:
+        done.set()
+        watcher.join()
+    assert max(seen) == 2
+    assert not set(lbd.pids().values()) & set(pids.values())
+
+
+def version_wrapper(lab):
+    """A command whose program can be changed on disk, as a deployment does it."""
+    program = lab.path / "serve"
+    program.write_text(
+        '#!/bin/sh\nexec /usr/bin/python3 %s/workers/app.py --version=1 "$@"\n' % HERE
+    )
+    program.chmod(0o755)
+    return program
+
+
+def configuration(program, extra=""):
+    return (
+        'attach eth0; pool web { worker { command "%s --port=$port"; ports 8081-8084; %s } }'
+        "service web { listen 0.0.0.0:80; pool web; }" % (program, extra)
+    )
+
+
+def test_new_version_is_rolled_out(lab):
+    program = version_wrapper(lab)
+    lbd = lab.lbd(configuration(program))
+    lbd.wait_up(4)
+    program.write_text(program.read_text().replace("--version=1", "--version=2"))
+    lbd.ctl("roll", "web", "wait", timeout=120)
+    assert {lab.get().version for _ in range(12)} == {"2"}
+
+
+@pytest.mark.parametrize("failure", ["never listens", "exits"])
+def test_version_that_is_never_ready(lab, failure):
+    program = version_wrapper(lab)
+    lbd = lab.lbd(configuration(program, "start_timeout 8s; start_retries 2; backoff 50ms 50ms;"))
+    lbd.wait_up(4)
+    pids = lbd.pids()
+    load = lab.load(rate=60)
+    bad = "echo migration 7 is missing\n"
+    bad += "exit 1\n" if failure == "exits" else "exec sleep 1000\n"
+    program.write_text("#!/bin/sh\n" + bad)
+    with pytest.raises(Refused) as refused:
+        lbd.ctl("roll", "web", "wait", timeout=120)
+    said = refused.value.text
+    assert "web:8081" in said, said
+    assert "migration 7 is missing" in said, said
+    now = lbd.pids()
+    assert {n: p for n, p in now.items() if n != "web:8081"} == {
+        n: p for n, p in pids.items() if n != "web:8081"
+    }
+    seen = lab.workers_seen(24)
+    assert set(seen) == {"8082", "8083", "8084"}
+    assert {r.outcome for r in load.stop()} == {"ok"}
+
+
+def test_open_connections_get_their_time(lab):
+    """A long request in each worker is answered by the process that took it."""
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    pids = set(lbd.pids().values())
+    held = lab.load("burst", count=4, path="/sleep?s=2")
+    wait_until(lambda: sum(lbd.active().values()) == 4, lbd.active)
+    lbd.ctl("roll", "web", "wait", timeout=120)
+    records = held.finish()
+    assert [r.outcome for r in records] == ["ok"] * 4
+    assert {r.pid for r in records} == pids
+
+
+def test_deadline_ends_what_stays(lab):
+    lbd = lab.lbd(web("8081-8082", pool="drain_timeout 500ms;"))
+    lbd.wait_up(2)
+    polls = [lab.poll() for _ in range(2)]
+    lbd.ctl("roll", "web", "wait", timeout=120)
+    assert [p.wait_end() for p in polls] == ["reset"] * 2 or all(p.wait_end() for p in polls)
+    assert set(lab.workers_seen(6)) == {"8081", "8082"}
+
+
+def test_recycled_by_age(lab):
+    lbd = lab.lbd(web("8081-8082", worker="recycle age 3s;"))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    load = lab.load(rate=40)
+    wait_until(
+        lambda: not set(lbd.pids().values()) & set(pids.values())
+        and len(set(lbd.pids().values()) - {0}) == 2
+    )
+    lbd.wait_up(2)
+    assert {r.outcome for r in load.stop()} == {"ok"}
+    assert not any(alive(p) for p in pids.values())

@@ -182,7 +182,7 @@ void backend_evaluate(struct backend *backend)
 		backend_event(backend, EVENT_READY);
 	else if (backend->state == STATE_UP)
 		backend_event(backend, EVENT_LOST);
-	if (backend->state == STATE_DOWN)
+	if (backend->state == STATE_DOWN || (backend->state == STATE_STARTING && backend->health))
 		explain_down(backend);
 }
 
@@ -341,6 +341,8 @@ static void resume(struct backend *backend)
 	struct datapath *dp = backend->model->dp;
 	struct lb_backend known = {0};
 
+	if (backend->state == STATE_STARTING)
+		arm(backend, worker_conf(backend)->start_timeout_ms * 1000ULL);
 	if (!datapath_adopted(dp) || backend->goal != GOAL_RUN || backend->state != STATE_DOWN ||
 	    datapath_get_backend(dp, backend->id, &known) ||
 	    known.generation != backend->generation || !(known.flags & LB_BACKEND_ENABLED))

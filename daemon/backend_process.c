@@ -156,13 +156,14 @@ int backend_process_new(struct backend *backend, unsigned index, struct error *e
 
 	if (err)
 		return err;
+	/* READY=1 may have been said while no lbd was there to hear it: the listener has to do. */
+	if (worker_pid(backend->worker)) {
+		backend->notified = true;
+		backend->state = STATE_DOWN;
+		backend->ready_us = worker_started_us(backend->worker);
+		log_info("%s: taken back, pid %d", backend->name, worker_pid(backend->worker));
+	}
 	remember_restore(backend);
-	if (!worker_pid(backend->worker))
-		return 0;
-	backend->notified = true;
-	backend->state = STATE_DOWN;
-	backend->ready_us = worker_started_us(backend->worker);
-	log_info("%s: taken back, pid %d", backend->name, worker_pid(backend->worker));
 	return 0;
 }
 
@@ -290,7 +291,10 @@ int backend_process_end_idle(struct backend *backend)
 
 void backend_process_late(struct backend *backend)
 {
-	backend_note(backend, "not ready within %u ms", conf_of(backend)->start_timeout_ms);
+	bool checked = backend->health != NULL;
+
+	backend_note(backend, "not ready within %u ms%s%s", conf_of(backend)->start_timeout_ms,
+		     checked ? "; check: " : "", checked ? health_last(backend->health) : "");
 	add_last_output(backend);
 	log_warning("%s: %s; killed", backend->name, backend->note);
 	worker_kill(backend->worker);

@@ -112,8 +112,13 @@ void remember_restore(struct backend *backend)
 		return;
 	backend->failures = known->failures;
 	backend->restarts = known->restarts;
-	if (worker_pid(backend->worker))
+	if (worker_pid(backend->worker)) {
+		if (known->state == STATE_STARTING) {
+			backend->state = STATE_STARTING;
+			backend->ready_us = 0;
+		}
 		return;
+	}
 	if (known->state == STATE_EXITED || known->state == STATE_FATAL)
 		backend->state = known->state;
 	if (known->goal == GOAL_STOP) {

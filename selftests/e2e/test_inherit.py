@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`listen inherit`: lbd owns the listener, so that its queue outlives the process behind it."""
+
+from lab import CLIENT6, HOST4, HOST6, alive, kill_and_wait, wait_until, web
+
+
+def inherit(lab, ports="8081-8084", worker="", **options):
+    return lab.lbd(web(ports, words="--inherit", worker="listen inherit; " + worker, **options))
+
+
+def test_served(lab):
+    lbd = inherit(lab)
+    lbd.wait_up(4)
+    assert set(lab.workers_seen(16)) == {"8081", "8082", "8083", "8084"}
+
+
+def test_dual_stack(lab):
+    lbd = inherit(lab, "8081", "dual_stack on;", listen=("0.0.0.0:80", "[::]:80"))
+    lbd.wait_up(1)
+    assert lab.get(host=HOST6).body == CLIENT6 + "\n"
+    assert lab.get(host=HOST4).status == 200
+
+
+def test_killed_under_load(lab):
+    """At most what it had accepted is lost; what waits in the queue is its successor's."""
+    lbd = inherit(lab, worker="backoff 100ms 200ms;")
+    lbd.wait_up(4)
+    pid = lbd.pids()["web:8081"]
+    load = lab.load(rate=120, path=["/@9", "/block?s=0.05@1"])
+    load.wait_count(100)
+    death = kill_and_wait(pid)
+    load.wait_count(100)
+    lbd.wait_up(4)
+    records = load.stop()
+    failed = [r for r in records if r.outcome != "ok"]
+    assert not [r for r in failed if r.opened > death]
+    assert {r.outcome for r in failed} <= {"reset", "closed"}
+
+
+def test_queue_is_answered_by_the_successor(lab):
+    """The only worker stands still, a queue builds up, it dies: every queued request is answered."""
+    lbd = inherit(lab, "8081", "backoff 50ms 50ms;")
+    lbd.wait_up(1)
+    pid = lbd.pids()["web:8081"]
+    lab.process("kill", "-STOP", str(pid)).wait()
+    burst = lab.load("burst", count=50)
+    wait_until(lambda: lbd.backend("127.0.0.1:8081")["queue"] == 50, lambda: lbd.pool())
+    kill_and_wait(pid)
+    records = burst.finish()
+    assert [r.outcome for r in records] == ["ok"] * 50
+    assert {r.pid for r in records} == {lbd.pids()["web:8081"]}
+
+
+def test_survives_lbd_too(lab):
+    """A new lbd takes the listener back from the workers."""
+    lbd = inherit(lab, "8081-8082")
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    load = lab.load(rate=80)
+    load.wait_count(20)
+    lbd.kill()
+    load.wait_count(20)
+    again = lbd.restart()
+    again.wait_up(2)
+    assert again.pids() == pids
+    kill_and_wait(pids["web:8081"])
+    wait_until(lambda: again.pids()["web:8081"] not in (0, pids["web:8081"]), again.pids)
+    again.wait_up(2)
+    load.wait_count(20)
+    assert len([r for r in load.stop() if r.outcome != "ok"]) <= 2
+    assert alive(again.pids()["web:8081"])
+
+
+def test_roll_loses_nothing(lab):
+    lbd = inherit(lab, "8081-8082")
+    lbd.wait_up(2)
+    load = lab.load(rate=80)
+    lbd.ctl("roll", "web", "wait", timeout=120)
+    load.wait_count(20)
+    assert {r.outcome for r in load.stop()} == {"ok"}
+
+
+def test_stopped_one_is_not_chosen(lab):
+    lbd = inherit(lab, "8081-8082")
+    lbd.wait_up(2)
+    lbd.ctl("worker", "stop", "web:8081")
+    lbd.wait_worker("web:8081", "stopped")
+    assert set(lab.workers_seen(8)) == {"8082"}
+    lbd.ctl("worker", "start", "web:8081")
+    lbd.wait_up(2)
+    assert set(lab.workers_seen(8)) == {"8081", "8082"}

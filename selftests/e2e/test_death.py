@@ -57,7 +57,7 @@ def test_what_the_dead_one_held_is_what_is_lost(lab):
     held = lab.load("burst", count=20, path="/sleep?s=3")
     wait_until(lambda: sum(lbd.active().values()) == 20, lbd.active)
     taken = lbd.active()["8081"]
-    assert taken == 5
+    assert 0 < taken < 20
     kill_and_wait(lbd.pids()["web:8081"])
     records = held.finish()
     assert len([r for r in records if r.outcome != "ok"]) == taken

@@ -105,21 +105,6 @@ int edit_backend_remove(struct block *root, const char *pool, const char *addres
 	return 0;
 }
 
-/* The last child takes the place before another. */
-static void move_last_before(struct block *parent, struct block *place)
-{
-	struct block **link = &parent->first, *last;
-
-	while ((*link)->next)
-		link = &(*link)->next;
-	last = *link;
-	*link = NULL;
-	for (link = &parent->first; *link != place;)
-		link = &(*link)->next;
-	last->next = place;
-	*link = last;
-}
-
 int edit_backend_drain(struct block *root, const char *pool, const char *address, int drain)
 {
 	struct block *block = pool_block(root, pool);
@@ -137,11 +122,7 @@ int edit_backend_drain(struct block *root, const char *pool, const char *address
 	words[count] = NULL;
 	if (count == backend->count)
 		return 0;
-	if (!block_append(block, false, words))
-		return -ENOMEM;
-	move_last_before(block, backend);
-	block_remove(block, backend);
-	return 0;
+	return block_set_words(backend, words);
 }
 
 int edit_pool_remove(struct block *root, const char *pool, struct error *error)

@@ -221,7 +221,8 @@ static void start_workers(struct model *model)
 
 	if (!order)
 		return;
-	memcpy(order, model->pools, model->pool_count * sizeof(*order));
+	if (model->pool_count)
+		memcpy(order, model->pools, model->pool_count * sizeof(*order));
 	qsort(order, model->pool_count, sizeof(*order), by_priority);
 	for (size_t i = 0; i < model->pool_count; i++)
 		for (size_t j = 0; j < order[i]->count; j++) {

@@ -99,6 +99,8 @@ static void drain_is_a_word_of_the_backend(void **state)
 	assert_tree_has("drain", false);
 	assert_int_equal(edit_backend_drain(root, "web", "127.0.0.1:1", 1), 0);
 	assert_tree_has("drain", false);
+	assert_int_equal(edit_backend_add(root, "web", "127.0.0.1:9001", NULL, NULL, &error), 0);
+	assert_tree_has("backend 127.0.0.1:9001", true);
 }
 
 static void a_pool_in_use_stays(void **state)

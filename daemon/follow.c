@@ -50,7 +50,8 @@ static void rewind_if_shorter(const struct follow *follow)
 {
 	struct stat held;
 
-	if (follow->fd >= 0 && !fstat(follow->fd, &held) && held.st_size < lseek(follow->fd, 0, SEEK_CUR))
+	if (follow->fd >= 0 && !fstat(follow->fd, &held) &&
+	    held.st_size < lseek(follow->fd, 0, SEEK_CUR))
 		lseek(follow->fd, 0, SEEK_SET);
 }
 
@@ -104,7 +105,7 @@ static int watch_directory(struct follow *follow, sd_event *event)
 }
 
 int follow_add(struct follows *follows, sd_event *event, struct control_request *request,
-	     const char *path)
+	       const char *path)
 {
 	struct follow *follow = calloc(1, sizeof(*follow));
 	int err;

@@ -14,7 +14,7 @@ struct follows {
 
 /* From the file's end as it is now; follows the name when the file is rotated away.  -errno. */
 int follow_add(struct follows *follows, sd_event *event, struct control_request *request,
-	     const char *path);
+	       const char *path);
 
 void follow_gone(struct follows *follows, struct control_request *request);
 

@@ -130,8 +130,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TREE_TEST(attach_changes_its_mode), TREE_TEST(backends_come_and_go),
-		TREE_TEST(duplicates_are_seen),	    TREE_TEST(drain_is_a_word_of_the_backend),
-		TREE_TEST(a_pool_in_use_stays),	    TREE_TEST(services_get_addresses),
+		TREE_TEST(duplicates_are_seen),     TREE_TEST(drain_is_a_word_of_the_backend),
+		TREE_TEST(a_pool_in_use_stays),     TREE_TEST(services_get_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -418,6 +418,8 @@ void backend_free(struct backend *backend)
 		backend->model->by_id[backend->id] = NULL;
 	sd_event_source_disable_unref(backend->timer);
 	health_free(backend->health);
+	for (int is_v6 = 0; is_v6 < 2; is_v6++)
+		holder_forget(&backend->holders[is_v6]);
 	worker_free(backend->worker);
 	free(backend);
 }

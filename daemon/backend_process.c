@@ -113,6 +113,7 @@ static void on_exited(void *arg, const struct worker_exit *exit)
 {
 	struct backend *backend = arg;
 
+	listeners_look(backend); /* where the kernel side did not see it listen, it does not tell */
 	if (backend->state == STATE_STOPPING)
 		backend_event(backend, EVENT_EXIT);
 	else
@@ -177,7 +178,7 @@ static void find_user(void *arg, const struct sockets_listener *listener)
 {
 	struct port_user *user = arg;
 
-	if (!user->found && listeners_match(&user->backend->endpoint, listener)) {
+	if (!user->found && listeners_serves(user->backend, listener)) {
 		user->found = true;
 		user->listener = *listener;
 	}
@@ -224,7 +225,6 @@ void backend_process_start(struct backend *backend, enum state_event event)
 		failed(backend);
 		return;
 	}
-	/* Before the process is there: nothing that it does may find the state unprepared. */
 	if (worker_spawn(backend->worker, &error)) {
 		backend_note(backend, "%s", error.text);
 		backend->failures++;
@@ -233,6 +233,7 @@ void backend_process_start(struct backend *backend, enum state_event event)
 	}
 	if (event == EVENT_RETRY)
 		backend->restarts++;
+	/* Before the loop goes on: what the new process does is heard of there, and finds the state ready. */
 	backend_event(backend, event);
 	use_inherited(backend);
 	backend_evaluate(backend);

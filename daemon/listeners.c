@@ -10,7 +10,10 @@
 #include <unistd.h>
 
 #include "backend.h"
+#include "clock.h"
 #include "log.h"
+
+enum { LOOK_AGAIN_US = 500 * 1000 }; /* where nothing tells of listeners */
 
 static void handle_event(void *arg, const struct lb_event *event)
 {
@@ -22,10 +25,15 @@ static void handle_event(void *arg, const struct lb_event *event)
 	backend = model->by_id[event->backend];
 	if (!backend || backend->generation != event->generation)
 		return;
-	if (event->type == LB_BACKEND_EMPTY)
+	if (event->type == LB_BACKEND_EMPTY) {
 		backend_empty(backend);
-	else
-		backend_set_listener(backend, event->is_v6, event->type == LB_LISTENER_OPENED);
+		return;
+	}
+	backend->tracked[event->is_v6] = event->type == LB_LISTENER_OPENED;
+	backend_set_listener(backend, event->is_v6, event->type == LB_LISTENER_OPENED);
+	/* Others may listen there too (SO_REUSEPORT). */
+	if (event->type == LB_LISTENER_CLOSED && !backend->worker)
+		listeners_scan_later(model);
 }
 
 static int handle_readable(sd_event_source *source, int fd, uint32_t revents, void *arg)
@@ -36,8 +44,28 @@ static int handle_readable(sd_event_source *source, int fd, uint32_t revents, vo
 	return datapath_read_events(model->dp, handle_event, model);
 }
 
+static int on_look(sd_event_source *source, uint64_t now, void *arg)
+{
+	struct model *model = arg;
+	int err = listeners_scan(model);
+
+	(void)source, (void)now;
+	if (err)
+		log_error("cannot look for listeners: %s", strerror(-err));
+	if (err || !datapath_tracks(model->dp))
+		clock_arm(model->event, &model->scan_timer, LOOK_AGAIN_US, on_look, model);
+	return 0;
+}
+
+void listeners_scan_later(struct model *model)
+{
+	clock_arm(model->event, &model->scan_timer, 0, on_look, model);
+}
+
 int listeners_watch(struct model *model, sd_event_source **source)
 {
+	if (!datapath_tracks(model->dp))
+		listeners_scan_later(model);
 	return sd_event_add_io(model->event, source, datapath_events_fd(model->dp), EPOLLIN,
 			       handle_readable, model);
 }
@@ -56,10 +84,36 @@ bool listeners_match(const struct lb_endpoint *backend, const struct sockets_lis
 	       addr_is_v4(&bound->addr) != addr_is_v4(&backend->addr);
 }
 
-/* One listener that has to be put into a backend's slot. */
+/* The backend that has exactly the address that the socket is bound to. */
+static const struct backend *owner_of(const struct model *model,
+				      const struct sockets_listener *listener)
+{
+	const struct backend *owner;
+	uint16_t id;
+
+	if (datapath_get_backend_id(model->dp, &listener->endpoint, &id) || id >= LB_MAX_BACKENDS)
+		return NULL;
+	owner = model->by_id[id];
+	return owner && !memcmp(&owner->endpoint, &listener->endpoint, sizeof(owner->endpoint))
+		       ? owner
+		       : NULL;
+}
+
+bool listeners_serves(const struct backend *backend, const struct sockets_listener *listener)
+{
+	const struct backend *owner;
+
+	if (!listeners_match(&backend->endpoint, listener))
+		return false;
+	owner = owner_of(backend->model, listener);
+	return !owner || owner == backend;
+}
+
+/* A listener to put into a backend's slot, or (in_place) whose process is to be watched. */
 struct capture {
 	struct backend *backend;
 	struct sockets_listener listener;
+	bool is_v6, in_place;
 };
 
 struct scan {
@@ -90,8 +144,7 @@ static void collect_listener(void *arg, const struct sockets_listener *listener)
 	scan->listeners[scan->count++] = *listener;
 }
 
-static void want_capture(struct scan *scan, struct backend *backend,
-			 const struct sockets_listener *listener)
+static void want_capture(struct scan *scan, const struct capture *capture)
 {
 	if (scan->capture_count == scan->capture_room) {
 		size_t room = scan->capture_room ? 2 * scan->capture_room : 64;
@@ -104,22 +157,44 @@ static void want_capture(struct scan *scan, struct backend *backend,
 		scan->captures = grown;
 		scan->capture_room = room;
 	}
-	scan->captures[scan->capture_count++] =
-		(struct capture){.backend = backend, .listener = *listener};
+	scan->captures[scan->capture_count++] = *capture;
+}
+
+/* Nothing else tells of its end: neither the kernel side nor, of a worker, its exit. */
+static bool needs_holder(const struct backend *backend, bool is_v6, uint32_t inode)
+{
+	return !backend->worker && !backend->tracked[is_v6] &&
+	       backend->holders[is_v6].inode != inode;
 }
 
 /* A slot that is taken is left alone: whoever was captured first serves the family. */
 static void look_at_slot(struct scan *scan, struct backend *backend,
 			 const struct sockets_listener *listener, bool is_v6)
 {
+	struct capture capture = {backend, *listener, is_v6, false};
 	uint64_t cookie;
 
 	if (scan->present[backend->id][is_v6])
 		return;
 	scan->present[backend->id][is_v6] = true;
-	if (datapath_get_listener(scan->model->dp, backend->id, is_v6, &cookie) == 0)
+	capture.in_place = !datapath_get_listener(scan->model->dp, backend->id, is_v6, &cookie);
+	if (capture.in_place &&
+	    (cookie != listener->cookie || !needs_holder(backend, is_v6, listener->inode)))
 		return;
-	want_capture(scan, backend, listener);
+	want_capture(scan, &capture);
+}
+
+/* It stood in for the backend's own until the one came whose address it has. */
+static void let_go(struct scan *scan, struct backend *backend,
+		   const struct sockets_listener *listener)
+{
+	for (int is_v6 = 0; is_v6 < 2; is_v6++) {
+		uint64_t cookie;
+
+		if (!datapath_get_listener(scan->model->dp, backend->id, is_v6, &cookie) &&
+		    cookie == listener->cookie)
+			datapath_remove_listener(scan->model->dp, backend->id, is_v6);
+	}
 }
 
 static int by_port(const void *a, const void *b)
@@ -157,6 +232,10 @@ static void look_at_backend(void *arg, struct backend *backend)
 
 		if (!listeners_match(&backend->endpoint, listener))
 			continue;
+		if (!listeners_serves(backend, listener)) {
+			let_go(scan, backend, listener);
+			continue;
+		}
 		backend->queue += listener->queue;
 		if (!listener->is_v6 || !listener->v6only)
 			look_at_slot(scan, backend, listener, false);
@@ -165,22 +244,23 @@ static void look_at_backend(void *arg, struct backend *backend)
 	}
 }
 
+/* Takes it from its process, which is watched where nothing else tells of the listener's end. */
 static int take_one(struct model *model, const struct capture *capture,
 		    const struct sockets_owner *owner)
 {
 	struct backend *backend = capture->backend;
-	int fd, err = 0;
+	int pidfd = -1, err = 0, fd = owner->pid ? sockets_take(owner, &pidfd) : -ESRCH;
 
-	if (!owner->pid)
-		return -ESRCH;
-	fd = sockets_take(owner);
 	if (fd < 0)
 		return fd;
-	if (!capture->listener.is_v6 || !capture->listener.v6only)
-		err = datapath_set_listener(model->dp, backend->id, backend->generation, false, fd);
-	if (!err && capture->listener.is_v6)
-		err = datapath_set_listener(model->dp, backend->id, backend->generation, true, fd);
+	if (!capture->in_place)
+		err = datapath_set_listener(model->dp, backend->id, backend->generation,
+					    capture->is_v6, fd);
 	close(fd);
+	if (!err && needs_holder(backend, capture->is_v6, owner->inode))
+		holder_watch(&backend->holders[capture->is_v6], model, pidfd, owner->inode);
+	else
+		close(pidfd);
 	return err;
 }
 
@@ -201,7 +281,11 @@ static int take_all(struct scan *scan)
 
 		if (!one)
 			continue;
-		scan->present[backend->id][scan->captures[i].listener.is_v6] = false;
+		if (scan->captures[i].in_place) { /* not to be asked for again */
+			backend->holders[scan->captures[i].is_v6].inode = inodes[i];
+			continue;
+		}
+		scan->present[backend->id][scan->captures[i].is_v6] = false;
 		snprintf(backend->note, sizeof(backend->note),
 			 "its listener cannot be taken from its process: %s", strerror(-one));
 	}
@@ -209,6 +293,17 @@ out:
 	free(inodes);
 	free(owners);
 	return err;
+}
+
+void listeners_look(struct backend *backend)
+{
+	for (int is_v6 = 0; is_v6 < 2; is_v6++) {
+		uint64_t cookie;
+
+		backend_set_listener(backend, is_v6,
+				     !datapath_get_listener(backend->model->dp, backend->id, is_v6,
+							    &cookie));
+	}
 }
 
 static void tell_backend(void *arg, struct backend *backend)

@@ -19,6 +19,15 @@ int listeners_watch(struct model *model, sd_event_source **source);
  */
 int listeners_scan(struct model *model);
 
+/* The same, soon: once for however many ask for it. */
+void listeners_scan_later(struct model *model);
+
+/* Tells one backend what the kernel side has in its slots. */
+void listeners_look(struct backend *backend);
+
+/* listeners_match(), and no other backend has the very address that it is bound to. */
+bool listeners_serves(const struct backend *backend, const struct sockets_listener *listener);
+
 /* Would this socket serve that endpoint?  Bound to it, to any address, or to the other loopback.  Pure. */
 bool listeners_match(const struct lb_endpoint *backend, const struct sockets_listener *listener);
 

@@ -135,9 +135,6 @@ static int open_world(struct lbd *lbd, struct error *error)
 
 	if (err)
 		return err;
-	if (!datapath_tracks(lbd->dp))
-		log_warning("cgroup v2 is not mounted: listeners are found by looking, not at "
-			    "listen(2), and open connections are not counted");
 	if (cgroup_find(lbd->instance, &cgroup, error))
 		log_warning("%s", error->text);
 	lbd->host.cgroup = cgroup;

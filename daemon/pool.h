@@ -15,6 +15,7 @@
 #include "conf.h"
 #include "datapath.h"
 #include "health.h"
+#include "holder.h"
 #include "interfaces.h"
 #include "state.h"
 #include "worker.h"
@@ -48,9 +49,11 @@ struct backend {
 	enum state state;
 	enum backend_goal goal;
 	bool listens[2]; /* a listener is in place, by is_v6 */
-	uint32_t queue;  /* in its accept queues, at the last look */
-	bool notified;   /* READY=1 since the process was spawned */
-	bool healthy;    /* by its check; true where there is none */
+	bool tracked[2]; /* the kernel side saw it open, and tells when it closes */
+	struct holder holders[2];
+	uint32_t queue; /* in its accept queues, at the last look */
+	bool notified;  /* READY=1 since the process was spawned */
+	bool healthy;   /* by its check; true where there is none */
 
 	struct worker *worker; /* NULL: not ours to supervise */
 	struct health *health;
@@ -115,6 +118,7 @@ struct model {
 	struct backend *leaving;
 	struct backend *by_id[LB_MAX_BACKENDS];
 	sd_event_source *deferred;     /* applies what is dirty, once a turn of the loop */
+	sd_event_source *scan_timer;   /* looks for listeners: once, or again and again */
 	struct remembered *remembered; /* by remember.c, at the start */
 	sd_event_source *remember_source;
 	sd_event_source *recycle_timer;

@@ -293,6 +293,7 @@ void reconcile_free(struct model *model)
 	free(model->pools);
 	conf_free(model->conf);
 	sd_event_source_disable_unref(model->deferred);
+	sd_event_source_disable_unref(model->scan_timer);
 	sd_event_source_disable_unref(model->remember_source);
 	sd_event_source_disable_unref(model->recycle_timer);
 	remember_forget(model);

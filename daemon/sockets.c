@@ -161,25 +161,32 @@ int sockets_each_listener(uint16_t port, void (*each)(void *arg, const struct so
 	return diag_dump(1U << TCP_LISTEN, port, -1, on_listener, &ctx);
 }
 
-int sockets_take(const struct sockets_owner *owner)
+/* The process may have closed it since and put another file in its place. */
+static int take_from(int process, const struct sockets_owner *owner)
 {
-	int pidfd = pidfd_open(owner->pid, 0);
+	int fd = pidfd_getfd(process, owner->fd, 0);
 	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (!fstat(fd, &st) && S_ISSOCK(st.st_mode) && st.st_ino == owner->inode)
+		return fd;
+	close(fd);
+	return -ESTALE;
+}
+
+int sockets_take(const struct sockets_owner *owner, int *pidfd)
+{
+	int process = pidfd_open(owner->pid, 0);
 	int fd;
 
-	if (pidfd < 0)
+	if (process < 0)
 		return -errno;
-	fd = pidfd_getfd(pidfd, owner->fd, 0);
-	if (fd < 0)
-		fd = -errno;
-	close(pidfd);
-	if (fd < 0)
-		return fd;
-	/* The process may have closed it since and put another file in its place. */
-	if (fstat(fd, &st) || !S_ISSOCK(st.st_mode) || st.st_ino != owner->inode) {
-		close(fd);
-		return -ESTALE;
-	}
+	fd = take_from(process, owner);
+	if (fd >= 0 && pidfd)
+		*pidfd = process;
+	else
+		close(process);
 	return fd;
 }
 

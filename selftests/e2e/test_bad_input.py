@@ -167,10 +167,17 @@ def test_no_cgroup_v2(lab):
     hide = (
         'for m in $(awk \'$3 == "cgroup2" {print $2}\' /proc/mounts); do umount $m; done; exec "$@"'
     )
-    lbd = lab.lbd(web("8081-8082"), wrap=["unshare", "-m", "sh", "-c", hide, "sh"])
-    lbd.wait_up(2)
+    lbd = lab.lbd(
+        web("8081-8082", worker="backoff 20ms 20ms;"),
+        wrap=["unshare", "-m", "sh", "-c", hide, "sh"],
+    )
+    # Not of `pool`, which looks itself.
+    wait_until(lambda: {w["state"] for w in lbd.workers().values()} == {"up"}, lbd.workers)
     assert "cgroup" in lbd.output()
     assert lbd.json("status")["tracks"] is False
+    assert set(lab.workers_seen(16)) == {"8081", "8082"}
+    # Ready by a listener of its own, not by that of the one before.
+    lbd.ctl("roll", "web", "wait")
     assert set(lab.workers_seen(16)) == {"8081", "8082"}
 
 

@@ -77,3 +77,42 @@ def test_all_dead_then_back(lab):
     lbd.signal(signal.SIGCONT)
     lbd.wait_up(2)
     assert set(lab.workers_seen(10)) == {"8081", "8082"}
+
+
+@pytest.mark.parametrize("lbd_is", ["the first", "a later one"])
+def test_foreign_listener_that_was_there_before(lab, lbd_is):
+    """The kernel did not see it open and tells nothing of its end: its process does."""
+    app = lab.app(8081)
+    text = "pool web { backend 127.0.0.1:8081; } service web { listen 0.0.0.0:80; pool web; }"
+    lbd = lab.lbd(text, arguments=["-v"])
+    lbd.wait_up(1)
+    if lbd_is == "a later one":
+        lbd.kill()
+        lbd = lbd.restart(arguments=["-v"])
+        lbd.wait_up(1)
+    app.kill()
+    lbd.wait_output("^127.0.0.1:8081: up -> down")
+    lab.app(8081)
+    lbd.wait_output("^127.0.0.1:8081: down -> up")
+    assert lab.get().worker == "8081"
+
+
+def test_foreign_listener_of_several_processes(lab):
+    """It stays up while one of them is left."""
+    program = (
+        "import os, signal, socket, sys\n"
+        "s = socket.create_server(('127.0.0.1', 8081)); pid = os.fork()\n"
+        "print(pid, flush=True) if pid else None\n"
+        "while True: s.accept()\n"
+    )
+    parent = lab.process("/usr/bin/python3", "-c", program)
+    child = int(parent.wait_output(r"^\d+$").group())
+    lbd = lab.lbd(
+        "pool web { backend 127.0.0.1:8081; } service web { listen 0.0.0.0:80; pool web; }",
+        arguments=["-v"],
+    )
+    lbd.wait_up(1)
+    parent.kill()
+    assert lbd.backend("127.0.0.1:8081")["state"] == "up"
+    kill_and_wait(child)
+    lbd.wait_output("^127.0.0.1:8081: up -> down")

@@ -47,3 +47,50 @@ def test_one_address_of_many(lab):
     assert lab.get(host="2001:db8::10").body == CLIENT6 + "\n"
     with pytest.raises(ConnectionRefusedError):
         lab.get(host=HOST6)
+
+
+def test_each_loopback_has_its_own_backend(lab):
+    """Where both addresses of `localhost` are backends, neither listener stands in for the other."""
+    lbd = lab.lbd(
+        "pool web { backend 127.0.0.1:8081; backend [::1]:8081; }"
+        "service web { listen 0.0.0.0:80; listen [::]:80; pool web; }"
+    )
+    lab.app(8081)
+    lbd.wait_state("127.0.0.1:8081", "up")
+    assert lbd.backend("[::1]:8081")["state"] == "down"
+    assert lbd.backend("[::1]:8081")["listeners"] == []
+    assert lab.workers_seen(10) == {"8081": 10}
+    assert {a: b["total"] for a, b in lbd.pool().items()} == {"127.0.0.1:8081": 10, "[::1]:8081": 0}
+    lab.app(8081, "--address=::1")
+    lbd.wait_up(2)
+    assert {a: b["listeners"] for a, b in lbd.pool().items()} == {
+        "127.0.0.1:8081": ["v4"],
+        "[::1]:8081": ["v6"],
+    }
+
+
+def test_one_that_stood_in_is_let_go(lab):
+    """`localhost` was found on the other address, until that one becomes a backend itself."""
+    lbd = lab.lbd()
+    lab.app(8081)
+    lbd.ctl("pool", "add", "[::1]:8081")
+    lbd.wait_up(1)
+    lbd.ctl("pool", "add", "127.0.0.1:8081")
+    wait_equal(lbd.states, {"127.0.0.1:8081": "up", "[::1]:8081": "down"})
+    assert lab.workers_seen(5) == {"8081": 5}
+    assert lbd.backend("127.0.0.1:8081")["total"] == 5
+
+
+def test_workers_on_one_port_of_both_loopbacks(lab):
+    text = web("8081", name="four") + web(
+        "8081",
+        name="six",
+        attach="",
+        words="--address=::1",
+        worker="address ::1;",
+        listen=["[::]:80"],
+    )
+    lbd = lab.lbd(text)
+    lbd.wait_up(2)
+    assert lab.get(host=HOST4).pid == lbd.pids()["four:8081"]
+    assert lab.get(host=HOST6).pid == lbd.pids()["six:8081"]

@@ -240,7 +240,7 @@ static void test_take(void **state)
 	need_privilege();
 	pid = holder(&port, 1, &inode);
 	assert_int_equal(sockets_find_owners(&inode, 1, &owner), 0);
-	fd = sockets_take(&owner);
+	fd = sockets_take(&owner, NULL);
 	assert_true(fd >= 0);
 	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	kill(pid, SIGKILL);
@@ -248,7 +248,7 @@ static void test_take(void **state)
 	client = connected(port);
 	assert_int_equal(sockets_each_listener(port, see, &seen), 0);
 	assert_int_equal(seen.last.queue, 1);
-	assert_int_equal(sockets_take(&owner), -ESRCH);
+	assert_int_equal(sockets_take(&owner, NULL), -ESRCH);
 	close(client);
 	close(fd);
 }
@@ -265,9 +265,9 @@ static void test_take_stale(void **state)
 	other = listening(AF_INET, "127.0.0.1", 7023, false, 4);
 	owner = (struct sockets_owner){.pid = getpid(), .fd = fd, .inode = inode_of(fd)};
 	dup2(other, fd);
-	assert_int_equal(sockets_take(&owner), -ESTALE);
+	assert_int_equal(sockets_take(&owner, NULL), -ESTALE);
 	owner.fd = 1000;
-	assert_int_equal(sockets_take(&owner), -EBADF);
+	assert_int_equal(sockets_take(&owner, NULL), -EBADF);
 	close(fd);
 	close(other);
 }

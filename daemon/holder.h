@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The process that holds a listener of which the kernel side does not tell when it closes, because it
+ * did not see it open: watched by its pidfd, so that its end is a reason to look.
+ */
+#ifndef LB_HOLDER_H
+#define LB_HOLDER_H
+
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+struct model;
+
+/* Zeroed: nobody. */
+struct holder {
+	struct model *model;
+	sd_event_source *exit;
+	uint32_t inode; /* of the listener that it was looked for for; 0: none yet */
+};
+
+/* Watches another process from now on; takes pidfd over.  Its end brings about listeners_scan(). */
+void holder_watch(struct holder *holder, struct model *model, int pidfd, uint32_t inode);
+void holder_forget(struct holder *holder);
+
+#endif

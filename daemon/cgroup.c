@@ -12,7 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "process.h"
+
 enum { EMPTY_TIMEOUT_MS = 1000 };
+
+/* Where lbd itself is once its own group's children have controllers. */
+#define LEAF "lbd.supervisor"
 
 static int open_file(const char *dir, const char *file, int flags)
 {
@@ -52,25 +57,6 @@ static int read_file(const char *dir, const char *file, char *text, size_t room)
 	return 0;
 }
 
-/* Mount point of cgroup v2: the first cgroup2 line of mountinfo, see proc(5). */
-static int find_mount(char mount[PATH_MAX])
-{
-	FILE *file = fopen("/proc/self/mountinfo", "re");
-	int err = -ENOENT;
-	char *line = NULL;
-	size_t room = 0;
-
-	if (!file)
-		return -errno;
-	while (err && getline(&line, &room, file) > 0)
-		if (strstr(line, " - cgroup2 ") &&
-		    sscanf(line, "%*s %*s %*s %*s %4095s", mount) == 1)
-			err = 0;
-	free(line);
-	fclose(file);
-	return err;
-}
-
 /* The v2 group of a process, "/" and what follows: the line of hierarchy 0. */
 static int find_group(pid_t pid, char group[PATH_MAX])
 {
@@ -102,10 +88,19 @@ static int make_below(char dir[PATH_MAX], const char *name)
 	return mkdir(dir, 0755) && errno != EEXIST ? -errno : 0;
 }
 
+/* Of "GROUP/lbd.supervisor", where this lbd or the one before has gone: GROUP. */
+static void leave_leaf(char *group)
+{
+	char *last = strrchr(group, '/');
+
+	if (last && !strcmp(last + 1, LEAF))
+		last[last == group] = '\0';
+}
+
 int cgroup_find(const char *instance, char **dir, struct error *error)
 {
 	char path[PATH_MAX], group[PATH_MAX];
-	int err = find_mount(path);
+	int err = cgroup_root(path);
 	size_t used;
 
 	if (err)
@@ -115,6 +110,8 @@ int cgroup_find(const char *instance, char **dir, struct error *error)
 			"worker's children that start a session of their own may outlive it; "
 			"mount -t cgroup2 none /sys/fs/cgroup");
 	err = find_group(getpid(), group);
+	if (!err)
+		leave_leaf(group);
 	used = strlen(path);
 	if (!err && strcmp(group, "/"))
 		snprintf(path + used, sizeof(path) - used, "%s", group);
@@ -229,7 +226,7 @@ bool cgroup_holds(const char *dir, pid_t pid)
 	char path[PATH_MAX], group[PATH_MAX];
 	size_t mount, whole = strlen(dir);
 
-	if (find_mount(path) || find_group(pid, group))
+	if (cgroup_root(path) || find_group(pid, group))
 		return false;
 	mount = strlen(path);
 	if (strncmp(dir, path, mount))
@@ -247,31 +244,96 @@ uint64_t cgroup_memory(const char *dir)
 	return strtoull(text, NULL, 10);
 }
 
-/* Enables a controller for the children of every group from the mount down to dir's parent. */
-static void enable_controller(const char *dir, const char *controller)
+static bool is_ours(pid_t pid)
 {
-	char path[PATH_MAX], mount[PATH_MAX], text[64];
+	struct process_stat stat;
 
-	if (find_mount(mount) || strlen(dir) >= sizeof(path))
-		return;
+	return pid == getpid() || process_stat(pid, &stat) || stat.parent == getpid();
+}
+
+/* 0: the group holds nobody but this process and its children.  With `to`, moves them there. */
+static int each_of_ours(const char *group, const char *to)
+{
+	int fd = open_file(group, "cgroup.procs", O_RDONLY), pid, err = 0;
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+
+	if (!file)
+		return fd < 0 ? fd : -ENOMEM;
+	while (!err && fscanf(file, "%d", &pid) == 1) {
+		if (!to)
+			err = is_ours(pid) ? 0 : -EBUSY;
+		else if ((err = cgroup_add(to, pid)) == -ESRCH)
+			err = 0;
+	}
+	fclose(file);
+	return err;
+}
+
+/*
+ * A group whose children have controllers may hold no process itself (cgroup-v2.rst, "No Internal
+ * Process Constraint"): lbd makes way into a group beside those of the workers.
+ */
+static int make_way(const char *group)
+{
+	char leaf[PATH_MAX];
+	int err = each_of_ours(group, NULL);
+
+	if (err)
+		return err;
+	snprintf(leaf, sizeof(leaf), "%s", group);
+	err = make_below(leaf, LEAF);
+	return err ? err : each_of_ours(group, leaf);
+}
+
+static int enable_below(const char *group, const char *controller)
+{
+	char text[64];
+	int err;
+
 	snprintf(text, sizeof(text), "+%s", controller);
-	for (const char *end = dir + strlen(mount); end && *end; end = strchr(end + 1, '/')) {
+	err = write_file(group, "cgroup.subtree_control", text);
+	if (err == -EBUSY) {
+		err = make_way(group);
+		if (!err)
+			err = write_file(group, "cgroup.subtree_control", text);
+	}
+	return err;
+}
+
+/* For the children of every group from the root down to dir's parent; busy: the one that could not. */
+static int enable_controller(const char *dir, const char *controller, char busy[PATH_MAX])
+{
+	char path[PATH_MAX];
+	int err = cgroup_root(path);
+
+	if (err || strncmp(dir, path, strlen(path)) != 0 || strlen(dir) >= sizeof(path))
+		return -ENOENT;
+	for (const char *end = dir + strlen(path); end && *end; end = strchr(end + 1, '/')) {
 		snprintf(path, sizeof(path), "%.*s", (int)(end - dir), dir);
 		/* Levels above our own may be another's, and enabled already: the last one tells. */
-		write_file(path, "cgroup.subtree_control", text);
+		err = enable_below(path, controller);
+		if (err == -EBUSY)
+			snprintf(busy, PATH_MAX, "%s", path);
 	}
+	return err;
 }
 
 int cgroup_limit(const char *dir, const char *file, const char *value, struct error *error)
 {
-	char controller[32];
+	char controller[32], busy[PATH_MAX] = "";
 	int err = write_file(dir, file, value);
 
 	if (err == -ENOENT) {
 		snprintf(controller, sizeof(controller), "%.*s", (int)strcspn(file, "."), file);
-		enable_controller(dir, controller);
+		enable_controller(dir, controller, busy);
 		err = write_file(dir, file, value);
 	}
+	if (err == -ENOENT && *busy)
+		return error_set(error, err,
+				 "%s %s: other processes than lbd are in its control group %s: no "
+				 "such limit; "
+				 "let lbd have one of its own (a unit with Delegate=yes)",
+				 file, value, busy);
 	if (err == -ENOENT)
 		return error_set(
 			error, err,

@@ -6,11 +6,15 @@
 #ifndef LB_CGROUP_H
 #define LB_CGROUP_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "error.h"
+
+/* Where the root of cgroup v2 is mounted, alone or beside version 1; -ENOENT: nowhere. */
+int cgroup_root(char path[PATH_MAX]);
 
 /*
  * Finds where cgroup v2 is mounted (also beside v1) and makes <our group>/lbd/INSTANCE there; *dir is
@@ -50,7 +54,8 @@ uint64_t cgroup_memory(const char *dir);
 
 /*
  * Writes one control file, "memory.max" and the like; enables its controller from our group down
- * where that is needed.  -ENOENT with a line when the controller is not to be had here.
+ * where that is needed, for which this process and its children, if alone in their group, move to
+ * <our group>/lbd.supervisor.  -ENOENT with a line when the controller is not to be had here.
  */
 int cgroup_limit(const char *dir, const char *file, const char *value, struct error *error);
 

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where cgroup v2 is mounted: alone, or (hybrid) beside version 1. */
+#include "cgroup.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
-#include <unistd.h>
-
-#include "datapath_internal.h"
 
 /* mountinfo writes white space and backslashes as \ooo, proc_pid_mountinfo(5). */
 static void unescape(char *text)
@@ -46,34 +44,31 @@ static char *mount_point(char *line)
 }
 
 /* Something else may be mounted over it: only the file system itself is proof. */
-static int open_cgroup2(const char *path)
+static bool is_cgroup2(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct statfs fs;
 
-	if (fd < 0)
-		return -ENOENT;
-	if (!fstatfs(fd, &fs) && fs.f_type == CGROUP2_SUPER_MAGIC)
-		return fd;
-	close(fd);
-	return -ENOENT;
+	return !statfs(path, &fs) && fs.f_type == CGROUP2_SUPER_MAGIC;
 }
 
-int cgroup_root_open(void)
+int cgroup_root(char path[PATH_MAX])
 {
 	FILE *mounts = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL, *point;
-	int fd = -ENOENT;
+	int err = -ENOENT;
+	char *line = NULL;
 	size_t room = 0;
 
 	if (!mounts)
 		return -errno;
-	while (fd < 0 && getline(&line, &room, mounts) > 0) {
-		point = mount_point(line);
-		if (point)
-			fd = open_cgroup2(point);
+	while (err && getline(&line, &room, mounts) > 0) {
+		const char *point = mount_point(line);
+
+		if (!point || !is_cgroup2(point))
+			continue;
+		snprintf(path, PATH_MAX, "%s", point);
+		err = 0;
 	}
 	free(line);
 	fclose(mounts);
-	return fd;
+	return err;
 }

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "datapath_internal.h"
 #include "log.h"
 
@@ -197,12 +198,13 @@ static void attach_track(struct datapath *dp)
 {
 	const char *why =
 		"cgroup v2 is not mounted (`mount -t cgroup2 none /sys/fs/cgroup/unified`)";
+	char root[PATH_MAX];
 	int cgroup;
 
 	dp->track = link_adopt(dp, "track", dp->skel->progs.track);
 	if (dp->track != -ENOENT)
 		goto out;
-	cgroup = cgroup_root_open();
+	cgroup = cgroup_root(root) ? -ENOENT : cgroup_open(root);
 	if (cgroup < 0)
 		goto out;
 	dp->track = link_make(dp, "track", dp->skel->progs.track, cgroup, BPF_CGROUP_SOCK_OPS);

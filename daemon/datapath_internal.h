@@ -67,9 +67,6 @@ void xdp_detach_all(struct datapath *dp);
 int sinks_open(struct datapath *dp); /* into the slots; replaces those of an earlier lbd */
 void sinks_close(struct datapath *dp);
 
-/* datapath_cgroup.c: a descriptor of the cgroup v2 root; -ENOENT where there is none. */
-int cgroup_root_open(void);
-
 /* datapath_libbpf.c: libbpf's messages, kept to be told as one line. */
 void libbpf_capture(void);
 /* The first of what libbpf said since libbpf_capture(), and the verifier's last word; or "". */

@@ -56,6 +56,8 @@ static int adopt(struct worker *worker, struct error *error)
 	worker->started_us = process_started_us(stat.start_ticks);
 	if (*worker->record.cgroup && !(worker->cgroup = strdup(worker->record.cgroup)))
 		return error_set(error, -ENOMEM, "worker %s: out of memory", worker->name);
+	worker_set_limits(
+		worker); /* lost when a service manager started lbd anew, see lbd.service */
 	take_listeners(worker);
 	err = worker_open_outputs(worker, true, error);
 	if (err)

@@ -65,6 +65,9 @@ void worker_close_outputs(struct worker *worker);
 /* A fresh group for the next process; none where cgroup v2 is not ours to write. */
 int worker_make_cgroup(struct worker *worker, struct error *error);
 
+/* Those of its group. */
+void worker_set_limits(struct worker *worker);
+
 /* A hook delayed the program: it runs now, or it never will, which is said, and its exit shows soon. */
 void worker_settle_pending(struct worker *worker);
 void worker_forget_pending(struct worker *worker);

@@ -166,7 +166,7 @@ static int open_notify(struct worker *worker, struct launch *launch, struct erro
 }
 
 /* Not a reason not to run: said once. */
-static void set_limits(struct worker *worker)
+void worker_set_limits(struct worker *worker)
 {
 	struct error error;
 
@@ -193,7 +193,7 @@ static int prepare(struct worker *worker, struct launch *launch, struct error *e
 	if (!err)
 		err = worker_make_cgroup(worker, error);
 	if (!err)
-		set_limits(worker);
+		worker_set_limits(worker);
 	launch->spawn.cgroup = worker->cgroup;
 	return err;
 }

@@ -88,7 +88,13 @@ def test_cgroup_limits(lab, controller, setting, file, value):
         if l.startswith("0::")
     ]
     mount = next(l.split()[1] for l in open("/proc/self/mounts") if l.split()[2] == "cgroup2")
-    assert pathlib.Path(mount + path[0], file).read_text().strip() == value
+    limit = pathlib.Path(mount + path[0], file)
+    assert limit.read_text().strip() == value
+    # The next lbd sets it again, should it have been lost.
+    lbd.kill()
+    limit.write_text("max")
+    lbd.restart().wait_up(1)
+    assert limit.read_text().strip() == value
 
 
 def test_hooks(lab):

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Limits from within a group of our own, as a systemd unit or a container gives it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cgroup.h"
+
+/* What the machine may have in cgroup v2, and a limit of each that hurts nobody. */
+static const struct {
+	const char *controller, *file, *value, *shown;
+} limits[] = {
+	{"memory", "memory.max", "1073741824", "1073741824\n"},
+	{"pids", "pids.max", "1000", "1000\n"},
+	{"hugetlb", "hugetlb.2MB.max", "4194304", "4194304\n"},
+};
+
+static char root[PATH_MAX], group[PATH_MAX];
+static const char *file, *value, *shown;
+static char enabled_here[64]; /* what was written to the root's subtree_control */
+
+static void read_text(const char *dir, const char *name, char *text, size_t room)
+{
+	char path[2 * PATH_MAX];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_RDONLY);
+	n = fd < 0 ? 0 : read(fd, text, room - 1);
+	text[n > 0 ? n : 0] = 0;
+	if (fd >= 0)
+		close(fd);
+}
+
+static bool write_text(const char *dir, const char *name, const char *text)
+{
+	char path[2 * PATH_MAX];
+	int fd;
+	bool done;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_WRONLY);
+	done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	if (fd >= 0)
+		close(fd);
+	return done;
+}
+
+static bool find_controller(void)
+{
+	char have[512], use[512];
+
+	read_text(root, "cgroup.controllers", have, sizeof(have));
+	read_text(root, "cgroup.subtree_control", use, sizeof(use));
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits) && !file; i++) {
+		if (!strstr(have, limits[i].controller))
+			continue;
+		file = limits[i].file;
+		value = limits[i].value;
+		shown = limits[i].shown;
+		if (!strstr(use, limits[i].controller))
+			snprintf(enabled_here, sizeof(enabled_here), "-%s", limits[i].controller);
+	}
+	return file;
+}
+
+static int find_root(void **unused)
+{
+	(void)unused;
+	if (geteuid() || cgroup_root(root) || !find_controller())
+		return 0;
+	snprintf(group, sizeof(group), "%.4000s/lbd-unit-%d", root, getpid());
+	return mkdir(group, 0755);
+}
+
+static int remove_root(void **unused)
+{
+	char path[PATH_MAX + 64];
+
+	(void)unused;
+	if (!*group)
+		return 0;
+	for (const char **below = (const char *[]){"/lbd/a/worker", "/lbd/a", "/lbd",
+						   "/lbd.supervisor", "", NULL};
+	     *below; below++) {
+		snprintf(path, sizeof(path), "%s%s", group, *below);
+		cgroup_kill(path);
+		cgroup_await_empty(path, 5000);
+		rmdir(path);
+	}
+	if (*enabled_here)
+		write_text(root, "cgroup.subtree_control", enabled_here);
+	return access(group, F_OK) ? 0 : -1;
+}
+
+#define need(condition)                                                                            \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
+			_exit(1);                                                                  \
+		}                                                                                  \
+	} while (0)
+
+static bool is_in(pid_t pid, const char *below)
+{
+	char path[PATH_MAX + 64];
+
+	snprintf(path, sizeof(path), "%s%s", group, below);
+	return cgroup_holds(path, pid);
+}
+
+static pid_t sleeper(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		for (;;)
+			pause();
+	return pid;
+}
+
+/* As lbd does: finds its group, has a child of its own beside, makes a worker's group, limits it. */
+static void limit_a_worker(void)
+{
+	char *dir = NULL, *worker = NULL, text[64];
+	struct error error = {0};
+	pid_t child = sleeper();
+
+	need(!cgroup_find("a", &dir, &error));
+	need(!cgroup_make(dir, "worker", &worker));
+	if (cgroup_limit(worker, file, value, &error))
+		fprintf(stderr, "%s\n", error.text);
+	read_text(worker, file, text, sizeof(text));
+	need(!strcmp(text, shown));
+	need(is_in(getpid(), "/lbd.supervisor") && is_in(child, "/lbd.supervisor"));
+	/* A later look, from there, finds the same group again. */
+	free(dir);
+	need(!cgroup_find("a", &dir, &error));
+	need(!strncmp(worker, dir, strlen(dir)) && !strcmp(worker + strlen(dir), "/worker"));
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
+/* Somebody else's process is not moved: no limit, and the line says whose fault it is. */
+static void be_refused(void)
+{
+	char *dir = NULL, *worker = NULL;
+	struct error error = {0};
+
+	need(!cgroup_find("a", &dir, &error));
+	need(!cgroup_make(dir, "worker", &worker));
+	need(cgroup_limit(worker, file, value, &error) == -ENOENT);
+	need(strstr(error.text, "other processes") && strstr(error.text, group));
+	need(is_in(getpid(), "") && !is_in(getpid(), "/lbd.supervisor"));
+}
+
+/* Runs it in a process that is in the group, with the stranger if there is one. */
+static void run_in_group(void (*act)(void), pid_t stranger)
+{
+	int status;
+	pid_t pid;
+
+	if (stranger)
+		assert_int_equal(cgroup_add(group, stranger), 0);
+	pid = fork();
+	if (!pid) {
+		need(!cgroup_add(group, getpid()));
+		act();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (stranger) {
+		kill(stranger, SIGKILL);
+		waitpid(stranger, NULL, 0);
+	}
+	assert_int_equal(status, 0);
+}
+
+static void a_stranger_stays(void **unused)
+{
+	(void)unused;
+	if (!*group)
+		skip();
+	run_in_group(be_refused, sleeper());
+}
+
+static void lbd_makes_way(void **unused)
+{
+	(void)unused;
+	if (!*group)
+		skip();
+	run_in_group(limit_a_worker, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_stranger_stays),
+		cmocka_unit_test(lbd_makes_way),
+	};
+
+	return cmocka_run_group_tests_name("cgroup", tests, find_root, remove_root);
+}

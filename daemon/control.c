@@ -159,6 +159,13 @@ static int find_owners(struct control *control, const char *owner, const char *g
 	return 0;
 }
 
+static int set_access(const struct control *control, const char *path, int mode)
+{
+	gid_t group = control->group == (gid_t)-1 ? getegid() : control->group;
+
+	return chown(path, control->owner, group) || chmod(path, mode < 0 ? 0666 : mode);
+}
+
 /* A socket that a dead lbd left refuses connections; one that a living lbd owns does not. */
 static bool is_answered(const struct sockaddr_un *address)
 {
@@ -203,8 +210,7 @@ static int listen_at(struct control *control, const char *path, int mode, struct
 	unlink(aside.sun_path);
 	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (control->fd < 0 || bind(control->fd, (struct sockaddr *)&aside, sizeof(aside)) ||
-	    chown(aside.sun_path, control->owner, control->group) ||
-	    chmod(aside.sun_path, mode < 0 ? 0666 : mode) || listen(control->fd, SOMAXCONN) ||
+	    set_access(control, aside.sun_path, mode) || listen(control->fd, SOMAXCONN) ||
 	    rename(aside.sun_path, path)) {
 		result = error_set(error, -errno, "control: cannot listen at %s: %s", path,
 				   strerror(errno));
@@ -255,6 +261,17 @@ int control_new(sd_event *event, const char *path, int mode, const char *owner, 
 		control_free(control);
 	else
 		*out = control;
+	return result;
+}
+
+int control_set_access(struct control *control, int mode, const char *owner, const char *group,
+		       struct error *error)
+{
+	int result = find_owners(control, owner, group, error);
+
+	if (!result && set_access(control, control->path, mode))
+		result =
+			error_set(error, -errno, "control: %s: %s", control->path, strerror(errno));
 	return result;
 }
 

@@ -39,6 +39,9 @@ struct control_handler {
 int control_new(sd_event *event, const char *path, int mode, const char *owner, const char *group,
 		const struct control_handler *handler, void *arg, struct control **out,
 		struct error *error);
+/* Who may change, and the mode, from now on; on failure as before. */
+int control_set_access(struct control *control, int mode, const char *owner, const char *group,
+		       struct error *error);
 /* Sends what can be sent at once, calls gone() for what has no final reply, unlinks; takes NULL. */
 void control_free(struct control *control);
 

@@ -63,19 +63,62 @@ static char *fingerprint(const struct conf_worker *worker)
 	return text;
 }
 
-bool difference_restarts(const struct conf_pool *from, const struct conf_pool *to)
+/* What counts without a new process. */
+static char *manner(const struct conf_worker *worker)
 {
-	char *before, *after;
-	bool differs;
+	size_t length;
+	char *text = NULL;
+	FILE *out = open_memstream(&text, &length);
 
-	if (!from->worker || !to->worker)
-		return false;
-	before = fingerprint(from->worker);
-	after = fingerprint(to->worker);
-	differs = before && after && strcmp(before, after) != 0;
+	if (!out)
+		return NULL;
+	fprintf(out, "%d %d %u %u %u %u %u\n", worker->autostart, worker->restart,
+		worker->start_retries, worker->start_timeout_ms, worker->stable_ms,
+		worker->backoff_min_ms, worker->backoff_max_ms);
+	for (size_t i = 0; i < sizeof(worker->exit_codes) / sizeof(*worker->exit_codes); i++)
+		fprintf(out, "%llx ", (unsigned long long)worker->exit_codes[i]);
+	fprintf(out, "%u %u %d %u %d\n%s\n%s\n%u %llu\n", worker->backlog, worker->watchdog_ms,
+		worker->stop_signal, worker->stop_timeout_ms, worker->priority,
+		text_of(worker->before_start), text_of(worker->after_stop), worker->max_age_s,
+		(unsigned long long)worker->max_memory_bytes);
+	fclose(out);
+	return text;
+}
+
+/* Takes both texts over. */
+static bool texts_differ(char *before, char *after)
+{
+	bool differs = before && after && strcmp(before, after) != 0;
+
 	free(before);
 	free(after);
 	return differs;
+}
+
+bool difference_restarts(const struct conf_pool *from, const struct conf_pool *to)
+{
+	if (!from->worker || !to->worker)
+		return false;
+	return texts_differ(fingerprint(from->worker), fingerprint(to->worker));
+}
+
+static bool manner_differs(const struct conf_pool *from, const struct conf_pool *to)
+{
+	if (!from->worker || !to->worker)
+		return false;
+	return texts_differ(manner(from->worker), manner(to->worker));
+}
+
+static char *check_of(const struct conf_health *health)
+{
+	char *text = NULL;
+
+	if (asprintf(&text, "%d\n%s\n%s\n%s\n%u %u %u %u %u %u %d", health->kind,
+		     text_of(health->path), text_of(health->host), text_of(health->command),
+		     health->status_min, health->status_max, health->interval_ms,
+		     health->timeout_ms, health->rise, health->fall, health->restart) < 0)
+		return NULL;
+	return text;
 }
 
 static const struct conf_pool *pool_of(const struct conf *conf, const char *name)
@@ -139,6 +182,20 @@ static void pool_settings(struct difference *difference, const struct conf_pool 
 	if (difference_restarts(from, to))
 		line(difference, "pool %s: worker settings changed: its workers are rolled",
 		     to->name);
+	if (manner_differs(from, to))
+		line(difference, "pool %s: worker settings changed that need no new process",
+		     to->name);
+	if (texts_differ(check_of(&from->health), check_of(&to->health)))
+		line(difference, "pool %s: health changed", to->name);
+	if (from->drain_timeout_ms != to->drain_timeout_ms)
+		line(difference, "pool %s: drain_timeout %ums, was %ums", to->name,
+		     to->drain_timeout_ms, from->drain_timeout_ms);
+	if (from->slow_start_ms != to->slow_start_ms)
+		line(difference, "pool %s: slow_start %ums, was %ums", to->name, to->slow_start_ms,
+		     from->slow_start_ms);
+	if (from->roll_parallel != to->roll_parallel)
+		line(difference, "pool %s: roll_parallel %u, was %u", to->name, to->roll_parallel,
+		     from->roll_parallel);
 }
 
 /* Lists may be empty, and NULL then. */
@@ -181,10 +238,37 @@ static bool attaches(const struct conf *conf, const char *interface)
 	return false;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return !strcmp(text_of(a), text_of(b));
+}
+
+/* Of lbd's own process. */
+static void own_settings(struct difference *difference, const struct conf *from,
+			 const struct conf *to)
+{
+	if (!same_text(from->log_file, to->log_file))
+		line(difference, "log %s", to->log_file ? to->log_file : "as without `log`");
+	else if (from->log_max_bytes != to->log_max_bytes ||
+		 from->log_max_files != to->log_max_files)
+		line(difference, "log: rotation changed");
+	if (!same_text(from->log_directory, to->log_directory))
+		line(difference, "log_directory changed: for workers from their next start on");
+	if (!same_text(from->pid_file, to->pid_file))
+		line(difference, "pid_file %s", to->pid_file ? to->pid_file : "removed");
+	if (from->min_files != to->min_files || from->min_processes != to->min_processes)
+		line(difference, "min_files or min_processes changed");
+	if (from->control_mode != to->control_mode ||
+	    !same_text(from->control_user, to->control_user) ||
+	    !same_text(from->control_group, to->control_group))
+		line(difference, "control: who may use the socket changed");
+}
+
 unsigned difference_print(const struct conf *from, const struct conf *to, FILE *out)
 {
 	struct difference difference = {.out = out};
 
+	own_settings(&difference, from, to);
 	for (size_t i = 0; i < from->attach_count; i++)
 		if (!attaches(to, from->attaches[i].interface))
 			line(&difference, "interface %s detached", from->attaches[i].interface);

@@ -18,6 +18,7 @@
 #include "reconcile.h"
 #include "recycle.h"
 #include "running.h"
+#include "settings.h"
 
 int lbd_follow(struct lbd *lbd, struct conf *conf, struct error *error)
 {
@@ -59,19 +60,43 @@ int lbd_read_conf(const struct lbd *lbd, struct conf **conf, struct error *error
 	return err;
 }
 
+/* What is of lbd's own process; all of it or nothing. */
+static int change_settings(struct lbd *lbd, const struct conf *from, const struct conf *to,
+			   struct error *error)
+{
+	int err = settings_change(from, to, lbd->instance, lbd->foreground, error);
+	struct error ignored;
+
+	if (err)
+		return err;
+	err = control_set_access(lbd->control, to->control_mode, to->control_user,
+				 to->control_group, error);
+	if (err)
+		settings_change(to, from, lbd->instance, lbd->foreground, &ignored);
+	return err;
+}
+
+/* The configuration that is left is freed once it has been followed, hence its settings go first. */
 int lbd_reload(struct lbd *lbd, FILE *changes, struct error *error)
 {
 	struct conf *conf;
+	struct error ignored;
 	int err = lbd_read_conf(lbd, &conf, error);
 
 	if (err)
 		return err;
 	if (changes)
 		difference_print(lbd->model.conf, conf, changes);
+	err = change_settings(lbd, lbd->model.conf, conf, error);
+	if (err)
+		goto fail;
 	lbd->origin = running_origin(lbd->conf_path);
 	err = lbd_follow(lbd, conf, error);
-	if (err)
-		conf_free(conf);
+	if (!err)
+		return 0;
+	change_settings(lbd, conf, lbd->model.conf, &ignored);
+fail:
+	conf_free(conf);
 	return err;
 }
 

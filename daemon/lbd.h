@@ -17,6 +17,7 @@ struct lbd {
 	const char *instance;
 	const char *conf_path;
 	bool conf_named; /* by -c */
+	bool foreground;
 	char run_dir[96];
 	char **argv; /* for reexec */
 	uint64_t started_us;

@@ -150,7 +150,7 @@ static int open_control(struct lbd *lbd, const struct conf *conf, struct error *
 			   conf->control_group, answer_handler(), lbd, &lbd->control, error);
 }
 
-static int start(struct lbd *lbd, const struct options *options, struct error *error)
+static int start(struct lbd *lbd, struct error *error)
 {
 	struct conf *conf = NULL;
 	int err = open_world(lbd, error);
@@ -158,7 +158,7 @@ static int start(struct lbd *lbd, const struct options *options, struct error *e
 	if (!err)
 		err = first_conf(lbd, &conf, error);
 	if (!err)
-		err = settings_use(conf, lbd->instance, options->foreground, error);
+		err = settings_use(conf, lbd->instance, lbd->foreground, error);
 	if (err) {
 		conf_free(conf);
 		return err;
@@ -203,11 +203,11 @@ static void finish(struct lbd *lbd, bool keep)
 	sd_event_unref(lbd->event);
 }
 
-static int run(struct lbd *lbd, const struct options *options)
+static int run(struct lbd *lbd)
 {
 	struct error error = {0};
 	bool adopted;
-	int err = start(lbd, options, &error);
+	int err = start(lbd, &error);
 
 	adopted = lbd->dp && datapath_adopted(lbd->dp);
 	if (err) {
@@ -254,6 +254,7 @@ int main(int argc, char **argv)
 	lbd.instance = options.instance;
 	lbd.conf_path = options.conf_path;
 	lbd.conf_named = options.conf_named;
+	lbd.foreground = options.foreground;
 	lbd.argv = argv;
 	lbd.started_us = clock_us();
 	if (sd_event_default(&lbd.event) < 0 || watch_signals(&lbd) < 0 ||
@@ -266,5 +267,5 @@ int main(int argc, char **argv)
 	lbd.model.host = &lbd.host;
 	lbd.model.hooks = (struct model_hooks){state_changed, backend_forgotten};
 	lbd.model.hooks_arg = &lbd;
-	return run(&lbd, &options);
+	return run(&lbd);
 }

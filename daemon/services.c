@@ -31,19 +31,19 @@ static bool known_service_id(const struct model *model, const struct conf_servic
 	return false;
 }
 
-static void number_services(struct model *model)
+static void number_services(struct model *model, size_t count)
 {
 	bool taken[LB_MAX_SERVICES] = {false}, done[LB_MAX_SERVICES] = {false};
 	unsigned next = 0;
 
-	for (size_t i = 0; i < model->service_count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		struct service *service = model->services[i];
 
 		if (known_service_id(model, service->conf, &service->id) &&
 		    service->id < LB_MAX_SERVICES && !taken[service->id])
 			taken[service->id] = done[i] = true;
 	}
-	for (size_t i = 0; i < model->service_count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		if (done[i])
 			continue;
 		while (taken[next])
@@ -72,6 +72,6 @@ int services_follow(struct model *model, const struct conf *conf)
 		if (!service->name || !service->pool)
 			return -ENOMEM;
 	}
-	number_services(model);
+	number_services(model, conf->service_count);
 	return 0;
 }

@@ -66,7 +66,7 @@ static int use_log(const struct conf *conf, const char *instance, bool foregroun
 	if (conf->log_file)
 		return log_open(conf->log_file, conf->log_max_bytes, conf->log_max_files, error);
 	if (foreground)
-		return 0;
+		return log_open(NULL, 0, 0, error);
 	snprintf(path, sizeof(path), "%s/%s.log", LB_LOG_DIR, instance);
 	return log_open(path, LOG_MAX_BYTES, LOG_MAX_FILES, error);
 }
@@ -85,6 +85,29 @@ int settings_use(const struct conf *conf, const char *instance, bool foreground,
 	return err;
 }
 
+/* The pid file of one that is no longer in force. */
+static void remove_pid(const struct conf *old, const struct conf *now)
+{
+	if (old->pid_file && (!now->pid_file || strcmp(old->pid_file, now->pid_file)))
+		unlink(old->pid_file);
+}
+
+int settings_change(const struct conf *from, const struct conf *to, const char *instance,
+		    bool foreground, struct error *error)
+{
+	int err = settings_use(to, instance, foreground, error);
+	struct error again;
+
+	if (!err) {
+		remove_pid(from, to);
+		return 0;
+	}
+	remove_pid(to, from);
+	if (settings_use(from, instance, foreground, &again))
+		log_error("cannot go back to the settings before: %s", again.text);
+	return err;
+}
+
 void settings_end(const struct conf *conf)
 {
 	if (conf && conf->pid_file)
@@ -95,13 +118,13 @@ void settings_find_static(void)
 {
 	static char path[4096];
 	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - sizeof("static"));
-	char *slash;
+	char *name;
 
 	if (length <= 0)
 		return;
 	path[length] = 0;
-	slash = strrchr(path, '/');
-	strcpy(slash + 1, "lbstatic");
+	name = strrchr(path, '/') + 1;
+	snprintf(name, sizeof(path) - (size_t)(name - path), "lbstatic");
 	if (!access(path, X_OK))
 		conf_static_program = path;
 }

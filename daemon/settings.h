@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the configuration says about lbd's own process: log, pid file, limits.  At the start only. */
+/* What the configuration says about lbd's own process: log, pid file, limits. */
 #ifndef LB_SETTINGS_H
 #define LB_SETTINGS_H
 
@@ -15,6 +15,10 @@
  */
 int settings_use(const struct conf *conf, const char *instance, bool foreground,
 		 struct error *error);
+
+/* The same by another configuration than before; on failure that one's are in force again. */
+int settings_change(const struct conf *from, const struct conf *to, const char *instance,
+		    bool foreground, struct error *error);
 
 void settings_end(const struct conf *conf); /* removes the pid file; takes NULL */
 

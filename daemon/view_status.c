@@ -32,7 +32,7 @@ static const char *tier(const struct tiers *tiers)
 static json_t *counters(struct datapath *dp)
 {
 	static const char *const names[LB_REASON_COUNT] = {
-#define REASON_NAME(name, text, meaning) [LB_##name] = text,
+#define REASON_NAME(name, text, meaning) [LB_##name] = (text),
 		LB_REASONS(REASON_NAME)
 #undef REASON_NAME
 	};

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reload: only what differs is touched, and an error touches nothing."""
 
+import pathlib
+import signal
+
 import pytest
 from lab import alive, wait_equal, wait_until, web
 
@@ -137,3 +140,65 @@ def test_saved_is_what_was_changed(lab):
     lbd.ctl("reload")
     assert world(lbd) == before
     assert lbd.backend("127.0.0.1:9001")["weight"] == 7
+
+
+def test_settings_of_lbd_itself(lab):
+    """Log, pid file and the control socket's rights follow, or all stay as they were."""
+    lbd = lab.lbd(KEPT)
+    lbd.wait_up(2)
+    log, pid_file = lab.path / "own.log", lab.path / "own.pid"
+    own = "log %s; pid_file %s; control { mode 0600; } min_files 1024;" % (log, pid_file)
+    lbd.config(KEPT + own)
+    said = lbd.ctl("reload")
+    for word in ("log " + str(log), "pid_file " + str(pid_file), "control", "min_files"):
+        assert word in said, said
+    assert pid_file.read_text() == "%d\n" % lbd.pid
+    socket = pathlib.Path("/run/lbd", lbd.instance, "control")
+    assert socket.stat().st_mode & 0o777 == 0o600
+    lbd.signal(signal.SIGHUP)
+    wait_until(lambda: " info reloaded" in log.read_text(), log.read_text)
+
+    # What cannot be had is refused before anything else is touched.
+    before = world(lbd)
+    lbd.config(KEPT.replace("8081-8082", "8081") + own.replace(str(pid_file), "/nowhere/pid"))
+    assert "/nowhere/pid" in lbd.refused("reload")
+    assert world(lbd) == before and pid_file.exists()
+    lbd.config(KEPT.replace("8081-8082", "8081") + own.replace("0600", "0600; group nobodys"))
+    assert "nobodys" in lbd.refused("reload")
+    assert world(lbd) == before and pid_file.exists()
+    # What fails later takes the settings back.
+    lab.app(8095)
+    lbd.config(KEPT + one("more", 8096, 8095) + "service s { listen 127.0.0.1:8095; pool more; }")
+    assert "8095" in lbd.refused("reload")
+    assert world(lbd) == before and pid_file.exists() and socket.stat().st_mode & 0o777 == 0o600
+
+    lbd.config(KEPT)
+    lbd.ctl("reload")
+    assert not pid_file.exists() and socket.stat().st_mode & 0o777 == 0o666
+    lbd.signal(signal.SIGHUP)
+    lbd.wait_output("^reloaded")
+    assert world(lbd) == before
+
+
+def test_every_change_is_told(lab):
+    lbd = lab.lbd(one("web", "8081", 80))
+    lbd.wait_up(1)
+    pids = lbd.pids()
+    changes = [
+        ("pool", "drain_timeout 7s;", "drain_timeout 7000ms, was 30000ms"),
+        ("pool", "slow_start 1s;", "slow_start 1000ms, was 0ms"),
+        ("pool", "roll_parallel 3;", "roll_parallel 3, was 1"),
+        ("pool", "health { tcp; }", "health changed"),
+        ("worker", "stop_timeout 3s;", "need no new process"),
+        ("worker", "recycle memory 1g;", "need no new process"),
+    ]
+    for where, text, told in changes:
+        lbd.config(one("web", "8081", 80, **{where: text}))
+        assert told in lbd.ctl("reread"), text
+        assert told in lbd.ctl("reload"), text
+        assert "pool web" not in lbd.ctl("reread")
+    lbd.wait_up(1)
+    assert lbd.pids() == pids
+    lbd.config(one("web", "8081", 80, worker="environment A=b;"))
+    assert "workers are rolled" in lbd.ctl("reload")
+    wait_until(lambda: lbd.pids()["web:8081"] not in (0, pids["web:8081"]), lbd.pids)

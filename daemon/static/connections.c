@@ -105,20 +105,27 @@ bool connections_evict(struct server *server)
 	return true;
 }
 
-void connections_stop(struct server *server)
+/* A request may have come that epoll has not told of yet: whoever seems to wait gets a last turn. */
+static void stop_kind(struct server *server, enum timer_kind kind)
 {
-	struct timer *timer;
+	struct timer *timer = timers_first(&server->timers, kind), *next;
 
-	server->stopping = true;
-	while ((timer = timers_first(&server->timers, TIMER_IDLE))) {
+	for (; timer; timer = next) {
 		struct connection *connection = of_timer(timer);
 
-		/* A request may have come that epoll has not told of yet. */
+		next = timers_next(&server->timers, timer);
+		if (connection->state != READ || connection->rest_len)
+			continue;
 		connection->readable = true;
 		exchange_turn(server, connection);
-		if (connection->state == READ && !connection->rest_len)
-			connection_close(server, connection);
 	}
+}
+
+void connections_stop(struct server *server)
+{
+	server->stopping = true;
+	stop_kind(server, TIMER_HEADER); /* of these, who has said nothing at all */
+	stop_kind(server, TIMER_IDLE);
 }
 
 void connections_close(struct server *server)

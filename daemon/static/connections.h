@@ -21,7 +21,7 @@ void connections_expire(struct server *server);
 /* Closes the connection that has waited longest between requests; false when none waits. */
 bool connections_evict(struct server *server);
 
-/* Closes all that wait between requests; the others will, after their response. */
+/* Closes all that wait for a request to begin; the others close after their response. */
 void connections_stop(struct server *server);
 
 /* Closes all, whatever they are doing. */

@@ -275,6 +275,12 @@ static void send_some(struct server *server, struct connection *connection)
 		take_rest(server, connection);
 }
 
+/* Waits for a request to begin, of which nothing has come. */
+static bool is_silent(const struct connection *connection)
+{
+	return connection->state == READ && !connection->rest_len && !connection->readable;
+}
+
 /* A bounded piece of work: one send, or one read and what it brought. */
 void exchange_turn(struct server *server, struct connection *connection)
 {
@@ -285,6 +291,8 @@ void exchange_turn(struct server *server, struct connection *connection)
 	else if ((connection->state == READ || connection->state == CONTENT) &&
 		 connection->readable)
 		read_some(server, connection);
+	if (server->stopping && is_silent(connection))
+		connection_close(server, connection);
 	if (connection->state == CLOSED)
 		return;
 	if (connection->state != SEND && connection->readable)

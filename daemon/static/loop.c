@@ -178,12 +178,25 @@ static void take_signal(struct loop *loop)
 
 static void dispatch(struct loop *loop, const struct epoll_event *event)
 {
-	if (event->data.ptr == loop)
-		take_signal(loop);
-	else if (is_listener(loop, event->data.ptr))
-		accept_some(loop, *(int *)event->data.ptr);
-	else
+	if (is_listener(loop, event->data.ptr)) {
+		if (!loop->server->stopping) /* they are closed then */
+			accept_some(loop, *(int *)event->data.ptr);
+	} else if (event->data.ptr != loop) {
 		connections_event(loop->server, event->data.ptr, event->events);
+	}
+}
+
+/*
+ * Signals go first, wherever in the batch they are: a request that came before SIGTERM, but is answered
+ * in the same turn, must be told that its connection closes.
+ */
+static void dispatch_all(struct loop *loop, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (loop->events[i].data.ptr == loop)
+			take_signal(loop);
+	for (int i = 0; i < count; i++)
+		dispatch(loop, &loop->events[i]);
 }
 
 static int soonest(int wait_ms, uint64_t due_ms, uint64_t now_ms)
@@ -227,8 +240,7 @@ static void turn(struct loop *loop)
 	int count = epoll_wait(server->epoll, loop->events, EVENTS, wait_ms(loop));
 
 	tell_time(server);
-	for (int i = 0; i < count; i++)
-		dispatch(loop, &loop->events[i]);
+	dispatch_all(loop, count);
 	connections_turn(server);
 	connections_expire(server);
 	connections_collect(server);

@@ -38,6 +38,11 @@ struct timer *timers_first(struct timers *timers, enum timer_kind kind)
 	return head->next == head ? NULL : head->next;
 }
 
+struct timer *timers_next(struct timers *timers, const struct timer *timer)
+{
+	return timer->next == &timers->head[timer->kind] ? NULL : timer->next;
+}
+
 struct timer *timers_due(struct timers *timers, uint64_t now_ms)
 {
 	for (unsigned kind = 0; kind < TIMER_KINDS; kind++) {

@@ -28,6 +28,8 @@ void timer_set(struct timers *timers, struct timer *timer, enum timer_kind kind,
 struct timer *timers_due(struct timers *timers, uint64_t now_ms);
 /* The first of a kind to expire, or NULL. */
 struct timer *timers_first(struct timers *timers, enum timer_kind kind);
+/* The one of its kind that expires after it, or NULL. */
+struct timer *timers_next(struct timers *timers, const struct timer *timer);
 /* Milliseconds until the next is due, or -1 without any: for epoll_wait. */
 int timers_wait_ms(const struct timers *timers, uint64_t now_ms);
 

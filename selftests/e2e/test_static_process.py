@@ -188,19 +188,46 @@ def test_stop_finishes_what_is_under_way(root):
         assert server.process.wait(WAIT_S) == 0
 
 
+def freeze(server):
+    """Stops it where it is: what comes now it will see together with the next signal."""
+    os.kill(server.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, server.pid, os.WSTOPPED)
+
+
+def stop_and_thaw(server):
+    os.kill(server.pid, signal.SIGTERM)
+    os.kill(server.pid, signal.SIGCONT)
+
+
 def test_stop_answers_a_request_that_came_before_the_signal(root):
     with Server(root) as server:
         clients = [server.client().send(GET) for _ in range(10)]
         for client in clients:
             client.response()
-        os.kill(server.pid, signal.SIGSTOP)
+        freeze(server)
         for client in clients:
             client.send(GET)
-        os.kill(server.pid, signal.SIGTERM)
-        os.kill(server.pid, signal.SIGCONT)
+        stop_and_thaw(server)
         for client in clients:
             response = client.response()
             assert (response.status, response["Connection"]) == (200, "close") and client.closed()
+
+
+def test_stop_does_not_wait_for_who_says_nothing(root):
+    """Neither for one that never did, nor for one whose content ends after the signal."""
+    late = ["sh", "-c", 'read _; exec "$@"', "sh"]
+    with Server(root, "--stop_timeout", "1h", "--header_timeout", "1h", wrap=late, stdin=subprocess.PIPE) as server:
+        silent = server.client()  # before TCP_DEFER_ACCEPT holds it back
+        server.process.stdin.write(b"\n")
+        server.process.stdin.flush()
+        slow = server.client().send(GET[:-2] + b"Content-Length: 3\r\n\r\na")
+        assert slow.response().status == 200
+        server.get("/a")  # who came before it has been seen
+        server.process.send_signal(signal.SIGTERM)
+        assert silent.closed()
+        slow.send(b"bc")
+        assert slow.closed()
+        assert server.process.wait(WAIT_S) == 0
 
 
 def test_stop_serves_what_waits_in_its_queue(root):
@@ -209,10 +236,9 @@ def test_stop_serves_what_waits_in_its_queue(root):
     with Server(root, "-l", f"127.0.0.1:{port}", listen=False) as server:
         with connect(port) as client:
             client.send(GET).response()
-        os.kill(server.pid, signal.SIGSTOP)
+        freeze(server)
         waiting = [Client(port).send(GET) for _ in range(20)]
-        os.kill(server.pid, signal.SIGTERM)
-        os.kill(server.pid, signal.SIGCONT)
+        stop_and_thaw(server)
         assert [client.response().status for client in waiting] == [200] * 20
         assert server.process.wait(WAIT_S) == 0
 
@@ -221,10 +247,9 @@ def test_stop_loses_nothing_of_an_inherited_queue(root):
     """Who waits is served, or left to whoever takes the listener on."""
     server = Server(root)
     server.get("/a")
-    os.kill(server.pid, signal.SIGSTOP)
+    freeze(server)
     waiting = server.client().send(GET)
-    os.kill(server.pid, signal.SIGTERM)
-    os.kill(server.pid, signal.SIGCONT)
+    stop_and_thaw(server)
     server.process.communicate(timeout=WAIT_S)
     try:
         accepted, _ = server.listener.accept()
@@ -285,6 +310,15 @@ def test_log_common_and_combined(root, tmp_path):
             '127.0.0.1 - - STAMP "HEAD /none HTTP/1.1" 404 0' + ends[1],
             f'127.0.0.1 - - STAMP "-" 400 {len(refused.body)}' + ends[2],
         ]
+
+
+def test_log_is_in_local_time(root, tmp_path):
+    """Of a zone whose file the sandbox would not let it read any more."""
+    zone = tmp_path / "zone"  # RFC 8536: one type, 5 h 30 min east
+    zone.write_bytes(b"TZif" + bytes(16) + struct.pack(">6I", 0, 0, 0, 0, 1, 4) + struct.pack(">iBB", 19800, 0, 0) + b"TST\0")
+    with Server(root, "--access_log", tmp_path / "log", env=dict(os.environ, TZ=str(zone))) as server:
+        server.get("/a")
+        assert " +0530] " in lines_of(tmp_path / "log", 1)[0]
 
 
 def test_log_json(root, tmp_path):
@@ -379,6 +413,23 @@ def test_user():
             group = str(grp.getgrnam("daemon").gr_gid)
             status = status_of(server.pid)
             assert status["Groups"].split() == [group] and status["Gid"].split() == [group] * 4
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+def test_a_log_out_of_reach_of_its_user(tmp_path):
+    """It was opened in time, is written to, and is no reason to run without Landlock."""
+    (tmp_path / "closed").mkdir(0o700)
+    log = tmp_path / "closed/log"
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        server = Server(name, "--user", "nobody", "--access_log", log)
+        server.get("/a")
+        lines_of(log, 1)
+        server.process.send_signal(signal.SIGUSR1)
+        said = server.process.stderr.readline().decode()
+        assert said == f"lbstatic: access_log {log}: Permission denied; the old one is kept\n"
+        assert server.get("/a").status == 404 and server.stop() == (0, "")
+    assert len(log.read_text().splitlines()) == 2
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")

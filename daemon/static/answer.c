@@ -106,10 +106,10 @@ static struct answer *make_page(const struct site *site, int status, struct slic
 
 	draft.common_writer = (struct writer){.at = draft.common, .room = sizeof(draft.common)};
 	draft.entity_writer = (struct writer){.at = draft.entity, .room = sizeof(draft.entity)};
-	if (status == 200)
+	if (status < 400)
 		fields_write_common(&draft.common_writer, site, path, &none, (struct slice){0});
 	else
-		write_text(&draft.common_writer, "Server: lbstatic\r\n");
+		fields_write_error(&draft.common_writer);
 	write_text(&draft.entity_writer, "Content-Type: text/html; charset=utf-8\r\n");
 	answer = assemble(status, key, path, (struct slice){"", 0},
 			  (struct slice){draft.common, draft.common_writer.len},
@@ -218,9 +218,12 @@ static struct answer *make_file(const struct site *site, int status, struct slic
 
 	draft.common_writer = (struct writer){.at = draft.common, .room = sizeof(draft.common)};
 	draft.entity_writer = (struct writer){.at = draft.entity, .room = sizeof(draft.entity)};
-	if (status == 200)
+	if (status == 200) {
 		etag.len = fields_etag(found, draft.etag);
-	fields_write_common(&draft.common_writer, site, path, found, etag);
+		fields_write_common(&draft.common_writer, site, path, found, etag);
+	} else {
+		fields_write_error(&draft.common_writer);
+	}
 	fields_write_entity(&draft.entity_writer, site, path, found, type);
 	answer = assemble(status, key, path, etag,
 			  (struct slice){draft.common, draft.common_writer.len},

@@ -112,6 +112,11 @@ void fields_write_common(struct writer *writer, const struct site *site, const c
 	write_rules(writer, site, path);
 }
 
+void fields_write_error(struct writer *writer)
+{
+	write_text(writer, "Server: lbstatic\r\nX-Content-Type-Options: nosniff\r\n");
+}
+
 void fields_write_entity(struct writer *writer, const struct site *site, const char *path,
 			 const struct found *found, const char *type)
 {

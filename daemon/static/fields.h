@@ -15,6 +15,9 @@ size_t fields_etag(const struct found *found, char out[ETAG_BYTES]);
 void fields_write_common(struct writer *writer, const struct site *site, const char *path,
 			 const struct found *found, struct slice etag);
 
+/* What stands in their place with statuses from 400 on: rules are about what is there. */
+void fields_write_error(struct writer *writer);
+
 /* Content-Type and Content-Encoding; type is the default. */
 void fields_write_entity(struct writer *writer, const struct site *site, const char *path,
 			 const struct found *found, const char *type);

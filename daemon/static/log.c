@@ -51,6 +51,7 @@ int log_open(struct log **out, const struct options *options, struct fault *faul
 		return fault_set(fault, err, "access_log %s: %s", options->access_log,
 				 strerror(-err));
 	}
+	tzset(); /* reads the zone's file, which Landlock will not let it do later */
 	*out = log;
 	return 0;
 }

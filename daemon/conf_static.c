@@ -43,7 +43,7 @@ static const struct conf_directive options[] = {
 	 .min = 1,
 	 .max = 1},
 	{.name = "expires", .usage = "expires PATTERN TIME|off;", .min = 2, .max = 2},
-	{.name = "alias", .usage = "alias /PREFIX DIR;", .min = 2, .max = 2, DIRECTORY(2)},
+	{.name = "alias", .usage = "alias PATTERN DIR;", .min = 2, .max = 2, DIRECTORY(2)},
 	{.name = "try_files", .usage = "try_files PATTERN FILE... [=404];", .min = 2, .max = 16},
 	{.name = "fallback", .usage = "fallback PATTERN /PAGE;", .min = 2, .max = 2},
 	{.name = "error_page", .usage = "error_page STATUS /PAGE;", .min = 2, .max = 2},

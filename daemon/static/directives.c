@@ -189,8 +189,8 @@ static int add_expires(const struct call *call)
 
 static int add_alias(const struct call *call)
 {
-	if (*call->argument[0] != '/' || strpbrk(call->argument[0], "*?["))
-		return refuse(call, call->argument[0], "a path prefix such as /media");
+	if (*call->argument[0] != '/' && !strpbrk(call->argument[0], "*?["))
+		return refuse(call, call->argument[0], "a path prefix such as /media, or *.png");
 	return add(call, RULE_ALIAS, call->argument[0]) ? 0 : -ENOMEM;
 }
 
@@ -300,7 +300,7 @@ static const struct setting settings[] = {
 	{"header_everywhere", 1, 1, add_header_everywhere, 0, "'Name: value'",
 	 "the same for * (-H)"},
 	{"expires", 2, 2, add_expires, 0, "PATTERN TIME|off", "Cache-Control: max-age"},
-	{"alias", 2, 2, add_alias, 0, "/PREFIX DIR", "serve a part from another directory"},
+	{"alias", 2, 2, add_alias, 0, "PATTERN DIR", "serve a part from another directory"},
 	{"try_files", 2, 16, add_try_files, 0, "PATTERN FILE... [=404]", "the first that is there"},
 	{"fallback", 2, 2, add_fallback, 0, "PATTERN /PAGE",
 	 "shown, with 200, for what is not there"},

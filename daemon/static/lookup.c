@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lookup.h"
 
+#include "pattern.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -32,11 +34,14 @@ static int status_of(int err)
 	return 500;
 }
 
-/* The directory that a path is served from, and what is left of the path in it. */
+/*
+ * The directory that a path is served from, and what is left of the path in it: of an alias for a
+ * prefix what follows the prefix, else the whole.
+ */
 static int base_of(const struct site *site, const char *path, const char **rest)
 {
 	const struct rule *alias = rules_find(&site->options->rules, RULE_ALIAS, path);
-	size_t len = alias ? strlen(alias->pattern) : 0;
+	size_t len = alias && pattern_is_prefix(alias->pattern) ? strlen(alias->pattern) : 0;
 
 	if (len && alias->pattern[len - 1] == '/')
 		len--;
@@ -48,28 +53,35 @@ static int base_of(const struct site *site, const char *path, const char **rest)
 	return alias ? alias->directory : site->root;
 }
 
-/* O_NONBLOCK: a FIFO must not hold the whole server up before it is seen to be one. */
-static int open_beneath(const struct site *site, const char *path, int flags)
+/* suffix: of a sibling of the path, which lies beside it also where its own name would be elsewhere. */
+static int open_beneath(const struct site *site, const char *path, const char *suffix, int flags)
 {
 	struct open_how how = {
 		.flags = flags | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
 	};
+	char name[PATH_BYTES];
 	const char *rest;
 	int base = base_of(site, path, &rest), fd, tries = 3;
 
+	if ((size_t)snprintf(name, sizeof(name), "%s%s", rest, suffix) >= sizeof(name))
+		return -ENAMETOOLONG;
 	if (!site->options->symlinks)
 		how.resolve |= RESOLVE_NO_SYMLINKS;
 	do {
-		fd = syscall(SYS_openat2, base, rest, &how, sizeof(how));
+		fd = syscall(SYS_openat2, base, name, &how, sizeof(how));
 	} while (fd < 0 && (errno == EAGAIN || errno == EINTR) && tries--); /* a rename raced it */
 	return fd < 0 ? -errno : fd;
 }
 
-/* Opens path and looks at it: found->fd and stat are set on 200 alone. */
-static int open_path(const struct site *site, const char *path, struct found *found)
+/*
+ * Opens path, or its sibling, and looks at it: found->fd and stat are set on 200 alone.  O_NONBLOCK: a
+ * FIFO must not hold the whole server up before it is seen to be one.
+ */
+static int open_sibling(const struct site *site, const char *path, const char *suffix,
+			struct found *found)
 {
-	int fd = open_beneath(site, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	int fd = open_beneath(site, path, suffix, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
 		return status_of(-fd);
@@ -78,9 +90,16 @@ static int open_path(const struct site *site, const char *path, struct found *fo
 		return 500;
 	}
 	found->fd = fd;
-	if (path != found->path)
-		snprintf(found->path, sizeof(found->path), "%s", path);
 	return 200;
+}
+
+static int open_path(const struct site *site, const char *path, struct found *found)
+{
+	int status = open_sibling(site, path, "", found);
+
+	if (status == 200 && path != found->path)
+		snprintf(found->path, sizeof(found->path), "%s", path);
+	return status;
 }
 
 static void drop(struct found *found)
@@ -182,19 +201,14 @@ static bool is_newer(const struct timespec *a, const struct timespec *b)
  */
 static void use_sibling(const struct site *site, unsigned codings, struct found *found)
 {
-	struct found original = *found;
-	char name[PATH_BYTES];
+	const struct timespec modified = found->stat.st_mtim;
 
 	for (unsigned i = 0; i < CODINGS; i++) {
 		struct found sibling = {.fd = -1};
 
-		if ((size_t)snprintf(name, sizeof(name), "%s%s", original.path,
-				     coding_suffixes[i]) >= sizeof(name))
-			return;
-		if (open_path(site, name, &sibling) != 200)
+		if (open_sibling(site, found->path, coding_suffixes[i], &sibling) != 200)
 			continue;
-		if (!S_ISREG(sibling.stat.st_mode) ||
-		    is_newer(&original.stat.st_mtim, &sibling.stat.st_mtim)) {
+		if (!S_ISREG(sibling.stat.st_mode) || is_newer(&modified, &sibling.stat.st_mtim)) {
 			drop(&sibling);
 			continue;
 		}
@@ -212,7 +226,7 @@ static void use_sibling(const struct site *site, unsigned codings, struct found 
 
 int lookup_stat(const struct site *site, const char *path, struct stat *stat)
 {
-	int fd = open_beneath(site, path, O_PATH), err;
+	int fd = open_beneath(site, path, "", O_PATH), err;
 
 	if (fd < 0)
 		return fd;

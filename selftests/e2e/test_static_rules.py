@@ -43,6 +43,12 @@ HEADERS = [
     (["--header", "*", "Server: mine"], "/a.js", "Server", "mine"),
     (["--header", "*.js", "Content-Type: text/x"], "/a.js", "Content-Type", "text/x"),
     (["--header", "*.js", "Vary: Origin"], "/a.js", "Vary", "Origin"),
+    (["--header", "*", "X: 1"], "/docs", "X", "1"),
+    (["--header", "*", "X: 1", "--error_page", "404", "/404.html"], "/none", "X", None),
+    (["--expires", "*", "1h", "--error_page", "404", "/404.html"], "/none", "Cache-Control", None),
+    (["--error_page", "404", "/404.html"], "/none", "X-Content-Type-Options", "nosniff"),
+    ([], "/none", "X-Content-Type-Options", "nosniff"),
+    ([], "/", "X-Content-Type-Options", "nosniff"),
     (["--expires", "*.css", "10s"], "/a.css", "Cache-Control", "max-age=10"),
     (["--expires", "*.css", "30d"], "/a.css", "Cache-Control", "max-age=2592000"),
     (["--expires", "*.css", "0"], "/a.css", "Cache-Control", "no-cache"),
@@ -69,6 +75,11 @@ PLACES = [
     (["--alias", "/m/", "ROOT/docs"], "/m/", 200, "docs/index.html"),
     (["--alias", "/m", "ROOT/docs"], "/docs/a.txt", 200, "docs/a.txt"),
     (["--alias", "/m", "ROOT/docs", "--alias", "/m/n", "ROOT/app"], "/m/n/x.js", 200, "app/x.js"),
+    (["--alias", "*.txt", "ROOT/docs"], "/a.txt", 200, "docs/a.txt"),
+    (["--alias", "*.txt", "ROOT/docs"], "/docs/a.txt", 404, None),
+    (["--alias", "*.txt", "ROOT/docs"], "/docs/a.css", 200, "docs/a.css"),
+    (["--alias", "/d*", "ROOT/app"], "/docs/a.css", 404, None),
+    (["--alias", "/[d-x]*.js", "ROOT/app"], "/x.js", 200, "app/x.js"),
     (["--try_files", "*", "$uri", "$uri.html", "=404"], "/about", 200, "about.html"),
     (["--try_files", "*", "$uri", "$uri.html", "=404"], "/a.css", 200, "a.css"),
     (["--try_files", "*", "$uri", "$uri.html", "=404"], "/none", 404, None),
@@ -101,6 +112,15 @@ def test_place(root, options, path, status, body):
             assert response["ETag"] is None
             assert server.get(path, Range="bytes=0-1", If_None_Match="*").status == 404
             assert server.get(path, "HEAD")["Content-Length"] == str(len(body))
+
+
+def test_a_sibling_lies_where_the_alias_leads(root, tmp_path):
+    for name in ("b.css", "b.css.br"):
+        (tmp_path / name).write_text(name)
+    with Server(root, "--alias", "*.css", tmp_path) as server:
+        response = server.get("/b.css", Accept_Encoding="br")
+        assert (response.body, response["Content-Encoding"]) == (b"b.css.br", "br")
+        assert response["Content-Type"] == "text/css; charset=utf-8"
 
 
 # options, path, status (the client is 127.0.0.1)

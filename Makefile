@@ -180,7 +180,7 @@ build/fuzz/fuzz_%: selftests/fuzz/fuzz_%.c
 
 -include $(shell find $(B) build/fuzz -name '*.d' 2>/dev/null)
 
-.PHONY: fuzzers deps run check fuzz lint install uninstall clean help
+.PHONY: fuzzers deps run check static-check fuzz lint install uninstall clean help
 fuzzers: $(FUZZERS)
 	@:
 
@@ -197,6 +197,12 @@ check: deps ## build and run every test; counts them
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all tests fuzzers
 	$(Q)selftests/run $(B) --fuzz-seconds $(FUZZ_SECONDS) \
 		$(if $(REQUIRE_PRIVILEGED),--require-privileged) $(ONLY:%=--only %)
+
+static-check: deps ## lbstatic before Chromium, which it installs, and under a minute of each load
+	$(Q)selftests/deps browser
+	$(Q)$(MAKE) --no-print-directory $(JOBS) $(B)/lbstatic
+	$(Q)LBD_BUILD=$(abspath $(B)) LBD_LOAD_SECONDS=60 /usr/bin/python3 -m pytest -q -rP --tb=short \
+		-p no:cacheprovider selftests/browser selftests/e2e/test_static_peers.py
 
 fuzz: fuzzers ## fuzz for FUZZ_SECONDS (60) in total
 	$(Q)selftests/run $(B) --only fuzz --fuzz-seconds $(FUZZ_SECONDS)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A `static` block: lbstatic as a pool and its service, with its rules, through rolls and reloads."""
+
+import json
+import struct
+
+import pytest
+from lab import CLIENT4, HOST6, alive, wait_equal, wait_until
+
+PORTS = ("8081", "8082")
+
+
+@pytest.fixture
+def site(lab):
+    root = lab.path / "www"
+    for name in ("index.html", "a.css", "private/a.txt", "staff/a.txt", "app/index.html"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    return root
+
+
+def configuration(lab, site, more=""):
+    return """
+        attach eth0;
+        static web {
+            listen 0.0.0.0:80; listen [::]:80; ports 8081-8082; root %s;
+            header_everywhere "X-Worker: $port";
+            header *.css "Cache-Control: s-maxage=20";
+            deny %s /private;
+            allow 10.0.0.0/8 /staff;
+            fallback /app /app/index.html;
+            access_log %s/$port.log json;
+            counters %s/$port.counters;
+            %s
+        }""" % (site, CLIENT4, lab.path, lab.path, more)
+
+
+def counters(lab, port):
+    data = (lab.path / (port + ".counters")).read_bytes()
+    return {name.rstrip(b"\0").decode(): value for name, value in struct.iter_unpack("24sQ", data)}
+
+
+def logged(lab, port, name=".log"):
+    path = lab.path / (port + name)
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+# path, status, body (None: whatever is said)
+ROWS = [
+    ("/", 200, "index.html"),
+    ("/private/a.txt", 403, None),
+    ("/staff/a.txt", 403, None),
+    ("/app/any/where", 200, "app/index.html"),
+    ("/none", 404, None),
+]
+
+
+def test_rules(lab, site):
+    lbd = lab.lbd(configuration(lab, site))
+    lbd.wait_up(2)
+    for path, status, body in ROWS:
+        answer = lab.get(path)
+        assert answer.status == status and body in (None, answer.body), path
+    assert lab.get("/a.css").headers["cache-control"] == "s-maxage=20"
+    assert "cache-control" not in lab.get("/").headers
+    assert lab.get("/", host=HOST6).body == "index.html"
+    assert set(lab.workers_seen(40)) == set(PORTS)
+    asked = len(ROWS) + 3 + 40
+    wait_equal(lambda: sum(counters(lab, port)["requests"] for port in PORTS), asked)
+    lines = [line for port in PORTS for line in logged(lab, port)]
+    assert len(lines) == asked and {line["client"] for line in lines} >= {CLIENT4}
+    assert sum(counters(lab, port)["responses_4xx"] for port in PORTS) == 3
+
+
+def test_roll_and_reload_under_load(lab, site):
+    lbd = lab.lbd(configuration(lab, site))
+    lbd.wait_up(2)
+    before = lbd.pids()
+    load = lab.load(rate=80)
+    load.wait_count(40)
+    lbd.ctl("roll", "web", "wait", timeout=120)
+    rolled = lbd.pids()
+    assert not set(rolled.values()) & set(before.values())
+
+    lbd.config(configuration(lab, site, "expires * 1h;"))
+    lbd.ctl("reload")
+    wait_until(lambda: not any(map(alive, rolled.values())), "workers without the new rule end")
+    lbd.wait_up(2)
+    assert lab.get("/").headers["cache-control"] == "max-age=3600"
+    load.wait_count(40)
+    assert {r.outcome for r in load.stop()} == {"ok"}
+
+
+def test_rotation_of_its_log(lab, site):
+    lbd = lab.lbd(configuration(lab, site))
+    lbd.wait_up(2)
+    lab.workers_seen(20)
+    for port in PORTS:
+        wait_until(lambda port=port: logged(lab, port))
+        (lab.path / (port + ".log")).rename(lab.path / (port + ".old"))
+    lbd.ctl("signal", "web:*", "USR1")
+    for port in PORTS:
+        wait_until((lab.path / (port + ".log")).exists, "it opens its log anew")
+    lab.workers_seen(20)
+    for name in (".old", ".log"):
+        wait_equal(lambda name=name: sum(len(logged(lab, port, name)) for port in PORTS), 20)
+
+
+def test_a_root_that_is_not_there_is_refused(lab, site):
+    lbd = lab.lbd(configuration(lab, site))
+    lbd.wait_up(2)
+    lbd.config(configuration(lab, site / "none"))
+    assert "root: found" in lbd.refused("reload")
+    assert lab.get("/").status == 200

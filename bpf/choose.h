@@ -7,6 +7,7 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "count.h"
 #include "flow.h"
 #include "kernel.h"
 #include "maps.h"
@@ -27,8 +28,25 @@ static __always_inline struct lb_backend *choose_enabled(__u32 id)
 	return backend && backend->flags & LB_BACKEND_ENABLED ? backend : NULL;
 }
 
+/* Once, until lbd has written the backend anew: a worker that accepts nothing is lbd's business. */
+static __always_inline void choose_tell_full(struct lb_backend *backend, __u32 id, bool is_v6)
+{
+	struct lb_event event = {
+		.type = LB_QUEUE_FULL,
+		.backend = id,
+		.is_v6 = is_v6,
+		.generation = backend->generation,
+	};
+
+	if (backend->queue_full)
+		return;
+	backend->queue_full = 1;
+	if (bpf_ringbuf_output(&events, &event, sizeof(event), 0))
+		count_reason(LB_TRACK_EVENT_LOST);
+}
+
 /* The load is the listener's own, read at this moment; a closed listener is not in the map any more. */
-static __always_inline bool choose_read_listener(__u32 slot, struct pick_load *load)
+static __always_inline bool choose_read_listener(__u32 slot, struct pick_load *load, bool *is_full)
 {
 	struct bpf_sock *listener = bpf_map_lookup_elem(&listeners, &slot);
 	struct tcp_sock *tcp;
@@ -39,6 +57,7 @@ static __always_inline bool choose_read_listener(__u32 slot, struct pick_load *l
 	tcp = bpf_skc_to_tcp_sock(listener);
 	if (tcp) {
 		load->queue = tcp->inet_conn.icsk_inet.sk.sk_ack_backlog;
+		*is_full = load->queue > tcp->inet_conn.icsk_inet.sk.sk_max_ack_backlog;
 		load->connections = tcp->inet_conn.icsk_accept_queue.qlen.counter;
 		found = true;
 	}
@@ -51,10 +70,13 @@ static __always_inline bool pick_look(struct pick_source *source, __u16 backend,
 {
 	struct lb_backend *settings = choose_enabled(backend);
 	struct lb_load *counted;
+	bool is_full = false;
 	__u32 id = backend;
 
-	if (!settings || !choose_read_listener(LB_LISTENER(id, source->is_v6), load))
+	if (!settings || !choose_read_listener(LB_LISTENER(id, source->is_v6), load, &is_full))
 		return false;
+	if (is_full)
+		choose_tell_full(settings, id, source->is_v6);
 	counted = bpf_map_lookup_elem(&loads, &id);
 	if (!counted)
 		return false;

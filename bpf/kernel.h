@@ -24,7 +24,8 @@ struct sock_common {
 
 struct sock {
 	struct sock_common __sk_common;
-	__u32 sk_ack_backlog; /* connections in the accept queue */
+	__u32 sk_ack_backlog;     /* connections in the accept queue */
+	__u32 sk_max_ack_backlog; /* beyond so many the kernel drops handshakes */
 	struct sock_reuseport *sk_reuseport_cb;
 } LB_RELOCATED;
 

@@ -66,6 +66,12 @@ void apply_backend(struct backend *backend)
 		apply_pool_later(backend->pool);
 }
 
+void apply_backend_anew(struct backend *backend)
+{
+	backend->is_published = false;
+	apply_backend(backend);
+}
+
 /* The addresses by which a listener of this backend may be bound: see listeners_match(). */
 static size_t aliases(const struct backend *backend, struct lb_endpoint keys[4])
 {

@@ -12,6 +12,9 @@
 /* Publishes a backend at once, and its pool and ring at the end of this turn of the loop. */
 void apply_backend(struct backend *backend);
 
+/* Writes it whatever is there: what the kernel side has set in it is cleared. */
+void apply_backend_anew(struct backend *backend);
+
 /* Marks a pool whose members or scheduler have changed. */
 void apply_pool_later(struct pool *pool);
 

@@ -47,7 +47,7 @@ static bool gated_by_listener(const struct backend *backend)
 {
 	const struct conf_worker *conf = worker_conf(backend);
 
-	if (has_check(backend))
+	if (has_check(backend) || backend->stuck.out)
 		return false;
 	return !conf || (conf->readiness == READY_LISTENER && !conf->inherit);
 }
@@ -86,7 +86,7 @@ static bool usable(const struct backend *backend)
 {
 	const struct conf_worker *conf = worker_conf(backend);
 
-	if (!backend->listens[0] && !backend->listens[1])
+	if ((!backend->listens[0] && !backend->listens[1]) || backend->stuck.out)
 		return false;
 	if (conf && conf->readiness == READY_NOTIFY && !backend->notified)
 		return false;
@@ -116,6 +116,8 @@ static void explain_down(struct backend *backend)
 {
 	if (!backend->listens[0] && !backend->listens[1])
 		backend_note(backend, "nothing listens on it");
+	else if (backend->stuck.out)
+		backend_note(backend, "accepts nothing: its accept queue is full");
 	else if (has_check(backend) && backend->health)
 		backend_note(backend, "check: %s", health_last(backend->health));
 }
@@ -169,6 +171,8 @@ bool backend_event(struct backend *backend, enum state_event event)
 	log_debug("%s: %s -> %s", backend->name, state_name(from), state_name(to));
 	if (to == STATE_STOPPED || to == STATE_BACKOFF || to == STATE_STARTING)
 		backend->notified = false;
+	if (!state_has_process(to) || to == STATE_STARTING)
+		stuck_forget(backend);
 	apply_backend(backend);
 	enter(backend, from);
 	if (backend->model->hooks.changed)
@@ -418,6 +422,7 @@ void backend_free(struct backend *backend)
 		backend->model->by_id[backend->id] = NULL;
 	sd_event_source_disable_unref(backend->timer);
 	health_free(backend->health);
+	stuck_forget(backend);
 	for (int is_v6 = 0; is_v6 < 2; is_v6++)
 		holder_forget(&backend->holders[is_v6]);
 	worker_free(backend->worker);

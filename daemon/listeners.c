@@ -29,6 +29,10 @@ static void handle_event(void *arg, const struct lb_event *event)
 		backend_empty(backend);
 		return;
 	}
+	if (event->type == LB_QUEUE_FULL) {
+		stuck_seen(backend);
+		return;
+	}
 	backend->tracked[event->is_v6] = event->type == LB_LISTENER_OPENED;
 	backend_set_listener(backend, event->is_v6, event->type == LB_LISTENER_OPENED);
 	/* Others may listen there too (SO_REUSEPORT). */

@@ -18,6 +18,7 @@
 #include "holder.h"
 #include "interfaces.h"
 #include "state.h"
+#include "stuck.h"
 #include "worker.h"
 
 struct model;
@@ -51,6 +52,7 @@ struct backend {
 	bool listens[2]; /* a listener is in place, by is_v6 */
 	bool tracked[2]; /* the kernel side saw it open, and tells when it closes */
 	struct holder holders[2];
+	struct stuck stuck;
 	uint32_t queue; /* in its accept queues, at the last look */
 	bool notified;  /* READY=1 since the process was spawned */
 	bool healthy;   /* by its check; true where there is none */

@@ -97,7 +97,7 @@ struct lb_backend {
 	__u16 weight;     /* 1..1000; effective, i.e. after slow start */
 	__u16 flags;
 	__u32 max_connections; /* 0: no limit */
-	__u32 pad;
+	__u32 queue_full; /* 1: LB_QUEUE_FULL has been sent; by the kernel side, lbd writes 0 */
 };
 
 /* Value of `loads`, written by the kernel side; lbd clears it when an id is given out. */
@@ -188,7 +188,7 @@ struct lb_service_count {
 	X(STEER_MAX_CONNECTIONS, "steer_max_connections", "all backends full, dropped")            \
 	X(STEER_DENIED, "steer_denied", "refused by the access rules")                             \
 	X(STEER_LISTENER_GONE, "steer_listener_gone", "listener closed while chosen, refused")     \
-	X(TRACK_EVENT_LOST, "track_event_lost", "an event found no room; lbd looks again")
+	X(TRACK_EVENT_LOST, "track_event_lost", "an event found no room; lbd looks at all")
 
 enum lb_reason {
 #define LB_REASON_ENUM(name, text, meaning) LB_##name,
@@ -201,6 +201,7 @@ enum lb_event_type {
 	LB_LISTENER_OPENED = 1, /* captured at listen(2) */
 	LB_LISTENER_CLOSED = 2,
 	LB_BACKEND_EMPTY = 3, /* not enabled, and its last open connection has closed */
+	LB_QUEUE_FULL = 4,    /* a choice met it with an accept queue that takes no more */
 };
 
 /* Record in `events`, a ring buffer. */

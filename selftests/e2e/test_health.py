@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Health checks: marked after `fall` failures, back after `rise`, restarted where asked."""
 
+import os
+import signal
+
 import pytest
 from lab import wait_equal, wait_until, web
 
@@ -74,10 +77,76 @@ def test_hung_worker_is_marked(lab):
 
 def test_redirect_is_named(lab):
     """A path that redirects is well by default (200-399), and not where 200 is asked for."""
-    lbd = lab.lbd(sick(lab, "http /nowhere status 200; " + QUICK, "8081"))
-    wait_until(lambda: "404" in (lbd.backend("127.0.0.1:8081")["note"] or ""), lbd.pool)
+    lbd = lab.lbd(sick(lab, "http /redirect; " + QUICK, "8081"))
+    lbd.wait_up(1)
+    lbd.config(sick(lab, "http /redirect status 200; " + QUICK, "8081"))
+    lbd.ctl("reload")
+    lbd.wait_state("127.0.0.1:8081", "down")
+    note = lbd.backend("127.0.0.1:8081")["note"]
+    assert "302" in note and "/health" in note, note
     with pytest.raises(ConnectionRefusedError):
         lab.get()
+
+
+def stuck(lab, ports, worker="", health=""):
+    """Workers with room for four in the queue, in turn: one that accepts nothing is met."""
+    lbd = lab.lbd(
+        web(
+            ports,
+            words="--backlog=3",
+            worker=worker,
+            pool="scheduler round_robin; %s" % health,
+        )
+    )
+    lbd.wait_up()
+    pid = lbd.pids()["web:8081"]
+    os.kill(pid, signal.SIGSTOP)
+    burst = lab.load("burst", count=20, timeout=60)
+    lbd.wait_output("web:8081: .*accept queue")
+    return lbd, pid, burst
+
+
+def test_full_queue_is_marked(lab):
+    """Passive: no check is configured, the worker accepts nothing."""
+    lbd, pid, burst = stuck(lab, "8081-8082")
+    lbd.wait_state("127.0.0.1:8081", "down")
+    assert "accept queue" in lbd.workers()["web:8081"]["note"]
+    assert lab.workers_seen(10) == {"8082": 10}
+    os.kill(pid, signal.SIGCONT)
+    lbd.wait_up(2)
+    assert set(lab.workers_seen(10)) == {"8081", "8082"}
+    assert {r.outcome for r in burst.finish()} == {"ok"}
+    assert lbd.pids()["web:8081"] == pid
+
+
+def test_full_queue_of_the_last_one(lab):
+    """It stays, clients try again; said once."""
+    lbd, pid, burst = stuck(lab, "8081")
+    assert lbd.workers()["web:8081"]["state"] == "up"
+    assert "accept queue" in lbd.workers()["web:8081"]["note"]
+    os.kill(pid, signal.SIGCONT)
+    lbd.wait_output("web:8081: accepts again")
+    assert {r.outcome for r in burst.finish()} == {"ok"}
+    assert lbd.output().count("accept queue") == 1
+    assert lbd.workers()["web:8081"]["note"] == ""
+
+
+def test_full_queue_restarts_where_asked(lab):
+    health = "health { tcp; interval 1h; rise 1; on_failure restart; }"
+    lbd, pid, burst = stuck(lab, "8081-8082", "stop_timeout 200ms;", health)
+    wait_until(lambda: lbd.pids()["web:8081"] not in (0, pid), lbd.pids)
+    burst.stop()
+
+
+def test_busy_is_not_stuck(lab):
+    """A full queue that moves is load, not a failure."""
+    lbd = lab.lbd(web("8081-8082", words="--backlog=3", pool="scheduler round_robin;"))
+    lbd.wait_up(2)
+    load = lab.load(rate=40, path=["/block?s=0.1"], seconds=12, timeout=60)
+    wait_until(lambda: lbd.backend("127.0.0.1:8081")["queue"] == 4, lbd.pool)
+    load.finish(120)
+    assert "accept queue" not in lbd.output()
+    assert set(lbd.states().values()) == {"up"}
 
 
 def test_backends_by_hand(lab):

@@ -90,6 +90,11 @@ class Health(Base):
         self.write("sick\n" if sick else "well\n")
 
 
+class Redirect(Base):
+    def get(self):
+        self.redirect("/health")
+
+
 class Environment(Base):
     """What a supervisor set up: environment, directory, ids, limits."""
 
@@ -195,6 +200,7 @@ def serve():
         (r"/release", Release),
         (r"/exit", Exit),
         (r"/health", Health),
+        (r"/redirect", Redirect),
         (r"/environment", Environment),
     ]
     server = tornado.httpserver.HTTPServer(tornado.web.Application(handlers))

@@ -71,6 +71,7 @@ fail:
 
 static void pool_free(struct pool *pool)
 {
+	roll_forget(pool, "lbd ends");
 	for (size_t i = 0; i < pool->count; i++)
 		backend_free(pool->backends[i]);
 	free(pool->backends);
@@ -134,7 +135,7 @@ static int follow_backends(struct pool *pool, struct error *error)
 	/* Leavers first: their addresses may be wanted again by others. */
 	for (size_t i = 0; i < before_count; i++)
 		if (!before[i]->marked) {
-			roll_forget(pool);
+			roll_forget(pool, "the pool's workers have changed");
 			leave_add(before[i]);
 		}
 	for (size_t i = 0; i < conf->backend_count && !err; i++)
@@ -196,7 +197,7 @@ static void remove_pools(struct model *model, const struct conf *conf)
 			model->pools[kept++] = pool;
 			continue;
 		}
-		roll_forget(pool);
+		roll_forget(pool, "the pool's workers have changed");
 		for (size_t j = 0; j < pool->count; j++)
 			leave_add(pool->backends[j]);
 		pool->count = 0;

@@ -61,6 +61,12 @@ static void begin_one(struct roll *roll, struct backend *backend)
 		backend_process_start_by_hand(backend);
 }
 
+/* One that was stopped or drained by command is left so. */
+static bool is_wanted(const struct backend *backend)
+{
+	return backend->worker && backend->goal == GOAL_RUN && backend->state != STATE_STOPPED;
+}
+
 /* Beginning one may end the roll (it could not be spawned), so look it up anew each time. */
 static void advance(struct pool *pool)
 {
@@ -70,7 +76,10 @@ static void advance(struct pool *pool)
 	       roll->running < pool->conf->roll_parallel) {
 		struct backend *backend = roll->workers[roll->next++];
 
-		begin_one(roll, backend);
+		if (is_wanted(backend))
+			begin_one(roll, backend);
+		else
+			roll->done++;
 	}
 	if (roll && roll->done == roll->count)
 		end(roll, NULL);
@@ -95,10 +104,8 @@ int roll_start(struct pool *pool, const struct roll_watcher *watcher)
 	roll->pool = pool;
 	if (watcher)
 		roll->watcher = *watcher;
-	/* One that was stopped by command is left so. */
 	for (size_t i = 0; i < pool->count; i++)
-		if (pool->backends[i]->worker && pool->backends[i]->goal == GOAL_RUN &&
-		    pool->backends[i]->state != STATE_STOPPED)
+		if (is_wanted(pool->backends[i]))
 			roll->workers[roll->count++] = pool->backends[i];
 	pool->roll = roll;
 	advance(pool);
@@ -112,6 +119,16 @@ static void fail(struct roll *roll, const struct backend *backend)
 	snprintf(text, sizeof(text), "%s did not get ready: %s; %zu of %zu workers not touched",
 		 backend->name, backend->note[0] ? backend->note : state_name(backend->state),
 		 roll->count - roll->next, roll->count);
+	end(roll, text);
+}
+
+/* By somebody else's command, who does not expect it to be started again. */
+static void interrupt(struct roll *roll, const struct backend *backend)
+{
+	char text[ERROR_TEXT_BYTES];
+
+	snprintf(text, sizeof(text), "%s was %s by another command; %zu of %zu workers not touched",
+		 backend->name, state_name(backend->state), roll->count - roll->next, roll->count);
 	end(roll, text);
 }
 
@@ -137,6 +154,11 @@ void roll_changed(struct backend *backend, enum state from)
 		if (backend->goal == GOAL_RUN)
 			fail(roll, backend);
 		break;
+	case STATE_STOPPED:
+	case STATE_DRAINED:
+		if (backend->goal == GOAL_STOP || backend->goal == GOAL_DRAIN)
+			interrupt(roll, backend);
+		break;
 	default:
 		break;
 	}
@@ -148,10 +170,10 @@ void roll_unwatch(struct pool *pool, const void *arg)
 		pool->roll->watcher = (struct roll_watcher){0};
 }
 
-void roll_forget(struct pool *pool)
+void roll_forget(struct pool *pool, const char *why)
 {
 	if (pool->roll)
-		end(pool->roll, "the pool's workers have changed");
+		end(pool->roll, why);
 }
 
 bool roll_active(const struct pool *pool)

@@ -23,7 +23,7 @@ int roll_start(struct pool *pool, const struct roll_watcher *watcher);
 void roll_changed(struct backend *backend, enum state from);
 
 void roll_unwatch(struct pool *pool, const void *arg); /* the watcher has gone */
-void roll_forget(struct pool *pool);                   /* the pool goes; ends its roll */
+void roll_forget(struct pool *pool, const char *why);  /* ends its roll */
 bool roll_active(const struct pool *pool);
 
 #endif

@@ -158,3 +158,76 @@ def test_recycled_by_age(lab):
     lbd.wait_up(2)
     assert {r.outcome for r in load.stop()} == {"ok"}
     assert not any(alive(p) for p in pids.values())
+
+
+def held_up(lab, lbd):
+    """A roll in another thread, whose first worker is kept draining by an open connection."""
+    held = [lab.hold() for _ in range(3)]
+    said = []
+
+    def roll():
+        try:
+            said.append(lbd.ctl("roll", "web", "wait", timeout=120))
+        except Refused as refused:
+            said.append(refused.text)
+
+    thread = threading.Thread(target=roll)
+    thread.start()
+    lbd.wait_worker("web:8081", "draining")
+    return {c.worker: c for c in held}, thread, said
+
+
+def test_worker_stopped_meanwhile_ends_it(lab):
+    lbd = lab.lbd(web("8081-8083"))
+    lbd.wait_up(3)
+    pids = lbd.pids()
+    _, thread, said = held_up(lab, lbd)
+    lbd.ctl("worker", "stop", "web:8081")
+    thread.join(60)
+    assert "web:8081" in said[0] and "stopped" in said[0], said
+    lbd.wait_worker("web:8081", "stopped")
+    assert {n: p for n, p in lbd.pids().items() if n != "web:8081"} == {
+        n: p for n, p in pids.items() if n != "web:8081"
+    }
+    lbd.ctl("worker", "start", "web:8081")
+    lbd.wait_up(3)
+
+
+def test_worker_stopped_before_its_turn_stays_so(lab):
+    lbd = lab.lbd(web("8081-8083"))
+    lbd.wait_up(3)
+    pids = lbd.pids()
+    held, thread, said = held_up(lab, lbd)
+    held["8083"].close()
+    lbd.ctl("worker", "stop", "web:8083")
+    lbd.wait_worker("web:8083", "stopped")
+    for connection in held.values():
+        connection.close()
+    thread.join(60)
+    assert said and "did not" not in said[0], said
+    now = lbd.pids()
+    assert now["web:8083"] == 0 and lbd.workers()["web:8083"]["state"] == "stopped"
+    assert now["web:8082"] not in (0, pids["web:8082"])
+
+
+@pytest.mark.parametrize("how", ["shutdown", "reexec"])
+def test_lbd_leaves_in_the_middle(lab, how):
+    """The client hears of it; workers that had no turn are as they were."""
+    lbd = lab.lbd(web("8081-8083"))
+    lbd.wait_up(3)
+    pids = lbd.pids()
+    held, thread, _ = held_up(lab, lbd)
+    lbd.notified = ""
+    lbd.ctl(how)
+    thread.join(60)
+    assert not thread.is_alive()
+    if how == "shutdown":
+        assert lbd.wait() == 0
+        return
+    lbd.wait_ready()
+    for connection in held.values():
+        connection.close()
+    lbd.wait_up(3)
+    assert {n: p for n, p in lbd.pids().items() if n != "web:8081"} == {
+        n: p for n, p in pids.items() if n != "web:8081"
+    }

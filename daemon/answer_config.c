@@ -211,6 +211,15 @@ static int do_drain_word(struct block *root, struct call *call)
 				  !strcmp(answer_word(call, "verb", ""), "pool drain"));
 }
 
+/* A worker has no line of its own in the configuration: there it is a state, until it is undrained. */
+static int save_drain_word(struct call *call, struct backend *backend, bool drain)
+{
+	if (backend->worker)
+		return 0;
+	backend->drain_asked = drain;
+	return change(call, do_drain_word);
+}
+
 int verb_pool_drain(struct call *call)
 {
 	struct backend *backend;
@@ -224,8 +233,7 @@ int verb_pool_drain(struct call *call)
 	if (backend_drain(backend, timeout_us, GOAL_DRAIN) && backend->state != STATE_DRAINED)
 		return error_set(&call->error, -EINVAL, "%s: %s: there is nothing to drain",
 				 backend->name, state_name(backend->state));
-	backend->drain_asked = true;
-	err = change(call, do_drain_word);
+	err = save_drain_word(call, backend, true);
 	if (err)
 		return err;
 	if (answer_flag(call, "wait"))
@@ -245,8 +253,7 @@ int verb_pool_undrain(struct call *call)
 	if (backend_undrain(backend))
 		return error_set(&call->error, -EALREADY, "%s: is %s, not drained", backend->name,
 				 state_name(backend->state));
-	backend->drain_asked = false;
-	err = change(call, do_drain_word);
+	err = save_drain_word(call, backend, false);
 	if (!err)
 		control_message(call->request, "%s", state_name(backend->state));
 	return err;

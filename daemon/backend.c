@@ -98,6 +98,11 @@ static void arm(struct backend *backend, uint64_t delay_us)
 	clock_arm(backend->model->event, &backend->timer, delay_us, on_timer, backend);
 }
 
+static void arm_retry(struct backend *backend)
+{
+	arm(backend, backend->retry_us > clock_us() ? backend->retry_us - clock_us() : 0);
+}
+
 static bool ramping(const struct backend *backend)
 {
 	return backend_effective_weight(backend) < backend->weight * BACKEND_WEIGHT_SCALE;
@@ -150,7 +155,7 @@ static void enter(struct backend *backend, enum state from)
 		backend_process_drained(backend);
 		break;
 	case STATE_BACKOFF:
-		arm(backend, backend->retry_us > clock_us() ? backend->retry_us - clock_us() : 0);
+		arm_retry(backend);
 		break;
 	case STATE_STOPPED:
 		backend_process_stopped(backend);
@@ -347,6 +352,8 @@ static void resume(struct backend *backend)
 
 	if (backend->state == STATE_STARTING)
 		arm(backend, worker_conf(backend)->start_timeout_ms * 1000ULL);
+	else if (backend->state == STATE_BACKOFF)
+		arm_retry(backend);
 	if (!datapath_adopted(dp) || backend->goal != GOAL_RUN || backend->state != STATE_DOWN ||
 	    datapath_get_backend(dp, backend->id, &known) ||
 	    known.generation != backend->generation || !(known.flags & LB_BACKEND_ENABLED))

@@ -43,9 +43,17 @@ static void handle_event(void *arg, const struct lb_event *event)
 static int handle_readable(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
 	struct model *model = arg;
+	uint64_t reasons[LB_REASON_COUNT] = {0};
+	int err = datapath_read_events(model->dp, handle_event, model);
 
 	(void)source, (void)fd, (void)revents;
-	return datapath_read_events(model->dp, handle_event, model);
+	/* Where some were lost there were many: lbd did not come to read them. */
+	if (!err && !datapath_read_reasons(model->dp, reasons) &&
+	    reasons[LB_TRACK_EVENT_LOST] != model->events_lost) {
+		model->events_lost = reasons[LB_TRACK_EVENT_LOST];
+		listeners_scan_later(model);
+	}
+	return err;
 }
 
 static int on_look(sd_event_source *source, uint64_t now, void *arg)

@@ -121,6 +121,7 @@ struct model {
 	struct backend *by_id[LB_MAX_BACKENDS];
 	sd_event_source *deferred;     /* applies what is dirty, once a turn of the loop */
 	sd_event_source *scan_timer;   /* looks for listeners: once, or again and again */
+	uint64_t events_lost;          /* by the kernel side, for want of room */
 	struct remembered *remembered; /* by remember.c, at the start */
 	sd_event_source *remember_source;
 	sd_event_source *recycle_timer;

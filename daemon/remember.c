@@ -16,6 +16,8 @@ struct remembered {
 	enum state state;
 	int goal;
 	unsigned failures, restarts;
+	unsigned long long retry_us; /* CLOCK_MONOTONIC: the same for the next lbd */
+	unsigned long long drain_us; /* how long it may drain */
 };
 
 static void path_of(const char *run_dir, const char *suffix, char path[256])
@@ -26,8 +28,10 @@ static void path_of(const char *run_dir, const char *suffix, char path[256])
 static void write_one(void *arg, struct backend *backend)
 {
 	if (backend->worker)
-		fprintf(arg, "%s %d %d %u %u\n", backend->name, backend->state, backend->goal,
-			backend->failures, backend->restarts);
+		fprintf(arg, "%s %d %d %u %u %llu %llu\n", backend->name, backend->state,
+			backend->goal, backend->failures, backend->restarts,
+			(unsigned long long)backend->retry_us,
+			(unsigned long long)backend->drain_timeout_us);
 }
 
 static int write_now(sd_event_source *source, void *arg)
@@ -70,8 +74,8 @@ int remember_read(struct model *model)
 	file = fopen(path, "re");
 	if (!file)
 		return -errno;
-	while (fscanf(file, "%127s %d %d %u %u", one.name, &state, &one.goal, &one.failures,
-		      &one.restarts) == 5) {
+	while (fscanf(file, "%127s %d %d %u %u %llu %llu", one.name, &state, &one.goal,
+		      &one.failures, &one.restarts, &one.retry_us, &one.drain_us) == 7) {
 		struct remembered *entry = malloc(sizeof(*entry));
 
 		if (!entry)
@@ -113,14 +117,21 @@ void remember_restore(struct backend *backend)
 	backend->failures = known->failures;
 	backend->restarts = known->restarts;
 	if (worker_pid(backend->worker)) {
+		/* From now on: nothing may be chosen between its being known and its draining. */
+		if (known->goal > GOAL_RUN && known->goal <= GOAL_RESTART)
+			backend->goal = (enum backend_goal)known->goal;
 		if (known->state == STATE_STARTING) {
 			backend->state = STATE_STARTING;
 			backend->ready_us = 0;
 		}
 		return;
 	}
-	if (known->state == STATE_EXITED || known->state == STATE_FATAL)
+	if (known->state == STATE_EXITED || known->state == STATE_FATAL ||
+	    known->state == STATE_BACKOFF) {
 		backend->state = known->state;
+		backend->retry_us = known->retry_us;
+		backend_note(backend, "%s before this lbd was started", state_name(known->state));
+	}
 	if (known->goal == GOAL_STOP) {
 		backend->goal = GOAL_STOP;
 		backend->fresh = false;
@@ -134,6 +145,5 @@ void remember_resume(struct backend *backend)
 	if (!known || !backend->worker || !state_has_process(backend->state) ||
 	    known->goal == GOAL_RUN || known->goal > GOAL_RESTART)
 		return;
-	backend_drain(backend, backend->pool->conf->drain_timeout_ms * 1000ULL,
-		      (enum backend_goal)known->goal);
+	backend_drain(backend, known->drain_us, (enum backend_goal)known->goal);
 }

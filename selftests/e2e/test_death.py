@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A worker's death: what it had taken is lost, and nothing that comes after."""
 
+import re
 import signal
 import time
 
@@ -116,3 +117,23 @@ def test_foreign_listener_of_several_processes(lab):
     assert lbd.backend("127.0.0.1:8081")["state"] == "up"
     kill_and_wait(child)
     lbd.wait_output("^127.0.0.1:8081: up -> down")
+
+
+def test_lost_events(lab):
+    """More than there is room for while lbd stands still: it looks instead."""
+    lbd = lab.lbd(
+        "pool web { backend 127.0.0.1:8081; } service web { listen 0.0.0.0:80; pool web; }",
+        arguments=["-v"],
+    )
+    lbd.signal(signal.SIGSTOP)
+    program = (
+        "import socket, time\n"
+        "for n in range(2000): socket.create_server(('127.0.0.1', 8081)).close()\n"
+        "s = socket.create_server(('127.0.0.1', 8081)); print('open', flush=True)\n"
+        "while True: time.sleep(1000)\n"
+    )
+    lab.process("/usr/bin/python3", "-c", program).wait_output("open")
+    lbd.signal(signal.SIGCONT)
+    last = r"127.0.0.1:8081: (\w+ -> \w+)"
+    wait_until(lambda: re.findall(last, lbd.output())[-1:] == ["down -> up"], "it is up in the end")
+    assert lbd.counters()["track_event_lost"] > 0

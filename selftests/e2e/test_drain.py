@@ -4,7 +4,7 @@
 import time
 
 import pytest
-from lab import wait_equal, wait_until
+from lab import wait_equal, wait_until, web
 
 PORTS = [8081, 8082, 8083, 8084]
 
@@ -146,3 +146,24 @@ def test_drain_of_an_idle_backend_is_done_at_once(lab, state):
     assert lbd.backend("127.0.0.1:8081")["state"] == "drained"
     with pytest.raises(ConnectionRefusedError):
         lab.get()
+
+
+def test_drained_worker(lab):
+    """Of a pool whose workers have no line of their own: it stays drained, whatever else changes."""
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    lbd.ctl("pool", "drain", "web", "127.0.0.1:8081", "wait")
+    lbd.ctl("pool", "add", "web", "127.0.0.1:8083")
+    lbd.ctl("reload")
+    assert lbd.backend("127.0.0.1:8081")["state"] == "drained"
+    assert lab.workers_seen(8) == {"8082": 8}
+    lbd.kill()
+    again = lbd.restart()
+    again.wait_state("127.0.0.1:8081", "drained")
+    again.wait_state("127.0.0.1:8082", "up")
+    assert lab.workers_seen(8) == {"8082": 8}
+    again.ctl("pool", "undrain", "web", "127.0.0.1:8081")
+    again.wait_up(2)
+    assert set(lab.workers_seen(8)) == {"8081", "8082"}
+    assert again.pids() == pids

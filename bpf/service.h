@@ -16,8 +16,12 @@ static __always_inline __u32 service_port_flags(__be16 port)
 {
 	__u32 zero = 0;
 	struct service_ports *ports = bpf_map_lookup_elem(&service_ports, &zero);
+	__u32 index = bpf_ntohs(port);
 
-	return ports ? ports->flags[bpf_ntohs(port)] : 0;
+	/* The verifier of Linux 6.1 takes a swapped value for one of any size; the compiler knows better. */
+	asm volatile("" : "+r"(index));
+	index &= LB_PORTS - 1;
+	return ports ? ports->flags[index] : 0;
 }
 
 /* Whatever its address, the packet is for a service. */

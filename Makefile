@@ -265,6 +265,18 @@ clean: ## remove what was built
 help: ## this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
+# Virtual machines: every kernel in QEMU, and the whole way through Vagrant.  Not part of `check`.
+.PHONY: vm-deps vm-check vagrant-deps vagrant-check
+vm-deps: ## install what vm-check needs
+	$(Q)vagrant/deps vm
+
+vagrant-deps: ## install what vagrant-check needs
+	$(Q)vagrant/deps vagrant
+
+vm-check: ## run the tests on Linux 6.1 and 6.12, in QEMU (ONLY="features unit", KERNELS=6.1)
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all tests
+	$(Q)ONLY="$(ONLY)" vagrant/vm-check $(B) $(KERNELS)
+
 # The bench: lbd beside what people would use instead.
 .PHONY: bench bench-deps bench-report
 BENCH_PLAIN := openloop answer flood

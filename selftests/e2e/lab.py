@@ -75,11 +75,14 @@ class Lab:
         self.host = Namespace(self.name + "h")
         self.join()
 
-    def join(self):
-        """Makes the veth pair; again, after a test has deleted it."""
+    def pair(self):
         self.host.ip(
             "link", "add", "eth0", "type", "veth", "peer", "veth0", "netns", self.client.name
         )
+
+    def join(self):
+        """Makes the veth pair; again, after a test has deleted it."""
+        self.pair()
         for space, device, v4, v6 in (
             (self.host, "eth0", HOST4, HOST6),
             (self.client, "veth0", CLIENT4, CLIENT6),

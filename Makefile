@@ -202,7 +202,8 @@ static-check: deps ## lbstatic before Chromium, which it installs, and under a m
 	$(Q)selftests/deps browser
 	$(Q)$(MAKE) --no-print-directory $(JOBS) $(B)/lbstatic
 	$(Q)LBD_BUILD=$(abspath $(B)) LBD_LOAD_SECONDS=60 /usr/bin/python3 -m pytest -q -rP --tb=short \
-		-p no:cacheprovider selftests/browser selftests/e2e/test_static_peers.py
+		-p no:cacheprovider selftests/browser selftests/e2e/test_static_peers.py \
+		selftests/e2e/test_static_limits.py::test_a_full_send_buffer
 
 fuzz: fuzzers ## fuzz for FUZZ_SECONDS (60) in total
 	$(Q)selftests/run $(B) --only fuzz --fuzz-seconds $(FUZZ_SECONDS)

@@ -342,6 +342,14 @@ def test_log_of_a_response_that_was_cut(root, tmp_path):
     assert entry["status"] == 200 and 0 < entry["bytes"] < 8 << 20
 
 
+def test_log_on_a_full_disk(root):
+    """The lines are lost, the answers are not."""
+    with Server(root, "--access_log", "/dev/full") as server:
+        for _ in range(3):
+            assert server.get("/a").status == 200
+        assert server.stop() == (0, "")
+
+
 def test_log_reopened(root, tmp_path):
     log = tmp_path / "log"
     with Server(root, "--access_log", log, sandbox=None) as server:

@@ -37,7 +37,7 @@ unsigned coding_accepted(struct slice list)
 	if (!list.len)
 		return 0;
 	while (slice_next(&list, ',', &item)) {
-		struct slice name = {NULL, 0};
+		struct slice name = {"", 0};
 		unsigned bits;
 
 		slice_next(&item, ';', &name);

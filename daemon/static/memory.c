@@ -21,6 +21,7 @@ static int forget_object(struct dl_phdr_info *info, size_t size, void *unused)
 		uintptr_t to = info->dlpi_addr + segment->p_vaddr + segment->p_filesz;
 
 		if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W))
+			/* NOLINTNEXTLINE(performance-no-int-to-ptr): the linker tells numbers */
 			madvise((void *)from, to - from, MADV_DONTNEED);
 	}
 	return 0;

@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from static_server import PROGRAM, SANDBOX, WAIT_S, Client, Server
+from static_server import PROGRAM, ROOT, SANDBOX, WAIT_S, Client, Server
 
 pytestmark = pytest.mark.unprivileged
 
@@ -117,6 +117,13 @@ def test_help_and_version(root):
     for flag in ("-V", "--version"):
         assert re.fullmatch(r"lbstatic \d+\.\d+\.\d+\n", run(flag).stdout)
     assert run("-r", root, "-t").returncode == 0
+
+
+def test_manual_has_every_directive():
+    manual = (ROOT / "daemon/static/lbstatic.8").read_text()
+    names = re.findall(r"^  --(\w+) ", run("--help").stdout, re.M)
+    assert len(names) > 30
+    assert [name for name in names if not re.search(rf"^\.B[IR]? .*\b{name}\b", manual, re.M)] == []
 
 
 def test_address_in_use(root):

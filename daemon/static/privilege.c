@@ -42,9 +42,25 @@ static int change_user(const struct options *options, struct fault *fault)
 		   : 0;
 }
 
-static void warn(const char *what, int err)
+/* What could not be had, as "a: why; b: why". */
+static void add_missing(char *missing, size_t room, const char *what, int err)
 {
-	fprintf(stderr, "lbstatic: warning: running without %s: %s\n", what, strerror(-err));
+	size_t len = strlen(missing);
+
+	snprintf(missing + len, room - len, "%s%s: %s", len ? "; " : "", what, strerror(-err));
+}
+
+static void enter_sandbox(const struct site *site)
+{
+	char missing[256] = "";
+	int err;
+
+	if ((err = landlock_enter(site)))
+		add_missing(missing, sizeof(missing), "Landlock", err);
+	if ((err = syscalls_limit()))
+		add_missing(missing, sizeof(missing), "seccomp", err);
+	if (*missing)
+		fprintf(stderr, "lbstatic: warning: running without %s\n", missing);
 }
 
 int privilege_drop(const struct site *site, struct fault *fault)
@@ -53,17 +69,11 @@ int privilege_drop(const struct site *site, struct fault *fault)
 
 	if (err)
 		return err;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
-		warn("no_new_privs, Landlock and seccomp", -errno);
-		return 0;
-	}
-	if (!site->options->sandbox)
-		return 0;
-	err = landlock_enter(site);
-	if (err)
-		warn("Landlock", err);
-	err = syscalls_limit();
-	if (err)
-		warn("seccomp", err);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		fprintf(stderr,
+			"lbstatic: warning: running without no_new_privs and a sandbox: %s\n",
+			strerror(errno));
+	else if (site->options->sandbox)
+		enter_sandbox(site);
 	return 0;
 }

@@ -92,6 +92,21 @@ def test_content_deadline(root):
         assert client.closed()
 
 
+def test_content_that_does_not_say_how_long_it_is(root):
+    """Past the limit nothing more is read for the sake of the connection."""
+    chunks = b"1000\r\n" + bytes(4096) + b"\r\n"
+    request = GET[:-2] + b"Transfer-Encoding: chunked\r\n\r\n"
+    with Server(root, "--request_content", "100k") as server:
+        for count, stays in ((20, True), (60, False)):
+            with server.client() as client:
+                assert client.send(request).response().status == 200
+                client.send(chunks * count + b"0\r\n\r\n")
+                if stays:
+                    assert client.send(GET).response().status == 200
+                else:
+                    assert client.closed()
+
+
 def test_send_deadline(root):
     with Server(root, "--send_timeout", "300ms") as server:
         with server.client(receive_buffer=4096) as client:

@@ -34,6 +34,21 @@ server.listen(int(sys.argv[1].partition("=")[2]), "127.0.0.1")
 tornado.ioloop.IOLoop.current().start()
 """
 
+# As lbd.conf(5) has it.
+TORNADO = """
+import os, socket, tornado.httpserver, tornado.ioloop, tornado.web
+class Hello(tornado.web.RequestHandler):
+    def get(self):
+        self.set_header("X-Pid", str(os.getpid()))
+        self.write(self.request.remote_ip)
+server = tornado.httpserver.HTTPServer(tornado.web.Application([("/", Hello)]))
+for fd in range(3, 3 + int(os.environ["LISTEN_FDS"])):
+    listener = socket.socket(fileno=fd)
+    listener.setblocking(False)
+    server.add_socket(listener)
+tornado.ioloop.IOLoop.current().start()
+"""
+
 NODE = """
 const http = require("http");
 const port = Number(process.argv[2].split("=")[1]);
@@ -57,6 +72,7 @@ ROWS = [
     ("flask", "gunicorn", "app.py", FLASK, "gunicorn --bind 127.0.0.1:$port app:app", ""),
     ("flask inherits", "gunicorn", "app.py", FLASK, "gunicorn app:app", "listen inherit;"),
     ("django", "python3-django", "app.py", DJANGO, PYTHON + " app.py --port=$port", ""),
+    ("tornado inherits", "python3", "app.py", TORNADO, PYTHON + " app.py", "listen inherit;"),
     ("node", "node", "app.js", NODE, "node app.js --port=$port", ""),
     ("uvicorn", "uvicorn", "app.py", ASGI, PYTHON + " -m uvicorn --port $port app:app", ""),
     (

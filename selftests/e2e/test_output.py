@@ -3,7 +3,7 @@
 
 import pathlib
 
-from lab import pool, run, wait_equal, wait_until, web
+from lab import BUILD, pool, run, wait_equal, wait_until, web
 
 
 def test_output_to_the_log(lab):
@@ -79,3 +79,32 @@ def test_full_disk_under_the_log(lab):
     wait_until(lambda: "no space" in lbd.output().lower(), lbd.output)
     assert lab.workers_seen(50) == {"8081": 50}
     assert lbd.output().lower().count("no space") == 1
+
+
+def test_tail_follows_the_log(lab):
+    """Over rotation and clearing, line for line."""
+    command = lab.script(
+        "n=0; while :; do n=$((n + 1)); printf 'line %06d of the log\\n' $n; sleep 0.01; done\n"
+    )
+    log = lab.path / "out.log"
+    lbd = lab.lbd(pool(command, "stdout %s size 2k files 5;" % log))
+    wait_until(lambda: log.exists() and log.stat().st_size)
+    tail = lab.process(BUILD / "lbctl", "-n", lbd.instance, "tail", "web:8081", "-f")
+    tail.wait_output("^line")
+    begin = tail.output().count("\n")
+    wait_until((lab.path / "out.log.3").exists)
+    wait_until(lambda: tail.output().count("\n") > begin + 100)
+    numbers = [int(l.split()[1]) for l in tail.output().splitlines(True) if l.endswith("\n")]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    tail.stop()
+
+
+def test_cleared_log(lab):
+    """Emptied in place: its writer goes on."""
+    command = lab.script("echo first; trap 'echo second' USR1; while :; do sleep 0.02; done\n")
+    lbd = lab.lbd(pool(command))
+    wait_equal(lambda: lbd.log_of("web:8081"), "first\n")
+    lbd.ctl("clear", "web:8081")
+    assert lbd.log_of("web:8081") == ""
+    lbd.ctl("signal", "web:8081", "USR1")
+    wait_equal(lambda: lbd.log_of("web:8081"), "second\n")

@@ -138,8 +138,13 @@ def test_worker_verbs(lab):
     lbd = lab.lbd(web("8081-8083"))
     lbd.wait_up(3)
     pids = lbd.pids()
+    assert lbd.ctl("pid", "web:8082") == "%d\n" % pids["web:8082"]
+    assert lbd.ctl("worker", "web:*", check=False).returncode == 0
     lbd.ctl("worker", "stop", "web:8082")
     lbd.wait_worker("web:8082", "stopped")
+    # As LSB init scripts: 3 is "not running".
+    assert lbd.ctl("worker", "web:*", check=False).returncode == 3
+    assert lbd.ctl("worker", "web:8081", check=False).returncode == 0
     assert set(lab.workers_seen(9)) == {"8081", "8083"}
     lbd.ctl("worker", "start", "web:8082")
     lbd.wait_up(3)

@@ -25,7 +25,7 @@ static inline bool slice_is(struct slice slice, const char *text)
 
 static inline bool slice_is_nocase(struct slice slice, const char *text)
 {
-	return slice.len == strlen(text) && !strncasecmp(slice.at, text, slice.len);
+	return slice.len == strlen(text) && (!slice.len || !strncasecmp(slice.at, text, slice.len));
 }
 
 /* Without the optional whitespace (RFC 9110, 5.6.3) around it. */

@@ -100,7 +100,8 @@ class Server:
             self.port = self.listener.getsockname()[1]
             fd = self.listener.fileno()
             popen["pass_fds"] = (fd,)
-            script = f'exec env LISTEN_PID=$$ LISTEN_FDS=1 "$@" 3<&{fd} {fd}<&-'
+            move = "" if fd == 3 else f"3<&{fd} {fd}<&-"
+            script = f'exec env LISTEN_PID=$$ LISTEN_FDS=1 "$@" {move}'
             command = ["bash", "-c", script, "bash", *command]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, **popen)
 

@@ -37,20 +37,18 @@ static __always_inline __u64 flow_fold_addr(const struct lb_addr *addr, __u64 k1
 	return high * k1 + low * k2;
 }
 
-/* Of the client's address alone: source_hash. */
-static __always_inline __u64 flow_hash_client(const struct flow *flow, __u64 seed)
+/* Of the client's address alone; flow_mix() makes it the hash of source_hash. */
+static __always_inline __u64 flow_fold_client(const struct flow *flow, __u64 seed)
 {
-	return flow_mix(
-		seed + flow_fold_addr(&flow->client, 0x8ebc6af09c88c6e3ULL, 0xe7037ed1a0b428dbULL));
+	return seed + flow_fold_addr(&flow->client, 0x8ebc6af09c88c6e3ULL, 0xe7037ed1a0b428dbULL);
 }
 
 /* Products that do not wait for each other, mixed once. */
 static __always_inline __u64 flow_hash(const struct flow *flow, __u64 seed)
 {
 	__u64 ports = (__u64)flow->client_port << 16 | flow->service_port;
-	__u64 sum = seed + ports * 0xc2b2ae3d27d4eb4fULL;
+	__u64 sum = flow_fold_client(flow, seed) + ports * 0xc2b2ae3d27d4eb4fULL;
 
-	sum += flow_fold_addr(&flow->client, 0x8ebc6af09c88c6e3ULL, 0xe7037ed1a0b428dbULL);
 	sum += flow_fold_addr(&flow->service, 0x589965cc75374cc3ULL, 0x1d8e4e27c47d124fULL);
 	return flow_mix(sum);
 }

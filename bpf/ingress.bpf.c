@@ -9,13 +9,14 @@
 
 #include "choose.h"
 #include "count.h"
+#include "handover.h"
 #include "parse.h"
 #include "service.h"
 
 static __always_inline int ingress_choose(const struct lb_service *service, const struct flow *flow)
 {
 	__u64 hash = choose_hash(flow);
-	int backend = choose(service->pool, flow, hash);
+	int backend = choose_for(service->pool, flow, hash);
 
 	if (backend == PICK_MAX_CONNECTIONS)
 		return LB_INGRESS_MAX_CONNECTIONS;

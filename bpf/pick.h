@@ -14,14 +14,14 @@
 #include <stdbool.h>
 
 #include "lb/abi.h"
+#include "pick_result.h"
 
 enum {
 	PICK_BEST_OF = 8,      /* least_load in a large pool */
 	PICK_PROBES = 64,      /* places in the ring of a large pool */
 	PICK_PROBES_SMALL = 4, /* then its members are gone through */
 	PICK_CANDIDATES = PICK_PROBES + LB_POOL_MEMBERS,
-	PICK_NO_BACKEND = -1,
-	PICK_MAX_CONNECTIONS = -2,
+	PICK_AHEAD = 4, /* so many are looked at without a callback's cost */
 };
 
 struct pick_load {

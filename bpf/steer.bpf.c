@@ -15,6 +15,8 @@
 
 #include "choose.h"
 #include "count.h"
+#include "handover.h"
+#include "kernel.h"
 #include "service.h"
 
 enum {
@@ -108,7 +110,7 @@ static __always_inline int steer_follow(struct bpf_sk_lookup *ctx, const struct 
 static __always_inline int steer_choose(struct bpf_sk_lookup *ctx, const struct flow *flow,
 					__u64 hash, __u16 pool)
 {
-	int backend = choose(pool, flow, hash);
+	int backend = choose_for(pool, flow, hash);
 
 	if (backend == PICK_MAX_CONNECTIONS)
 		return LB_STEER_MAX_CONNECTIONS;

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/*
+ * choose: pick.h over the maps.  A function of its own, that ingress and steer call: the verifier goes
+ * through it once, knowing nothing of its callers.
+ */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "choose.h"
+#include "count.h"
+#include "kernel.h"
+#include "pick.h"
+
+struct pick_source {
+	void *ring; /* map, or NULL */
+	bool is_v6;
+};
+
+/*
+ * Linux 6.2 and later cast a pointer by nothing, where earlier ones call a helper.  The kernel names its
+ * special kfuncs in an enumeration; where this name is missing, the verifier never comes to the call.
+ */
+extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
+
+enum special_kfunc_type___kernel { KF_bpf_rdonly_cast___kernel = 1 };
+
+static __always_inline struct tcp_sock *choose_tcp(struct bpf_sock *listener)
+{
+	if (bpf_core_enum_value_exists(enum special_kfunc_type___kernel,
+				       KF_bpf_rdonly_cast___kernel))
+		return bpf_rdonly_cast(listener, bpf_core_type_id_kernel(struct tcp_sock));
+	return bpf_skc_to_tcp_sock(listener);
+}
+
+/*
+ * Once, until lbd has written the backend anew: a worker that accepts nothing is lbd's business.  It is
+ * rare, hence not a part of every candidate's code.
+ */
+static __noinline int choose_tell_full(__u32 id, __u32 is_v6)
+{
+	struct lb_backend *backend = bpf_map_lookup_elem(&backends, &id);
+	struct lb_event event = {.type = LB_QUEUE_FULL, .backend = id, .is_v6 = is_v6};
+
+	if (!backend || backend->queue_full)
+		return 0;
+	backend->queue_full = 1;
+	event.generation = backend->generation;
+	if (bpf_ringbuf_output(&events, &event, sizeof(event), 0))
+		count_reason(LB_TRACK_EVENT_LOST);
+	return 0;
+}
+
+/* The load is the listener's own, read at this moment; a closed listener is not in the map any more. */
+static __always_inline bool choose_read_listener(__u32 slot, struct pick_load *load, bool *is_full)
+{
+	struct bpf_sock *listener = bpf_map_lookup_elem(&listeners, &slot);
+	struct tcp_sock *tcp;
+	bool found = false;
+
+	if (!listener)
+		return false;
+	tcp = choose_tcp(listener);
+	if (tcp) {
+		load->queue = tcp->inet_conn.icsk_inet.sk.sk_ack_backlog;
+		*is_full = load->queue > tcp->inet_conn.icsk_inet.sk.sk_max_ack_backlog;
+		load->connections = tcp->inet_conn.icsk_accept_queue.qlen.counter;
+		found = true;
+	}
+	bpf_sk_release(listener);
+	return found;
+}
+
+static __always_inline bool pick_look(struct pick_source *source, __u16 backend,
+				      struct pick_load *load)
+{
+	struct lb_backend *settings = choose_enabled(backend);
+	struct lb_load *counted;
+	bool is_full = false;
+	__u32 id = backend;
+
+	if (!settings || !choose_read_listener(LB_LISTENER(id, source->is_v6), load, &is_full))
+		return false;
+	if (is_full)
+		choose_tell_full(id, source->is_v6);
+	counted = bpf_map_lookup_elem(&loads, &id);
+	if (!counted)
+		return false;
+	load->connections += counted->active;
+	load->max_connections = settings->max_connections;
+	load->weight = settings->weight;
+	return true;
+}
+
+static __always_inline __u16 pick_ring(struct pick_source *source, __u32 place)
+{
+	__u32 index = place / LB_RING_PER_CHUNK;
+	struct lb_ring_chunk *chunk;
+
+	if (!source->ring)
+		return LB_BACKEND_NONE;
+	chunk = bpf_map_lookup_elem(source->ring, &index);
+	return chunk ? chunk->backends[place % LB_RING_PER_CHUNK] : LB_BACKEND_NONE;
+}
+
+static __always_inline __u64 choose_turn(__u32 pool)
+{
+	__u64 *cursor = bpf_map_lookup_elem(&cursors, &pool);
+
+	return cursor ? __sync_fetch_and_add(cursor, 1) : 0;
+}
+
+/* 0, which the verifier cannot know: it may be written to. */
+static volatile __u32 choose_zero;
+
+/*
+ * The verifier of Linux 6.1 follows a callback once, from the values that it is started with, and removes
+ * the code that is not reached so: that of every later turn.  Hence it is shown none.
+ */
+static __always_inline void choose_hide(struct pick *pick)
+{
+	__u32 zero = choose_zero;
+
+	pick->wanted += zero;
+	pick->tied += zero;
+	pick->best += zero;
+	pick->load.queue += zero;
+	pick->load.connections += zero;
+	pick->load.weight += zero;
+}
+
+/* A callback, so that the verifier looks at one turn and not at the paths through all of them. */
+static long choose_step(__u32 i, void *pick)
+{
+	return pick_step(pick, PICK_AHEAD + i);
+}
+
+int choose(__u32 id, __u64 hash, __u64 client, __u32 is_v6)
+{
+	struct pick_source source = {.is_v6 = is_v6};
+	struct pick pick = {.source = &source, .hash = hash};
+
+	pick.pool = bpf_map_lookup_elem(&pools, &id);
+	if (!pick.pool)
+		return PICK_NO_BACKEND;
+	if (pick.pool->scheduler == LB_ROUND_ROBIN)
+		pick.turn = choose_turn(id);
+	else if (pick.pool->scheduler == LB_SOURCE_HASH)
+		pick.hash = flow_mix(client);
+	pick_start(&pick);
+	if (pick.probes)
+		source.ring = bpf_map_lookup_elem(&rings, &id);
+	for (__u32 i = 0; i < PICK_AHEAD; i++)
+		if (pick_step(&pick, i))
+			return pick.best;
+	choose_hide(&pick);
+	bpf_loop(PICK_CANDIDATES - PICK_AHEAD, choose_step, &pick, 0);
+	return pick.best;
+}

@@ -6,6 +6,7 @@ import pathlib
 import signal
 import socket
 import subprocess
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("LBD_BUILD", "build")
@@ -142,3 +143,22 @@ class Server:
     def get(self, path, method="GET", **fields):
         lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
         return self.ask(f"{method} {path} HTTP/1.1\r\nHost: h\r\n{lines}\r\n".encode(), method)
+
+
+def wait_for(condition):
+    """Of another process, with nothing that would tell."""
+    deadline = time.monotonic() + WAIT_S
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return found
+
+
+def lines_of(path, count):
+    """Of a log, when there are so many: it is written after the response."""
+
+    def lines():
+        found = path.read_text(errors="surrogateescape").splitlines() if path.exists() else []
+        return found if len(found) >= count else None
+
+    return wait_for(lines)

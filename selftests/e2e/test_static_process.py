@@ -1,22 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""lbstatic as a process: options, exit codes, signals, listeners, logs, privileges, counters."""
+"""lbstatic as a process: options, exit codes, signals, listeners."""
 
-import ctypes
-import grp
-import json
 import os
-import pathlib
 import re
 import signal
 import socket
-import struct
 import subprocess
-import tempfile
 import time
 
 import pytest
 
-from static_server import PROGRAM, ROOT, SANDBOX, WAIT_S, Client, Server
+from static_server import PROGRAM, ROOT, WAIT_S, Client, Server
 
 pytestmark = pytest.mark.unprivileged
 
@@ -155,7 +149,7 @@ GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 @pytest.mark.parametrize("address, hosts", [("127.0.0.1", ["127.0.0.1"]), ("", ["127.0.0.1"]), ("[::1]", ["::1"]), ("[::]", ["::1", "127.0.0.1"])])
 def test_listens(root, address, hosts):
     port = free_port()
-    with Server(root, "-l", f"{address}:{port}", listen=False) as server:
+    with Server(root, "-l", f"{address}:{port}", listen=False):
         for host in hosts:
             with connect(port, host) as client:
                 assert client.send(GET).response().status == 200
@@ -289,230 +283,3 @@ def test_inherited_nonsense(root):
     script = 'exec env LISTEN_PID=$$ LISTEN_FDS=1 "$@" 3</dev/null'
     result = subprocess.run(["bash", "-c", script, "bash", PROGRAM, "-r", root], capture_output=True, text=True)
     assert result.returncode == 1 and "descriptor 3 is not a listening socket" in result.stderr
-
-
-def lines_of(path, count):
-    deadline = time.monotonic() + WAIT_S
-    while True:
-        lines = path.read_text(errors="surrogateescape").splitlines() if path.exists() else []
-        if len(lines) >= count:
-            return lines
-        assert time.monotonic() < deadline, lines
-        time.sleep(0.005)  # the log is written after the response
-
-
-QUOTED = b'GET /a?"\\ HTTP/1.1\r\nHost: h\r\nReferer: http://x.test/"\r\nUser-Agent: \xe9\t1\r\n\r\n'
-STAMP = r"\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]"
-
-
-def test_log_common_and_combined(root, tmp_path):
-    for form, ends in (("common", [""] * 3), ("combined", [r' "http://x.test/\"" "\xe9\u00091"', ' "-" "-"', ' "-" "-"'])):
-        log = tmp_path / form
-        with Server(root, "--access_log", log, form) as server:
-            server.ask(QUOTED)
-            server.get("/none", "HEAD")
-            refused = server.ask(b"nonsense\r\n\r\n")
-            lines = lines_of(log, 3)
-        assert [re.sub(STAMP, "STAMP", line) for line in lines] == [
-            r'127.0.0.1 - - STAMP "GET /a?\"\\ HTTP/1.1" 200 100' + ends[0].replace(r"\xe9", "\udce9"),
-            '127.0.0.1 - - STAMP "HEAD /none HTTP/1.1" 404 0' + ends[1],
-            f'127.0.0.1 - - STAMP "-" 400 {len(refused.body)}' + ends[2],
-        ]
-
-
-def test_log_is_in_local_time(root, tmp_path):
-    """Of a zone whose file the sandbox would not let it read any more."""
-    zone = tmp_path / "zone"  # RFC 8536: one type, 5 h 30 min east
-    zone.write_bytes(b"TZif" + bytes(16) + struct.pack(">6I", 0, 0, 0, 0, 1, 4) + struct.pack(">iBB", 19800, 0, 0) + b"TST\0")
-    with Server(root, "--access_log", tmp_path / "log", env=dict(os.environ, TZ=str(zone))) as server:
-        server.get("/a")
-        assert " +0530] " in lines_of(tmp_path / "log", 1)[0]
-
-
-def test_log_json(root, tmp_path):
-    log = tmp_path / "json"
-    with Server(root, "--access_log", log, "json") as server:
-        server.ask(QUOTED)
-        server.get("/none")
-        first, second = map(json.loads, lines_of(log, 2))
-    assert first["request"] == 'GET /a?"\\ HTTP/1.1' and first["user_agent"] == "é\t1"
-    assert (first["status"], first["bytes"], first["client"], first["host"]) == (200, 100, "127.0.0.1", "h")
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", first["time"]) and first["duration_ms"] >= 0
-    assert (second["status"], second["referer"]) == (404, "")
-
-
-def test_log_of_a_response_that_was_cut(root, tmp_path):
-    log = tmp_path / "log"
-    with Server(root, "--access_log", log, "json") as server:
-        with server.client(receive_buffer=4096) as client:
-            client.send(b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n").more()
-        entry = json.loads(lines_of(log, 1)[0])
-    assert entry["status"] == 200 and 0 < entry["bytes"] < 8 << 20
-
-
-def test_log_on_a_full_disk(root):
-    """The lines are lost, the answers are not."""
-    with Server(root, "--access_log", "/dev/full") as server:
-        for _ in range(3):
-            assert server.get("/a").status == 200
-        assert server.stop() == (0, "")
-
-
-def test_log_reopened(root, tmp_path):
-    log = tmp_path / "log"
-    with Server(root, "--access_log", log, sandbox=None) as server:
-        server.get("/a")
-        lines_of(log, 1)
-        log.rename(tmp_path / "log.1")
-        server.process.send_signal(signal.SIGUSR1)
-        deadline = time.monotonic() + WAIT_S
-        while not log.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.005)  # a signal has no reply
-        server.get("/a")
-        lines_of(log, 1)
-    assert len((tmp_path / "log.1").read_text().splitlines()) == 1
-
-
-def test_log_to_stderr(root):
-    server = Server(root, "--access_log", "stderr", "common")
-    server.get("/a")
-    assert '"GET /a HTTP/1.1" 200 100' in server.stop()[1]
-
-
-def read_counters(path):
-    data = path.read_bytes()
-    records = struct.iter_unpack("24sQ", data)
-    return {name.rstrip(b"\0").decode(): value for name, value in records}
-
-
-def test_counters(root, tmp_path):
-    path = tmp_path / "counters"
-    with Server(root, "--counters", path) as server:
-        with server.client() as client:
-            for request, status in ((GET, 200), (GET, 200), (GET.replace(b"/a", b"/none"), 404), (GET[:-2] + b"If-None-Match: *\r\n\r\n", 304)):
-                assert client.send(request).response().status == status
-            counters = read_counters(path)
-    expected = {"connections_accepted": 1, "connections_open": 1, "requests": 4, "responses_2xx": 2, "responses_3xx": 1, "responses_4xx": 1, "responses_5xx": 0, "cache_hits": 2, "cache_misses": 2, "aborted": 0}
-    assert {name: counters[name] for name in expected} == expected
-    assert counters["bytes_sent"] > 200
-
-
-def status_of(pid):
-    with open(f"/proc/{pid}/status") as file:
-        return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
-
-
-@pytest.mark.skipif(bool(SANDBOX), reason="a sanitized build runs without its sandbox")
-def test_privileges(root):
-    with Server(root, "--symlinks", "on", sandbox="on") as server:
-        assert server.get("/a").status == 200
-        status = status_of(server.pid)
-        assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
-def test_user():
-    with tempfile.TemporaryDirectory() as name:
-        os.chmod(name, 0o755)
-        for file, mode in (("a", 0o644), ("closed", 0o600)):
-            path = pathlib.Path(name) / file
-            path.write_bytes(b"a")
-            path.chmod(mode)
-        with Server(name, "--user", "nobody") as server:
-            assert server.get("/a").status == 200
-            assert server.get("/closed").status == 403
-            status = status_of(server.pid)
-            assert status["Uid"].split()[0] != "0" and int(status["CapEff"], 16) == 0
-        with Server(name, "--user", "nobody", "--group", "daemon") as server:
-            server.get("/a")
-            group = str(grp.getgrnam("daemon").gr_gid)
-            status = status_of(server.pid)
-            assert status["Groups"].split() == [group] and status["Gid"].split() == [group] * 4
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
-def test_a_log_out_of_reach_of_its_user(tmp_path):
-    """It was opened in time, is written to, and is no reason to run without Landlock."""
-    (tmp_path / "closed").mkdir(0o700)
-    log = tmp_path / "closed/log"
-    with tempfile.TemporaryDirectory() as name:
-        os.chmod(name, 0o755)
-        server = Server(name, "--user", "nobody", "--access_log", log)
-        server.get("/a")
-        lines_of(log, 1)
-        server.process.send_signal(signal.SIGUSR1)
-        said = server.process.stderr.readline().decode()
-        assert said == f"lbstatic: access_log {log}: Permission denied; the old one is kept\n"
-        assert server.get("/a").status == 404 and server.stop() == (0, "")
-    assert len(log.read_text().splitlines()) == 2
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
-def test_unknown_user(root):
-    for option, says in ((["--user", "no-such-user"], "user no-such-user"), (["--group", "no-such"], "group no-such")):
-        server = Server(root, *option)
-        server.process.wait(WAIT_S)
-        status, said = server.stop()
-        assert status == 1 and says in said
-
-
-DENY = r"""
-import ctypes, os, sys
-libc = ctypes.CDLL(None, use_errno=True)
-libc.prctl(38, 1, 0, 0, 0)
-class Filter(ctypes.Structure):
-    _fields_ = [("code", ctypes.c_ushort), ("jt", ctypes.c_ubyte), ("jf", ctypes.c_ubyte), ("k", ctypes.c_uint)]
-class Program(ctypes.Structure):
-    _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.POINTER(Filter))]
-denied = [int(number) for number in sys.argv[1].split(",")]
-load, equal, give = 0x20, 0x15, 0x06
-allow, enosys, einval = 0x7fff0000, 0x00050000 | 38, 0x00050000 | 22
-rows = [Filter(load, 0, 0, 0)]  # the number of the system call
-for number in denied:
-    rows += [Filter(equal, 0, 1, number), Filter(give, 0, 0, enosys)]
-if 317 in denied:  # prctl(PR_SET_SECCOMP) is the other way to the same
-    rows += [Filter(equal, 0, 3, 157), Filter(load, 0, 0, 16), Filter(equal, 0, 1, 22), Filter(give, 0, 0, einval)]
-rows += [Filter(give, 0, 0, allow)]
-program = Program(len(rows), (Filter * len(rows))(*rows))
-assert libc.prctl(22, 2, ctypes.byref(program), 0, 0) == 0
-os.execv(sys.argv[2], sys.argv[2:])
-"""
-
-# system calls that the kernel does not have (444: landlock_create_ruleset, 317: seccomp), what is said
-MISSING = [
-    ("444", "Landlock: Function not implemented"),
-    ("317", "seccomp: Invalid argument"),
-    ("444,317", "Landlock: Function not implemented; seccomp: Invalid argument"),
-]
-
-
-@pytest.mark.skipif(bool(SANDBOX) or os.uname().machine != "x86_64", reason="optional: not in a sanitized build, and only with system call numbers of x86-64")
-@pytest.mark.parametrize("numbers, says", MISSING)
-def test_a_kernel_without_landlock_and_seccomp(root, numbers, says):
-    """It serves all the same, and says in one line what it had to do without."""
-    server = Server(root, sandbox="on", wrap=["/usr/bin/python3", "-c", DENY, numbers])
-    assert server.get("/a").status == 200
-    assert server.stop() == (0, f"lbstatic: warning: running without {says}\n")
-
-
-def has_landlock():
-    return ctypes.CDLL(None).syscall(444, None, 0, 1) > 0
-
-
-@pytest.mark.skipif(bool(SANDBOX) or os.geteuid() != 0, reason="needs root, whom nothing but Landlock stops, and its sandbox")
-@pytest.mark.skipif(not has_landlock(), reason="optional: a kernel without Landlock")
-def test_landlock_holds(root, tmp_path):
-    """The log's directory is swapped for another: even root does not get into that one any more."""
-    place, elsewhere = tmp_path / "logs", tmp_path / "elsewhere"
-    place.mkdir()
-    elsewhere.mkdir()
-    with Server(root, "--access_log", place / "log") as server:
-        server.get("/a")
-        place.rename(tmp_path / "old")
-        place.symlink_to(elsewhere)
-        server.process.send_signal(signal.SIGUSR1)
-        assert b"Permission denied; the old one is kept" in server.process.stderr.readline()
-        server.get("/a")
-    assert len((tmp_path / "old/log").read_text().splitlines()) == 2
-    assert not list(elsewhere.iterdir())

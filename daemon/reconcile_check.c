@@ -3,10 +3,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "difference.h"
 #include "listeners.h"
 #include "sockets.h"
 
@@ -124,6 +127,52 @@ static int check_services(const struct model *model, const struct conf *conf, st
 		clash.service->name, text);
 }
 
+/* Relative ones are in lbd's own directory of logs. */
+static int check_log(const struct conf_pool *pool, const struct conf_output *output,
+		     struct error *error)
+{
+	char *path = output->kind == OUTPUT_FILE && output->path
+			     ? conf_expand(output->path, pool->name, pool->worker->first_port, 0)
+			     : NULL;
+	char *slash = path ? strrchr(path, '/') : NULL;
+	struct stat status;
+	int code = 0;
+
+	if (slash && slash != path) {
+		code = !stat(path, &status) && S_ISDIR(status.st_mode) ? EISDIR : 0;
+		*slash = 0;
+		if (!code && access(path, W_OK | X_OK))
+			code = errno;
+		*slash = '/';
+	}
+	if (code)
+		block_error(pool->at, error, -code,
+			    "pool %s: log %s cannot be written: %s; make its directory, or name "
+			    "another file",
+			    pool->name, path, strerror(code));
+	free(path);
+	return -code;
+}
+
+/* Of pools whose workers would be started by it: that is when it would show. */
+static int check_logs(const struct model *model, const struct conf *conf, struct error *error)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < conf->pool_count && model->conf && !err; i++) {
+		const struct conf_pool *pool = &conf->pools[i];
+		const struct pool *known = pool_find(model, pool->name);
+
+		if (!pool->worker ||
+		    (known && known->conf->worker && !difference_restarts(known->conf, pool)))
+			continue;
+		err = check_log(pool, &pool->worker->stdout_log, error);
+		if (!err && !pool->worker->merge_stderr)
+			err = check_log(pool, &pool->worker->stderr_log, error);
+	}
+	return err;
+}
+
 int reconcile_check(const struct model *model, const struct conf *conf, struct error *error)
 {
 	struct lb_addr known = {0};
@@ -131,5 +180,7 @@ int reconcile_check(const struct model *model, const struct conf *conf, struct e
 
 	for (size_t i = 0; i < conf->pool_count && !err; i++)
 		err = check_backends(&conf->pools[i], &known, error);
+	if (!err)
+		err = check_logs(model, conf, error);
 	return err ? err : check_services(model, conf, error);
 }

@@ -104,8 +104,25 @@ def test_grow_and_shrink(lab):
         ("pool extra {", ("}",)),
         ("service extra { listen 0.0.0.0:80; pool kept; }", ("0.0.0.0:80",)),
         ("pool extra { worker { command true; ports 8082; } }", ("8082",)),
+        ("pool extra { worker { command true; ports 9; user nobody9; } }", ("nobody9",)),
+        ("pool extra { worker { command true; ports 9; directory /no/dir; } }", ("/no/dir",)),
+        ("pool extra { worker { command true; ports 9; environment_file /no/e; } }", ("/no/e",)),
+        ("pool extra { worker { command true; ports 9; stdout /no/x.log; } }", ("/no/x.log",)),
+        ("pool extra { worker { command true; ports 9; stderr /etc/passwd/x; } }", ("/etc/passwd/x",)),
     ],
-    ids=["scheduler", "unknown pool", "port 0", "open block", "listen twice", "port twice"],
+    ids=[
+        "scheduler",
+        "unknown pool",
+        "port 0",
+        "open block",
+        "listen twice",
+        "port twice",
+        "user",
+        "directory",
+        "environment file",
+        "log",
+        "log of errors",
+    ],
 )
 def test_error_changes_nothing(lab, text, words):
     lbd = lab.lbd(KEPT)

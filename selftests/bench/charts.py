@@ -56,7 +56,7 @@ def bars(metric):
     lines += [
         "EOD",
         "plot $data using (0):2:(0):3:($2-0.32):($2+0.32):6:ytic(1) with boxxyerror lc rgb variable, \\",
-        '     $data using 3:2:4:5 with xerrorbars ps 0 lc rgb "#222222", \\',
+        '     $data using 3:2:4:5 with xerrorbars pt -1 lc rgb "#222222", \\',
         "     $data using 5:2:7 with labels left offset 1,0",
     ]
     return lines
@@ -88,7 +88,7 @@ def curves(metric):
         look = 'lc rgb "%s" lw 2' % colour(peer, number)
         plots.append('$p%d using 1:2 with linespoints pt 7 ps 0.5 %s title "%s"'
                      % (number, look, quoted(peer)))
-        plots.append('$p%d using 1:2:3:4 with yerrorbars ps 0 %s notitle' % (number, look))
+        plots.append('$p%d using 1:2:3:4 with yerrorbars pt -1 %s notitle' % (number, look))
     lines.append("plot " + ", \\\n     ".join(plots))
     return lines
 

@@ -56,7 +56,7 @@ def bars(metric):
     lines += [
         "EOD",
         "plot $data using (0):2:(0):3:($2-0.32):($2+0.32):6:ytic(1) with boxxyerror lc rgb variable, \\",
-        '     $data using 3:2:4:5 with xerrorbars pt -1 lc rgb "#222222", \\',
+        '     $data using 3:2:4:5 with xerrorbars pt 0 lc rgb "#222222", \\',
         "     $data using 5:2:7 with labels left offset 1,0",
     ]
     return lines
@@ -70,7 +70,7 @@ def curves(metric):
         'set title "%s\\n%s, %s is better" font ",12"' % (quoted(metric["name"]), metric["unit"], metric["better"]),
         'set grid ytics lc rgb "#dddddd" lt 1',
         'set xlabel "%s"' % quoted(metric["x"]),
-        "set key top left reverse Left",
+        "set key outside right center reverse Left samplen 2",
         "set autoscale; set offsets graph 0.04, graph 0.04, 0, 0",
         "unset ytics; set ytics nomirror; unset xtics; set xtics nomirror",
         "set xtics (%s)" % ", ".join('"%g" %g' % (x, x) for x in places),
@@ -86,9 +86,9 @@ def curves(metric):
             lines.append("%g %g %g %g" % (row["x"], row["median"], row["min"], row["max"]))
         lines.append("EOD")
         look = 'lc rgb "%s" lw 2' % colour(peer, number)
+        plots.append('$p%d using 1:2:3:4 with yerrorbars pt 0 %s notitle' % (number, look))
         plots.append('$p%d using 1:2 with linespoints pt 7 ps 0.5 %s title "%s"'
                      % (number, look, quoted(peer)))
-        plots.append('$p%d using 1:2:3:4 with yerrorbars pt -1 %s notitle' % (number, look))
     lines.append("plot " + ", \\\n     ".join(plots))
     return lines
 
@@ -99,7 +99,7 @@ def draw(case, path, footer):
     over = any(m["x"] for m in panels)
     rows = max(len({r["peer"] for r in m["rows"]}) for m in panels)
     script = HEAD.format(
-        width=480 * len(panels),
+        width=(620 if over else 480) * len(panels),
         height=420 if over else 120 + 34 * rows,
         path=path,
         panels=len(panels),

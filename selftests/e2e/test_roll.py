@@ -21,7 +21,7 @@ def test_roll_under_load(lab):
     lbd.wait_up(4)
     pids = lbd.pids()
     load = lab.load(rate=120, path=BLOCKING, poisson=True)
-    load.wait_count(100)
+    load.wait_count(300)
     begin = time.monotonic()
     lbd.ctl("roll", "web", "wait", timeout=120)
     end = time.monotonic()
@@ -32,10 +32,11 @@ def test_roll_under_load(lab):
     records = load.stop()
     assert {r.outcome for r in records} == {"ok"}
     assert {r.pid for r in records} == set(now.values()) | set(pids.values())
-    # Of those that began during the roll.
+    # A second, or on a machine that is too slow for the load itself, in proportion.
+    before = percentile([r.latency for r in records if r.start < begin], 0.99)
     p99 = percentile([r.latency for r in records if begin <= r.start <= end], 0.99)
-    print("p99 %.0f ms" % (1000 * p99))
-    assert p99 < 1
+    print("p99 %.0f ms, before %.0f ms" % (1000 * p99, 1000 * before))
+    assert p99 < max(1, 3 * before)
 
 
 def test_one_at_a_time(lab):

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ingress: the schedulers over real maps and listeners; their rules are in unit/test_pick.c. */
+#include <bpf/bpf.h>
 #include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "tests.h"
@@ -238,6 +240,58 @@ static void queue_first(void **state)
 		world_set_active(id, 0);
 }
 
+static bool told_full(uint32_t id)
+{
+	struct lb_backend backend;
+
+	assert_int_equal(choose("198.51.100.7", 1), id);
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(world->maps.backends), &id, &backend), 0);
+	return backend.queue_full;
+}
+
+static int count_full(void *arg, void *data, size_t size)
+{
+	const struct lb_event *event = data;
+
+	assert_int_equal(size, sizeof(*event));
+	if (event->type == LB_QUEUE_FULL && event->backend == 1 && !event->is_v6)
+		++*(unsigned *)arg;
+	return 0;
+}
+
+/* A queue that takes no more is told of once, until lbd has written the backend anew. */
+static void full_queue_is_told(void **state)
+{
+	unsigned told = 0;
+	struct ring_buffer *events =
+		ring_buffer__new(bpf_map__fd(world->maps.events), count_full, &told, NULL);
+
+	(void)state;
+	assert_non_null(events);
+	set_pool(LB_MAGLEV, 1);
+	assert_int_equal(listen(listeners[1], 1), 0); /* the kernel lets one more in */
+	for (int i = 0; i < 2; i++) {
+		int client;
+
+		assert_false(told_full(1));
+		client = world_client("127.0.0.1", 0, "127.0.0.1", world_local_port(listeners[1]));
+		assert_int_equal(world_finish_connect(client), 0);
+	}
+	assert_true(told_full(1) && told_full(1));
+	ring_buffer__consume(events);
+	assert_int_equal(told, 1);
+	world_set_backend(1, 1, LB_BACKEND_ENABLED, 0);
+	assert_true(told_full(1));
+	ring_buffer__consume(events);
+	assert_int_equal(told, 2);
+	for (int i = 0; i < 2; i++)
+		assert_true(world_accept(listeners[1]) >= 0);
+	world_set_backend(1, 1, LB_BACKEND_ENABLED, 0);
+	assert_false(told_full(1));
+	assert_int_equal(listen(listeners[1], 64), 0);
+	ring_buffer__free(events);
+}
+
 /* So do handshakes, against open connections: a burst is spread before any of it is established. */
 static void handshakes_count(void **state)
 {
@@ -294,6 +348,7 @@ int test_choose(void)
 		cmocka_unit_test(no_ring),
 		cmocka_unit_test(short_ring),
 		cmocka_unit_test(queue_first),
+		cmocka_unit_test(full_queue_is_told),
 		cmocka_unit_test(load_for_weight),
 		cmocka_unit_test(closed_listener),
 		cmocka_unit_test(handshakes_count),

@@ -216,6 +216,7 @@ void world_set_backend(uint16_t id, uint16_t weight, uint16_t flags, uint32_t ma
 	backend.weight = weight;
 	backend.flags = flags;
 	backend.max_connections = max_connections;
+	backend.queue_full = 0;
 	map_set("backends", &key, &backend);
 }
 

@@ -267,7 +267,7 @@ help: ## this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 # Virtual machines: every kernel in QEMU, and the whole way through Vagrant.  Not part of `check`.
-.PHONY: vm-deps vm-check vagrant-deps vagrant-check
+.PHONY: vm-deps vm-check vagrant-deps vagrant-tree vagrant-check
 vm-deps: ## install what vm-check needs
 	$(Q)vagrant/deps vm
 
@@ -277,6 +277,14 @@ vagrant-deps: ## install what vagrant-check needs
 vm-check: ## run the tests on Linux 6.1 and 6.12, in QEMU (ONLY="features unit", KERNELS=6.1)
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all tests
 	$(Q)ONLY="$(ONLY)" vagrant/vm-check $(B) $(KERNELS)
+
+vagrant-tree:
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all tests
+	$(Q)vagrant/tree $(B) build/vagrant/tree
+
+vagrant-check: ## attach to a VM's NIC, by way of libvirt and Vagrant
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all tests
+	$(Q)vagrant/vagrant-check
 
 # The bench: lbd beside what people would use instead.
 .PHONY: bench bench-deps bench-report

@@ -10,12 +10,15 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cgroup.h"
 #include "datapath_internal.h"
 #include "log.h"
+
+enum { OLDEST_MAJOR = 6, OLDEST_MINOR = 1 };
 
 static int check_btf(struct error *error)
 {
@@ -69,10 +72,21 @@ static int set_pin_paths(struct datapath *dp)
 	return err;
 }
 
+/* Older than any that is tested; it lacks helpers (bpf_loop, bpf_xdp_get_buff_len) up to 5.18. */
+static bool kernel_is_old(struct utsname *kernel)
+{
+	int major, minor;
+
+	if (uname(kernel) || sscanf(kernel->release, "%d.%d", &major, &minor) != 2)
+		return false;
+	return major < OLDEST_MAJOR || (major == OLDEST_MAJOR && minor < OLDEST_MINOR);
+}
+
 static int load_failed(const struct datapath *dp, struct error *error, int err)
 {
 	char path[PATH_BYTES];
 	const char *said = libbpf_captured();
+	struct utsname kernel;
 
 	if (err == -EPERM) /* the verifier's refusals are others */
 		return error_set(
@@ -86,6 +100,11 @@ static int load_failed(const struct datapath *dp, struct error *error, int err)
 				 "cannot adopt the pinned maps: %s; `rm -r %s` ends their steering "
 				 "(workers go on), then start again",
 				 said, pins_path(path, dp->instance, NULL, NULL));
+	if (kernel_is_old(&kernel))
+		return error_set(error, err,
+				 "cannot load the BPF programs: %s; lbd needs Linux %d.%d or later, "
+				 "this is %s (%s)",
+				 strerror(-err), OLDEST_MAJOR, OLDEST_MINOR, kernel.release, said);
 	return error_set(error, err, "cannot load the BPF programs: %s (%s)", strerror(-err), said);
 }
 

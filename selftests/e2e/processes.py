@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from system import DEADLINE, HERE, PYTHON, wait_until
+from system import DEADLINE, HERE, PYTHON, TIME_SCALE, wait_until
 
 
 class Process:
@@ -82,6 +82,8 @@ class Load(Process):
 
     def __init__(self, lab, namespace, mode, **options):
         words = [PYTHON, HERE / "load.py", mode]
+        if "rate" in options:
+            options["rate"] /= TIME_SCALE
         for name, value in options.items():
             for one in value if isinstance(value, list) else [value]:
                 words += ["--" + name] + ([] if one is True else [one])

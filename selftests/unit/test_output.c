@@ -433,7 +433,7 @@ static void test_age(void **state)
 {
 	char old[128];
 	struct lab lab;
-	uint64_t end = lab_now_ms() + LAB_TIMEOUT_MS;
+	uint64_t end = lab_now_ms() + lab_timeout_ms();
 
 	(void)state;
 	lab_open(&lab, true);
@@ -558,7 +558,7 @@ static int fake_dev_log(const struct lab *lab)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct timeval limit = {.tv_sec = LAB_TIMEOUT_MS / 1000};
+	struct timeval limit = {.tv_sec = lab_timeout_ms() / 1000};
 	char path[128];
 
 	snprintf(path, sizeof(path), "%s/dev", lab->dir);

@@ -225,7 +225,7 @@ static const struct tree trees[] = {
 
 static void await_pids(struct lab *lab, pid_t pids[8], int wanted)
 {
-	uint64_t end = lab_now_ms() + LAB_TIMEOUT_MS;
+	uint64_t end = lab_now_ms() + lab_timeout_ms();
 
 	while (read_pids(lab, pids) < wanted) {
 		assert_true(lab_now_ms() < end);
@@ -288,8 +288,9 @@ static void test_taken_back(void **state)
 		assert_int_equal(lab_new_worker(&lab), 0);
 		assert_int_equal(worker_pid(lab.worker), pid);
 		assert_false(worker_adopted(lab.worker)); /* it is our child all the same */
-		assert_true(worker_started_us(lab.worker) < started + 1000 &&
-			    worker_started_us(lab.worker) + 1000 > started);
+		/* Within a tick; two clocks are read, with whatever runs between. */
+		assert_true(worker_started_us(lab.worker) < started + 10000 &&
+			    worker_started_us(lab.worker) + 10000 > started);
 		assert_true(worker_memory(lab.worker) > 0);
 		assert_int_equal(worker_stop(lab.worker), 0);
 		lab_await(&lab, lab.exits, 1);
@@ -653,7 +654,7 @@ static void test_listening(void **state)
 		lab_spawn(&lab);
 		for (int is_v6 = 0; is_v6 < 2; is_v6++) {
 			bool answers = is_v6 ? row->v6_answers : row->v4_answers;
-			int fd = connect_to(is_v6, LAB_TIMEOUT_MS);
+			int fd = connect_to(is_v6, lab_timeout_ms());
 
 			if ((fd >= 0) != answers ||
 			    (worker_listener(lab.worker, is_v6) >= 0) != answers)
@@ -685,7 +686,7 @@ static void test_queue_survives(void **state)
 		lab_new_worker(&lab);
 		lab_spawn(&lab);
 	});
-	fd = connect_to(false, LAB_TIMEOUT_MS);
+	fd = connect_to(false, lab_timeout_ms());
 	assert_true(fd >= 0);
 	assert_int_equal(lab_new_worker(&lab), 0);
 	assert_true(worker_listener(lab.worker, false) >= 0);

@@ -24,7 +24,7 @@
 #include "cgroup.h"
 #include "worker.h"
 
-enum { LAB_TIMEOUT_MS = 30000, LAB_PORT = 18081 };
+enum { LAB_PORT = 18081 };
 
 struct lab {
 	sd_event *event;
@@ -126,10 +126,18 @@ static inline uint64_t lab_now_ms(void)
 	return now.tv_sec * 1000ull + now.tv_nsec / 1000000;
 }
 
+/* What an event may take; LBD_TIME_SCALE: so many times as long, on an emulated processor. */
+static inline unsigned lab_timeout_ms(void)
+{
+	const char *scale = getenv("LBD_TIME_SCALE");
+
+	return 30000 * (scale ? (unsigned)atoi(scale) : 1);
+}
+
 /* Runs the loop until *counter is at least wanted; fails the test when that takes too long. */
 #define lab_await(lab, counter, wanted)                                                            \
 	do {                                                                                       \
-		uint64_t end_ = lab_now_ms() + LAB_TIMEOUT_MS;                                     \
+		uint64_t end_ = lab_now_ms() + lab_timeout_ms();                                     \
 		while ((counter) < (wanted)) {                                                     \
 			assert_true(lab_now_ms() < end_);                                          \
 			assert_true(sd_event_run((lab)->event, 100000) >= 0);                      \
@@ -139,7 +147,7 @@ static inline uint64_t lab_now_ms(void)
 /* Runs the loop until the worker's log holds text. */
 #define lab_await_output(lab, text)                                                                \
 	do {                                                                                       \
-		uint64_t end_ = lab_now_ms() + LAB_TIMEOUT_MS;                                     \
+		uint64_t end_ = lab_now_ms() + lab_timeout_ms();                                     \
 		char *output_ = NULL;                                                              \
 		while (!output_ || !strstr(output_, text)) {                                       \
 			assert_true(lab_now_ms() < end_);                                          \

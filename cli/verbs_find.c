@@ -71,6 +71,18 @@ static size_t distance(const char *a, const char *b)
 	return row[length];
 }
 
+/* As supervisorctl(1) has them: `stop` where it is `worker stop`. */
+static const char *by_second_word(const char *word)
+{
+	for (const struct verb *verb = verbs; verb->name; verb++) {
+		const char *second = strchr(verb->name, ' ');
+
+		if (second && !strcmp(second + 1, word))
+			return verb->name;
+	}
+	return NULL;
+}
+
 const char *verbs_nearest(char *const *words, size_t count)
 {
 	const char *nearest = NULL;
@@ -79,6 +91,9 @@ const char *verbs_nearest(char *const *words, size_t count)
 
 	if (!count)
 		return NULL;
+	nearest = by_second_word(words[0]);
+	if (nearest)
+		return nearest;
 	snprintf(typed[0], NAME_BYTES, "%s", words[0]);
 	snprintf(typed[1], NAME_BYTES, "%s %s", words[0], count > 1 ? words[1] : "");
 	for (const struct verb *verb = verbs; verb->name; verb++) {

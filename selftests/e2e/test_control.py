@@ -69,7 +69,7 @@ def descriptors(lbd):
 
 USAGE = [
     (["pol"], ["`pol`", "`pool`", "lbctl help"]),
-    (["stop", "web:8081"], ["`stop`", "`worker stop`"]),
+    (["stop", "web:8081"], ["`stop web:8081`", "`worker stop`"]),
     (["pool", "drian", "127.0.0.1:8081"], ["`pool drian`", "`pool drain`"]),
     ([], ["verb", "lbctl help"]),
     (["pool", "add", "web", "8081"], ["`8081`", "ADDR:PORT"]),

@@ -101,10 +101,11 @@ static int load_failed(const struct datapath *dp, struct error *error, int err)
 				 "(workers go on), then start again",
 				 said, pins_path(path, dp->instance, NULL, NULL));
 	if (kernel_is_old(&kernel))
-		return error_set(error, err,
-				 "cannot load the BPF programs: %s; lbd needs Linux %d.%d or later, "
-				 "this is %s (%s)",
-				 strerror(-err), OLDEST_MAJOR, OLDEST_MINOR, kernel.release, said);
+		return error_set(
+			error, err,
+			"cannot load the BPF programs: %s; lbd needs Linux %d.%d or later, "
+			"this is %s (%s)",
+			strerror(-err), OLDEST_MAJOR, OLDEST_MINOR, kernel.release, said);
 	return error_set(error, err, "cannot load the BPF programs: %s (%s)", strerror(-err), said);
 }
 

@@ -137,7 +137,7 @@ static inline unsigned lab_timeout_ms(void)
 /* Runs the loop until *counter is at least wanted; fails the test when that takes too long. */
 #define lab_await(lab, counter, wanted)                                                            \
 	do {                                                                                       \
-		uint64_t end_ = lab_now_ms() + lab_timeout_ms();                                     \
+		uint64_t end_ = lab_now_ms() + lab_timeout_ms();                                   \
 		while ((counter) < (wanted)) {                                                     \
 			assert_true(lab_now_ms() < end_);                                          \
 			assert_true(sd_event_run((lab)->event, 100000) >= 0);                      \
@@ -147,7 +147,7 @@ static inline unsigned lab_timeout_ms(void)
 /* Runs the loop until the worker's log holds text. */
 #define lab_await_output(lab, text)                                                                \
 	do {                                                                                       \
-		uint64_t end_ = lab_now_ms() + lab_timeout_ms();                                     \
+		uint64_t end_ = lab_now_ms() + lab_timeout_ms();                                   \
 		char *output_ = NULL;                                                              \
 		while (!output_ || !strstr(output_, text)) {                                       \
 			assert_true(lab_now_ms() < end_);                                          \

@@ -12,14 +12,8 @@
 #include "backend_process.h"
 #include "clock.h"
 #include "log.h"
-#include "sockets.h"
 
-enum {
-	/* A handshake that was under way when draining began may still complete. */
-	DRAIN_LEAST_US = 200 * 1000,
-	DRAIN_LOOK_US = 1000 * 1000, /* should an event have been lost */
-	SLOW_START_STEPS = 10,
-};
+enum { SLOW_START_STEPS = 10 };
 
 static int on_timer(sd_event_source *source, uint64_t now, void *arg);
 
@@ -93,14 +87,14 @@ static bool usable(const struct backend *backend)
 	return !has_check(backend) || backend->healthy;
 }
 
-static void arm(struct backend *backend, uint64_t delay_us)
+void backend_arm(struct backend *backend, uint64_t delay_us)
 {
 	clock_arm(backend->model->event, &backend->timer, delay_us, on_timer, backend);
 }
 
 static void arm_retry(struct backend *backend)
 {
-	arm(backend, backend->retry_us > clock_us() ? backend->retry_us - clock_us() : 0);
+	backend_arm(backend, backend->retry_us > clock_us() ? backend->retry_us - clock_us() : 0);
 }
 
 static bool ramping(const struct backend *backend)
@@ -112,9 +106,10 @@ static bool ramping(const struct backend *backend)
 static void arm_up(struct backend *backend)
 {
 	if (ramping(backend))
-		arm(backend, backend->pool->conf->slow_start_ms * 1000ULL / SLOW_START_STEPS);
+		backend_arm(backend,
+			    backend->pool->conf->slow_start_ms * 1000ULL / SLOW_START_STEPS);
 	else if (backend->failures && worker_conf(backend))
-		arm(backend, worker_conf(backend)->stable_ms * 1000ULL);
+		backend_arm(backend, worker_conf(backend)->stable_ms * 1000ULL);
 }
 
 static void explain_down(struct backend *backend)
@@ -137,7 +132,7 @@ static void enter(struct backend *backend, enum state from)
 	case STATE_STARTING:
 		backend->note[0] = 0;
 		backend->ready_us = 0;
-		arm(backend, worker_conf(backend)->start_timeout_ms * 1000ULL);
+		backend_arm(backend, worker_conf(backend)->start_timeout_ms * 1000ULL);
 		break;
 	case STATE_UP:
 		backend->note[0] = 0;
@@ -149,7 +144,7 @@ static void enter(struct backend *backend, enum state from)
 		explain_down(backend);
 		break;
 	case STATE_DRAINING:
-		arm(backend, DRAIN_LEAST_US);
+		backend_arm(backend, BACKEND_DRAIN_LEAST_US);
 		break;
 	case STATE_DRAINED:
 		backend_process_drained(backend);
@@ -237,47 +232,6 @@ void backend_set_listener(struct backend *backend, bool is_v6, bool present)
 	backend_evaluate(backend);
 }
 
-uint32_t backend_connections(const struct backend *backend)
-{
-	struct lb_load load = {0};
-
-	datapath_read_load(backend->model->dp, backend->id, &load);
-	return load.active;
-}
-
-void backend_empty(struct backend *backend)
-{
-	uint64_t passed = clock_us() - backend->since_us;
-
-	if (backend->state != STATE_DRAINING)
-		return;
-	if (passed < DRAIN_LEAST_US)
-		arm(backend, DRAIN_LEAST_US - passed);
-	else if (!backend_connections(backend))
-		backend_event(backend, EVENT_EMPTY);
-}
-
-/* Looks whether draining is over; at the deadline it is, whatever is still open. */
-static void look_at_drain(struct backend *backend)
-{
-	uint64_t passed = clock_us() - backend->since_us;
-	uint32_t open = backend_connections(backend);
-	uint64_t left = backend->drain_timeout_us - passed;
-
-	if (open && passed < backend->drain_timeout_us) {
-		arm(backend, left < DRAIN_LOOK_US ? left : DRAIN_LOOK_US);
-		return;
-	}
-	if (open) {
-		int ended = sockets_destroy_connections(datapath_owners_fd(backend->model->dp),
-							backend->id, backend->generation);
-
-		log_warning("%s: drain deadline: ended %d of %u connections", backend->name, ended,
-			    open);
-	}
-	backend_event(backend, EVENT_EMPTY);
-}
-
 static int on_timer(sd_event_source *source, uint64_t now, void *arg)
 {
 	struct backend *backend = arg;
@@ -294,7 +248,7 @@ static int on_timer(sd_event_source *source, uint64_t now, void *arg)
 		arm_up(backend);
 		break;
 	case STATE_DRAINING:
-		look_at_drain(backend);
+		backend_look_at_drain(backend);
 		break;
 	case STATE_BACKOFF:
 		backend_process_start(backend, EVENT_RETRY);
@@ -302,33 +256,6 @@ static int on_timer(sd_event_source *source, uint64_t now, void *arg)
 	default:
 		break;
 	}
-	return 0;
-}
-
-int backend_drain(struct backend *backend, uint64_t timeout_us, enum backend_goal goal)
-{
-	backend->goal = goal;
-	backend->drain_timeout_us = timeout_us;
-	if (backend->state == STATE_DRAINING) {
-		arm(backend, 0);
-		return 0;
-	}
-	if (backend_event(backend, EVENT_DRAIN))
-		return 0;
-	if (backend->state == STATE_DRAINED) {
-		backend_process_drained(backend);
-		return 0;
-	}
-	return backend_process_end_idle(backend);
-}
-
-int backend_undrain(struct backend *backend)
-{
-	if (backend->state != STATE_DRAINING && backend->state != STATE_DRAINED)
-		return -EALREADY;
-	backend->goal = GOAL_RUN;
-	backend_event(backend, EVENT_UNDRAIN);
-	backend_evaluate(backend);
 	return 0;
 }
 
@@ -351,7 +278,7 @@ static void resume(struct backend *backend)
 	struct lb_backend known = {0};
 
 	if (backend->state == STATE_STARTING)
-		arm(backend, worker_conf(backend)->start_timeout_ms * 1000ULL);
+		backend_arm(backend, worker_conf(backend)->start_timeout_ms * 1000ULL);
 	else if (backend->state == STATE_BACKOFF)
 		arm_retry(backend);
 	if (!datapath_adopted(dp) || backend->goal != GOAL_RUN || backend->state != STATE_DOWN ||

@@ -44,4 +44,12 @@ unsigned backend_effective_weight(const struct backend *backend);
 
 enum { BACKEND_WEIGHT_SCALE = 16 };
 
+/* For backend.c and backend_drain.c: what the state waits for. */
+void backend_arm(struct backend *backend, uint64_t delay_us);
+/* Is draining over?  At the deadline it is, whatever is still open. */
+void backend_look_at_drain(struct backend *backend);
+
+/* A handshake that was under way when draining began may still complete. */
+enum { BACKEND_DRAIN_LEAST_US = 200 * 1000 };
+
 #endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the last new connection to the end of the last open one. */
+#include <errno.h>
+
+#include "backend.h"
+#include "backend_process.h"
+#include "clock.h"
+#include "log.h"
+#include "sockets.h"
+
+enum { DRAIN_LOOK_US = 1000 * 1000 }; /* should an event have been lost */
+
+uint32_t backend_connections(const struct backend *backend)
+{
+	struct lb_load load = {0};
+
+	datapath_read_load(backend->model->dp, backend->id, &load);
+	return load.active;
+}
+
+void backend_empty(struct backend *backend)
+{
+	uint64_t passed = clock_us() - backend->since_us;
+
+	if (backend->state != STATE_DRAINING)
+		return;
+	if (passed < BACKEND_DRAIN_LEAST_US)
+		backend_arm(backend, BACKEND_DRAIN_LEAST_US - passed);
+	else if (!backend_connections(backend))
+		backend_event(backend, EVENT_EMPTY);
+}
+
+void backend_look_at_drain(struct backend *backend)
+{
+	uint64_t passed = clock_us() - backend->since_us;
+	uint32_t open = backend_connections(backend);
+	uint64_t left = backend->drain_timeout_us - passed;
+
+	if (open && passed < backend->drain_timeout_us) {
+		backend_arm(backend, left < DRAIN_LOOK_US ? left : DRAIN_LOOK_US);
+		return;
+	}
+	if (open) {
+		int ended = sockets_destroy_connections(datapath_owners_fd(backend->model->dp),
+							backend->id, backend->generation);
+
+		log_warning("%s: drain deadline: ended %d of %u connections", backend->name, ended,
+			    open);
+	}
+	backend_event(backend, EVENT_EMPTY);
+}
+
+int backend_drain(struct backend *backend, uint64_t timeout_us, enum backend_goal goal)
+{
+	backend->goal = goal;
+	backend->drain_timeout_us = timeout_us;
+	if (backend->state == STATE_DRAINING) {
+		backend_arm(backend, 0);
+		return 0;
+	}
+	if (backend_event(backend, EVENT_DRAIN))
+		return 0;
+	if (backend->state == STATE_DRAINED) {
+		backend_process_drained(backend);
+		return 0;
+	}
+	return backend_process_end_idle(backend);
+}
+
+int backend_undrain(struct backend *backend)
+{
+	if (backend->state != STATE_DRAINING && backend->state != STATE_DRAINED)
+		return -EALREADY;
+	backend->goal = GOAL_RUN;
+	backend_event(backend, EVENT_UNDRAIN);
+	backend_evaluate(backend);
+	return 0;
+}

@@ -168,6 +168,19 @@ class Lab:
             seen[worker] = seen.get(worker, 0) + 1
         return seen
 
+    def expect_workers(self, expected, at_least, **options):
+        """
+        So many requests, and as many more as it takes, are answered by all of these workers and by no
+        other.  Chance decides between idle ones: no number is enough to see each.
+        """
+        seen = set()
+        for n in range(1000):
+            if n >= at_least and seen == set(expected):
+                return
+            seen.add(self.get(**options).worker)
+            assert seen <= set(expected), (seen, expected)
+        raise AssertionError("1000 requests went to %s alone" % sorted(seen))
+
     def close(self):
         """Ends everything; returns what an orderly end should not have left."""
         left = []

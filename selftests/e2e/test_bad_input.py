@@ -175,10 +175,10 @@ def test_no_cgroup_v2(lab):
     wait_until(lambda: {w["state"] for w in lbd.workers().values()} == {"up"}, lbd.workers)
     assert "cgroup" in lbd.output()
     assert lbd.json("status")["tracks"] is False
-    assert set(lab.workers_seen(16)) == {"8081", "8082"}
+    lab.expect_workers({"8081", "8082"}, 16)
     # Ready by a listener of its own, not by that of the one before.
     lbd.ctl("roll", "web", "wait")
-    assert set(lab.workers_seen(16)) == {"8081", "8082"}
+    lab.expect_workers({"8081", "8082"}, 16)
 
 
 def test_worker_port_in_use(lab):

@@ -77,7 +77,7 @@ def test_all_dead_then_back(lab):
         lab.get()
     lbd.signal(signal.SIGCONT)
     lbd.wait_up(2)
-    assert set(lab.workers_seen(10)) == {"8081", "8082"}
+    lab.expect_workers({"8081", "8082"}, 10)
 
 
 @pytest.mark.parametrize("lbd_is", ["the first", "a later one"])

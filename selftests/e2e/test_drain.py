@@ -115,10 +115,10 @@ def test_crashed_listener_comes_back_on_its_own(lab):
     lbd, apps = by_hand(lab)
     apps["8081"].kill()
     lbd.wait_state("127.0.0.1:8081", "down")
-    assert set(lab.workers_seen(12)) == {"8082", "8083", "8084"}
+    lab.expect_workers({"8082", "8083", "8084"}, 12)
     lab.app(8081)
     lbd.wait_state("127.0.0.1:8081", "up")
-    assert set(lab.workers_seen(12)) == {"8081", "8082", "8083", "8084"}
+    lab.expect_workers({"8081", "8082", "8083", "8084"}, 12)
 
 
 def test_configured_as_drained(lab):
@@ -128,10 +128,10 @@ def test_configured_as_drained(lab):
     )
     lab.apps([8081, 8082])
     lbd.wait_state("127.0.0.1:8082", "up")
-    assert set(lab.workers_seen(6)) == {"8082"}
+    lab.expect_workers({"8082"}, 6)
     lbd.ctl("pool", "undrain", "web", "127.0.0.1:8081")
     lbd.wait_state("127.0.0.1:8081", "up")
-    assert set(lab.workers_seen(6)) == {"8081", "8082"}
+    lab.expect_workers({"8081", "8082"}, 6)
 
 
 @pytest.mark.parametrize("state", ["down", "up"])
@@ -165,5 +165,5 @@ def test_drained_worker(lab):
     assert lab.workers_seen(8) == {"8082": 8}
     again.ctl("pool", "undrain", "web", "127.0.0.1:8081")
     again.wait_up(2)
-    assert set(lab.workers_seen(8)) == {"8081", "8082"}
+    lab.expect_workers({"8081", "8082"}, 8)
     assert again.pids() == pids

@@ -14,9 +14,9 @@ def test_example(lab):
     environment = {"PATH": "%s:%s" % (BUILD, os.environ["PATH"])}
     lbd = lab.lbd(text, environment=environment)
     lbd.wait_up(4)
-    assert set(lab.workers_seen(60, port=8080)) == PORTS
-    assert set(lab.workers_seen(60, host=HOST6, port=8080)) == PORTS
-    assert set(lab.workers_seen(60, host="127.0.0.1", port=8080, namespace=lab.host)) == PORTS
+    lab.expect_workers(PORTS, 60, port=8080)
+    lab.expect_workers(PORTS, 60, host=HOST6, port=8080)
+    lab.expect_workers(PORTS, 60, host="127.0.0.1", port=8080, namespace=lab.host)
     page = lab.get(port=8080, host=HOST4)
     assert page.status == 200 and "<title>lbd</title>" in page.body
     assert page.headers["content-type"].startswith("text/html")

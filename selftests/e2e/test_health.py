@@ -36,21 +36,21 @@ def test_falls_and_rises(lab, check):
         connection.close()
     (lab.path / "sick-8081").unlink()
     lbd.wait_state("127.0.0.1:8081", "up")
-    assert set(lab.workers_seen(10)) == {"8081", "8082"}
+    lab.expect_workers({"8081", "8082"}, 10)
     assert lbd.pids() == pids
 
 
 def test_tcp(lab):
     lbd = lab.lbd(sick(lab, "tcp; " + QUICK))
     lbd.wait_up(2)
-    assert set(lab.workers_seen(10)) == {"8081", "8082"}
+    lab.expect_workers({"8081", "8082"}, 10)
 
 
 def test_no_connection_before_the_first_success(lab):
     (lab.path / "sick-8081").touch()
     lbd = lab.lbd(sick(lab, "http /health; " + QUICK))
     lbd.wait_state("127.0.0.1:8082", "up")
-    assert set(lab.workers_seen(10)) == {"8082"}
+    lab.expect_workers({"8082"}, 10)
     assert lbd.backend("127.0.0.1:8081")["state"] in ("starting", "down")
     (lab.path / "sick-8081").unlink()
     lbd.wait_up(2)
@@ -114,7 +114,7 @@ def test_full_queue_is_marked(lab):
     assert lab.workers_seen(10) == {"8082": 10}
     os.kill(pid, signal.SIGCONT)
     lbd.wait_up(2)
-    assert set(lab.workers_seen(10)) == {"8081", "8082"}
+    lab.expect_workers({"8081", "8082"}, 10)
     assert {r.outcome for r in burst.finish()} == {"ok"}
     assert lbd.pids()["web:8081"] == pid
 
@@ -160,5 +160,5 @@ def test_backends_by_hand(lab):
     lbd.wait_up(2)
     (lab.path / "sick").touch()
     lbd.wait_state("127.0.0.1:8082", "down")
-    assert set(lab.workers_seen(10)) == {"8081"}
+    lab.expect_workers({"8081"}, 10)
     wait_equal(lambda: lbd.states()["127.0.0.1:8081"], "up")

@@ -51,7 +51,7 @@ def test_the_result_serves_once_its_paths_are_right(lab):
     text = re.sub(r"(?<![\w/])(/opt/logs|/tmp)/(?=[^/]*$)", "%s/" % lab.path, text, flags=re.M)
     lbd = lab.lbd("attach eth0;\n" + text)
     lbd.wait_up(8)
-    assert set(lab.workers_seen(60)) == PORTS
+    lab.expect_workers(PORTS, 60)
     assert set(lbd.workers()) == {"myweb:%s" % p for p in PORTS} | {
         "web:%d" % p for p in range(8001, 8005)
     }

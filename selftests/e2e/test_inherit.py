@@ -11,7 +11,7 @@ def inherit(lab, ports="8081-8084", worker="", **options):
 def test_served(lab):
     lbd = inherit(lab)
     lbd.wait_up(4)
-    assert set(lab.workers_seen(16)) == {"8081", "8082", "8083", "8084"}
+    lab.expect_workers({"8081", "8082", "8083", "8084"}, 16)
 
 
 def test_dual_stack(lab):
@@ -85,7 +85,7 @@ def test_stopped_one_is_not_chosen(lab):
     lbd.wait_up(2)
     lbd.ctl("worker", "stop", "web:8081")
     lbd.wait_worker("web:8081", "stopped")
-    assert set(lab.workers_seen(8)) == {"8082"}
+    lab.expect_workers({"8082"}, 8)
     lbd.ctl("worker", "start", "web:8081")
     lbd.wait_up(2)
-    assert set(lab.workers_seen(8)) == {"8081", "8082"}
+    lab.expect_workers({"8081", "8082"}, 8)

@@ -54,7 +54,7 @@ def test_taken_away_by_hand(lab):
         lbd.ctl("pool", "add", "127.0.0.1:%d" % port)
     lbd.wait_up(2)
     lbd.ctl("pool", "remove", "127.0.0.1:8081", "timeout", "0s", "wait")
-    assert set(lab.workers_seen(10)) == {"8082"}
+    lab.expect_workers({"8082"}, 10)
     lbd.ctl("pool", "remove", "127.0.0.1:8082", "timeout", "0s", "wait")
     with pytest.raises(ConnectionRefusedError):
         lab.get()
@@ -69,10 +69,10 @@ def test_detach_and_attach(lab):
     lbd.ctl("detach", "eth0")
     assert lbd.json("status")["tier"] == "none"
     assert "xdp" not in lab.host.ip("link", "show", "eth0").stdout
-    assert set(lab.workers_seen(10)) == {"8081", "8082"}  # by steer alone
+    lab.expect_workers({"8081", "8082"}, 10)  # by steer alone
     lbd.ctl("attach", "eth0")
     assert "xdp" in lab.host.ip("link", "show", "eth0").stdout
-    assert set(lab.workers_seen(10)) == {"8081", "8082"}
+    lab.expect_workers({"8081", "8082"}, 10)
 
 
 def test_supervised(lab):

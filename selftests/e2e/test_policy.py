@@ -145,7 +145,7 @@ def test_worker_verbs(lab):
     # As LSB init scripts: 3 is "not running".
     assert lbd.ctl("worker", "web:*", check=False).returncode == 3
     assert lbd.ctl("worker", "web:8081", check=False).returncode == 0
-    assert set(lab.workers_seen(9)) == {"8081", "8083"}
+    lab.expect_workers({"8081", "8083"}, 9)
     lbd.ctl("worker", "start", "web:8082")
     lbd.wait_up(3)
     lbd.ctl("worker", "restart", "web:8081")
@@ -184,4 +184,4 @@ def test_stopped_worker_is_stopped_by_kill(lab):
     assert lab.workers_seen(10) == {"8082": 10}
     lbd.ctl("worker", "restart", "web:8081")
     lbd.wait_up(2)
-    assert set(lab.workers_seen(10)) == {"8081", "8082"}
+    lab.expect_workers({"8081", "8082"}, 10)

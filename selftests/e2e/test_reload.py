@@ -87,11 +87,11 @@ def test_grow_and_shrink(lab):
     lbd.ctl("reload")
     lbd.wait_up(4)
     assert {n: p for n, p in lbd.pids().items() if n in pids} == pids
-    assert set(lab.workers_seen(16)) == {"8081", "8082", "8083", "8084"}
+    lab.expect_workers({"8081", "8082", "8083", "8084"}, 16)
     lbd.config(one("web", "8081-8082", 80))
     lbd.ctl("reload")
     wait_until(lambda: lbd.pids() == pids, lbd.pids)
-    assert set(lab.workers_seen(16)) == {"8081", "8082"}
+    lab.expect_workers({"8081", "8082"}, 16)
     assert {r.outcome for r in load.stop()} == {"ok"}
 
 

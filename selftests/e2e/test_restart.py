@@ -101,7 +101,7 @@ def test_adopted_workers_are_still_supervised(lab):
     wait_until(lambda: again.pids()["web:8081"] not in (0, pids["web:8081"]), again.pids)
     again.wait_up(2)
     assert again.pids()["web:8082"] == pids["web:8082"]
-    assert set(lab.workers_seen(10)) == {"8081", "8082"}
+    lab.expect_workers({"8081", "8082"}, 10)
 
 
 def test_worker_that_died_meanwhile(lab):
@@ -110,7 +110,7 @@ def test_worker_that_died_meanwhile(lab):
     pids = lbd.pids()
     lbd.kill()
     kill_and_wait(pids["web:8081"])
-    assert set(lab.workers_seen(10)) == {"8082"}
+    lab.expect_workers({"8082"}, 10)
     again = lbd.restart()
     again.wait_up(2)
     assert again.pids()["web:8082"] == pids["web:8082"]

@@ -150,7 +150,7 @@ def test_deadline_ends_what_stays(lab):
     polls = [lab.poll() for _ in range(2)]
     lbd.ctl("roll", "web", "wait", timeout=120)
     assert [p.wait_end() for p in polls] == ["reset"] * 2 or all(p.wait_end() for p in polls)
-    assert set(lab.workers_seen(6)) == {"8081", "8082"}
+    lab.expect_workers({"8081", "8082"}, 6)
 
 
 def test_recycled_by_age(lab):

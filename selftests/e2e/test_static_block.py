@@ -64,7 +64,7 @@ def test_rules(lab, site):
     assert lab.get("/a.css").headers["cache-control"] == "s-maxage=20"
     assert "cache-control" not in lab.get("/").headers
     assert lab.get("/", host=HOST6).body == "index.html"
-    assert set(lab.workers_seen(40)) == set(PORTS)
+    lab.expect_workers(set(PORTS), 40)
     asked = len(ROWS) + 3 + 40
     wait_equal(lambda: sum(counters(lab, port)["requests"] for port in PORTS), asked)
     lines = [line for port in PORTS for line in logged(lab, port)]

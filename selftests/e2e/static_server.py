@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """lbstatic over loopback: a server that a test starts, and a client that speaks raw bytes to it."""
 
+import atexit
 import os
 import pathlib
 import signal
@@ -105,6 +106,7 @@ class Server:
             script = f'exec env LISTEN_PID=$$ LISTEN_FDS=1 "$@" {move}'
             command = ["bash", "-c", script, "bash", *command]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, **popen)
+        atexit.register(self.kill)  # of a test that failed before its stop()
 
     @property
     def pid(self):
@@ -129,6 +131,10 @@ class Server:
         if self.listener:
             self.listener.close()
         return self.process.returncode, said.decode()
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
 
     def client(self, **options):
         return Client(self.port, **options)

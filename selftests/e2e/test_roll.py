@@ -32,11 +32,12 @@ def test_roll_under_load(lab):
     records = load.stop()
     assert {r.outcome for r in records} == {"ok"}
     assert {r.pid for r in records} == set(now.values()) | set(pids.values())
-    # A second, or on a machine that is too slow for the load itself, in proportion.
-    before = percentile([r.latency for r in records if r.start < begin], 0.99)
-    p99 = percentile([r.latency for r in records if begin <= r.start <= end], 0.99)
-    print("p99 %.0f ms, before %.0f ms" % (1000 * p99, 1000 * before))
-    assert p99 < max(1, 3 * before)
+    # Where the clients themselves come late there is no CPU left, and the time says nothing of lbd.
+    during = [r for r in records if begin <= r.start <= end]
+    p99 = percentile([r.latency for r in during], 0.99)
+    late = percentile([r.opened - r.start for r in during], 0.99)
+    print("p99 %.0f ms, clients late by %.0f ms" % (1000 * p99, 1000 * late))
+    assert p99 < 1 or late > 0.3
 
 
 def test_one_at_a_time(lab):

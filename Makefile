@@ -59,7 +59,7 @@ FUZZERS := $(FUZZ_SRCS:selftests/fuzz/%.c=build/fuzz/%)
 FUZZ_SECONDS ?= 60
 FUZZ_CFLAGS = -std=gnu11 -O1 -g $(WARN) -D_GNU_SOURCE -DLB_VERSION='"$(VERSION)"' \
 	-DLB_PREFIX='"$(PREFIX)"' -DLB_SYSCONFDIR='"$(SYSCONFDIR)"' \
-	-Iinclude -Ibpf -Idaemon -Ibuild -MMD -MP
+	-Iinclude -Ibpf -Idaemon -I$(B) -MMD -MP
 
 PROGRAMS := $(if $(wildcard daemon/main.c),$(B)/lbd) $(if $(CLI_SRCS),$(B)/lbctl) \
 	$(if $(wildcard daemon/static/main.c),$(B)/lbstatic)
@@ -149,7 +149,7 @@ $(B)/bench/%: selftests/bench/%.c $(B)/liblbd.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Iselftests $^ $(PKG_LIBS) -lm -pthread -o $@
 
 # Fuzzers: libFuzzer's instrumentation needs objects of its own.
-build/fuzz/daemon/%.o: daemon/%.c | build/lb.skel.h
+build/fuzz/daemon/%.o: daemon/%.c | $(B)/lb.skel.h
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_CFLAGS) $(PKG_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined -c $< -o $@
@@ -194,7 +194,7 @@ run: deps ## start lbd with the example configuration, ^C stops it
 	$(Q)selftests/example $(abspath $(B))
 
 check: deps ## build and run every test; counts them
-	$(Q)$(MAKE) --no-print-directory $(JOBS) all tests fuzzers
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all tests $(if $(filter fuzz,$(or $(ONLY),fuzz)),fuzzers)
 	$(Q)selftests/run $(B) --fuzz-seconds $(FUZZ_SECONDS) \
 		$(if $(REQUIRE_PRIVILEGED),--require-privileged) $(ONLY:%=--only %)
 

@@ -127,7 +127,8 @@ def test_schedulers(lab, scheduler):
     if scheduler == "source_hash":
         assert len(seen) == 1
     elif scheduler == "round_robin":
-        assert set(seen.values()) == {20}
+        # A SYN that is sent again on a busy machine takes a turn.
+        assert len(seen) == 4 and sum(abs(n - 20) for n in seen.values()) <= 2, seen
     else:
         assert len(seen) == 4 and max(seen.values()) <= 40, seen
 

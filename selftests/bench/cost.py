@@ -11,7 +11,7 @@ ROW = re.compile(r"^(\S.*?) {2,}(\d+) +(-?[\d.]+) +(-?[\d.]+)$", re.M)
 
 def rows(lab, rounds):
     """[(path, flows, ns)]: medians over rounds."""
-    text = lab.host.run(PROGRAM, rounds, timeout=120).stdout
+    text = lab.host.run(PROGRAM, rounds, timeout=300).stdout
     found = [(name, int(flows), float(ns)) for name, flows, ns, _quiet in ROW.findall(text)]
     if not found:
         raise RuntimeError("xdp_cost printed no rows: " + text[:200])

@@ -72,7 +72,7 @@ def measure(bench, rate, name, flags, port):
 def packet_costs(bench, case):
     metric = case.metric("One packet at a time, above an empty program", "ns", "less", 0, chart=False)
     for _ in range(bench.repeats):
-        for name, flows, ns in cost.rows(bench.lab, bench.seconds(401, 51)):
+        for name, flows, ns in cost.rows(bench.lab, bench.seconds(151, 51)):
             metric.add("%s, %s" % (name, "1 flow" if flows == 1 else "%d flows" % flows), ns)
     for name, most in (("no service", 25), ("established", 40), ("SYN least_load 4", 160)):
         for flows in ("1 flow", "100000 flows"):

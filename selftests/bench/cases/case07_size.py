@@ -72,7 +72,7 @@ def choices(bench, case):
     """The choice alone: a SYN at ingress, from 100 000 flows."""
     metric = case.metric("Choice at ingress, above an empty program", "ns", "less", 0, x="backends")
     for _ in range(bench.repeats):
-        for name, flows, ns in cost.rows(bench.lab, bench.seconds(401, 51)):
+        for name, flows, ns in cost.rows(bench.lab, bench.seconds(151, 51)):
             words = name.split()
             if len(words) == 3 and flows > 1 and words[1] in SCHEDULERS:
                 metric.add("lbd " + words[1], ns, int(words[2]))

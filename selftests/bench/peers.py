@@ -81,6 +81,7 @@ class Direct(Peer):
 class Lbd(Peer):
     name = "lbd"
     scheduler = "least_load"
+    attach = "attach eth0;\n"
 
     @classmethod
     def missing(cls):
@@ -88,7 +89,7 @@ class Lbd(Peer):
 
     def config(self):
         backends = "".join("    backend %s;\n" % b for b in self.backends())
-        return "attach eth0;\npool web {\n    scheduler %s;\n%s}\n" % (
+        return self.attach + "pool web {\n    scheduler %s;\n%s}\n" % (
             self.scheduler,
             backends,
         ) + "service web { listen %s:%d; pool web; }\n" % (HOST, PORT)
@@ -98,6 +99,28 @@ class Lbd(Peer):
 
     def pids(self):
         return [self.process.pid]
+
+
+class LbdWithoutXdp(Lbd):
+    """Steer alone chooses: what lbd costs without what XDP costs on a veth."""
+
+    name = "lbd, no XDP"
+    quick = False
+    attach = ""
+
+
+class DirectXdp(Lbd):
+    """As direct, past an lbd that has the interface and no service: what XDP costs on a veth."""
+
+    name = "direct, XDP on the veth"
+    quick = False
+
+    def __init__(self, *words, **options):
+        super().__init__(*words, **options)
+        self.targets = self.backends()
+
+    def config(self):
+        return self.attach
 
 
 class NginxHttp(Peer):

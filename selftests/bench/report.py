@@ -108,7 +108,7 @@ def markdown(data):
 
 PEERS = ("direct", "lbd", "nftables dnat", "haproxy tcp", "nginx stream", "nginx least_conn", "nginx")
 README_CHARTS = ("throughput", "latency", "upsets")
-README_GOALS = ("4", "6", "7", "9", "10")
+README_GOALS = ("1", "4", "6", "7", "9", "10")
 
 
 def headlines(data):

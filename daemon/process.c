@@ -72,9 +72,12 @@ uint64_t process_started_us(uint64_t start_ticks)
 	struct timespec boot, monotonic;
 	uint64_t asleep;
 
-	/* Ticks count from boot, suspended time included; the monotonic clock leaves that out. */
-	clock_gettime(CLOCK_BOOTTIME, &boot);
+	/*
+	 * Ticks count from boot, suspended time included; the monotonic clock leaves that out.  It is read
+	 * first, so that the difference is never below 0.
+	 */
 	clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
 	asleep = (boot.tv_sec - monotonic.tv_sec) * 1000000ll +
 		 (boot.tv_nsec - monotonic.tv_nsec) / 1000;
 	return since_boot > asleep ? since_boot - asleep : 0;

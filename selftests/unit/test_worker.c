@@ -301,6 +301,20 @@ static void test_taken_back(void **state)
 	}
 }
 
+/* Whatever comes between two readings of clocks: so often that something does. */
+static void test_start_time(void **state)
+{
+	struct process_stat self;
+	uint64_t first;
+
+	(void)state;
+	assert_int_equal(process_stat(getpid(), &self), 0);
+	first = process_started_us(self.start_ticks);
+	for (int i = 0; i < 1000000; i++)
+		assert_in_range(process_started_us(self.start_ticks), first - 500000,
+				first + 500000);
+}
+
 /* Runs what an earlier lbd did in a process that is then killed, as an lbd may be. */
 #define AS_EARLIER_LBD(lab, action)                                                                \
 	do {                                                                                       \
@@ -726,12 +740,12 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_endings),        cmocka_unit_test(test_backoff),
 		cmocka_unit_test(test_stopping),       cmocka_unit_test(test_trees),
-		cmocka_unit_test(test_taken_back),     cmocka_unit_test(test_adopted),
-		cmocka_unit_test(test_buried),         cmocka_unit_test(test_strangers),
-		cmocka_unit_test(test_sweep),          cmocka_unit_test(test_notify),
-		cmocka_unit_test(test_notify_senders), cmocka_unit_test(test_watchdog),
-		cmocka_unit_test(test_listening),      cmocka_unit_test(test_queue_survives),
-		cmocka_unit_test(test_address_in_use),
+		cmocka_unit_test(test_taken_back),     cmocka_unit_test(test_start_time),
+		cmocka_unit_test(test_adopted),        cmocka_unit_test(test_buried),
+		cmocka_unit_test(test_strangers),      cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_notify),         cmocka_unit_test(test_notify_senders),
+		cmocka_unit_test(test_watchdog),       cmocka_unit_test(test_listening),
+		cmocka_unit_test(test_queue_survives), cmocka_unit_test(test_address_in_use),
 	};
 
 	if (argc > 1)

@@ -126,12 +126,18 @@ static inline uint64_t lab_now_ms(void)
 	return now.tv_sec * 1000ull + now.tv_nsec / 1000000;
 }
 
-/* What an event may take; LBD_TIME_SCALE: so many times as long, on an emulated processor. */
-static inline unsigned lab_timeout_ms(void)
+/* How many times as long as usual everything takes, on an emulated processor. */
+static inline unsigned lab_time_scale(void)
 {
 	const char *scale = getenv("LBD_TIME_SCALE");
 
-	return 30000 * (scale ? (unsigned)atoi(scale) : 1);
+	return scale ? (unsigned)atoi(scale) : 1;
+}
+
+/* What an event may take. */
+static inline unsigned lab_timeout_ms(void)
+{
+	return 30000 * lab_time_scale();
 }
 
 /* Runs the loop until *counter is at least wanted; fails the test when that takes too long. */

@@ -69,9 +69,11 @@ void exchange_respond(struct server *server, struct connection *connection,
 	serve_count(server, response.status);
 	connection->head_len = response.head.len;
 	connection->corked = unread && !connection->closes;
+	/* The end of a last response goes out with the FIN, in one segment. */
 	sent = output_start(&connection->output, connection->fd, response.head, response.answer,
 			    response.from, response.to, response.parts,
-			    server->options->limits.chunk_bytes, connection->corked);
+			    server->options->limits.chunk_bytes,
+			    connection->corked || connection->closes);
 	if (server->log) {
 		serve_log(server, request, response.status, &logged);
 		connection->logged = log_request_keep(&logged);

@@ -12,7 +12,6 @@
 enum {
 	FIRST_INHERITED = 3,
 	DEFER_S = 5,
-	UNSENT_BYTES = 256 << 10, /* more would only be memory that slow clients hold */
 };
 
 struct endpoint {
@@ -81,7 +80,6 @@ static void tune(int fd)
 {
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	set_option(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, DEFER_S);
-	set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES);
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 }

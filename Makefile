@@ -288,7 +288,7 @@ vagrant-check: ## attach to a VM's NIC, by way of libvirt and Vagrant
 
 # The bench: lbd beside what people would use instead.
 .PHONY: bench bench-deps bench-report
-BENCH_PLAIN := openloop answer flood
+BENCH_PLAIN := openloop closedloop answer flood
 BENCH_RESULTS := build/bench/results.json
 
 $(BENCH_PLAIN:%=$(B)/bench/%): $(B)/bench/%: selftests/bench/%.c

@@ -24,6 +24,7 @@
 
 #include "response.h"
 #include "tally.h"
+#include "target.h"
 
 enum { CLIENT_READ_SIZE = 65536, CLIENT_DRAINING_MAX = 2000 };
 
@@ -33,11 +34,6 @@ enum connection_state {
 	CONNECTION_WAITING,
 	CONNECTION_IDLE,
 	CONNECTION_DRAINING,
-};
-
-struct target {
-	struct sockaddr_storage addr;
-	socklen_t length;
 };
 
 struct request {

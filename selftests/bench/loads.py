@@ -2,12 +2,11 @@
 """Loads, run in the laboratory's client namespace."""
 
 import json
-import os
-import subprocess
 
 import e2e
 
 OPENLOOP = e2e.BUILD / "bench" / "openloop"
+CLOSEDLOOP = e2e.BUILD / "bench" / "closedloop"
 
 
 class OpenLoop(e2e.Process):
@@ -34,21 +33,22 @@ def open_loop(lab, targets, rate, seconds, **options):
 
 
 def closed_loop(lab, targets, seconds, connections, new):
-    """wrk with 4 threads: as many requests as it gets answered; a new connection each if `new`."""
-    words = ["wrk", "-t4", "-c%d" % connections, "-d%ds" % seconds, "--timeout", "5s"]
-    words += ["-s", str(e2e.HERE.parent / "bench" / "wrk.lua")]
-    words += ["-H", "Connection: close"] if new else []
-    process = e2e.Process(
-        lab.client.command(*words, "http://" + targets[0] + "/"),
-        lab.file("wrk.out"),
-        env=dict(os.environ, TARGETS=" ".join(targets)),
-    )
-    lab.keep(process)
-    code = process.popen.wait(seconds + 30)
-    lines = [l for l in process.output().splitlines() if l.startswith("{")]
-    if code or not lines:
-        raise RuntimeError("wrk: exit %d\n%s" % (code, process.output()[-2000:]))
-    return json.loads(lines[-1])
+    """Four of closedloop.c: as many requests as they get answered; a new connection each if `new`."""
+    words = [CLOSEDLOOP, "--connections", connections // 4, "--duration", seconds]
+    words += ["--new"] if new else []
+    clients = [
+        e2e.Process(lab.client.command(*words, *targets), lab.file("closedloop.%d" % i)) for i in range(4)
+    ]
+    for client in clients:
+        lab.keep(client)
+    for client in clients:
+        if client.popen.wait(seconds + 30):
+            raise RuntimeError("closedloop: exit %d\n%s" % (client.popen.returncode, client.output()[-2000:]))
+    results = [json.loads(client.output()) for client in clients]
+    return {
+        "rate": sum(r["requests"] / r["seconds"] for r in results),
+        "failed": sum(r["failed"] for r in results),
+    }
 
 
 def failures(result):

@@ -7,10 +7,8 @@
  * Each request opens a connection, or takes one, at random, of a pool of kept ones (--keep): each of
  * these is then a user who thinks for N / RATE seconds on average.
  */
-#include <arpa/inet.h>
 #include <getopt.h>
 #include <math.h>
-#include <netdb.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -60,33 +58,6 @@ static int fail(const char *what, const char *found)
 {
 	fprintf(stderr, "openloop: %s: %s\n", what, found);
 	return -1;
-}
-
-static int parse_target(struct options *o, const char *text)
-{
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-				 .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-	struct target *target = &o->targets[o->target_count];
-	struct addrinfo *found;
-	char host[128];
-	char *colon;
-
-	if (o->target_count == TARGETS_MAX || strlen(text) >= sizeof(host))
-		return fail("too many targets or too long", text);
-	strcpy(host, text);
-	colon = strrchr(host, ':');
-	if (!colon)
-		return fail("no ADDR:PORT", text);
-	*colon = '\0';
-	if (host[0] == '[' && colon[-1] == ']')
-		colon[-1] = '\0';
-	if (getaddrinfo(host + (host[0] == '['), colon + 1, &hints, &found))
-		return fail("no ADDR:PORT", text);
-	memcpy(&target->addr, found->ai_addr, found->ai_addrlen);
-	target->length = found->ai_addrlen;
-	o->target_count++;
-	freeaddrinfo(found);
-	return 0;
 }
 
 static int parse_mix(struct options *o, const char *text)
@@ -151,8 +122,10 @@ static int options_parse(struct options *o, int argc, char **argv)
 			return -1;
 		}
 	}
+	if (argc - optind > TARGETS_MAX)
+		return fail("too many targets", argv[optind + TARGETS_MAX]);
 	for (; optind < argc; optind++)
-		if (parse_target(o, argv[optind]))
+		if (target_parse(&o->targets[o->target_count++], argv[optind]))
 			return -1;
 	return 0;
 }

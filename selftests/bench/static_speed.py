@@ -97,16 +97,23 @@ class Server:
         self.process.wait(15)
 
 
+def wrk(server, path, options, seconds, core):
+    """What it prints."""
+    url = f"http://127.0.0.1:{server.port}/{path}"
+    command = ["taskset", "-c", str(core), "wrk", "-t1", f"-d{seconds}", *options, url]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 def load(server, path, options, seconds, core):
     """(units per second, CPU microseconds of the server per unit, and of the client)
 
     On loopback one side often does the other's work: data queued in the socket is sent on, and
     received, by the client's acknowledgements.  Only the sum compares servers that queue differently.
     """
+    wrk(server, path, options, 1, core)  # fills the caches of both
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     before, clients = server.cpu(), usage.ru_utime + usage.ru_stime
-    command = ["taskset", "-c", str(core), "wrk", "-t1", f"-d{seconds}", *options, f"http://127.0.0.1:{server.port}/{path}"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    said = wrk(server, path, options, seconds, core)
     cpu = server.cpu() - before
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     client = after.ru_utime + after.ru_stime - clients

@@ -71,14 +71,18 @@ class Bench:
                 found.append(kind)
         return found
 
-    def turns(self, case, kinds, ports, what, **options):
-        """Yields a running peer, all of them in turn, as often as there are repeats."""
+    def turns(self, case, kinds, ports, what, times=1, **options):
+        """
+        Yields a running peer, all of them in turn, `times` as often as there are repeats; there and back,
+        so that a machine which becomes slower meanwhile is no one's advantage.
+        """
         kinds = self.available(case, *kinds)
-        for repeat in range(self.repeats):
-            for kind in kinds:
+        repeats = self.repeats * (1 if self.quick else times)
+        for repeat in range(repeats):
+            for kind in reversed(kinds) if repeat % 2 else kinds:
                 if self.late(case, "%s, %s" % (what, kind.name)):
                     continue
-                self.say(case.key, what, kind.name, "%d/%d" % (repeat + 1, self.repeats))
+                self.say(case.key, what, kind.name, "%d/%d" % (repeat + 1, repeats))
                 with kind(self.lab, ports, **options) as peer:
                     peer.repeat = repeat
                     yield peer
@@ -100,12 +104,13 @@ class Bench:
             self.lab = None
 
     @contextlib.contextmanager
-    def workers(self, *command, ports):
-        """Worker processes on HOST, one a port."""
+    def workers(self, *command, ports, pinned=False):
+        """Worker processes on HOST, one a port; spread over the cores once for all if `pinned`."""
         processes = []
         try:
-            for port in ports:
-                words = [str(w).replace("$port", str(port)) for w in command]
+            for number, port in enumerate(ports):
+                words = machine.on_core(number) if pinned else []
+                words += [str(w).replace("$port", str(port)) for w in command]
                 processes.append(self.lab.process(*words, log="worker.log"))
             for port in ports:
                 e2e.wait_until(lambda: self._open(port), "worker on port %d" % port)
@@ -121,8 +126,9 @@ class Bench:
         except OSError:
             return False
 
-    def answers(self, ports):
-        return self.workers(e2e.BUILD / "bench" / "answer", peers.HOST, "$port", ports=ports)
+    def answers(self, ports, pinned=False):
+        words = (e2e.BUILD / "bench" / "answer", peers.HOST, "$port")
+        return self.workers(*words, ports=ports, pinned=pinned)
 
     def blocking(self, ports):
         return self.workers(

@@ -4,6 +4,7 @@
 import json
 
 import e2e
+import machine
 
 OPENLOOP = e2e.BUILD / "bench" / "openloop"
 CLOSEDLOOP = e2e.BUILD / "bench" / "closedloop"
@@ -33,14 +34,17 @@ def open_loop(lab, targets, rate, seconds, **options):
 
 
 def closed_loop(lab, targets, seconds, connections, new):
-    """Four of closedloop.c: as many requests as they get answered; a new connection each if `new`."""
+    """
+    Four of closedloop.c, spread over the cores: as many requests as they get answered; a new connection
+    each if `new`.
+    """
     words = [CLOSEDLOOP, "--connections", connections // 4, "--duration", seconds]
     words += ["--new"] if new else []
-    clients = [
-        e2e.Process(lab.client.command(*words, *targets), lab.file("closedloop.%d" % i)) for i in range(4)
-    ]
-    for client in clients:
-        lab.keep(client)
+    clients = []
+    for number in range(4):
+        command = lab.client.command(*machine.on_core(number), *words, *targets)
+        clients.append(e2e.Process(command, lab.file("closedloop.%d" % number)))
+        lab.keep(clients[-1])
     for client in clients:
         if client.popen.wait(seconds + 30):
             raise RuntimeError("closedloop: exit %d\n%s" % (client.popen.returncode, client.output()[-2000:]))

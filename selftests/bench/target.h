@@ -4,6 +4,8 @@
 #define BENCH_TARGET_H
 
 #include <netdb.h>
+#include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>

@@ -9,6 +9,7 @@
 
 #include "bench/histogram.h"
 #include "bench/response.h"
+#include "bench/target.h"
 
 /* Every value lies in its bucket, and the bucket's top is at most 1/128 above it. */
 static void test_buckets(void **state)
@@ -86,12 +87,46 @@ static void test_response(void **state)
 	}
 }
 
+static void test_target(void **state)
+{
+	static const struct {
+		const char *text;
+		int family; /* 0: refused */
+		unsigned port;
+	} targets[] = {
+		{"127.0.0.1:8081", AF_INET, 8081},
+		{"[::1]:80", AF_INET6, 80},
+		{"[::1:80", 0, 0},
+		{"127.0.0.1", 0, 0},
+		{":80", 0, 0},
+		{"", 0, 0},
+		{"localhost:80", 0, 0},
+		{"127.0.0.1:http", 0, 0},
+		{"127.0.0.1:80808080808080808080808080808080808080808080808080808080808080808080"
+		 "808080808080808080808080808080808080808080808080808080808080",
+		 0, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+		struct target target = {0};
+		struct sockaddr_in *v4 = (struct sockaddr_in *)&target.addr;
+		int err = target_parse(&target, targets[i].text);
+
+		if (!!err != !targets[i].family || target.addr.ss_family != targets[i].family ||
+		    ntohs(v4->sin_port) != targets[i].port) /* at the same place in both families */
+			fail_msg("\"%s\": %d, family %d, port %u", targets[i].text, err,
+				 target.addr.ss_family, ntohs(v4->sin_port));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_buckets),
 		cmocka_unit_test(test_percentiles),
 		cmocka_unit_test(test_response),
+		cmocka_unit_test(test_target),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

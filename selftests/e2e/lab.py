@@ -35,6 +35,7 @@ from system import (
     cgroups,
     kill_and_wait,
     run,
+    text_of,
     unique,
     wait_equal,
     wait_until,
@@ -43,7 +44,7 @@ from system import (
 # What tests import from here.
 __all__ = (
     "APP BUILD CLIENT4 CLIENT6 DEADLINE HERE HOST4 HOST6 Lab PYTHON Refused alive bpftool"
-    " kill_and_wait leftovers pool run unique wait_equal wait_until web"
+    " kill_and_wait leftovers pool run text_of unique wait_equal wait_until web"
 ).split()
 
 HOST4, CLIENT4 = "192.0.2.1", "192.0.2.2"

@@ -73,6 +73,14 @@ def wait_equal(function, wanted, what="", deadline=DEADLINE):
     wait_until(equal, lambda: "%s: %r, wanted %r" % (what, seen[0], wanted), deadline)
 
 
+def text_of(path):
+    """Of a file that another process writes; "" while it is not there, as between two of a rotation."""
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
+
+
 def alive(pid):
     """Runs, i.e. is there and no zombie."""
     try:

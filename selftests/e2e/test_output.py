@@ -3,7 +3,7 @@
 
 import pathlib
 
-from lab import BUILD, pool, run, wait_equal, wait_until, web
+from lab import BUILD, pool, run, text_of, wait_equal, wait_until, web
 
 
 def test_output_to_the_log(lab):
@@ -22,8 +22,8 @@ def test_output_apart_with_prefix(lab):
         )
     )
     out, err = lab.path / "out-8081.log", lab.path / "err-8081.log"
-    wait_until(lambda: err.exists() and err.read_text() == "err\n")
-    wait_until(lambda: out.exists() and out.read_text().endswith(" out\n"))
+    wait_until(lambda: text_of(err) == "err\n")
+    wait_until(lambda: text_of(out).endswith(" out\n"))
     assert out.read_text()[:4].isdigit()
     assert lbd.alive()
 
@@ -32,7 +32,7 @@ def test_log_rotates_by_size_without_loss(lab):
     command = lab.script("seq -f 'line %06.0f of the log' 1 20000\necho end\nexec sleep 1000\n")
     path = lab.path / "out.log"
     lab.lbd(pool(command, "stdout %s size 100k files 9;" % path))
-    wait_until(lambda: path.exists() and path.read_text().endswith("end\n"))
+    wait_until(lambda: text_of(path).endswith("end\n"))
     files = sorted(lab.path.glob("out.log*"), key=lambda p: p.stat().st_mtime_ns)
     assert 4 <= len(files) <= 10
     assert all(f.stat().st_size <= 110 << 10 for f in files)
@@ -51,7 +51,7 @@ def test_a_gibibyte_of_output(lab):
     lbd = lab.lbd(web("8081", words="--write=1024", worker="stdout %s size 10m files 1;" % path))
     lbd.wait_up(1)
     load = lab.load(rate=30)
-    wait_until(lambda: path.exists() and path.read_bytes()[-4:] == b"end\n", "the end", 90)
+    wait_until(lambda: text_of(path).endswith("end\n"), "the end", 90)
     assert {r.outcome for r in load.stop()} == {"ok"}
     assert sum(f.stat().st_size for f in lab.path.glob("out.log*")) <= 22 << 20
     assert lbd.memory_kib() < 100 << 10
@@ -88,7 +88,7 @@ def test_tail_follows_the_log(lab):
     )
     log = lab.path / "out.log"
     lbd = lab.lbd(pool(command, "stdout %s size 2k files 5;" % log))
-    wait_until(lambda: log.exists() and log.stat().st_size)
+    wait_until(lambda: text_of(log))
     tail = lab.process(BUILD / "lbctl", "-n", lbd.instance, "tail", "web:8081", "-f")
     tail.wait_output("^line")
     begin = tail.output().count("\n")

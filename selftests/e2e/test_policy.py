@@ -5,7 +5,7 @@ import os
 import signal
 
 import pytest
-from lab import alive, kill_and_wait, pool, wait_equal, wait_until, web
+from lab import alive, kill_and_wait, pool, text_of, wait_equal, wait_until, web
 
 
 def one(lbd):
@@ -80,7 +80,7 @@ def test_stop_deadline_kills_the_whole_group(lab):
     )
     lbd = lab.lbd(pool(command, "stop_timeout 300ms;"))
     grandchild = lab.path / "grandchild"
-    wait_until(lambda: grandchild.exists() and grandchild.read_text().strip())
+    wait_until(lambda: text_of(grandchild).strip())
     pids = [int(grandchild.read_text()), one(lbd)["pid"]]
     assert all(map(alive, pids))
     lbd.ctl("worker", "stop", "web:8081")
@@ -122,7 +122,7 @@ def test_priority_orders_start_and_stop(lab):
         )
     lbd = lab.lbd(text)
     order = lab.path / "order"
-    wait_until(lambda: order.exists() and order.read_text().count("start") == 3)
+    wait_until(lambda: text_of(order).count("start") == 3)
     assert lbd.stop() == 0
     assert order.read_text().split() == [
         "start-early",

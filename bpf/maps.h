@@ -41,8 +41,8 @@ struct {
 } pools LB_MAP;
 
 /*
- * A ring of its own size for each pool, swapped whole.  Mappable, so that a ring is filled by one mmap
- * before it is put in place; the flags of every inner map must be these.
+ * A ring of its own size for each pool: lbd writes its entries in place through a mapping, and swaps in
+ * a larger one when it outgrows its room.  The flags of every inner map must be these.
  */
 struct ring {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "apply.h"
 #include "lb/ctl.h"
 #include "roll.h"
 
@@ -114,6 +115,7 @@ static void handle(void *arg, struct control_request *request, json_t *message, 
 		control_refuse(request, LB_CTL_REFUSED, call.error.text);
 		return;
 	}
+	apply_now(&call.lbd->model); /* what is answered is what the kernel side does */
 	if (verb->handler(&call) < 0)
 		control_refuse(request, call.exit_code, call.error.text);
 }

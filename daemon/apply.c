@@ -202,7 +202,8 @@ static int publish_ring(struct pool *pool, const struct ring_backend *chosen, si
 
 /*
  * Comes after the ring that it names.  Until it does, the kernel side indexes the new ring by the old
- * length: the beginning of a longer ring is as good, and past the end of a shorter one it tries again.
+ * length: the beginning of a longer ring is as good, and past the end of a shorter one lie places of the
+ * old ring, or none, and it tries again.
  */
 static int write_pool(struct pool *pool, const struct lb_pool *value)
 {

@@ -124,7 +124,7 @@ static int load(struct datapath *dp, struct error *error)
 				 strerror(-err));
 	dp->skel->rodata->netns_cookie = cookie;
 	dp->skel->rodata->jiffies_per_second = jiffies_per_second();
-	maps_prepare(dp);
+	rings_prepare(dp);
 	err = set_pin_paths(dp);
 	if (!err)
 		err = lb__load(dp->skel);
@@ -320,6 +320,7 @@ void datapath_close(struct datapath *dp)
 	close_fd(dp->track);
 	close_fd(dp->steer);
 	ring_buffer__free(dp->events);
+	rings_close(dp);
 	maps_close(dp);
 	lb__destroy(dp->skel);
 	free(dp);

@@ -51,8 +51,12 @@ int datapath_each_acl(struct datapath *dp,
 		      void (*each)(void *arg, const struct lb_acl_key *, int verdict), void *arg);
 
 int datapath_set_pool(struct datapath *dp, uint16_t pool, const struct lb_pool *value);
-/* Builds the new ring aside and swaps it in whole; count 0 removes.  Waits for an RCU grace period. */
-int datapath_set_ring(struct datapath *dp, uint16_t pool, const uint16_t *ring, uint32_t count);
+/*
+ * The ring's first count entries, written one by one; count 0 removes it.  One that outgrows its room, as
+ * a pool's first one does, is built aside and swapped in, which takes an RCU grace period.
+ * -E2BIG: no such pool, or more than LB_RING_MAX.
+ */
+int datapath_set_ring(struct datapath *dp, uint16_t pool, const uint16_t *entries, uint32_t count);
 
 int datapath_set_backend(struct datapath *dp, uint16_t id, const struct lb_backend *value);
 int datapath_get_backend(struct datapath *dp, uint16_t id, struct lb_backend *value);

@@ -26,6 +26,12 @@ struct port_count {
 	uint16_t address, any_v4, any_v6;
 };
 
+/* A pool's ring as the kernel side reads it. */
+struct ring_memory {
+	uint16_t *entries; /* NULL: not known here, as after adoption */
+	uint32_t room;
+};
+
 struct datapath {
 	struct lb *skel;
 	char instance[64];
@@ -35,7 +41,8 @@ struct datapath {
 	void (*event)(void *arg, const struct lb_event *event); /* while events are being read */
 	void *event_arg;
 	struct attached *attached;
-	uint32_t ring_flags;            /* of the maps in `rings` */
+	uint32_t ring_flags; /* of the maps in `rings` */
+	struct ring_memory rings[LB_MAX_SERVICES];
 	struct port_count *port_counts; /* of each port, host order */
 	int sinks[2];                   /* listeners that drop all; -1: none */
 };
@@ -54,9 +61,12 @@ const char *pins_path(char path[PATH_BYTES], const char *instance, const char *k
 int pins_each_link(const char *instance, void (*each)(void *arg, const char *name), void *arg);
 
 /* datapath_maps.c */
-void maps_prepare(struct datapath *dp); /* before they are created */
 int maps_open(struct datapath *dp);
 void maps_close(struct datapath *dp);
+
+/* datapath_ring.c */
+void rings_prepare(struct datapath *dp); /* before the maps are created */
+void rings_close(struct datapath *dp);
 
 /* datapath_xdp.c: takes the pinned links over and gives them the new program. */
 int xdp_adopt(struct datapath *dp, struct error *error);

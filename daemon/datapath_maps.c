@@ -4,19 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "addr.h"
 #include "datapath_internal.h"
 
 #define MAP_FD(dp, name) bpf_map__fd((dp)->skel->maps.name)
-
-/* The kernel takes an inner map only with the flags of the one declared; loading forgets that one. */
-void maps_prepare(struct datapath *dp)
-{
-	dp->ring_flags = bpf_map__map_flags(bpf_map__inner_map(dp->skel->maps.rings));
-}
 
 /* One element of an array. */
 static int array_write(int map, uint32_t index, const void *value)
@@ -132,52 +124,6 @@ int datapath_set_acl(struct datapath *dp, const struct lb_acl_key *key, int verd
 int datapath_set_pool(struct datapath *dp, uint16_t pool, const struct lb_pool *value)
 {
 	return array_write(MAP_FD(dp, pools), pool, value);
-}
-
-static int ring_fill(int map, const uint16_t *ring, uint32_t count)
-{
-	size_t bytes = count * sizeof(*ring);
-	uint16_t *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
-
-	if (at == MAP_FAILED)
-		return -errno;
-	memcpy(at, ring, bytes);
-	munmap(at, bytes);
-	return 0;
-}
-
-/* A map whose values, being of 8 bytes, lie side by side in memory as the ring does. */
-static int ring_make(const struct datapath *dp, const uint16_t *ring, uint32_t count)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = dp->ring_flags);
-	uint32_t chunks = (count + LB_RING_PER_CHUNK - 1) / LB_RING_PER_CHUNK;
-	int err, map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ring", sizeof(uint32_t),
-				      sizeof(struct lb_ring_chunk), chunks, &opts);
-
-	if (map < 0)
-		return map;
-	err = ring_fill(map, ring, count);
-	if (!err)
-		return map;
-	close(map);
-	return err;
-}
-
-int datapath_set_ring(struct datapath *dp, uint16_t pool, const uint16_t *ring, uint32_t count)
-{
-	uint32_t index = pool;
-	int err, map;
-
-	if (!count)
-		return map_remove(MAP_FD(dp, rings), &index);
-	if (count > LB_RING_MAX)
-		return -E2BIG;
-	map = ring_make(dp, ring, count);
-	if (map < 0)
-		return map;
-	err = array_write(MAP_FD(dp, rings), pool, &map);
-	close(map);
-	return err;
 }
 
 int datapath_set_backend(struct datapath *dp, uint16_t id, const struct lb_backend *value)

@@ -355,18 +355,27 @@ static void test_acl(void **state)
 	assert_int_equal(seen[LB_ACL_ALLOW], 49);
 }
 
-/* Entry of the ring that is in place; -1: out of the ring, -ENOENT: no ring. */
-static int ring_entry(uint32_t pool, uint32_t index)
+/* Of the map that is in place; -ENOENT: none. */
+static int ring_id(uint32_t pool)
 {
-	int rings = pin("maps", "rings"), ring, err;
-	struct lb_ring_chunk chunk;
-	uint32_t id, key = index / LB_RING_PER_CHUNK;
+	int rings = pin("maps", "rings"), err;
+	uint32_t id;
 
 	err = bpf_map_lookup_elem(rings, &pool, &id);
 	close(rings);
-	if (err)
-		return err;
-	ring = bpf_map_get_fd_by_id(id);
+	return err ? err : (int)id;
+}
+
+/* Entry of the ring that is in place; -1: out of the ring, -ENOENT: no ring. */
+static int ring_entry(uint32_t pool, uint32_t index)
+{
+	int ring, err, id = ring_id(pool);
+	struct lb_ring_chunk chunk;
+	uint32_t key = index / LB_RING_PER_CHUNK;
+
+	if (id < 0)
+		return id;
+	ring = bpf_map_get_fd_by_id((uint32_t)id);
 	assert_true(ring >= 0);
 	err = bpf_map_lookup_elem(ring, &key, &chunk);
 	close(ring);
@@ -389,14 +398,37 @@ static void test_ring(void **state)
 		assert_int_equal(ring_entry(511, 0), ring[0]);
 		assert_int_equal(ring_entry(511, last / 2), ring[last / 2]);
 		assert_int_equal(ring_entry(511, last), ring[last]);
-		assert_int_equal(ring_entry(511, last + 4), -1);
 	}
+	assert_int_equal(ring_entry(511, 2 * LB_RING_MAX), -1);
 	assert_int_equal(datapath_set_ring(dp, 511, ring, LB_RING_MAX + 1), -E2BIG);
 	assert_int_equal(ring_entry(511, 1), ring[1]);
 	assert_int_equal(datapath_set_ring(dp, 511, NULL, 0), 0);
 	assert_int_equal(datapath_set_ring(dp, 511, NULL, 0), 0);
 	assert_int_equal(ring_entry(511, 0), -ENOENT);
 	assert_true(datapath_set_ring(dp, LB_MAX_SERVICES, ring, 4) < 0);
+}
+
+/* One that fits is written in place, in memory that an adopting lbd does not have. */
+static void test_ring_in_place(void **state)
+{
+	static const uint16_t few[] = {1, 2, 3}, more[] = {9, 8, 7, 6, 5};
+	static uint16_t many[LB_RING_MAX];
+	int id;
+
+	(void)state;
+	need_privilege();
+	assert_int_equal(datapath_set_ring(dp, 510, few, 3), 0);
+	id = ring_id(510);
+	assert_int_equal(datapath_set_ring(dp, 510, more, 5), 0);
+	assert_int_equal(ring_id(510), id);
+	for (uint32_t i = 0; i < 5; i++)
+		assert_int_equal(ring_entry(510, i), more[i]);
+	assert_int_equal(datapath_set_ring(dp, 510, many, LB_RING_MAX), 0);
+	assert_int_not_equal(ring_id(510), id);
+	reopen();
+	assert_int_equal(datapath_set_ring(dp, 510, more, 5), 0);
+	assert_int_equal(ring_entry(510, 4), more[4]);
+	assert_int_equal(datapath_set_ring(dp, 510, NULL, 0), 0);
 }
 
 static void see_id(void *arg, const struct lb_endpoint *key, uint16_t id)
@@ -879,6 +911,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_each_service, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_acl, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ring, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ring_in_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_backends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_listener, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_steer_and_track, setup, teardown),

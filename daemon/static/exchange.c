@@ -273,8 +273,12 @@ static void send_some(struct server *server, struct connection *connection)
 		connection_watch(server, connection, EPOLLIN | EPOLLOUT);
 	else
 		note_output(server, connection, sent, connection->rest_len);
-	if (connection->state != SEND && connection->rest_len)
+	if (connection->state == SEND)
+		return;
+	if (connection->rest_len)
 		take_rest(server, connection);
+	else
+		set_read_timer(server, connection, true);
 }
 
 /* Waits for a request to begin, of which nothing has come. */

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "output.h"
+
 enum {
 	FIRST_INHERITED = 3,
 	DEFER_S = 5,
@@ -80,6 +82,7 @@ static void tune(int fd)
 {
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	set_option(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, DEFER_S);
+	set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, OUTPUT_UNSENT);
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 }

@@ -8,6 +8,16 @@
 
 #include "answer.h"
 
+/*
+ * A client that has not taken OUTPUT_PROVEN bytes of a response may be a slow reader, and has at most
+ * OUTPUT_UNSENT of it queued in the kernel (TCP_NOTSENT_LOWAT, tcp(7)), so that many of them cost neither
+ * memory nor the time of others.
+ */
+enum {
+	OUTPUT_UNSENT = 256 << 10,
+	OUTPUT_PROVEN = 1 << 20,
+};
+
 enum output_state {
 	OUTPUT_DONE,
 	OUTPUT_BLOCKED, /* the socket takes no more for now */

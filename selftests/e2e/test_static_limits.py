@@ -4,6 +4,7 @@
 import os
 import resource
 import select
+import socket
 import struct
 import threading
 import time
@@ -11,6 +12,7 @@ import time
 import pytest
 
 from static_server import Client, Server, wait_for
+from system import run
 
 pytestmark = pytest.mark.unprivileged
 
@@ -76,9 +78,11 @@ def test_header_deadline_is_of_each_request(root):
             time.sleep(0.05)  # the pace of the client
 
 
-def test_idle_deadline(root):
+@pytest.mark.parametrize("request_", [GET, BIG], ids=["small", "big"])
+def test_idle_deadline(root, request_):
+    """Whatever the last response was, in one turn or in many."""
     with Server(root, "--idle_timeout", "300ms") as server, server.client() as client:
-        client.send(GET).response()
+        client.send(request_).response()
         seconds, closed = took(client.closed)
         assert closed and 0.2 < seconds < 3
 
@@ -122,6 +126,29 @@ def connections(server):
         except FileNotFoundError:
             pass  # closed meanwhile
     return count
+
+
+def queued(client):
+    """Bytes that the kernel holds for a client at its server's end, sent or not."""
+    port = client.socket.getsockname()[1]
+    return int(run("ss", "-tnH", "state", "established", f"dport = :{port}").stdout.split()[1])
+
+
+def test_what_a_slow_reader_holds(root):
+    """Little, until it has shown that it reads: then the kernel queues what it likes."""
+    little = 300 << 10
+    with Server(root) as server:
+        server.get("/small")  # a connection that came before the server did has not the listener's options
+        client = server.client(receive_buffer=4096).send(BIG)
+        client.more()
+        for _ in range(30):  # each a turn of the server's loop, in which it could send more
+            assert server.get("/small").status == 200
+        assert 100 << 10 < queued(client) < little
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
+        while len(client.data) < 2 << 20:
+            client.more()
+        wait_for(lambda: queued(client) > 2 * little)
+        assert len(client.response().body) == SIZE
 
 
 def test_send_deadline_spares_a_slow_reader(root):

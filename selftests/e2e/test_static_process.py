@@ -144,6 +144,7 @@ def connect(port, host="127.0.0.1"):
 
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+BIG = b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
 @pytest.mark.parametrize("address, hosts", [("127.0.0.1", ["127.0.0.1"]), ("", ["127.0.0.1"]), ("[::1]", ["::1"]), ("[::]", ["::1", "127.0.0.1"])])
@@ -174,15 +175,15 @@ def test_stop_when_idle(root):
 def test_stop_finishes_what_is_under_way(root):
     """The response being sent, and the request half read, are finished; who only waits is closed."""
     with Server(root) as server:
-        idle = server.client().send(GET)
-        assert idle.response().status == 200
-        sending = server.client(receive_buffer=4096).send(b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n")
+        idle = [server.client().send(request) for request in (GET, BIG)]
+        assert [client.response().status for client in idle] == [200, 200]
+        sending = server.client(receive_buffer=4096).send(BIG)
         while b"\r\n\r\n" not in sending.data:
             sending.more()
         half = server.client().send(GET[:-2])
         server.get("/a")  # what came before it has been read
         server.process.send_signal(signal.SIGTERM)
-        assert idle.closed()
+        assert [client.closed() for client in idle] == [True, True]
         half.send(b"\r\n")
         response = half.response()
         assert (response.status, response["Connection"]) == (200, "close") and half.closed()
@@ -265,7 +266,7 @@ def test_stop_loses_nothing_of_an_inherited_queue(root):
 
 def test_stop_has_a_deadline(root):
     with Server(root, "--stop_timeout", "300ms") as server:
-        stuck = server.client(receive_buffer=4096).send(b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n")
+        stuck = server.client(receive_buffer=4096).send(BIG)
         stuck.more()
         start = time.monotonic()
         server.process.send_signal(signal.SIGTERM)

@@ -48,9 +48,9 @@ static uint32_t room_for(uint32_t count)
 static int ring_make(const struct datapath *dp, uint32_t room, struct ring_memory *ring)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = dp->ring_flags);
-	int err,
-		map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ring", sizeof(uint32_t),
-				     sizeof(struct lb_ring_chunk), room / LB_RING_PER_CHUNK, &opts);
+	uint32_t chunks = room / LB_RING_PER_CHUNK;
+	int err, map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ring", sizeof(uint32_t),
+				      sizeof(struct lb_ring_chunk), chunks, &opts);
 
 	if (map < 0)
 		return map;

@@ -40,7 +40,7 @@ static ssize_t send_file(int fd, int file, uint64_t at, uint64_t bytes)
 	return sent ? sent : -ENODATA;
 }
 
-/* More in the kernel's queue is fewer wake-ups, and a third more bytes a second. */
+/* More in the kernel's queue is fewer wake-ups for each byte. */
 static void unbound(int fd)
 {
 	int bytes = INT_MAX;

@@ -172,13 +172,14 @@ class Lab:
     def expect_workers(self, expected, at_least, **options):
         """
         So many requests, and as many more as it takes, are answered by all of these workers and by no
-        other.  Chance decides between idle ones: no number is enough to see each.
+        other.  Chance decides between idle ones: no number is enough to see each.  Returns the responses.
         """
-        seen = set()
+        seen, responses = set(), []
         for n in range(1000):
             if n >= at_least and seen == set(expected):
-                return
-            seen.add(self.get(**options).worker)
+                return responses
+            responses.append(self.get(**options))
+            seen.add(responses[-1].worker)
             assert seen <= set(expected), (seen, expected)
         raise AssertionError("1000 requests went to %s alone" % sorted(seen))
 

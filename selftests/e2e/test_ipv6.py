@@ -11,12 +11,11 @@ def test_ipv6_workers(lab):
     lbd = lab.lbd(web(words="--address=::1", worker="address ::1;", listen=["[::]:80"]))
     lbd.wait_up(4)
     assert set(lbd.pool()) == {"[::1]:%d" % p for p in (8081, 8082, 8083, 8084)}
-    responses = [lab.get(host=HOST6) for _ in range(20)]
-    assert {r.worker for r in responses} == {"8081", "8082", "8083", "8084"}
+    responses = lab.expect_workers({"8081", "8082", "8083", "8084"}, 20, host=HOST6)
     assert {r.body for r in responses} == {CLIENT6 + "\n"}
     assert lab.get(host="::1", namespace=lab.host).body == "::1\n"
     assert {tuple(b["listeners"]) for b in lbd.pool().values()} == {("v6",)}
-    assert lbd.counters()["ingress_chosen"] == 20
+    assert lbd.counters()["ingress_chosen"] == len(responses)
 
 
 def test_dual_stack_workers_take_both(lab):

@@ -33,14 +33,12 @@ def test_four_servers_by_hand(lab, order):
     lbd.wait_up(4)
 
     # From another machine, in plain sight.
-    responses = [lab.get() for _ in range(40)]
-    assert {r.worker for r in responses} == ALL
+    responses = lab.expect_workers(ALL, 40)
     assert {r.pid for r in responses} == {a.pid for a in apps}
     assert {r.body for r in responses} == {CLIENT4 + "\n"}
     # From the host itself, to either of its addresses: no XDP there.
     for host in (HOST4, "127.0.0.1"):
-        responses = [lab.get(host=host, namespace=lab.host) for _ in range(20)]
-        assert {r.worker for r in responses} == ALL
+        responses = lab.expect_workers(ALL, 20, host=host, namespace=lab.host)
         assert {r.body for r in responses} == {host + "\n"}
     # Workers' own ports stay hidden from the network.
     with pytest.raises(ConnectionRefusedError):
@@ -78,10 +76,8 @@ def test_detach_and_attach(lab):
 def test_supervised(lab):
     lbd = lab.lbd(web())
     lbd.wait_up(4)
-    seen = [lab.get() for _ in range(40)]
-    assert {r.worker for r in seen} == ALL
-    pids = lbd.pids()
-    assert {"web:" + r.worker: r.pid for r in seen} == pids
+    responses = lab.expect_workers(ALL, 40)
+    assert {"web:" + r.worker: r.pid for r in responses} == lbd.pids()
     assert {w["state"] for w in lbd.workers().values()} == {"up"}
 
 

@@ -127,8 +127,7 @@ def test_version_that_is_never_ready(lab, failure):
     assert {n: p for n, p in now.items() if n != "web:8081"} == {
         n: p for n, p in pids.items() if n != "web:8081"
     }
-    seen = lab.workers_seen(24)
-    assert set(seen) == {"8082", "8083", "8084"}
+    lab.expect_workers({"8082", "8083", "8084"}, 24)
     assert {r.outcome for r in load.stop()} == {"ok"}
 
 

@@ -22,13 +22,13 @@ def test_tiers(lab, attach, tier):
     assert interfaces(lbd) == ({"eth0": tier} if attach else {})
     shown = lab.host.ip("link", "show", "eth0").stdout
     assert ("xdpgeneric" in shown, " xdp " in shown) == (tier == "generic", tier == "native"), shown
-    lab.expect_workers(ALL, 40)
+    n = len(lab.expect_workers(ALL, 40))
     counters = lbd.counters()
     if attach:
-        assert (counters["ingress_chosen"], counters["steer_handed_over"]) == (40, 40)
+        assert (counters["ingress_chosen"], counters["steer_handed_over"]) == (n, n)
         assert counters["steer_chosen"] == 0
     else:
-        assert (counters["ingress_chosen"], counters["steer_chosen"]) == (0, 40)
+        assert (counters["ingress_chosen"], counters["steer_chosen"]) == (0, n)
 
 
 def bridge(lab, device="br0"):

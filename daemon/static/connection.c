@@ -40,6 +40,13 @@ void connection_end_log(struct server *server, struct connection *connection)
 	connection->logged = NULL;
 }
 
+void connection_drop_rest(struct connection *connection)
+{
+	free(connection->rest);
+	connection->rest = NULL;
+	connection->rest_len = 0;
+}
+
 void connection_close(struct server *server, struct connection *connection)
 {
 	if (connection->state == CLOSED)
@@ -51,8 +58,7 @@ void connection_close(struct server *server, struct connection *connection)
 	connection->state = CLOSED;
 	connection_set_timer(server, connection, TIMER_NONE);
 	output_clear(&connection->output);
-	free(connection->rest);
-	connection->rest = NULL;
+	connection_drop_rest(connection);
 	close(connection->fd);
 	server->connections--;
 	server->counters->connections_open.value--;
@@ -77,9 +83,7 @@ void connection_watch(struct server *server, struct connection *connection, unsi
 /* Closing with unread bytes would reset the connection, and the client lose our last words. */
 void connection_linger(struct server *server, struct connection *connection)
 {
-	free(connection->rest);
-	connection->rest = NULL;
-	connection->rest_len = 0;
+	connection_drop_rest(connection);
 	connection->content.seen = 0;
 	connection->state = LINGER;
 	shutdown(connection->fd, SHUT_WR);

@@ -60,6 +60,9 @@ void connection_watch(struct server *server, struct connection *connection, unsi
 /* Notes the response that has ended, or was cut, in the counters and the log. */
 void connection_end_log(struct server *server, struct connection *connection);
 
+/* Forgets what was read of the next request. */
+void connection_drop_rest(struct connection *connection);
+
 /* Says no more, and reads on until the client has read what was said. */
 void connection_linger(struct server *server, struct connection *connection);
 

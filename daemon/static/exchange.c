@@ -227,9 +227,7 @@ static void read_some(struct server *server, struct connection *connection)
 		connection_close(server, connection);
 		return;
 	}
-	free(connection->rest);
-	connection->rest = NULL;
-	connection->rest_len = 0;
+	connection_drop_rest(connection);
 	take_input(server, connection, server->buffer, len);
 	uncork(connection);
 	set_read_timer(server, connection, was_waiting || connection->requests != requests);
@@ -241,9 +239,7 @@ static void take_rest(struct server *server, struct connection *connection)
 	size_t len = connection->rest_len;
 
 	memcpy(server->buffer, connection->rest, len);
-	free(connection->rest);
-	connection->rest = NULL;
-	connection->rest_len = 0;
+	connection_drop_rest(connection);
 	take_input(server, connection, server->buffer, len);
 	uncork(connection);
 	set_read_timer(server, connection, true);
@@ -273,7 +269,7 @@ static void send_some(struct server *server, struct connection *connection)
 		connection_watch(server, connection, EPOLLIN | EPOLLOUT);
 	else
 		note_output(server, connection, sent, connection->rest_len);
-	if (connection->state == SEND)
+	if (connection->state == SEND || connection->state == CLOSED)
 		return;
 	if (connection->rest_len)
 		take_rest(server, connection);

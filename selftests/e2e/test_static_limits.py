@@ -332,6 +332,34 @@ def test_a_client_that_resets(root):
         assert server.stop() == (0, "")
 
 
+def test_a_client_that_resets_in_the_middle_of_pipelined_answers(root):
+    """The send that fails closes the connection; of the request behind it nothing is left to act on."""
+    with Server(root) as server:
+        for taken in range(300):
+            client = server.client().send(BIG * 2)
+            for _ in range(1 + taken % 5):
+                client.more()
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.socket.close()
+        assert server.get("/small").status == 200
+        wait_for(lambda: not connections(server))
+        assert server.stop() == (0, "")
+
+
+def test_a_file_cut_short_under_pipelined_answers(root):
+    with Server(root, "--cache_files", "0") as server:
+        with server.client(receive_buffer=4096) as client:
+            client.send(BIG + GET)
+            client.more()
+            os.truncate(root / "big", 0)
+            client.widen()
+            while client.more():
+                pass
+        assert len(client.data) < SIZE and client.data.count(b"HTTP/1.1 200") == 1
+        assert server.get("/small").status == 200
+        assert server.stop() == (0, "")
+
+
 def test_keeps_no_descriptor(root):
     with Server(root, "--cache_files", 1) as server:
         server.get("/small")

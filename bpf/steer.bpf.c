@@ -53,6 +53,7 @@ static __always_inline void steer_read_flow(const struct bpf_sk_lookup *ctx, str
 		flow->client.words[2] = flow->service.words[2] = bpf_htonl(STEER_IPV4_MAPPED);
 }
 
+/* To this very socket: without the flag the kernel draws anew among those of its SO_REUSEPORT group. */
 static __always_inline bool steer_deliver(struct bpf_sk_lookup *ctx, __u32 slot)
 {
 	struct bpf_sock *listener = bpf_map_lookup_elem(&listeners, &slot);
@@ -60,7 +61,7 @@ static __always_inline bool steer_deliver(struct bpf_sk_lookup *ctx, __u32 slot)
 
 	if (!listener)
 		return false;
-	error = bpf_sk_assign(ctx, listener, 0);
+	error = bpf_sk_assign(ctx, listener, BPF_SK_LOOKUP_F_NO_REUSEPORT);
 	bpf_sk_release(listener);
 	return !error;
 }

@@ -345,6 +345,32 @@ static void burst(void **state)
 	assert_int_equal(accepted[2], BURST / 2);
 }
 
+/* Others listen on the chosen one's address as well: nothing that was chosen for it goes to them. */
+static void reuseport_group(const char *address, bool is_v6)
+{
+	enum { CONNECTIONS = 30, OTHERS = 3 };
+	int chosen = world_listen(address, 0, WORLD_REUSEPORT);
+	int others[OTHERS];
+
+	for (int i = 0; i < OTHERS; i++)
+		others[i] = world_listen(address, world_local_port(chosen), WORLD_REUSEPORT);
+	world_set_backend(2, 1, 0, 0);
+	world_adopt(chosen, 1, 0, is_v6);
+	for (int i = 0; i < CONNECTIONS; i++) {
+		world_client(address, 0, address, PORT);
+		assert_true(world_accept(chosen) >= 0);
+	}
+	for (int i = 0; i < OTHERS; i++)
+		assert_false(world_has_connection(others[i]));
+}
+
+static void reuseport(void **state)
+{
+	(void)state;
+	reuseport_group("127.0.0.1", false);
+	reuseport_group("::1", true);
+}
+
 static void udp_is_not_ours(void **state)
 {
 	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(PORT)};
@@ -371,6 +397,7 @@ int test_steer(void)
 		cmocka_unit_test_setup_teardown(handed_over, open_service, world_close),
 		cmocka_unit_test_setup_teardown(ingress_to_steer, open_service, world_close),
 		cmocka_unit_test_setup_teardown(full_then_room, open_service, world_close),
+		cmocka_unit_test_setup_teardown(reuseport, open_service, world_close),
 		cmocka_unit_test_setup_teardown(burst, open_service, world_close),
 		cmocka_unit_test_setup_teardown(udp_is_not_ours, open_service, world_close),
 	};

@@ -21,6 +21,7 @@
 #include "options.h"
 #include "orphans.h"
 #include "reconcile.h"
+#include "record.h"
 #include "remember.h"
 #include "roll.h"
 #include "running.h"
@@ -165,8 +166,11 @@ static int start(struct lbd *lbd, struct error *error)
 	}
 	lbd->model.dp = lbd->dp;
 	lbd->model.interfaces = lbd->interfaces;
-	if (datapath_adopted(lbd->dp))
-		remember_read(&lbd->model);
+	err = remember_read(&lbd->model, error);
+	if (err) {
+		conf_free(conf);
+		return err;
+	}
 	err = leave_init(&lbd->model);
 	if (!err)
 		err = listeners_watch(&lbd->model, &lbd->events);
@@ -183,7 +187,10 @@ static int start(struct lbd *lbd, struct error *error)
 	return err;
 }
 
-/* After an orderly stop nothing is left; before a reexec or after a failed adoption all is. */
+/*
+ * After an orderly stop nothing is left; before a reexec or after a failed adoption all is.  The records
+ * of workers that run stay in any case: without them nobody would ever end those.
+ */
 static void finish(struct lbd *lbd, bool keep)
 {
 	control_free(lbd->control);
@@ -196,7 +203,8 @@ static void finish(struct lbd *lbd, bool keep)
 		datapath_close(lbd->dp);
 	} else {
 		datapath_destroy(lbd->dp);
-		instance_remove(lbd->run_dir, lbd->host.cgroup);
+		if (!record_any(lbd->run_dir))
+			instance_remove(lbd->run_dir, lbd->host.cgroup);
 	}
 	free((char *)lbd->host.cgroup);
 	free((char *)lbd->host.log_dir);

@@ -12,6 +12,8 @@
 
 #include "process.h"
 
+enum { VERSION = 2 };
+
 static int read_boot(char boot[40])
 {
 	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
@@ -44,9 +46,9 @@ static void name_path(char path[PATH_MAX], const char *run_dir, const char *name
 
 static int put(FILE *file, const struct record *record)
 {
-	fprintf(file, "pid %d\nstart %llu\nboot %s\n", record->pid,
+	fprintf(file, "lbd-worker %d\npid %d\nstart %llu\nboot %s\n", VERSION, record->pid,
 		(unsigned long long)record->start_ticks, record->boot);
-	fprintf(file, "listen %llu %llu\nready %d\ncgroup %s\n",
+	fprintf(file, "listen %llu %llu\nready %d\ncgroup %s\nend\n",
 		(unsigned long long)record->listen_inodes[0],
 		(unsigned long long)record->listen_inodes[1], record->ready, record->cgroup);
 	return ferror(file) ? -EIO : 0;
@@ -76,30 +78,64 @@ int record_write(const char *run_dir, const char *name, const struct record *rec
 	return err;
 }
 
+static void take(struct record *record, const char *key, const char *value)
+{
+	unsigned long long numbers[2] = {0};
+
+	sscanf(value, "%llu %llu", &numbers[0], &numbers[1]);
+	if (!strcmp(key, "pid")) {
+		record->pid = (pid_t)numbers[0];
+	} else if (!strcmp(key, "start")) {
+		record->start_ticks = numbers[0];
+	} else if (!strcmp(key, "boot")) {
+		snprintf(record->boot, sizeof(record->boot), "%s", value);
+	} else if (!strcmp(key, "listen")) {
+		record->listen_inodes[0] = numbers[0];
+		record->listen_inodes[1] = numbers[1];
+	} else if (!strcmp(key, "ready")) {
+		record->ready = numbers[0];
+	} else if (!strcmp(key, "cgroup")) {
+		snprintf(record->cgroup, sizeof(record->cgroup), "%s", value);
+	}
+}
+
+static int get(FILE *file, struct record *record)
+{
+	unsigned long version = 1;
+	bool ended = false;
+	char line[640];
+
+	while (!ended && fgets(line, sizeof(line), file)) {
+		char *value = line + strcspn(line, " \n");
+
+		line[strcspn(line, "\n")] = 0;
+		if (*value)
+			*value++ = 0;
+		ended = !strcmp(line, "end");
+		if (!strcmp(line, "lbd-worker"))
+			version = strtoul(value, NULL, 10);
+		else
+			take(record, line, value);
+	}
+	if (version > VERSION)
+		return -EPROTO;
+	return (version > 1 && !ended) || record->pid <= 1 || !*record->boot ? -EINVAL : 0;
+}
+
 int record_read(const char *run_dir, const char *name, struct record *record)
 {
-	unsigned long long start, v4, v6;
 	char path[PATH_MAX];
-	int ready, fields;
 	FILE *file;
+	int err;
 
 	memset(record, 0, sizeof(*record));
 	name_path(path, run_dir, name, "");
 	file = fopen(path, "re");
 	if (!file)
 		return -errno;
-	fields =
-		fscanf(file,
-		       "pid %d start %llu boot %39s listen %llu %llu ready %d cgroup%*[ ]%511[^\n]",
-		       &record->pid, &start, record->boot, &v4, &v6, &ready, record->cgroup);
+	err = get(file, record);
 	fclose(file);
-	if (fields < 6 || record->pid <= 1)
-		return -EINVAL;
-	record->start_ticks = start;
-	record->listen_inodes[0] = v4;
-	record->listen_inodes[1] = v6;
-	record->ready = ready;
-	return 0;
+	return err;
 }
 
 void record_remove(const char *run_dir, const char *name)
@@ -149,4 +185,18 @@ int record_each(const char *run_dir, void (*each)(void *arg, const char *name), 
 	}
 	free(entries);
 	return 0;
+}
+
+static void note_any(void *arg, const char *name)
+{
+	(void)name;
+	*(bool *)arg = true;
+}
+
+bool record_any(const char *run_dir)
+{
+	bool found = false;
+
+	record_each(run_dir, note_any, &found);
+	return found;
 }

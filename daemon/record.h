@@ -2,6 +2,9 @@
 /*
  * Records of running workers, RUNDIR/workers/NAME: what a later lbd needs to take them back.  Written
  * before the worker's program runs, replaced by rename, so that none is ever half there.
+ *
+ * Lines "KEY VALUE...", the first "lbd-worker VERSION", the last "end".  A key that is not known is
+ * passed over: what must not be passed over gets a new version.  Version 1 had neither first nor last.
  */
 #ifndef LB_RECORD_H
 #define LB_RECORD_H
@@ -24,7 +27,7 @@ int record_identify(struct record *record);
 
 int record_write(const char *run_dir, const char *name, const struct record *record);
 
-/* -ENOENT: none; -EINVAL: not one of ours. */
+/* -ENOENT: none; -EINVAL: not one of ours, or torn; -EPROTO: of a newer lbd. */
 int record_read(const char *run_dir, const char *name, struct record *record);
 void record_remove(const char *run_dir, const char *name);
 
@@ -33,6 +36,9 @@ bool record_alive(const struct record *record);
 
 /* Whether its pid names another process now, or the machine has been booted since. */
 bool record_reused(const struct record *record);
+
+/* Whether there is any. */
+bool record_any(const char *run_dir);
 
 /* Calls each with every name that has a record; 0 or -errno. */
 int record_each(const char *run_dir, void (*each)(void *arg, const char *name), void *arg);

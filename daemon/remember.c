@@ -20,6 +20,20 @@ struct remembered {
 	unsigned long long drain_us; /* how long it may drain */
 };
 
+enum { VERSION = 2 };
+
+static const char *const goals[] = {
+	[GOAL_RUN] = "run",         [GOAL_DRAIN] = "drain", [GOAL_STOP] = "stop",
+	[GOAL_RESTART] = "restart", [GOAL_LEAVE] = "leave",
+};
+
+/* As version 1 numbered them; never to be changed. */
+static const char *const old_states[] = {
+	"",        "stopped",  "starting", "up",     "down",  "draining",
+	"drained", "stopping", "backoff",  "exited", "fatal",
+};
+static const char *const old_goals[] = {"run", "drain", "stop", "restart", "leave"};
+
 static void path_of(const char *run_dir, const char *suffix, char path[256])
 {
 	snprintf(path, 256, "%s/states%s", run_dir, suffix);
@@ -28,9 +42,10 @@ static void path_of(const char *run_dir, const char *suffix, char path[256])
 static void write_one(void *arg, struct backend *backend)
 {
 	if (backend->worker)
-		fprintf(arg, "%s %d %d %u %u %llu %llu\n", backend->name, backend->state,
-			backend->goal, backend->failures, backend->restarts,
-			(unsigned long long)backend->retry_us,
+		fprintf(arg,
+			"%s state=%s goal=%s failures=%u restarts=%u retry_us=%llu drain_us=%llu\n",
+			backend->name, state_name(backend->state), goals[backend->goal],
+			backend->failures, backend->restarts, (unsigned long long)backend->retry_us,
 			(unsigned long long)backend->drain_timeout_us);
 }
 
@@ -47,6 +62,7 @@ static int write_now(sd_event_source *source, void *arg)
 	file = fopen(aside, "we");
 	if (!file)
 		return 0;
+	fprintf(file, "lbd-states %d\n", VERSION);
 	pool_each_backend(model, write_one, file);
 	bad = ferror(file);
 	bad |= fclose(file) != 0;
@@ -63,30 +79,118 @@ void remember_later(struct model *model)
 	sd_event_source_set_enabled(model->remember_source, SD_EVENT_ONESHOT);
 }
 
-int remember_read(struct model *model)
+/* A state that is not known is taken as stopped: the worker's own record tells whether it runs. */
+static enum state find_state(const char *name)
 {
-	struct remembered one = {0};
-	char path[256];
-	FILE *file;
-	int state;
+	for (int state = STATE_NONE + 1; state < STATE_COUNT; state++)
+		if (!strcmp(state_name(state), name))
+			return state;
+	return STATE_STOPPED;
+}
 
-	path_of(model->host->run_dir, "", path);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	while (fscanf(file, "%127s %d %d %u %u %llu %llu", one.name, &state, &one.goal,
-		      &one.failures, &one.restarts, &one.retry_us, &one.drain_us) == 7) {
-		struct remembered *entry = malloc(sizeof(*entry));
+static int find_goal(const char *name)
+{
+	for (int goal = 0; goal <= GOAL_LEAVE; goal++)
+		if (!strcmp(goals[goal], name))
+			return goal;
+	return GOAL_RUN;
+}
 
+static void take(struct remembered *one, const char *key, const char *value)
+{
+	if (!strcmp(key, "state"))
+		one->state = find_state(value);
+	else if (!strcmp(key, "goal"))
+		one->goal = find_goal(value);
+	else if (!strcmp(key, "failures"))
+		one->failures = strtoul(value, NULL, 10);
+	else if (!strcmp(key, "restarts"))
+		one->restarts = strtoul(value, NULL, 10);
+	else if (!strcmp(key, "retry_us"))
+		one->retry_us = strtoull(value, NULL, 10);
+	else if (!strcmp(key, "drain_us"))
+		one->drain_us = strtoull(value, NULL, 10);
+}
+
+static bool parse(char *line, struct remembered *one)
+{
+	char *rest, *name = strtok_r(line, " \n", &rest), *word;
+
+	if (!name)
+		return false;
+	snprintf(one->name, sizeof(one->name), "%s", name);
+	while ((word = strtok_r(NULL, " \n", &rest))) {
+		char *value = strchr(word, '=');
+
+		if (!value)
+			continue;
+		*value++ = 0;
+		take(one, word, value);
+	}
+	return true;
+}
+
+static bool parse_old(const char *line, struct remembered *one)
+{
+	unsigned state, goal;
+
+	if (sscanf(line, "%127s %u %u %u %u %llu %llu", one->name, &state, &goal, &one->failures,
+		   &one->restarts, &one->retry_us, &one->drain_us) != 7)
+		return false;
+	if (state < sizeof(old_states) / sizeof(*old_states))
+		one->state = find_state(old_states[state]);
+	if (goal < sizeof(old_goals) / sizeof(*old_goals))
+		one->goal = find_goal(old_goals[goal]);
+	return true;
+}
+
+/* All lines, each by the version that the first one names. */
+static int read_lines(struct model *model, FILE *file)
+{
+	unsigned version = 1;
+	char line[512];
+	int err = 0;
+
+	while (!err && fgets(line, sizeof(line), file)) {
+		struct remembered one = {.state = STATE_STOPPED}, *entry;
+
+		if (sscanf(line, "lbd-states %u", &version) == 1) {
+			err = version > VERSION ? -EPROTO : 0;
+			continue;
+		}
+		if (!(version == 1 ? parse_old(line, &one) : parse(line, &one)))
+			continue;
+		entry = malloc(sizeof(*entry));
 		if (!entry)
-			break;
-		one.state = state > STATE_NONE && state < STATE_COUNT ? state : STATE_STOPPED;
+			return -ENOMEM;
 		one.next = model->remembered;
 		*entry = one;
 		model->remembered = entry;
 	}
+	return err;
+}
+
+int remember_read(struct model *model, struct error *error)
+{
+	char path[256];
+	FILE *file;
+	int err;
+
+	path_of(model->host->run_dir, "", path);
+	file = fopen(path, "re");
+	if (!file)
+		return errno == ENOENT ? 0
+				       : error_set(error, -errno, "%s: %s", path, strerror(errno));
+	err = read_lines(model, file);
 	fclose(file);
-	return 0;
+	if (err == -EPROTO)
+		return error_set(
+			error, err,
+			"%s was written by a newer lbd, and this one (" LB_VERSION
+			") does not understand it: start the newer one, or remove the file "
+			"to have workers started that were stopped or drained by command",
+			path);
+	return err ? error_set(error, err, "%s: %s", path, strerror(-err)) : 0;
 }
 
 void remember_forget(struct model *model)

@@ -2,6 +2,10 @@
 /*
  * RUNDIR/states: what the next lbd must know of each worker and cannot see: that it was stopped or
  * drained by command, has exited for good or failed too often, and how often it was restarted.
+ *
+ * The first line is "lbd-states VERSION", each further one "NAME KEY=VALUE ...", enumerations by their
+ * names.  A key that is not known is passed over; what must not be gets a new version.  Version 1 had no
+ * first line, and numbers.
  */
 #ifndef LB_REMEMBER_H
 #define LB_REMEMBER_H
@@ -11,8 +15,11 @@
 /* Writes it, in one step, at the end of this turn of the loop; called on each change of a state. */
 void remember_later(struct model *model);
 
-/* Reads what an lbd before this one wrote; nothing when there is none.  Freed by remember_forget(). */
-int remember_read(struct model *model);
+/*
+ * Reads what an lbd before this one wrote; nothing when there is none.  -EPROTO with a line: that one was
+ * newer and this one would start what it had stopped.  Freed by remember_forget().
+ */
+int remember_read(struct model *model, struct error *error);
 void remember_forget(struct model *model);
 
 /* Before autostart: gives a new backend what was remembered of it. */

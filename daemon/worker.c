@@ -96,6 +96,25 @@ static void bury(const struct worker_host *host, const char *name, const struct 
 	record_remove(host->run_dir, name);
 }
 
+/* One that cannot be read is nobody's to guess at: not started a second time beside the first. */
+static int take_back(struct worker *worker, struct error *error)
+{
+	int err = record_read(worker->host->run_dir, worker->name, &worker->record);
+
+	if (err == -EPROTO)
+		return error_set(
+			error, err,
+			"%s/workers/%s was written by a newer lbd, and this one (" LB_VERSION
+			") does not understand it: start the newer one; the worker runs on",
+			worker->host->run_dir, worker->name);
+	if (err)
+		return 0;
+	if (record_alive(&worker->record))
+		return adopt(worker, error);
+	bury(worker->host, worker->name, &worker->record);
+	return 0;
+}
+
 int worker_new(const struct worker_host *host, const struct conf_worker *conf, const char *pool,
 	       uint16_t port, unsigned index, const struct worker_ops *ops, void *arg,
 	       struct worker **out, struct error *error)
@@ -117,12 +136,7 @@ int worker_new(const struct worker_host *host, const struct conf_worker *conf, c
 	worker->launch_name = (struct launch_name){worker->name, worker->pool, port, index};
 	worker->pidfd = worker->listeners[0] = worker->listeners[1] = -1;
 	worker->child = worker->hook = SPAWN_NO_CHILD;
-	if (!record_read(host->run_dir, worker->name, &worker->record)) {
-		if (record_alive(&worker->record))
-			err = adopt(worker, error);
-		else
-			bury(host, worker->name, &worker->record);
-	}
+	err = take_back(worker, error);
 	if (err)
 		worker_free(worker);
 	else

@@ -2,10 +2,11 @@
 """lbd's own death and return: traffic goes on, workers and the kernel's side are taken back."""
 
 import os
+import pathlib
 import signal
 
 import pytest
-from lab import alive, bpftool, kill_and_wait, wait_until, web
+from lab import alive, bpftool, kill_and_wait, wait_equal, wait_until, web
 
 
 def links(lbd):
@@ -161,3 +162,67 @@ def test_two_instances_side_by_side(lab):
     assert lab.get(port=81).worker == "8091"
     assert two.stop() == 0
     assert lab.get(port=80).worker == "8081"
+
+
+def run_file(lbd, *parts):
+    return pathlib.Path("/run/lbd", lbd.instance, *parts)
+
+
+STATES = "none stopped starting up down draining drained stopping backoff exited fatal".split()
+GOALS = "run drain stop restart leave".split()
+
+
+def as_version_1(lbd):
+    """Rewrites what lbd keeps as its first version wrote it: numbers, and no first line."""
+    lines = []
+    for line in run_file(lbd, "states").read_text().splitlines()[1:]:
+        name, *words = line.split()
+        values = dict(w.split("=") for w in words)
+        state, goal = STATES.index(values["state"]), GOALS.index(values["goal"])
+        rest = [values[k] for k in ("failures", "restarts", "retry_us", "drain_us")]
+        lines.append(" ".join([name, str(state), str(goal)] + rest))
+    run_file(lbd, "states").write_text("\n".join(lines) + "\n")
+    for record in run_file(lbd, "workers").iterdir():
+        record.write_text("".join(record.read_text().splitlines(True)[1:-1]))
+
+
+def test_records_of_an_older_lbd(lab):
+    lbd = lab.lbd(web("8081-8083"))
+    lbd.wait_up(3)
+    lbd.ctl("worker", "stop", "web:8081")
+    lbd.wait_worker("web:8081", "stopped")
+    lbd.ctl("pool", "drain", "web", "127.0.0.1:8082")
+    lbd.wait_state("127.0.0.1:8082", "drained")
+    pids = lbd.pids()
+    lbd.kill()
+    as_version_1(lbd)
+    again = lbd.restart()
+    again.wait_state("127.0.0.1:8083", "up")
+    wait_equal(
+        lambda: [w["state"] for w in again.workers().values()], ["stopped", "drained", "up"]
+    )
+    assert again.pids() == pids
+
+
+@pytest.mark.parametrize("name", ["states", "workers/web:8081"])
+def test_records_of_a_newer_lbd(lab, name):
+    """Refused, with all as it was: whoever wrote them can go on."""
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    lbd.kill()
+    path = run_file(lbd, name)
+    text = path.read_text()
+    first, _, rest = text.partition("\n")
+    assert first.split()[1] == "2"
+    path.write_text("%s 3\n%s" % (first.split()[0], rest))
+    failed = lbd.restart(ready=False)
+    assert failed.wait() == 1
+    last = failed.output().splitlines()[-1]
+    assert str(path) in last and "newer lbd" in last, failed.output()
+    assert all(alive(p) for p in pids.values())
+    lab.expect_workers({"8081", "8082"}, 10)
+    path.write_text(text)
+    again = lbd.restart()
+    again.wait_up(2)
+    assert again.pids() == pids

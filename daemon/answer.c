@@ -9,38 +9,44 @@
 #include "lb/ctl.h"
 #include "roll.h"
 
+/*
+ * Who may ask what; lbd.8 has the same table, and a test asks every verb as a stranger.  A reader is
+ * any local user where the socket's mode lets it in: it is told names, addresses, states and counts.
+ * Commands, environments, output and the words of the configuration are for those who may change: what
+ * a reading verb shows to them alone is left out by its view (call->may_change).
+ */
 static const struct verb {
 	const char *name;
-	bool changes; /* root and group lbd only */
+	enum { READER, CHANGER } least;
 	verb_handler *handler;
 } verbs[] = {
-	{"attach", true, verb_attach},
-	{"clear", true, verb_clear},
-	{"detach", true, verb_detach},
-	{"pid", false, verb_pid},
-	{"pool", false, verb_pool},
-	{"pool add", true, verb_pool_add},
-	{"pool drain", true, verb_pool_drain},
-	{"pool remove", true, verb_pool_remove},
-	{"pool undrain", true, verb_pool_undrain},
-	{"reexec", true, verb_reexec},
-	{"reload", true, verb_reload},
-	{"reread", false, verb_reread},
-	{"roll", true, verb_roll},
-	{"save", true, verb_save},
-	{"service", false, verb_service},
-	{"service add", true, verb_service_add},
-	{"service remove", true, verb_service_remove},
-	{"shutdown", true, verb_shutdown},
-	{"signal", true, verb_signal},
-	{"status", false, verb_status},
-	{"tail", true, verb_tail}, /* output may hold secrets */
-	{"update", true, verb_reload},
-	{"version", false, verb_version},
-	{"worker", false, verb_worker},
-	{"worker restart", true, verb_worker_restart},
-	{"worker start", true, verb_worker_start},
-	{"worker stop", true, verb_worker_stop},
+	{"attach", CHANGER, verb_attach},
+	{"clear", CHANGER, verb_clear},
+	{"detach", CHANGER, verb_detach},
+	{"pid", READER, verb_pid},
+	{"pool", READER, verb_pool},
+	{"pool add", CHANGER, verb_pool_add},
+	{"pool drain", CHANGER, verb_pool_drain},
+	{"pool remove", CHANGER, verb_pool_remove},
+	{"pool undrain", CHANGER, verb_pool_undrain},
+	{"reexec", CHANGER, verb_reexec},
+	{"reload", CHANGER, verb_reload},
+	{"reread", CHANGER, verb_reread}, /* quotes a file that may be root's alone */
+	{"roll", CHANGER, verb_roll},
+	{"save", CHANGER, verb_save},
+	{"service", READER, verb_service},
+	{"service add", CHANGER, verb_service_add},
+	{"service remove", CHANGER, verb_service_remove},
+	{"shutdown", CHANGER, verb_shutdown},
+	{"signal", CHANGER, verb_signal},
+	{"status", READER, verb_status},
+	{"tail", CHANGER, verb_tail}, /* output may hold secrets */
+	{"update", CHANGER, verb_reload},
+	{"version", READER, verb_version},
+	{"worker", READER, verb_worker},
+	{"worker restart", CHANGER, verb_worker_restart},
+	{"worker start", CHANGER, verb_worker_start},
+	{"worker stop", CHANGER, verb_worker_stop},
 };
 
 const char *answer_word(const struct call *call, const char *member, const char *fallback)
@@ -95,8 +101,11 @@ static const struct verb *find(const char *name)
 
 static void handle(void *arg, struct control_request *request, json_t *message, bool may_change)
 {
-	struct call call = {
-		.lbd = arg, .request = request, .message = message, .exit_code = LB_CTL_REFUSED};
+	struct call call = {.lbd = arg,
+			    .request = request,
+			    .message = message,
+			    .exit_code = LB_CTL_REFUSED,
+			    .may_change = may_change};
 	const char *name = answer_word(&call, "verb", "");
 	const struct verb *verb = find(name);
 
@@ -108,7 +117,7 @@ static void handle(void *arg, struct control_request *request, json_t *message, 
 		control_refuse(request, LB_CTL_USAGE, call.error.text);
 		return;
 	}
-	if (verb->changes && !may_change) {
+	if (verb->least == CHANGER && !may_change) {
 		error_set(&call.error, -EPERM,
 			  "%s: only root and members of group %s may do this (try sudo)", name,
 			  LB_CTL_GROUP);

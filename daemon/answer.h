@@ -10,6 +10,7 @@ struct call {
 	struct lbd *lbd;
 	struct control_request *request;
 	json_t *message;
+	bool may_change;    /* else it is a reader's: see answer.c */
 	struct error error; /* of a handler that returns a negative errno */
 	int exit_code;      /* with such an error; LB_CTL_REFUSED unless set */
 };

@@ -122,7 +122,7 @@ int verb_service_remove(struct call *call)
 
 int verb_pool(struct call *call)
 {
-	control_reply(call->request, view_pools(call->lbd));
+	control_reply(call->request, view_pools(call->lbd, call->may_change));
 	return 0;
 }
 

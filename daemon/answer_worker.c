@@ -55,7 +55,7 @@ int verb_worker(struct call *call)
 			return -ENOENT;
 		free(targets);
 	}
-	control_reply(call->request, view_workers(call->lbd, name));
+	control_reply(call->request, view_workers(call->lbd, name, call->may_change));
 	return 0;
 }
 

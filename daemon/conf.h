@@ -150,7 +150,7 @@ struct conf {
 	char *pid_file;
 	uint64_t min_files, min_processes;  /* refused to start with less; 0: not checked */
 	char *control_user, *control_group; /* `control { mode owner group }`, NULL: root, lbd */
-	int control_mode;                   /* -1: 0666, SO_PEERCRED decides */
+	int control_mode;                   /* -1: 0660 */
 };
 
 /*

@@ -14,12 +14,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "control_client.h"
+#include "control_places.h"
 #include "lb/ctl.h"
 
 enum {
-	CLIENTS_MAX = 64,
-	READERS_MAX = 32, /* of one user that may only read, so that it cannot lock root out */
+	MODE = 0660,
 	SILENCE_US = 10 * 1000 * 1000,
 	ACCEPT_RETRY_US = 1000 * 1000,
 };
@@ -29,8 +28,7 @@ struct control {
 	int fd;
 	char *path;
 	sd_event_source *accept, *retry;
-	struct client *clients[CLIENTS_MAX];
-	unsigned client_count;
+	struct places places;
 	uid_t owner;
 	gid_t group; /* (gid_t)-1: none */
 };
@@ -53,20 +51,14 @@ static bool in_group(int fd, gid_t main_group, gid_t group)
 	return found;
 }
 
-static bool peer_may_change(const struct control *control, int fd, const struct ucred *peer)
+static enum client_rank rank_of(const struct control *control, int fd, const struct ucred *peer)
 {
-	if (peer->uid == 0 || peer->uid == geteuid() || peer->uid == control->owner)
-		return true;
-	return control->group != (gid_t)-1 && in_group(fd, peer->gid, control->group);
-}
-
-static unsigned count_of_user(const struct control *control, uid_t uid)
-{
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < control->client_count; i++)
-		count += client_uid(control->clients[i]) == uid;
-	return count;
+	if (peer->uid == 0 || peer->uid == geteuid())
+		return RANK_ROOT;
+	if (peer->uid == control->owner ||
+	    (control->group != (gid_t)-1 && in_group(fd, peer->gid, control->group)))
+		return RANK_CHANGER;
+	return RANK_READER;
 }
 
 static void accept_one(struct control *control, int fd)
@@ -74,25 +66,23 @@ static void accept_one(struct control *control, int fd)
 	static const char full[] =
 		"{\"ok\": false, \"exit\": 1, \"error\": \"too many connections of "
 		"your user; close some\"}\n";
-	struct ucred peer;
-	socklen_t length = sizeof(peer);
-	bool may_change;
+	struct client_peer peer;
+	struct client *client;
+	struct ucred credentials;
+	socklen_t length = sizeof(credentials);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length)) {
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length)) {
 		close(fd);
 		return;
 	}
-	may_change = peer_may_change(control, fd, &peer);
-	if (!may_change && count_of_user(control, peer.uid) >= READERS_MAX) {
+	peer = (struct client_peer){credentials.uid, rank_of(control, fd, &credentials)};
+	if (!places_make(&control->places, &peer) ||
+	    client_new(&control->host, fd, &peer, &client)) {
 		send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 		close(fd);
 		return;
 	}
-	if (client_new(&control->host, fd, peer.uid, may_change,
-		       &control->clients[control->client_count]))
-		close(fd);
-	else
-		control->client_count++;
+	places_add(&control->places, client);
 }
 
 /* Full, or out of descriptors: the rest wait in the accept queue. */
@@ -116,7 +106,7 @@ static int accept_ready(sd_event_source *source, int listener, uint32_t events, 
 		accept_one(control, fd);
 	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
 		accept_pause(control, true);
-	if (control->client_count == CLIENTS_MAX)
+	if (control->places.count == PLACES_MAX)
 		accept_pause(control, false);
 	return 0;
 }
@@ -126,7 +116,7 @@ static int accept_retry(sd_event_source *source, uint64_t now_us, void *arg)
 	struct control *control = arg;
 
 	(void)source, (void)now_us;
-	if (control->client_count < CLIENTS_MAX)
+	if (control->places.count < PLACES_MAX)
 		sd_event_source_set_enabled(control->accept, SD_EVENT_ON);
 	return 0;
 }
@@ -135,10 +125,7 @@ static void client_closed(struct client_host *host, struct client *client)
 {
 	struct control *control = (struct control *)host;
 
-	for (unsigned i = 0; i < control->client_count; i++) {
-		if (control->clients[i] == client)
-			control->clients[i] = control->clients[--control->client_count];
-	}
+	places_remove(&control->places, client);
 	sd_event_source_set_enabled(control->accept, SD_EVENT_ON);
 }
 
@@ -163,7 +150,7 @@ static int set_access(const struct control *control, const char *path, int mode)
 {
 	gid_t group = control->group == (gid_t)-1 ? getegid() : control->group;
 
-	return chown(path, control->owner, group) || chmod(path, mode < 0 ? 0666 : mode);
+	return chown(path, control->owner, group) || chmod(path, mode < 0 ? MODE : mode);
 }
 
 /* A socket that a dead lbd left refuses connections; one that a living lbd owns does not. */
@@ -279,8 +266,8 @@ void control_free(struct control *control)
 {
 	if (!control)
 		return;
-	while (control->client_count)
-		client_free(control->clients[control->client_count - 1]);
+	while (control->places.count)
+		client_free(control->places.clients[control->places.count - 1]);
 	sd_event_source_disable_unref(control->accept);
 	sd_event_source_disable_unref(control->retry);
 	if (control->path)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The control socket: owns the listening socket, its clients and the framing of ctl.h; knows no verb.
- * A client that is due to send a request and has not sent all of it within 10 s is closed; a request
- * over LB_CTL_REQUEST_MAX or that is no JSON object is answered with an error and closed; at most 64
- * clients are served at once, the rest wait in the accept queue.  Replies never block lbd: what a
- * client does not read is kept, up to a limit, then the client is closed.
+ * Where its mode lets others than the owner and group in, any local user may write to it; these may read,
+ * and cannot keep others out, or lbd from its work: places are shared by users (control_places.h), and
+ * so is time (control_time.h).  A client that is due to send a request and has not sent all of it within
+ * 10 s is closed; a request over LB_CTL_REQUEST_MAX (4096 bytes of one who may only read), that is nested
+ * or that is no JSON object is answered with an error and closed; at most 64 clients are served at once.
+ * Replies never block lbd: what a client does not read is kept, up to a limit, then the client is closed.
  */
 #ifndef LB_CONTROL_H
 #define LB_CONTROL_H
@@ -32,7 +34,7 @@ struct control_handler {
 };
 
 /*
- * Listens at path, whose directory must exist.  mode -1 is 0666, owner NULL lbd's user, group NULL the
+ * Listens at path, whose directory must exist.  mode -1 is 0660, owner NULL lbd's user, group NULL the
  * group `lbd` where there is one.  -EADDRINUSE: another lbd answers there (what a dead one left is
  * replaced); -EINVAL: unknown user or group, path too long.
  */

@@ -11,9 +11,14 @@
 #include <unistd.h>
 
 #include "buffer.h"
+#include "clock.h"
+#include "control_parse.h"
 #include "lb/ctl.h"
 
-enum { OUT_BACKLOG_MAX = 4 << 20 }; /* bytes that wait; beyond, nothing more is queued */
+enum {
+	OUT_BACKLOG_MAX = 4 << 20, /* bytes that wait; beyond, nothing more is queued */
+	READER_REQUEST_MAX = 4096,
+};
 
 struct control_request {
 	struct client *client;
@@ -22,18 +27,23 @@ struct control_request {
 struct client {
 	struct client_host *host;
 	int fd;
-	uid_t uid;
-	bool may_change;
+	struct client_peer peer;
+	struct time_account *account; /* NULL: its time is not counted */
+	uint64_t idle_since_us;
 	bool eof;     /* it will send no more */
 	bool closing; /* answered with an error: what still comes is thrown away */
 	bool failed;  /* of no use any more */
+	bool waits;   /* has had its time: goes on when `turn` says */
 	struct buffer in, out;
 	struct control_request *request; /* without its final reply */
-	sd_event_source *io, *deadline;
+	sd_event_source *io, *deadline, *turn;
 };
+
+static int client_turn(sd_event_source *source, uint64_t now_us, void *arg);
 
 static void client_restart_deadline(struct client *client)
 {
+	client->idle_since_us = clock_us();
 	sd_event_source_set_time_relative(client->deadline, client->host->silence_us);
 	sd_event_source_set_enabled(client->deadline, SD_EVENT_ONESHOT);
 }
@@ -48,7 +58,7 @@ static void client_fail(struct client *client)
 
 static void client_listen(struct client *client)
 {
-	bool reads = client->closing || (!client->request && !client->out.length);
+	bool reads = client->closing || (!client->request && !client->out.length && !client->waits);
 	uint32_t events =
 		(reads && !client->eof ? EPOLLIN : 0) | (client->out.length ? EPOLLOUT : 0);
 
@@ -111,52 +121,117 @@ static void client_start_request(struct client *client, json_t *message)
 	request->client = client;
 	client->request = request;
 	sd_event_source_set_enabled(client->deadline, SD_EVENT_OFF);
-	host->handler.request(host->arg, request, message, client->may_change);
+	host->handler.request(host->arg, request, message, client->peer.rank != RANK_READER);
 }
 
-/* Takes one line from the input; false when there is none. */
+static size_t client_request_max(const struct client *client)
+{
+	return client->peer.rank == RANK_READER ? READER_REQUEST_MAX : LB_CTL_REQUEST_MAX;
+}
+
+static void client_take_line(struct client *client, size_t length)
+{
+	char why[CONTROL_WHY_BYTES];
+	json_t *message = control_parse(client->in.bytes, length, why);
+
+	buffer_drop(&client->in, length);
+	if (message)
+		client_start_request(client, message);
+	else
+		client_reject(client, why);
+	json_decref(message);
+}
+
+static uint64_t processor_us(void)
+{
+	struct timespec spent;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+	return (uint64_t)spent.tv_sec * 1000000 + (uint64_t)spent.tv_nsec / 1000;
+}
+
+/* The same, on the account of a user whose time is counted. */
+static void client_take_counted(struct client *client, size_t length)
+{
+	struct time_accounts *accounts = &client->host->accounts;
+	uint64_t before_us = processor_us();
+
+	client_take_line(client, length);
+	time_account_charge(accounts, client->account, clock_us(), processor_us() - before_us);
+}
+
+/* Is it the turn of its user, or will client_turn() say so later? */
+static bool client_has_turn(struct client *client)
+{
+	uint64_t free_us, now_us = clock_us();
+
+	if (!client->account)
+		return true;
+	free_us = time_account_free_us(&client->host->accounts, client->account);
+	if (free_us <= now_us)
+		return true;
+	client->waits = true;
+	client->failed |= clock_arm(client->host->event, &client->turn, free_us - now_us,
+				    client_turn, client) < 0;
+	sd_event_source_set_enabled(client->deadline, SD_EVENT_OFF);
+	return false;
+}
+
+/* Takes one line from the input; false when there is none, or not yet. */
 static bool client_parse(struct client *client)
 {
 	char *end = client->in.length ? memchr(client->in.bytes, '\n', client->in.length) : NULL;
 	size_t length = end ? (size_t)(end - client->in.bytes) + 1 : 0;
-	json_error_t error;
-	json_t *message;
-	char why[256];
+	char why[64];
 
-	if (!end && client->in.length < LB_CTL_REQUEST_MAX)
+	if (!end && client->in.length < client_request_max(client))
 		return false;
 	if (!end) {
-		snprintf(why, sizeof(why), "request of more than %d bytes", LB_CTL_REQUEST_MAX);
+		snprintf(why, sizeof(why), "request of more than %zu bytes",
+			 client_request_max(client));
 		client_reject(client, why);
 		return false;
 	}
-	message = json_loadb(client->in.bytes, length, JSON_REJECT_DUPLICATES, &error);
-	buffer_drop(&client->in, length);
-	if (json_is_object(message)) {
-		client_start_request(client, message);
-	} else {
-		snprintf(why, sizeof(why), "request is no JSON object%s%s", message ? "" : ": ",
-			 message ? "" : error.text);
-		client_reject(client, why);
-	}
-	json_decref(message);
+	if (!client_has_turn(client))
+		return false;
+	if (client->account)
+		client_take_counted(client, length);
+	else
+		client_take_line(client, length);
 	return true;
 }
 
 static void client_read(struct client *client)
 {
-	char *room = buffer_reserve(&client->in, LB_CTL_REQUEST_MAX - client->in.length);
+	size_t free_bytes = client_request_max(client) - client->in.length;
+	char *room = buffer_reserve(&client->in, free_bytes);
 	ssize_t got;
 
 	if (!room) {
 		client->failed = true;
 		return;
 	}
-	got = recv(client->fd, room, LB_CTL_REQUEST_MAX - client->in.length, MSG_DONTWAIT);
+	got = recv(client->fd, room, free_bytes, MSG_DONTWAIT);
 	if (got > 0 && !client->closing)
 		client->in.length += got;
 	client->eof |= !got;
 	client->failed |= got < 0 && errno != EAGAIN && errno != EINTR;
+}
+
+/* All that can be done now; frees the client when that was all. */
+static void client_go_on(struct client *client)
+{
+	client_flush(client);
+	while (!client->failed && !client->closing && !client->request && !client->out.length &&
+	       client_parse(client))
+		client_flush(client);
+	if (client->closing && !client->out.length)
+		shutdown(client->fd, SHUT_WR);
+	if (client->failed ||
+	    (client->eof && !client->request && !client->out.length && !client->waits))
+		client_free(client);
+	else
+		client_listen(client);
 }
 
 static int client_ready(sd_event_source *source, int fd, uint32_t events, void *arg)
@@ -165,22 +240,24 @@ static int client_ready(sd_event_source *source, int fd, uint32_t events, void *
 	bool is_gone = events & (EPOLLHUP | EPOLLERR);
 
 	(void)source, (void)fd;
-	if (is_gone && client->request) {
+	if (is_gone && (client->request || client->waits)) {
 		client_free(client);
 		return 0;
 	}
-	client_flush(client);
 	if ((events & EPOLLIN) || is_gone)
 		client_read(client);
-	while (!client->failed && !client->closing && !client->request && !client->out.length &&
-	       client_parse(client))
-		client_flush(client);
-	if (client->closing && !client->out.length)
-		shutdown(client->fd, SHUT_WR);
-	if (client->failed || (client->eof && !client->request && !client->out.length))
-		client_free(client);
-	else
-		client_listen(client);
+	client_go_on(client);
+	return 0;
+}
+
+static int client_turn(sd_event_source *source, uint64_t now_us, void *arg)
+{
+	struct client *client = arg;
+
+	(void)source, (void)now_us;
+	client->waits = false;
+	client_restart_deadline(client);
+	client_go_on(client);
 	return 0;
 }
 
@@ -191,24 +268,49 @@ static int client_expire(sd_event_source *source, uint64_t now_us, void *arg)
 	return 0;
 }
 
-int client_new(struct client_host *host, int fd, uid_t uid, bool may_change, struct client **out)
+static int client_watch(struct client *client, int fd)
+{
+	struct client_host *host = client->host;
+	int error = sd_event_add_io(host->event, &client->io, fd, EPOLLIN, client_ready, client);
+
+	if (error >= 0)
+		error = sd_event_add_time_relative(host->event, &client->deadline, CLOCK_MONOTONIC,
+						   host->silence_us, 0, client_expire, client);
+	return error;
+}
+
+/* Only of one that no event source and no request can reach any more. */
+static void client_destroy(struct client *client)
+{
+	sd_event_source_disable_unref(client->io);
+	sd_event_source_disable_unref(client->deadline);
+	sd_event_source_disable_unref(client->turn);
+	time_account_close(client->account);
+	buffer_free(&client->in);
+	buffer_free(&client->out);
+	free(client);
+}
+
+int client_new(struct client_host *host, int fd, const struct client_peer *peer,
+	       struct client **out)
 {
 	struct client *client = calloc(1, sizeof(*client));
-	int error;
+	int error = 0;
 
 	if (!client)
 		return -ENOMEM;
 	client->host = host;
-	client->uid = uid;
-	client->may_change = may_change;
-	client->fd = -1;
-	error = sd_event_add_io(host->event, &client->io, fd, EPOLLIN, client_ready, client);
-	if (error >= 0)
-		error = sd_event_add_time_relative(host->event, &client->deadline, CLOCK_MONOTONIC,
-						   host->silence_us, 0, client_expire, client);
+	client->peer = *peer;
+	client->idle_since_us = clock_us();
+	if (peer->rank == RANK_READER) {
+		client->account =
+			time_account_open(&host->accounts, peer->uid, client->idle_since_us);
+		error = client->account ? 0 : -EUSERS;
+	}
+	if (!error)
+		error = client_watch(client, fd);
 	if (error < 0) {
-		sd_event_source_disable_unref(client->io);
-		free(client);
+		client_destroy(client);
 		return error;
 	}
 	client->fd = fd;
@@ -227,17 +329,18 @@ void client_free(struct client *client)
 	free(request);
 	host->closed(host, client);
 	client_flush(client);
-	sd_event_source_disable_unref(client->io);
-	sd_event_source_disable_unref(client->deadline);
 	close(client->fd);
-	buffer_free(&client->in);
-	buffer_free(&client->out);
-	free(client);
+	client_destroy(client);
 }
 
-uid_t client_uid(const struct client *client)
+const struct client_peer *client_peer(const struct client *client)
 {
-	return client->uid;
+	return &client->peer;
+}
+
+uint64_t client_idle_since_us(const struct client *client)
+{
+	return client->request ? UINT64_MAX : client->idle_since_us;
 }
 
 /* The request's end: its client may send the next one, which client_ready() takes up. */

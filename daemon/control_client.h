@@ -2,7 +2,7 @@
 /*
  * One client of the control socket: its buffers, its one request at a time, its deadline.  Private to
  * control*.c.  Replies are only queued; a client is read, written and freed from its own event
- * sources, never under the hands of a verb.
+ * sources, or by the socket that accepted it, never under the hands of a verb.
  */
 #ifndef LB_CONTROL_CLIENT_H
 #define LB_CONTROL_CLIENT_H
@@ -10,8 +10,17 @@
 #include <sys/types.h>
 
 #include "control.h"
+#include "control_time.h"
 
 struct client;
+
+/* By SO_PEERCRED. */
+enum client_rank { RANK_READER, RANK_CHANGER, RANK_ROOT };
+
+struct client_peer {
+	uid_t uid;
+	enum client_rank rank;
+};
 
 /* What a client needs of the socket that accepted it. */
 struct client_host {
@@ -19,13 +28,16 @@ struct client_host {
 	struct control_handler handler;
 	void *arg;
 	uint64_t silence_us;
+	struct time_accounts accounts;                                   /* of readers */
 	void (*closed)(struct client_host *host, struct client *client); /* about to be freed */
 };
 
-/* Takes over fd on success. */
-int client_new(struct client_host *host, int fd, uid_t uid, bool may_change, struct client **out);
+/* Takes over fd on success.  -EUSERS: too many users read. */
+int client_new(struct client_host *host, int fd, const struct client_peer *peer,
+	       struct client **out);
 void client_free(struct client *client); /* sends what can be sent at once */
 
-uid_t client_uid(const struct client *client);
+const struct client_peer *client_peer(const struct client *client);
+uint64_t client_idle_since_us(const struct client *client); /* UINT64_MAX: lbd owes it a reply */
 
 #endif

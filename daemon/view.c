@@ -22,9 +22,9 @@ static void families(const struct model *model, const struct pool *pool, bool wa
 	}
 }
 
-static json_t *note(const struct backend *backend, const bool wanted[2])
+static json_t *note(const struct backend *backend, const bool wanted[2], bool notes)
 {
-	if (backend->note[0])
+	if (backend->note[0] && notes)
 		return json_string(backend->note);
 	if (backend->state != STATE_UP)
 		return NULL;
@@ -47,7 +47,7 @@ static json_t *listeners(const struct backend *backend)
 }
 
 static json_t *view_backend(const struct backend *backend, const struct lb_load *load,
-			    const bool wanted[2])
+			    const bool wanted[2], bool notes)
 {
 	char text[ADDR_TEXT_BYTES];
 
@@ -57,10 +57,10 @@ static json_t *view_backend(const struct backend *backend, const struct lb_load 
 			 (json_int_t)load->active, "total", (json_int_t)load->total, "queue",
 			 backend->queue, "max_connections", backend->max_connections, "worker",
 			 backend->worker ? backend->name : NULL, "listeners", listeners(backend),
-			 "note", note(backend, wanted));
+			 "note", note(backend, wanted, notes));
 }
 
-json_t *view_pools(struct lbd *lbd)
+json_t *view_pools(struct lbd *lbd, bool notes)
 {
 	struct model *model = &lbd->model;
 	struct lb_load *loads = calloc(LB_MAX_BACKENDS, sizeof(*loads));
@@ -78,9 +78,9 @@ json_t *view_pools(struct lbd *lbd)
 
 		families(model, pool, wanted);
 		for (size_t j = 0; j < pool->count; j++)
-			json_array_append_new(backends,
-					      view_backend(pool->backends[j],
-							   &loads[pool->backends[j]->id], wanted));
+			json_array_append_new(backends, view_backend(pool->backends[j],
+								     &loads[pool->backends[j]->id],
+								     wanted, notes));
 		json_array_append_new(list,
 				      json_pack("{s:s, s:s, s:o}", "pool", pool->name, "scheduler",
 						conf_scheduler_name(pool->conf->scheduler),
@@ -93,6 +93,7 @@ json_t *view_pools(struct lbd *lbd)
 struct worker_list {
 	json_t *list;
 	uint64_t now_us;
+	bool notes;
 };
 
 static void add_worker(void *arg, struct backend *backend)
@@ -107,7 +108,7 @@ static void add_worker(void *arg, struct backend *backend)
 	one = json_pack("{s:s, s:s, s:s, s:i, s:i, s:s*}", "name", backend->name, "pool",
 			backend->pool->name, "state", state_name(backend->state), "restarts",
 			backend->restarts, "failures", backend->failures, "note",
-			backend->note[0] ? backend->note : NULL);
+			backend->note[0] && workers->notes ? backend->note : NULL);
 	if (pid) {
 		json_object_set_new(one, "pid", json_integer(pid));
 		json_object_set_new(one, "uptime_s",
@@ -124,9 +125,9 @@ static void add_worker(void *arg, struct backend *backend)
 	json_array_append_new(workers->list, one);
 }
 
-json_t *view_workers(struct lbd *lbd, const char *target)
+json_t *view_workers(struct lbd *lbd, const char *target, bool notes)
 {
-	struct worker_list workers = {.list = json_array(), .now_us = clock_us()};
+	struct worker_list workers = {.list = json_array(), .now_us = clock_us(), .notes = notes};
 	struct error ignored;
 
 	if (target)

@@ -14,7 +14,8 @@
  *           {"ok": false, "error": "text", "exit": 1}
  *
  * A client may send the next request after the final reply.  Who may do what is decided by
- * SO_PEERCRED: root and members of the group `lbd` may change; all others may read.
+ * SO_PEERCRED: root and members of the group `lbd` may change; all others may read, where the socket's
+ * mode lets them in at all.
  */
 #ifndef LB_CTL_H
 #define LB_CTL_H

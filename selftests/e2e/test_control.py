@@ -4,6 +4,7 @@ lbctl and the control socket with the real lbd: what is wrong is refused with on
 changed; clients of all kinds do lbd no harm.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -206,21 +207,124 @@ def test_pages(lab):
     assert "\033[" not in status + lbd.ctl("pool")
 
 
-def test_who_may_change(lab):
-    lbd = lab.lbd(CONF)
-    before = everything(lbd)
-    os.seteuid(65534)
+@contextlib.contextmanager
+def user(uid):
+    """What is opened and connected within is this user's."""
+    groups = os.getgroups()
+    if uid:
+        os.setgroups([])
+        os.setegid(65534)
+        os.seteuid(uid)
     try:
-        client = Client(lbd)
+        yield
     finally:
         os.seteuid(0)
-    with client:
-        assert client.ask(verb="pool")["data"] == before[0]
-        for verb in ("pool add", "shutdown", "reload", "attach", "worker stop", "signal", "save"):
-            reply = client.ask(verb=verb, pool="web", address="127.0.0.1:9", name="all")
+        os.setegid(0)
+        os.setgroups(groups)
+
+
+def client_of(lbd, uid):
+    with user(uid):
+        return Client(lbd)
+
+
+def test_closed_by_default(lab):
+    """Nobody but root and the group reaches lbd's parser, unless the configuration says so."""
+    lbd = lab.lbd(CONF)
+    path = "/run/lbd/%s/control" % lbd.instance
+    assert os.stat(path).st_mode & 0o7777 == 0o660
+    with pytest.raises(PermissionError):
+        client_of(lbd, 65534)
+    lbd.config("control { mode 0666; }" + CONF)
+    lbd.ctl("reload")
+    with client_of(lbd, 65534) as client:
+        assert client.ask(verb="status")["ok"]
+
+
+SECRETS = """
+    control { mode 0666; }
+    pool web {
+        worker {
+            command "%s secret-of-command"; ports 8081; restart never;
+            environment TOKEN=secret-of-environment;
+            before_start "/bin/true secret-of-hook";
+        }
+        health { exec "/secret-of-check"; interval 20ms; fall 1; }
+    }
+    pool missing { worker { command "/secret-of-path"; ports 8082; start_retries 0; } }
+    pool checked {
+        backend 127.0.0.1:8083;
+        health { exec "/secret-of-other-check"; interval 20ms; fall 1; }
+    }
+"""
+
+READS = {"pid", "pool", "service", "status", "version", "worker"}
+CLIENT_ONLY = {"check", "help", "import"}
+ASKED = {
+    "name": "all",
+    "pool": "web",
+    "address": "127.0.0.1:8081",
+    "interface": "lo",
+    "signal": "TERM",
+    "protocol": "tcp",
+}
+
+
+def verbs():
+    helped = run(BUILD / "lbctl", "help").stdout
+    return set(re.findall(r"^  ([a-z]+(?: [a-z]+)?)", helped, re.M)) - CLIENT_ONLY
+
+
+def said_to(lbd, uid, verb):
+    """The first line of an answer, as text; None: refused as one who may only read."""
+    with client_of(lbd, uid) as client:
+        client.send({"verb": verb, **(ASKED if verb not in ("pid", "worker") else {})})
+        reply = client.receive()
+    refused = not reply["ok"] and "only root and members of group" in reply["error"]
+    return None if refused else json.dumps(reply)
+
+
+def test_what_each_verb_tells_to_whom(lab):
+    """Where reading is open: no verb tells a stranger a word of what is for those who may change."""
+    crash = lab.script("echo secret-of-output; exit 3\n").partition(" ")[0]
+    lab.app(8083)
+    lbd = lab.lbd(SECRETS % crash)
+    lbd.conf.chmod(0o600)
+    for name in ("web:8081", "missing:8082"):
+        wait_until(lambda: lbd.workers()[name]["note"], lbd.workers)
+    wait_until(lambda: "secret" in lbd.backend("127.0.0.1:8083")["note"], lbd.workers)
+    lbd.config("secret-of-file;")
+    for verb in ("worker", "pool", "reread"):
+        assert "secret-of-" in said_to(lbd, 0, verb), verb
+    assert READS < verbs()
+    wrong = {}
+    for verb in sorted(verbs()):
+        said = said_to(lbd, 65534, verb)
+        if (said is not None) != (verb in READS) or "secret" in (said or ""):
+            wrong[verb] = said
+    assert not wrong
+
+
+def test_who_may_change(lab):
+    lbd = lab.lbd("control { mode 0666; }" + CONF)
+    before = everything(lbd)
+    with client_of(lbd, 65534) as client:
+        for verb in sorted(verbs() - READS):
+            reply = client.ask(verb=verb, **dict(ASKED, address="127.0.0.1:9"))
             assert not reply["ok"] and reply["exit"] == 1, reply
             assert "root" in reply["error"] and "lbd" in reply["error"], reply
     assert everything(lbd) == before
+
+
+def test_strangers_keep_nobody_out(lab):
+    """Three users with all the connections that they get, none of which asks anything."""
+    lbd = lab.lbd("control { mode 0666; }" + CONF)
+    held = [client_of(lbd, uid) for uid in (60001, 60002, 60003) for _ in range(70)]
+    assert lbd.json("status")["pid"] == lbd.pid
+    with client_of(lbd, 65534) as client:
+        assert client.ask(verb="status")["ok"]
+    for client in held:
+        client.socket.close()
 
 
 BAD = [

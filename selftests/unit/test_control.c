@@ -22,7 +22,7 @@
 #include "control.h"
 #include "lb/ctl.h"
 
-enum { WAIT_MS = 5000, LINE_BYTES = 1 << 16 };
+enum { WAIT_MS = 20000, LINE_BYTES = 1 << 16, BURN_MS = 20 };
 
 struct fixture {
 	sd_event *event;
@@ -32,6 +32,18 @@ struct fixture {
 	unsigned requests, gone;
 	bool may_change;
 };
+
+/* Processor time, as what it is that lbd counts. */
+static void burn(void)
+{
+	struct timespec spent, end;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
+	do
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+	while ((spent.tv_sec - end.tv_sec) * 1000 + (spent.tv_nsec - end.tv_nsec) / 1000000 <
+	       BURN_MS);
+}
 
 static void fake_request(void *arg, struct control_request *request, json_t *message,
 			 bool may_change)
@@ -50,6 +62,9 @@ static void fake_request(void *arg, struct control_request *request, json_t *mes
 		control_message(request, "done %d", 7);
 	} else if (!strcmp(verb, "hold")) {
 		f->held = request;
+	} else if (!strcmp(verb, "work")) {
+		burn();
+		control_reply(request, NULL);
 	} else if (!strcmp(verb, "flood")) {
 		f->held = request;
 		for (int i = 0; i < 200; i++)
@@ -180,6 +195,11 @@ static const struct exchange {
 	 true},
 	{"garbage", "\x01\xff\n", "{\"ok\":false,\"error\":\"request is no JSON object: ", true},
 	{"empty line", "\n", "{\"ok\":false,\"error\":\"request is no JSON object: ", true},
+	{"four levels", "{\"verb\":\"echo\",\"x\":[[[\"[[[[\\\"[[\"]]]}\n", "{\"ok\":true,", false},
+	{"five levels", "{\"x\":[[[{\"y\":1}]]]}\n",
+	 "{\"ok\":false,\"error\":\"request is nested deeper than 4 levels; its members are "
+	 "words\"",
+	 true},
 	{"twice a member", "{\"verb\": 1, \"verb\": 2}\n",
 	 "{\"ok\":false,\"error\":\"request is no JSON object: duplicate object key", true},
 };
@@ -401,8 +421,8 @@ static void test_refusals(void **state)
 	}
 }
 
-/* Connects as nobody in these groups: the credentials that count are those at connect(2). */
-static int dial_as(const char *path, gid_t main_group, gid_t extra_group)
+/* Connects as this user in these groups: the credentials that count are those at connect(2). */
+static int dial_user(const char *path, uid_t user, gid_t main_group, gid_t extra_group)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -410,12 +430,37 @@ static int dial_as(const char *path, gid_t main_group, gid_t extra_group)
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	assert_int_equal(setgroups(1, &extra_group), 0);
 	assert_int_equal(setegid(main_group), 0);
-	assert_int_equal(seteuid(65534), 0);
+	assert_int_equal(seteuid(user), 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(seteuid(0), 0);
 	assert_int_equal(setegid(0), 0);
 	assert_int_equal(setgroups(0, NULL), 0);
 	return fd;
+}
+
+static int dial_as(const char *path, gid_t main_group, gid_t extra_group)
+{
+	return dial_user(path, 65534, main_group, extra_group);
+}
+
+/* Lets everybody read. */
+static void open_to_readers(struct fixture *f)
+{
+	struct error error;
+
+	if (geteuid())
+		skip();
+	assert_int_equal(chmod(f->directory, 0755), 0);
+	assert_int_equal(control_set_access(f->control, 0666, NULL, "daemon", &error), 0);
+}
+
+static void test_closed_by_default(void **state)
+{
+	struct fixture *f = *state;
+	struct stat st;
+
+	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0660);
 }
 
 static void test_rights(void **state)
@@ -425,18 +470,10 @@ static void test_rights(void **state)
 		bool may_change;
 	} rows[] = {{65534, 65534, false}, {65534, 1, true}, {1, 65534, true}};
 	struct fixture *f = *state;
-	struct control *control;
-	struct error error;
-	char path[104];
 
-	if (geteuid())
-		skip();
-	snprintf(path, sizeof(path), "%s/rights", f->directory);
-	assert_int_equal(chmod(f->directory, 0755), 0);
-	assert_int_equal(
-		control_new(f->event, path, -1, NULL, "daemon", &handler, f, &control, &error), 0);
+	open_to_readers(f);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		int fd = dial_as(path, rows[i].main_group, rows[i].extra_group);
+		int fd = dial_as(f->path, rows[i].main_group, rows[i].extra_group);
 
 		f->requests = 0;
 		say(f, fd, "{\"verb\":\"echo\"}\n", 16);
@@ -444,31 +481,96 @@ static void test_rights(void **state)
 		assert_int_equal(f->may_change, rows[i].may_change);
 		close(fd);
 	}
-	control_free(control);
 }
 
-/* One who may only read cannot take all the places. */
+static void expect_served(struct fixture *f, int fd)
+{
+	say(f, fd, "{\"verb\":\"echo\"}\n", 16);
+	assert_string_equal(hear(f, fd), "{\"ok\":true,\"data\":{\"verb\":\"echo\"}}");
+}
+
+/*
+ * Three users that may only read hold as many connections as they can: root is served, so is a fourth
+ * of them, and one that asks for more than its share is told.
+ */
 static void test_readers(void **state)
 {
-	enum { COUNT = 33 };
+	enum { USERS = 3, EACH = 40 };
 	struct fixture *f = *state;
-	int fds[COUNT];
-	int mine;
+	int fds[USERS][EACH], mine, fourth;
 
-	if (geteuid())
-		skip();
-	assert_int_equal(chmod(f->directory, 0755), 0);
-	for (int i = 0; i < COUNT; i++)
-		fds[i] = dial_as(f->path, 65534, 65534);
-	assert_string_equal(hear(f, fds[COUNT - 1]),
+	open_to_readers(f);
+	for (int user = 0; user < USERS; user++)
+		for (int i = 0; i < EACH; i++)
+			fds[user][i] = dial_user(f->path, 60001 + user, 65534, 65534);
+	mine = dial(f);
+	fourth = dial_user(f->path, 60000, 65534, 65534);
+	expect_served(f, mine);
+	expect_served(f, fourth);
+	assert_string_equal(hear(f, fds[USERS - 1][EACH - 1]),
 			    "{\"ok\": false, \"exit\": 1, \"error\": \"too many connections of "
 			    "your user; close some\"}");
+	close(mine);
+	close(fourth);
+	for (int user = 0; user < USERS; user++)
+		for (int i = 0; i < EACH; i++)
+			close(fds[user][i]);
+}
+
+/* Members of the group may change, and still cannot lock root out. */
+static void test_changers(void **state)
+{
+	enum { COUNT = 70 };
+	struct fixture *f = *state;
+	int fds[COUNT], mine;
+
+	open_to_readers(f);
+	for (int i = 0; i < COUNT; i++)
+		fds[i] = dial_as(f->path, 65534, 1);
 	mine = dial(f);
-	say(f, mine, "{\"verb\":\"echo\"}\n", 16);
-	assert_string_equal(hear(f, mine), "{\"ok\":true,\"data\":{\"verb\":\"echo\"}}");
+	expect_served(f, mine);
 	close(mine);
 	for (int i = 0; i < COUNT; i++)
 		close(fds[i]);
+}
+
+static void test_size_of_readers(void **state)
+{
+	struct fixture *f = *state;
+	char text[4096];
+	int fd;
+
+	open_to_readers(f);
+	fd = dial_as(f->path, 65534, 65534);
+	memset(text, ' ', sizeof(text));
+	say(f, fd, text, sizeof(text));
+	assert_string_equal(hear(f, fd), "{\"ok\":false,\"error\":\"request of more than 4096 "
+					 "bytes\",\"exit\":1}");
+	close(fd);
+}
+
+/* It has a tenth of lbd's time: its second request waits, also on a connection anew; root's does not. */
+static void test_time_of_readers(void **state)
+{
+	static const char work[] = "{\"verb\":\"work\"}\n";
+	struct fixture *f = *state;
+	int64_t start_ms;
+	int fd, mine;
+
+	open_to_readers(f);
+	mine = dial(f);
+	fd = dial_as(f->path, 65534, 65534);
+	start_ms = now_ms();
+	say(f, fd, work, sizeof(work) - 1);
+	assert_string_equal(hear(f, fd), "{\"ok\":true}");
+	close(fd);
+	fd = dial_as(f->path, 65534, 65534);
+	say(f, fd, work, sizeof(work) - 1);
+	expect_served(f, mine);
+	assert_string_equal(hear(f, fd), "{\"ok\":true}");
+	assert_true(now_ms() - start_ms >= 9 * BURN_MS);
+	close(fd);
+	close(mine);
 }
 
 static void test_strings(void **state)
@@ -493,13 +595,24 @@ static void test_strings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_SOCKET(test_exchanges),    WITH_SOCKET(test_pipelined),
-		WITH_SOCKET(test_half_closed),  WITH_SOCKET(test_one_mebibyte),
-		WITH_SOCKET(test_largest),      WITH_SOCKET(test_silence),
-		WITH_SOCKET(test_gone),         WITH_SOCKET(test_slow_reader),
-		WITH_SOCKET(test_thousand),     WITH_SOCKET(test_taken),
-		WITH_SOCKET(test_left_behind),  WITH_SOCKET(test_refusals),
-		WITH_SOCKET(test_rights),       WITH_SOCKET(test_readers),
+		WITH_SOCKET(test_exchanges),
+		WITH_SOCKET(test_pipelined),
+		WITH_SOCKET(test_half_closed),
+		WITH_SOCKET(test_one_mebibyte),
+		WITH_SOCKET(test_largest),
+		WITH_SOCKET(test_silence),
+		WITH_SOCKET(test_gone),
+		WITH_SOCKET(test_slow_reader),
+		WITH_SOCKET(test_thousand),
+		WITH_SOCKET(test_taken),
+		WITH_SOCKET(test_left_behind),
+		WITH_SOCKET(test_refusals),
+		WITH_SOCKET(test_rights),
+		WITH_SOCKET(test_readers),
+		WITH_SOCKET(test_closed_by_default),
+		WITH_SOCKET(test_changers),
+		WITH_SOCKET(test_size_of_readers),
+		WITH_SOCKET(test_time_of_readers),
 		cmocka_unit_test(test_strings),
 	};
 

@@ -25,6 +25,7 @@ static const struct column worker_columns[] = {
 	{"UPTIME", "uptime_s", COLUMN_DURATION, false},
 	{"RESTARTS", "restarts", COLUMN_NUMBER, false},
 	{"MEMORY", "memory", COLUMN_BYTES, true},
+	{"SETTINGS", "settings", COLUMN_TEXT, true},
 	{"NOTE", "note", COLUMN_TEXT, true},
 };
 

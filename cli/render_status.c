@@ -109,6 +109,15 @@ static void print_counters(const struct cli *cli, const json_t *counters)
 	table_free(table);
 }
 
+static void print_outdated(const struct cli *cli, const json_t *names)
+{
+	char *text = table_text(names);
+
+	if (text && *text)
+		fprintf(cli->out, "%-10s  OLD: %s; `lbctl reload` rolls them\n", "settings", text);
+	free(text);
+}
+
 int render_status(const struct cli *cli, const json_t *request, const json_t *data)
 {
 	const char *tier = text_of(data, "tier", "?");
@@ -121,6 +130,7 @@ int render_status(const struct cli *cli, const json_t *request, const json_t *da
 	fprintf(cli->out, "%-10s  services %lld, pools %lld, backends %lld, workers %lld\n",
 		"model", number_of(data, "services"), number_of(data, "pools"),
 		number_of(data, "backends"), number_of(data, "workers"));
+	print_outdated(cli, json_object_get(data, "outdated"));
 	if (json_is_false(tracks))
 		fprintf(cli->out, "%-10s  %s\n", "tracking",
 			"OFF: connections are not counted, listeners are found late; needs cgroup "

@@ -235,6 +235,14 @@ int conf_read(const char *path, struct conf **conf, struct error *error)
 	return code;
 }
 
+const struct conf_pool *conf_find_pool(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->pool_count; i++)
+		if (!strcmp(conf->pools[i].name, name))
+			return &conf->pools[i];
+	return NULL;
+}
+
 void conf_free(struct conf *conf)
 {
 	if (!conf)

@@ -73,6 +73,7 @@ struct conf_worker {
 	char *before_start, *after_stop; /* hooks; NULL: none */
 	uint32_t max_age_s;              /* recycled when older; 0 never; jittered by 10 % */
 	uint64_t max_memory_bytes;       /* recycled when larger; 0 never */
+	uint64_t fingerprint;            /* of what a process has from its start; never 0 */
 };
 
 enum conf_health_kind { HEALTH_NONE, HEALTH_TCP, HEALTH_HTTP, HEALTH_EXEC };
@@ -163,6 +164,8 @@ int conf_build(struct block *root, struct conf **conf, struct error *error);
 int conf_read(const char *path, struct conf **conf, struct error *error);
 
 void conf_free(struct conf *conf); /* takes NULL */
+
+const struct conf_pool *conf_find_pool(const struct conf *conf, const char *name); /* or NULL */
 
 /* The command of `static` workers; "lbstatic" by default, main sets the path of the installed one. */
 extern const char *conf_static_program;

@@ -11,6 +11,9 @@ int conf_pool_build(const struct block *at, struct conf_pool *pool, struct error
 void conf_pool_clear(struct conf_pool *pool);
 extern const struct conf_directive conf_pool_table[];
 
+/* conf_fingerprint.c: fills in worker->fingerprint; -ENOMEM. */
+int conf_worker_fingerprint(struct conf_worker *worker);
+
 /* conf_worker.c: the block `worker { }`; *ports is the directive that names them. */
 int conf_worker_build(const struct block *at, struct conf_worker **worker,
 		      const struct block **ports, struct error *error);

@@ -167,6 +167,8 @@ int conf_worker_build(const struct block *at, struct conf_worker **worker,
 	settle(&draft);
 	if (!code)
 		code = check(&draft, at, error);
+	if (!code && conf_worker_fingerprint(&draft.worker))
+		code = conf_no_memory(at, error);
 	*worker = code ? NULL : malloc(sizeof(**worker));
 	if (!code && !*worker) {
 		conf_no_memory(at, error);

@@ -29,40 +29,6 @@ static const char *text_of(const char *string)
 	return string ? string : "";
 }
 
-static void print_output(FILE *out, const struct conf_output *output)
-{
-	fprintf(out, "%d %s %llu %u %llu %d\n", output->kind, text_of(output->path),
-		(unsigned long long)output->max_bytes, output->max_files,
-		(unsigned long long)output->max_age_s, output->prefix);
-}
-
-/* Everything that a process has from its start. */
-static char *fingerprint(const struct conf_worker *worker)
-{
-	const struct conf_limits *limits = &worker->limits;
-	size_t length;
-	char *text = NULL;
-	FILE *out = open_memstream(&text, &length);
-
-	if (!out)
-		return NULL;
-	fprintf(out, "%s\n%d %d\n%s\n%s\n%s\n%d\n", worker->command, worker->inherit,
-		worker->dual_stack, text_of(worker->directory), text_of(worker->user),
-		text_of(worker->group), worker->umask);
-	for (char **at = worker->environment; *at; at++)
-		fprintf(out, "%s\n", *at);
-	for (char **at = worker->environment_files; *at; at++)
-		fprintf(out, "file %s\n", *at);
-	fprintf(out, "%d %d\n", worker->readiness, worker->merge_stderr);
-	print_output(out, &worker->stdout_log);
-	print_output(out, &worker->stderr_log);
-	fprintf(out, "%llu %llu %llu %llu %u %d\n", (unsigned long long)limits->nofile,
-		(unsigned long long)limits->core, (unsigned long long)limits->memory_max_bytes,
-		(unsigned long long)limits->pids_max, limits->cpu_max_percent, limits->nice);
-	fclose(out);
-	return text;
-}
-
 /* What counts without a new process. */
 static char *manner(const struct conf_worker *worker)
 {
@@ -77,9 +43,9 @@ static char *manner(const struct conf_worker *worker)
 		worker->backoff_min_ms, worker->backoff_max_ms);
 	for (size_t i = 0; i < sizeof(worker->exit_codes) / sizeof(*worker->exit_codes); i++)
 		fprintf(out, "%llx ", (unsigned long long)worker->exit_codes[i]);
-	fprintf(out, "%u %u %d %u %d\n%s\n%s\n%u %llu\n", worker->backlog, worker->watchdog_ms,
-		worker->stop_signal, worker->stop_timeout_ms, worker->priority,
-		text_of(worker->before_start), text_of(worker->after_stop), worker->max_age_s,
+	fprintf(out, "%u %d %u %d\n%s\n%s\n%u %llu\n", worker->backlog, worker->stop_signal,
+		worker->stop_timeout_ms, worker->priority, text_of(worker->before_start),
+		text_of(worker->after_stop), worker->max_age_s,
 		(unsigned long long)worker->max_memory_bytes);
 	fclose(out);
 	return text;
@@ -99,7 +65,7 @@ bool difference_restarts(const struct conf_pool *from, const struct conf_pool *t
 {
 	if (!from->worker || !to->worker)
 		return false;
-	return texts_differ(fingerprint(from->worker), fingerprint(to->worker));
+	return from->worker->fingerprint != to->worker->fingerprint;
 }
 
 static bool manner_differs(const struct conf_pool *from, const struct conf_pool *to)
@@ -119,14 +85,6 @@ static char *check_of(const struct conf_health *health)
 		     health->timeout_ms, health->rise, health->fall, health->restart) < 0)
 		return NULL;
 	return text;
-}
-
-static const struct conf_pool *pool_of(const struct conf *conf, const char *name)
-{
-	for (size_t i = 0; i < conf->pool_count; i++)
-		if (!strcmp(conf->pools[i].name, name))
-			return &conf->pools[i];
-	return NULL;
 }
 
 static const struct conf_service *service_of(const struct conf *conf, const char *name)
@@ -276,10 +234,10 @@ unsigned difference_print(const struct conf *from, const struct conf *to, FILE *
 		if (!attaches(from, to->attaches[i].interface))
 			line(&difference, "interface %s attached", to->attaches[i].interface);
 	for (size_t i = 0; i < from->pool_count; i++)
-		if (!pool_of(to, from->pools[i].name))
+		if (!conf_find_pool(to, from->pools[i].name))
 			line(&difference, "pool %s removed", from->pools[i].name);
 	for (size_t i = 0; i < to->pool_count; i++) {
-		const struct conf_pool *was = pool_of(from, to->pools[i].name);
+		const struct conf_pool *was = conf_find_pool(from, to->pools[i].name);
 
 		if (!was) {
 			line(&difference, "pool %s added, %zu backends", to->pools[i].name,

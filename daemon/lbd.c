@@ -17,6 +17,7 @@
 #include "log.h"
 #include "reconcile.h"
 #include "recycle.h"
+#include "roll.h"
 #include "running.h"
 #include "settings.h"
 
@@ -76,6 +77,37 @@ static int change_settings(struct lbd *lbd, const struct conf *from, const struc
 	return err;
 }
 
+/*
+ * Workers whose process runs with other settings than are in force: a roll to these ended half-way, or
+ * lbd was away when the file changed.  Where the settings change now, that line says it already.
+ */
+static void print_outdated(const struct lbd *lbd, const struct conf *to, FILE *out)
+{
+	for (size_t i = 0; i < lbd->model.pool_count; i++) {
+		const struct pool *pool = lbd->model.pools[i];
+		const struct conf_pool *next = conf_find_pool(to, pool->name);
+
+		if (!next || difference_restarts(pool->conf, next))
+			continue;
+		for (size_t j = 0; j < pool->count; j++)
+			if (worker_is_outdated(pool->backends[j]->worker))
+				fprintf(out, "worker %s runs with old settings: it is rolled\n",
+					pool->backends[j]->name);
+	}
+}
+
+static void print_changes(const struct lbd *lbd, const struct conf *to, FILE *out)
+{
+	difference_print(lbd->model.conf, to, out);
+	print_outdated(lbd, to, out);
+}
+
+void lbd_roll_outdated(struct lbd *lbd)
+{
+	for (size_t i = 0; i < lbd->model.pool_count; i++)
+		roll_outdated(lbd->model.pools[i]);
+}
+
 /* The configuration that is left is freed once it has been followed, hence its settings go first. */
 int lbd_reload(struct lbd *lbd, FILE *changes, struct error *error)
 {
@@ -86,14 +118,16 @@ int lbd_reload(struct lbd *lbd, FILE *changes, struct error *error)
 	if (err)
 		return err;
 	if (changes)
-		difference_print(lbd->model.conf, conf, changes);
+		print_changes(lbd, conf, changes);
 	err = change_settings(lbd, lbd->model.conf, conf, error);
 	if (err)
 		goto fail;
 	lbd->origin = running_origin(lbd->conf_path);
 	err = lbd_follow(lbd, conf, error);
-	if (!err)
+	if (!err) {
+		lbd_roll_outdated(lbd);
 		return 0;
+	}
 	change_settings(lbd, conf, lbd->model.conf, &ignored);
 fail:
 	conf_free(conf);
@@ -107,7 +141,7 @@ int lbd_reread(struct lbd *lbd, FILE *changes, struct error *error)
 
 	if (err)
 		return err;
-	difference_print(lbd->model.conf, conf, changes);
+	print_changes(lbd, conf, changes);
 	conf_free(conf);
 	return 0;
 }

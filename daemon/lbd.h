@@ -42,6 +42,9 @@ int lbd_read_conf(const struct lbd *lbd, struct conf **conf, struct error *error
 /* Reads the configuration file anew.  changes, if not NULL, gets a line for each difference. */
 int lbd_reload(struct lbd *lbd, FILE *changes, struct error *error);
 
+/* Rolls the workers that run with other settings than are in force. */
+void lbd_roll_outdated(struct lbd *lbd);
+
 /* Prints what a reload would change, and changes nothing. */
 int lbd_reread(struct lbd *lbd, FILE *changes, struct error *error);
 

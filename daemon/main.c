@@ -119,13 +119,15 @@ static int watch_signals(struct lbd *lbd)
 }
 
 /* What was in force before a death, if its file is still the same; else the file. */
-static int first_conf(struct lbd *lbd, struct conf **conf, struct error *error)
+static int first_conf(struct lbd *lbd, struct conf **conf, bool *from_file, struct error *error)
 {
 	lbd->origin = running_origin(lbd->conf_path);
+	*from_file = false;
 	if (datapath_adopted(lbd->dp) && !running_read(lbd->run_dir, lbd->origin, conf, error)) {
 		log_info("going on with the configuration that was in force");
 		return 0;
 	}
+	*from_file = true;
 	return lbd_read_conf(lbd, conf, error);
 }
 
@@ -154,10 +156,11 @@ static int open_control(struct lbd *lbd, const struct conf *conf, struct error *
 static int start(struct lbd *lbd, struct error *error)
 {
 	struct conf *conf = NULL;
+	bool from_file;
 	int err = open_world(lbd, error);
 
 	if (!err)
-		err = first_conf(lbd, &conf, error);
+		err = first_conf(lbd, &conf, &from_file, error);
 	if (!err)
 		err = settings_use(conf, lbd->instance, lbd->foreground, error);
 	if (err) {
@@ -180,11 +183,15 @@ static int start(struct lbd *lbd, struct error *error)
 		err = open_control(lbd, conf, error);
 	if (!err)
 		err = lbd_follow(lbd, conf, error);
-	if (err)
+	if (err) {
 		conf_free(conf);
-	else
-		stale_remove(&lbd->model);
-	return err;
+		return err;
+	}
+	stale_remove(&lbd->model);
+	/* The file was changed while no lbd was there: as with a reload. */
+	if (from_file)
+		lbd_roll_outdated(lbd);
+	return 0;
 }
 
 /*

@@ -171,10 +171,8 @@ static int follow_pool(struct model *model, const struct conf *conf, unsigned in
 				 conf->pools[index].name);
 	pool->conf = &conf->pools[index];
 	err = follow_backends(pool, error);
-	if (!err && old && difference_restarts(old, pool->conf)) {
-		log_info("pool %s: its worker settings have changed: rolling", pool->name);
-		roll_start(pool, NULL);
-	}
+	if (!err && old && difference_restarts(old, pool->conf))
+		roll_outdated(pool);
 	return err;
 }
 

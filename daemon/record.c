@@ -48,9 +48,10 @@ static int put(FILE *file, const struct record *record)
 {
 	fprintf(file, "lbd-worker %d\npid %d\nstart %llu\nboot %s\n", VERSION, record->pid,
 		(unsigned long long)record->start_ticks, record->boot);
-	fprintf(file, "listen %llu %llu\nready %d\ncgroup %s\nend\n",
+	fprintf(file, "listen %llu %llu\nready %d\nsettings %llu\ncgroup %s\nend\n",
 		(unsigned long long)record->listen_inodes[0],
-		(unsigned long long)record->listen_inodes[1], record->ready, record->cgroup);
+		(unsigned long long)record->listen_inodes[1], record->ready,
+		(unsigned long long)record->settings, record->cgroup);
 	return ferror(file) ? -EIO : 0;
 }
 
@@ -68,7 +69,8 @@ int record_write(const char *run_dir, const char *name, const struct record *rec
 	file = fopen(fresh, "we");
 	if (!file)
 		return -errno;
-	err = put(file, record);
+	/* What it runs with may be guessed from the fingerprint, a password in its environment too. */
+	err = fchmod(fileno(file), 0600) ? -errno : put(file, record);
 	if (fclose(file) && !err)
 		err = -errno;
 	if (!err && rename(fresh, path))
@@ -94,6 +96,8 @@ static void take(struct record *record, const char *key, const char *value)
 		record->listen_inodes[1] = numbers[1];
 	} else if (!strcmp(key, "ready")) {
 		record->ready = numbers[0];
+	} else if (!strcmp(key, "settings")) {
+		record->settings = numbers[0];
 	} else if (!strcmp(key, "cgroup")) {
 		snprintf(record->cgroup, sizeof(record->cgroup), "%s", value);
 	}

@@ -20,6 +20,7 @@ struct record {
 	char cgroup[512];     /* its directory, or "" */
 	uint64_t listen_inodes[2]; /* of inherited listeners, v4 and v6; 0: none */
 	bool ready;                /* READY=1 was seen */
+	uint64_t settings;         /* fingerprint of those that it runs with; 0: not known */
 };
 
 /* Fills in boot, and start_ticks of record->pid.  -ESRCH. */

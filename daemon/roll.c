@@ -85,7 +85,7 @@ static void advance(struct pool *pool)
 		end(roll, NULL);
 }
 
-int roll_start(struct pool *pool, const struct roll_watcher *watcher)
+static int start(struct pool *pool, const struct roll_watcher *watcher, bool all)
 {
 	struct roll *roll;
 
@@ -105,11 +105,29 @@ int roll_start(struct pool *pool, const struct roll_watcher *watcher)
 	if (watcher)
 		roll->watcher = *watcher;
 	for (size_t i = 0; i < pool->count; i++)
-		if (is_wanted(pool->backends[i]))
+		if (is_wanted(pool->backends[i]) &&
+		    (all || worker_is_outdated(pool->backends[i]->worker)))
 			roll->workers[roll->count++] = pool->backends[i];
 	pool->roll = roll;
 	advance(pool);
 	return 0;
+}
+
+int roll_start(struct pool *pool, const struct roll_watcher *watcher)
+{
+	return start(pool, watcher, true);
+}
+
+void roll_outdated(struct pool *pool)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < pool->count; i++)
+		any |= worker_is_outdated(pool->backends[i]->worker);
+	if (!any || pool->roll)
+		return;
+	log_info("pool %s: workers run with old settings: rolling", pool->name);
+	start(pool, NULL, false);
 }
 
 static void fail(struct roll *roll, const struct backend *backend)

@@ -19,6 +19,9 @@ struct roll_watcher {
 /* watcher may be NULL.  -EALREADY: one is under way; -ENOENT: the pool has no workers. */
 int roll_start(struct pool *pool, const struct roll_watcher *watcher);
 
+/* Rolls those of its workers whose process runs with other settings than the configuration has now. */
+void roll_outdated(struct pool *pool);
+
 /* Tells the roll of its pool, if there is one, that a backend's state has changed. */
 void roll_changed(struct backend *backend, enum state from);
 

@@ -45,25 +45,38 @@ static json_t *counters(struct datapath *dp)
 	return object;
 }
 
+struct workers {
+	int count;
+	json_t *outdated; /* names */
+};
+
 static void count_worker(void *arg, struct backend *backend)
 {
-	*(int *)arg += backend->worker != NULL;
+	struct workers *workers = arg;
+
+	if (!backend->worker)
+		return;
+	workers->count++;
+	if (worker_is_outdated(backend->worker))
+		json_array_append_new(workers->outdated, json_string(backend->name));
 }
 
 json_t *view_status(struct lbd *lbd)
 {
 	struct model *model = &lbd->model;
 	struct tiers tiers = {.list = json_array()};
-	int backends = 0, workers = 0;
+	struct workers workers = {.outdated = json_array()};
+	int backends = 0;
 
 	interfaces_each(lbd->interfaces, add_interface, &tiers);
 	for (size_t i = 0; i < model->pool_count; i++)
 		backends += (int)model->pools[i]->count;
 	pool_each_backend(model, count_worker, &workers);
-	return json_pack("{s:s, s:s, s:i, s:I, s:s, s:o, s:b, s:i, s:i, s:i, s:i, s:o}", "version",
-			 LB_VERSION, "instance", lbd->instance, "pid", (int)getpid(), "uptime_s",
-			 (json_int_t)((clock_us() - lbd->started_us) / 1000000), "tier",
+	return json_pack("{s:s, s:s, s:i, s:I, s:s, s:o, s:b, s:i, s:i, s:i, s:i, s:o, s:o}",
+			 "version", LB_VERSION, "instance", lbd->instance, "pid", (int)getpid(),
+			 "uptime_s", (json_int_t)((clock_us() - lbd->started_us) / 1000000), "tier",
 			 tier(&tiers), "interfaces", tiers.list, "tracks", datapath_tracks(lbd->dp),
 			 "services", (int)model->service_count, "pools", (int)model->pool_count,
-			 "backends", backends, "workers", workers, "counters", counters(lbd->dp));
+			 "backends", backends, "workers", workers.count, "outdated",
+			 workers.outdated, "counters", counters(lbd->dp));
 }

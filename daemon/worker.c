@@ -168,6 +168,12 @@ pid_t worker_pid(const struct worker *worker)
 	return worker->pid;
 }
 
+bool worker_is_outdated(const struct worker *worker)
+{
+	return worker && worker->pid && worker->record.settings &&
+	       worker->record.settings != worker->conf->fingerprint;
+}
+
 uint64_t worker_started_us(const struct worker *worker)
 {
 	return worker->started_us;

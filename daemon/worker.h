@@ -70,6 +70,8 @@ uint64_t
 worker_started_us(const struct worker *worker); /* CLOCK_MONOTONIC; of the running process */
 uint64_t
 worker_memory(const struct worker *worker); /* bytes resident (cgroup, else of the process) */
+/* Its process runs with other settings than the configuration has for it now; false for NULL. */
+bool worker_is_outdated(const struct worker *worker);
 const char *worker_log_path(const struct worker *worker);
 bool worker_adopted(const struct worker *worker); /* not our child */
 

@@ -203,7 +203,8 @@ static int record(struct worker *worker, struct error *error)
 {
 	int err;
 
-	worker->record = (struct record){.pid = worker->child.pid};
+	worker->record =
+		(struct record){.pid = worker->child.pid, .settings = worker->conf->fingerprint};
 	snprintf(worker->record.cgroup, sizeof(worker->record.cgroup), "%s",
 		 worker->cgroup ? worker->cgroup : "");
 	for (int i = 0; i < 2; i++)

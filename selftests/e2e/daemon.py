@@ -137,7 +137,7 @@ class Lbd(Process):
 
     def restart(self, **options):
         """Another lbd of the same instance and configuration, after this one's end."""
-        text = self.conf.read_text().partition("\n")[2]
+        text = self.conf.read_text().partition("\n")[2].removesuffix("\n")  # not a byte else
         return self.lab.lbd(text, instance=self.instance, **options)
 
     def log_of(self, worker):

@@ -5,7 +5,7 @@ import pathlib
 import signal
 
 import pytest
-from lab import alive, wait_equal, wait_until, web
+from lab import APP, PYTHON, alive, pool, wait_equal, wait_until, web
 
 
 def one(name, port, listen, words="", worker="", pool=""):
@@ -195,6 +195,64 @@ def test_settings_of_lbd_itself(lab):
     lbd.signal(signal.SIGHUP)
     lbd.wait_output("^reloaded")
     assert world(lbd) == before
+
+
+def gated(lab, version):
+    """A command that ends at once as long as `good` is not there, once it is version 2."""
+    return lab.script(
+        "[ %s = 1 ] || [ -e %s/good ] || exit 1\nexec %s %s --version=%s --port=$1\n"
+        % (version, lab.path, PYTHON, APP, version),
+        "serve%s" % version,
+    )
+
+
+def old_ones(lbd):
+    return {n for n, w in lbd.workers().items() if w.get("settings") == "old"}
+
+
+def test_half_a_roll_is_finished_by_the_next_reload(lab):
+    """What each process runs with is known, whatever came between: a failure, lbd's death, its return."""
+    settings = "start_retries 1; backoff 20ms 20ms;"
+    one_pool = lambda version: "attach eth0;" + pool(gated(lab, version), settings, "8081-8083")
+    lbd = lab.lbd(one_pool(1))
+    lbd.wait_up(3)
+    assert old_ones(lbd) == set() and "OLD" not in lbd.ctl("status")
+    lbd.config(one_pool(2))
+    lbd.ctl("reload")
+    lbd.wait_worker("web:8081", "fatal")
+    half = {"web:8082", "web:8083"}
+    assert old_ones(lbd) == half and "OLD: web:8082, web:8083" in lbd.ctl("status")
+    pids = lbd.pids()
+
+    lbd.kill()
+    lbd = lbd.restart()
+    wait_equal(lambda: old_ones(lbd), half, "old")
+    assert lbd.pids() == pids
+    lbd.ctl("reexec", check=False)
+    wait_until(lambda: lbd.ctl("status", check=False).returncode == 0)
+    assert old_ones(lbd) == half and lbd.pids() == pids
+
+    (lab.path / "good").touch()
+    lbd.ctl("worker", "start", "web:8081")
+    said = lbd.ctl("reread")
+    assert "web:8082" in said and "web:8083" in said and "web:8081" not in said
+    assert "web:8083 runs with old settings" in lbd.ctl("reload")
+    wait_until(lambda: old_ones(lbd) == set(), lbd.workers)
+    lbd.wait_up(3)
+    assert lbd.ctl("reload") == "no difference\n"
+    assert {lab.get().version for _ in range(12)} == {"2"}
+
+
+def test_file_changed_while_lbd_was_away(lab):
+    lbd = lab.lbd(one("web", "8081-8082", 80))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    lbd.kill()
+    lbd.config(one("web", "8081-8082", 80, "--version=2"))
+    again = lbd.restart()
+    wait_until(lambda: not set(again.pids().values()) & (set(pids.values()) | {0}), again.pids)
+    again.wait_up(2)
+    assert {lab.get().version for _ in range(8)} == {"2"}
 
 
 def test_every_change_is_told(lab):

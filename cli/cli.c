@@ -5,10 +5,12 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client.h"
 #include "complete.h"
 #include "lb/ctl.h"
+#include "succession.h"
 #include "usage.h"
 #include "verbs.h"
 
@@ -96,10 +98,19 @@ static int ask(const struct cli *cli, const struct verb *verb, const json_t *req
 		.raw = verb->flags & VERB_RAW,
 	};
 	json_t *reply = NULL;
-	int code = client_call(cli, &call, &reply);
+	int code, peer = -1;
 
+	if (verb->flags & (VERB_ENDS | VERB_NEXT))
+		call.peer = &peer;
+	code = client_call(cli, &call, &reply);
 	if (code == LB_CTL_DONE)
 		code = show_reply(cli, verb, request, reply);
+	if (code == LB_CTL_DONE && verb->flags & VERB_ENDS)
+		succession_await_end(cli, peer);
+	if (code == LB_CTL_DONE && verb->flags & VERB_NEXT)
+		code = succession_await_next(cli, peer);
+	if (peer >= 0)
+		close(peer);
 	json_decref(reply);
 	return code;
 }

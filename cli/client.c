@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -47,6 +48,17 @@ static int dial(const struct cli *cli, const struct client_call *call, int *code
 	if (fd >= 0)
 		close(fd);
 	return -1;
+}
+
+/* -1: it is in another pid namespace, or has ended. */
+static int open_peer(int fd)
+{
+	struct ucred peer = {0};
+	socklen_t length = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) || peer.pid <= 0)
+		return -1;
+	return syscall(SYS_pidfd_open, peer.pid, 0);
 }
 
 static int send_request(int fd, const json_t *request)
@@ -135,6 +147,8 @@ int client_call(const struct cli *cli, const struct client_call *call, json_t **
 
 	if (fd < 0)
 		return code;
+	if (call->peer)
+		*call->peer = open_peer(fd);
 	if (send_request(fd, call->request)) {
 		code = cli_fail(cli, LB_CTL_NO_LBD, "cannot send to lbd: %s", strerror(errno));
 		close(fd);

@@ -54,8 +54,9 @@ const struct verb verbs[] = {
 	{"save", "", "write what is in force to the configuration file", render_plain, NULL, 0},
 
 	{"reexec", "", "replace lbd by its new binary; workers and connections stay",
-	 render_plain, NULL, VERB_WAITS},
-	{"shutdown", "", "stop workers, detach, end lbd", render_plain, NULL, VERB_WAITS},
+	 render_plain, NULL, VERB_WAITS | VERB_NEXT},
+	{"shutdown", "", "stop workers, detach, end lbd", render_plain, NULL,
+	 VERB_WAITS | VERB_ENDS},
 	{"version", "", "versions of lbctl and of lbd", NULL, commands_version, 0},
 	{"help", "[VERB...]", "this, or what a verb takes", NULL, verbs_help, 0},
 	{NULL, NULL, NULL, NULL, NULL, 0},

@@ -8,6 +8,8 @@
 enum verb_flags {
 	VERB_WAITS = 1U << 0, /* its reply may take as long as it needs */
 	VERB_RAW = 1U << 1,   /* its progress is data, not a remark */
+	VERB_ENDS = 1U << 2,  /* done when lbd has ended */
+	VERB_NEXT = 1U << 3,  /* done when the next lbd answers */
 };
 
 struct verb {

@@ -135,6 +135,7 @@ static void gone(void *arg, struct control_request *request)
 
 	wait_gone(&lbd->waits, request);
 	follow_gone(&lbd->follows, request);
+	reexec_gone(lbd, request);
 	for (size_t i = 0; i < lbd->model.pool_count; i++)
 		roll_unwatch(lbd->model.pools[i], request);
 }

@@ -25,8 +25,5 @@ int verb_shutdown(struct call *call)
 
 int verb_reexec(struct call *call)
 {
-	control_message(call->request, "executing anew");
-	call->lbd->reexec = true;
-	sd_event_exit(call->lbd->event, 0);
-	return 0;
+	return reexec_begin(call->lbd, call->request, &call->error);
 }

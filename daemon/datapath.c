@@ -65,6 +65,8 @@ static int set_pin_paths(struct datapath *dp)
 		if (bpf_map__is_internal(map))
 			continue;
 		pins_path(path, dp->instance, "maps", bpf_map__name(map));
+		if (dp->trial && access(path, F_OK))
+			continue; /* one that is new: it would be pinned */
 		err = bpf_map__set_pin_path(map, path);
 		if (err)
 			break;
@@ -271,6 +273,21 @@ static int open_rest(struct datapath *dp, struct error *error)
 	if (!err)
 		err = write_version(dp);
 	return err ? error_set(error, err, "cannot prepare the maps: %s", strerror(-err)) : 0;
+}
+
+int datapath_try(const char *instance, struct error *error)
+{
+	struct datapath dp = {.trial = true};
+	int err = check_btf(error);
+
+	snprintf(dp.instance, sizeof(dp.instance), "%s", instance);
+	if (!err)
+		err = pins_check(instance, error);
+	if (err >= 0)
+		err = load(&dp, error);
+	if (dp.skel)
+		lb__destroy(dp.skel);
+	return err;
 }
 
 int datapath_open(const char *instance, struct datapath **out, struct error *error)

@@ -27,6 +27,9 @@ struct datapath;
  */
 int datapath_open(const char *instance, struct datapath **out, struct error *error);
 
+/* Whether that would do, as far as can be seen without attaching or pinning anything. */
+int datapath_try(const char *instance, struct error *error);
+
 void datapath_close(struct datapath *dp);   /* leaves pins and links: traffic goes on; takes NULL */
 void datapath_destroy(struct datapath *dp); /* detaches, unpins, closes; takes NULL */
 

@@ -36,6 +36,7 @@ struct datapath {
 	struct lb *skel;
 	char instance[64];
 	bool adopted;
+	bool trial;       /* loads the programs, pins nothing */
 	int steer, track; /* links; -1: none */
 	struct ring_buffer *events;
 	void (*event)(void *arg, const struct lb_event *event); /* while events are being read */
@@ -54,6 +55,8 @@ struct datapath {
  * there (what an unfinished start left is removed).
  */
 int pins_prepare(const char *instance, struct error *error);
+int pins_check(const char *instance,
+	       struct error *error);    /* the same, and nothing is made or removed */
 void pins_remove(const char *instance); /* all of them, and the directories */
 const char *pins_path(char path[PATH_BYTES], const char *instance, const char *kind,
 		      const char *name);

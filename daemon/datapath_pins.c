@@ -101,8 +101,7 @@ static int read_version(const char *path, uint32_t *version)
 	return err;
 }
 
-/* 1: a whole set of our version is there; 0: there is none. */
-static int check_version(const char *instance, struct error *error)
+int pins_check(const char *instance, struct error *error)
 {
 	char path[PATH_BYTES], directory[PATH_BYTES];
 	uint32_t version = 0;
@@ -112,10 +111,8 @@ static int check_version(const char *instance, struct error *error)
 		return not_permitted(error, err, path);
 	if (err && err != -ENOENT)
 		return error_set(error, err, "cannot read %s: %s", path, strerror(-err));
-	if (!version) {
-		pins_remove(instance);
+	if (!version)
 		return 0;
-	}
 	if (version == LB_ABI_VERSION)
 		return 1;
 	return error_set(error, -EPROTO,
@@ -132,9 +129,11 @@ int pins_prepare(const char *instance, struct error *error)
 		err = bpffs_mount(error);
 	if (err)
 		return err;
-	found = check_version(instance, error);
-	if (!found)
+	found = pins_check(instance, error);
+	if (!found) {
+		pins_remove(instance); /* what an unfinished start left */
 		err = make_directories(instance, error);
+	}
 	return err ? err : found;
 }
 

@@ -15,6 +15,11 @@
 
 enum { NAME_MAX_BYTES = 48 };
 
+/* "PID DESCRIPTOR": a value that a process before us has had, or that a child inherits, does not count. */
+#define HANDED_ON "LBD_REEXEC"
+
+static int lock_fd = -1;
+
 static int check_name(const char *instance, struct error *error)
 {
 	size_t length = strlen(instance);
@@ -28,9 +33,18 @@ static int check_name(const char *instance, struct error *error)
 	return 0;
 }
 
+static bool is_file(int fd, const char *path)
+{
+	struct stat own, there;
+
+	return fd >= 0 && !fstat(fd, &own) && !stat(path, &there) && own.st_dev == there.st_dev &&
+	       own.st_ino == there.st_ino;
+}
+
 /*
- * The lock is a byte-range lock of the process: it outlives exec (reexec), is no child's, and ends
- * with the process.  The descriptor stays open for it.
+ * The lock is a byte-range lock of the process: it outlives exec (reexec) with its descriptor, is no
+ * child's, and ends with the process.  It would also end with any other descriptor of the file: there is
+ * none.
  */
 static int lock(const char *run_dir, struct error *error)
 {
@@ -39,11 +53,15 @@ static int lock(const char *run_dir, struct error *error)
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/lock", run_dir);
+	if (is_file(lock_fd, path))
+		return 0;
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return error_set(error, -errno, "%s: %s", path, strerror(errno));
-	if (fcntl(fd, F_SETLK, &whole) == 0)
+	if (fcntl(fd, F_SETLK, &whole) == 0) {
+		lock_fd = fd;
 		return 0;
+	}
 	if (fcntl(fd, F_GETLK, &whole) == 0 && whole.l_type != F_UNLCK)
 		error_set(error, -EBUSY,
 			  "%s: another lbd (pid %d) is running: talk to it with lbctl, or name "
@@ -56,7 +74,7 @@ static int lock(const char *run_dir, struct error *error)
 	return -EBUSY;
 }
 
-int instance_prepare(const char *instance, char *run_dir, size_t size, struct error *error)
+int instance_find(const char *instance, char *run_dir, size_t size, struct error *error)
 {
 	int err = check_name(instance, error);
 
@@ -66,11 +84,42 @@ int instance_prepare(const char *instance, char *run_dir, size_t size, struct er
 		return error_set(error, -EPERM,
 				 "must be root to load BPF programs and attach them: try sudo");
 	snprintf(run_dir, size, "%s/%s", LB_CTL_RUN_DIR, instance);
+	return 0;
+}
+
+int instance_prepare(const char *instance, char *run_dir, size_t size, struct error *error)
+{
+	int err = instance_find(instance, run_dir, size, error);
+
+	if (err)
+		return err;
 	if ((mkdir(LB_CTL_RUN_DIR, 0755) && errno != EEXIST) ||
 	    (mkdir(run_dir, 0755) && errno != EEXIST))
 		return error_set(error, -errno, "%s: cannot be made: %s", run_dir, strerror(errno));
 	mkdir(LB_LOG_DIR, 0755);
 	return lock(run_dir, error);
+}
+
+void instance_hand_on(void)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%d %d", getpid(), lock_fd);
+	setenv(HANDED_ON, text, 1);
+	fcntl(lock_fd, F_SETFD, 0);
+}
+
+bool instance_handed_on(void)
+{
+	const char *text = getenv(HANDED_ON);
+	bool found;
+	int pid, fd;
+
+	found = text && sscanf(text, "%d %d", &pid, &fd) == 2 && pid == getpid();
+	unsetenv(HANDED_ON);
+	if (found && fd > STDERR_FILENO && !fcntl(fd, F_SETFD, FD_CLOEXEC))
+		lock_fd = fd;
+	return found;
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)

@@ -3,6 +3,7 @@
 #ifndef LB_INSTANCE_H
 #define LB_INSTANCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "error.h"
@@ -14,6 +15,16 @@
  * over exec too.  -EINVAL: a name that is no file name; -EPERM: not root; -EBUSY: another lbd has it.
  */
 int instance_prepare(const char *instance, char *run_dir, size_t size, struct error *error);
+
+/* Makes run_dir of a name, and nothing in the file system: -EINVAL, -EPERM. */
+int instance_find(const char *instance, char *run_dir, size_t size, struct error *error);
+
+/*
+ * Over exec of another lbd in this process: the lock is held on.  instance_hand_on() comes right before
+ * exec; instance_handed_on(), once, first of all, tells the new program that it comes after one.
+ */
+void instance_hand_on(void);
+bool instance_handed_on(void);
 
 /* After an orderly stop, when nothing of it is in use any more: removes all of it. */
 void instance_remove(const char *run_dir, const char *cgroup);

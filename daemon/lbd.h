@@ -10,6 +10,7 @@
 #include "control.h"
 #include "follow.h"
 #include "pool.h"
+#include "reexec.h"
 #include "wait.h"
 
 struct lbd {
@@ -30,7 +31,7 @@ struct lbd {
 	struct waits waits;
 	struct follows follows;
 	sd_event_source *events;
-	bool reexec;
+	struct reexec reexec;
 };
 
 /* Makes the world follow conf and remembers it as running; takes conf over on success. */

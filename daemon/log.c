@@ -89,6 +89,12 @@ int log_reopen(struct error *error)
 	return 0;
 }
 
+void log_to_stderr(void)
+{
+	if (own.path)
+		dup2(own.fd, STDERR_FILENO);
+}
+
 /* journald says in the environment which device and inode its stream is (sd_journal_stream_fd(3)). */
 static bool is_journal(void)
 {

@@ -28,6 +28,9 @@ int log_open(const char *path, uint64_t max_bytes, unsigned max_files, struct er
 /* Opens the file's name anew, after somebody else moved it away.  Nothing without a file. */
 int log_reopen(struct error *error);
 
+/* Standard error becomes the log's file: for a program that is executed in place and has not opened it yet. */
+void log_to_stderr(void);
+
 #define log_error(...)   log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_info(...)    log_line(LOG_LEVEL_INFO, __VA_ARGS__)

@@ -20,6 +20,7 @@
 #include "log.h"
 #include "options.h"
 #include "orphans.h"
+#include "program.h"
 #include "reconcile.h"
 #include "record.h"
 #include "remember.h"
@@ -27,6 +28,7 @@
 #include "running.h"
 #include "settings.h"
 #include "stale.h"
+#include "takeover.h"
 
 static int check_conf(const char *path)
 {
@@ -200,6 +202,7 @@ static int start(struct lbd *lbd, struct error *error)
  */
 static void finish(struct lbd *lbd, bool keep)
 {
+	reexec_end(lbd);
 	control_free(lbd->control);
 	interfaces_free(lbd->interfaces);
 	if (!keep)
@@ -235,11 +238,10 @@ static int run(struct lbd *lbd)
 	background_ready(NULL);
 	sd_notify(0, "READY=1");
 	sd_event_loop(lbd->event);
-	sd_notify(0, lbd->reexec ? "RELOADING=1" : "STOPPING=1");
-	finish(lbd, lbd->reexec);
-	if (lbd->reexec) {
-		execv("/proc/self/exe", lbd->argv);
-		log_error("cannot execute lbd anew: %s; workers go on without it", strerror(errno));
+	sd_notify(0, lbd->reexec.agreed ? "RELOADING=1" : "STOPPING=1");
+	finish(lbd, lbd->reexec.agreed);
+	if (lbd->reexec.agreed) {
+		reexec_now(lbd);
 		return 1;
 	}
 	log_info("stopped");
@@ -252,14 +254,18 @@ int main(int argc, char **argv)
 	struct options options;
 	struct error error = {0};
 	int code = options_parse(argc, argv, &options);
+	bool handed_on = instance_handed_on();
 
 	if (code)
 		return code - 1;
+	program_find();
 	settings_find_static();
 	if (options.check)
 		return check_conf(options.conf_path);
+	if (options.test_takeover)
+		return takeover_test(&options);
 	/* The lock is the process's own: taken after the fork. */
-	if ((!options.foreground && background_enter(&error)) ||
+	if ((!options.foreground && !handed_on && background_enter(&error)) ||
 	    instance_prepare(options.instance, lbd.run_dir, sizeof(lbd.run_dir), &error)) {
 		if (options.foreground)
 			fprintf(stderr, "lbd: %s\n", error.text);

@@ -13,6 +13,8 @@ static const char usage[] =
 	"  -c, --config FILE    configuration (" LB_SYSCONFDIR "/lbd/lbd.conf)\n"
 	"  -f, --foreground     stay in the foreground, log to standard error\n"
 	"  -t, --test           check the configuration and exit\n"
+	"      --test-takeover  check that this program can go on where a running lbd is, and "
+	"exit\n"
 	"  -v, --verbose        log more\n"
 	"      --version        print the version\n"
 	"See lbd(8), lbd.conf(5); lbctl(8) talks to it.\n";
@@ -24,6 +26,7 @@ int options_parse(int argc, char **argv, struct options *options)
 		{"config", required_argument, NULL, 'c'},
 		{"foreground", no_argument, NULL, 'f'},
 		{"test", no_argument, NULL, 't'},
+		{"test-takeover", no_argument, NULL, 'T'},
 		{"verbose", no_argument, NULL, 'v'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
@@ -49,6 +52,9 @@ int options_parse(int argc, char **argv, struct options *options)
 			break;
 		case 't':
 			options->check = true;
+			break;
+		case 'T':
+			options->test_takeover = true;
 			break;
 		case 'v':
 			log_set_level(LOG_LEVEL_DEBUG);

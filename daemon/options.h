@@ -9,6 +9,7 @@ struct options {
 	const char *instance, *conf_path;
 	bool conf_named; /* by -c */
 	bool check, foreground;
+	bool test_takeover; /* see takeover.h */
 };
 
 /* 0 to go on, else the process's exit code plus one; help and complaints have been printed. */

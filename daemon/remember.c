@@ -144,8 +144,8 @@ static bool parse_old(const char *line, struct remembered *one)
 	return true;
 }
 
-/* All lines, each by the version that the first one names. */
-static int read_lines(struct model *model, FILE *file)
+/* All lines, each by the version that the first one names, into *list. */
+static int read_lines(FILE *file, struct remembered **list)
 {
 	unsigned version = 1;
 	char line[512];
@@ -163,25 +163,25 @@ static int read_lines(struct model *model, FILE *file)
 		entry = malloc(sizeof(*entry));
 		if (!entry)
 			return -ENOMEM;
-		one.next = model->remembered;
+		one.next = *list;
 		*entry = one;
-		model->remembered = entry;
+		*list = entry;
 	}
 	return err;
 }
 
-int remember_read(struct model *model, struct error *error)
+static int read_file(const char *run_dir, struct remembered **list, struct error *error)
 {
 	char path[256];
 	FILE *file;
 	int err;
 
-	path_of(model->host->run_dir, "", path);
+	path_of(run_dir, "", path);
 	file = fopen(path, "re");
 	if (!file)
 		return errno == ENOENT ? 0
 				       : error_set(error, -errno, "%s: %s", path, strerror(errno));
-	err = read_lines(model, file);
+	err = read_lines(file, list);
 	fclose(file);
 	if (err == -EPROTO)
 		return error_set(
@@ -193,14 +193,33 @@ int remember_read(struct model *model, struct error *error)
 	return err ? error_set(error, err, "%s: %s", path, strerror(-err)) : 0;
 }
 
-void remember_forget(struct model *model)
+static void free_list(struct remembered *list)
 {
 	struct remembered *next;
 
-	for (struct remembered *at = model->remembered; at; at = next) {
+	for (struct remembered *at = list; at; at = next) {
 		next = at->next;
 		free(at);
 	}
+}
+
+int remember_read(struct model *model, struct error *error)
+{
+	return read_file(model->host->run_dir, &model->remembered, error);
+}
+
+int remember_check(const char *run_dir, struct error *error)
+{
+	struct remembered *list = NULL;
+	int err = read_file(run_dir, &list, error);
+
+	free_list(list);
+	return err;
+}
+
+void remember_forget(struct model *model)
+{
+	free_list(model->remembered);
 	model->remembered = NULL;
 }
 

@@ -20,6 +20,9 @@ void remember_later(struct model *model);
  * newer and this one would start what it had stopped.  Freed by remember_forget().
  */
 int remember_read(struct model *model, struct error *error);
+
+/* Whether remember_read() would understand it. */
+int remember_check(const char *run_dir, struct error *error);
 void remember_forget(struct model *model);
 
 /* Before autostart: gives a new backend what was remembered of it. */

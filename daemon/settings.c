@@ -3,13 +3,16 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "instance.h"
 #include "log.h"
+#include "program.h"
 
 enum {
 	/* A pidfd, a notify socket, a FIFO, a control group's events, a check: for each of many workers. */
@@ -116,15 +119,14 @@ void settings_end(const struct conf *conf)
 
 void settings_find_static(void)
 {
-	static char path[4096];
-	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - sizeof("static"));
-	char *name;
+	static char path[PATH_MAX];
+	char own[PATH_MAX], *end;
 
-	if (length <= 0)
+	/* It is beside the file, not beside a link to it. */
+	end = realpath(program_path(), own) ? strrchr(own, '/') : NULL;
+	if (!end || snprintf(path, sizeof(path), "%.*s/lbstatic", (int)(end - own), own) >=
+			    (int)sizeof(path))
 		return;
-	path[length] = 0;
-	name = strrchr(path, '/') + 1;
-	snprintf(name, sizeof(path) - (size_t)(name - path), "lbstatic");
 	if (!access(path, X_OK))
 		conf_static_program = path;
 }

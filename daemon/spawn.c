@@ -100,7 +100,9 @@ static int describe_exec(const struct spawn *spawn, int code, struct error *erro
 {
 	const char *hint = "";
 
-	if (code == ENOENT)
+	if (spawn->no_shell)
+		hint = "";
+	else if (code == ENOENT)
 		hint = "; give a path, or a program in the worker's PATH, with an interpreter "
 		       "that is there";
 	else if (code == EACCES)

@@ -35,7 +35,8 @@ struct spawn {
 	const char *cgroup; /* directory that the child starts in, or NULL */
 	char **hook;        /* words of a program to run before, with all the above; NULL: none */
 	uint32_t hook_timeout_ms;
-	bool leashed; /* dies with lbd: for checks and other short helpers */
+	bool leashed;  /* dies with lbd: for checks and other short helpers */
+	bool no_shell; /* argv[0] is a path, and a file that the kernel cannot execute is an error */
 };
 
 struct spawn_child {

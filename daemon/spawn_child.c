@@ -188,6 +188,9 @@ _Noreturn void spawn_child_run(const struct spawn *spawn, int go, int report)
 	if ((err = pass_listeners(spawn)))
 		fail(report, SPAWN_STEP_SETUP, -err, 0);
 	put_own_pid(spawn);
-	execvp(spawn->argv[0], spawn->argv);
+	if (spawn->no_shell)
+		execv(spawn->argv[0], spawn->argv);
+	else
+		execvp(spawn->argv[0], spawn->argv);
 	fail(report, SPAWN_STEP_EXEC, errno, 0);
 }

@@ -8,7 +8,7 @@ import select
 import socket
 import time
 
-from processes import Process
+from processes import Background, Process
 from system import APP, BUILD, DEADLINE, PYTHON, run, unique, wait_equal, wait_until
 
 
@@ -23,10 +23,22 @@ class Refused(AssertionError):
 
 
 class Lbd(Process):
-    """lbd in the foreground, in the host namespace, with the configuration in the file `conf`."""
+    """
+    lbd in the host namespace, with the configuration in the file `conf`; in the foreground unless told
+    otherwise.  program: another file than the one that was built.
+    """
 
     def __init__(
-        self, lab, config, ready=True, arguments=(), wrap=(), environment=None, instance=None
+        self,
+        lab,
+        config,
+        ready=True,
+        arguments=(),
+        wrap=(),
+        environment=None,
+        instance=None,
+        program=BUILD / "lbd",
+        foreground=True,
     ):
         self.lab = lab
         self.instance = instance or unique()
@@ -38,10 +50,15 @@ class Lbd(Process):
         self.notified = ""
         env = dict(os.environ, NOTIFY_SOCKET=str(self.notify_path), **(environment or {}))
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
-        command = [BUILD / "lbd", "-n", self.instance, "-c", self.conf, "-f", *arguments]
+        command = [program, "-n", self.instance, "-c", self.conf, *arguments]
+        command += ["-f"] if foreground else []
         super().__init__(
             lab.host.command(*wrap, *command), lab.file("lbd.log"), cwd=lab.path, env=env
         )
+        if not foreground:
+            assert self.popen.wait(DEADLINE) == 0, self.output()
+            self.pid = int(self.ctl("pid"))
+            self.popen = Background(self.pid)
         if ready:
             self.wait_ready()
 

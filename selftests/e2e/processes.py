@@ -2,8 +2,10 @@
 """Processes of a test, and the load among them."""
 
 import json
+import os
 import pathlib
 import re
+import select
 import signal
 import subprocess
 import time
@@ -64,6 +66,38 @@ class Process:
             except subprocess.TimeoutExpired:
                 self.kill()
         return self.popen.returncode
+
+
+class Background:
+    """What subprocess.Popen is, of a process that is no child of ours: its exit code is not to be had."""
+
+    def __init__(self, pid):
+        self.pid, self.returncode = pid, None
+        self.pidfd = os.pidfd_open(pid)
+
+    def _ended(self, timeout):
+        if self.returncode is None and select.select([self.pidfd], [], [], timeout)[0]:
+            self.returncode = 0
+            os.close(self.pidfd)
+        return self.returncode
+
+    def poll(self):
+        return self._ended(0)
+
+    def wait(self, timeout=None):
+        if self._ended(timeout) is None:
+            raise subprocess.TimeoutExpired("pid %d" % self.pid, timeout)
+        return self.returncode
+
+    def send_signal(self, number):
+        if self.poll() is None:
+            signal.pidfd_send_signal(self.pidfd, number)
+
+    def terminate(self):
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
 
 
 class Record:

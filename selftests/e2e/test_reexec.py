@@ -1,39 +1,174 @@
 # SPDX-License-Identifier: Apache-2.0
 """`lbctl reexec`, and lbd's death with workers in every state and full of output."""
 
+import json
+import os
 import pathlib
 import re
 
 import pytest
-from lab import alive, wait_equal, wait_until, web
+from lab import BUILD, alive, run, wait_equal, wait_until, web
 from test_restart import links, maps
 
 
-def test_reexec_keeps_everything(lab):
-    lbd = lab.lbd(web())
+VERSION = run(BUILD / "lbd", "--version").stdout.split()[1]
+NEXT = VERSION[:-1] + ("8" if VERSION[-1] != "8" else "7")
+
+
+def install(path, version=VERSION, data=None, mode=0o755):
+    """As install(1): another file takes the name; the one that runs is deleted."""
+    if data is None:
+        # Not in the versions of libraries' symbols, as LIBBPF_0.1.0.
+        found = rb"(?<![A-Z_])%s" % re.escape(VERSION.encode())
+        data = re.sub(found, version.encode(), (BUILD / "lbd").read_bytes())
+    aside = path.with_suffix(".new")
+    aside.write_bytes(data)
+    aside.chmod(mode)
+    aside.rename(path)
+
+
+def stat(pid):
+    """Fields of /proc/PID/stat from the state on: [1] is the parent, [19] the start time."""
+    return pathlib.Path("/proc/%d/stat" % pid).read_text().rpartition(")")[2].split()
+
+
+def said_version(lbd):
+    return lbd.json("version")["lbd"]
+
+
+@pytest.mark.parametrize("foreground", [True, False], ids=["foreground", "background"])
+def test_another_program_takes_over(lab, foreground):
+    """Installed under load, and the one before again: process, parent, children, links, maps stay."""
+    program = lab.path / "lbd"
+    install(program)
+    log = "log %s;" % (lab.path / "own.log")
+    lbd = lab.lbd(log + web(), program=program, foreground=foreground)
     lbd.wait_up(4)
     pids, before_links, before_maps = lbd.pids(), links(lbd), maps(lbd)
+    own = stat(lbd.pid)
     held = [lab.hold() for _ in range(8)]
     load = lab.load(rate=100)
     load.wait_count(50)
-    start = pathlib.Path("/proc/%d/stat" % lbd.pid).read_text().rpartition(")")[2].split()[19]
-    lbd.notified = ""
-    lbd.ctl("reexec")
-    lbd.wait_ready()
-    wait_until(lambda: lbd.ctl("status", check=False).returncode == 0, "answers again")
-    lbd.wait_up(4)
-    load.wait_count(50)
+    for version, before in ((NEXT, VERSION), (VERSION, NEXT)):
+        install(program, version)
+        assert "lbd %s takes over from lbd %s" % (version, before) in lbd.ctl("reexec")
+        assert said_version(lbd) == version  # it answers when lbctl has returned
+        assert lbd.alive() and lbd.json("status")["pid"] == lbd.pid
+        assert [stat(lbd.pid)[n] for n in (1, 19)] == [own[n] for n in (1, 19)]
+        assert os.readlink("/proc/%d/exe" % lbd.pid) == str(program)
+        assert lbd.pids() == pids and set(lbd.children()) == set(pids.values())
+        lbd.wait_up(4)
+        load.wait_count(50)
     assert {r.outcome for r in load.stop()} == {"ok"}
     assert all(c.get().worker == c.worker for c in held)
-    assert lbd.alive() and lbd.json("status")["pid"] == lbd.pid
-    assert (
-        pathlib.Path("/proc/%d/stat" % lbd.pid).read_text().rpartition(")")[2].split()[19] == start
-    )
-    assert lbd.pids() == pids and set(lbd.children()) == set(pids.values())
     assert {n: i for n, (i, _) in links(lbd).items()} == {
         n: i for n, (i, _) in before_links.items()
     }
     assert maps(lbd) == before_maps
+    failed = lab.lbd("", instance=lbd.instance, ready=False)
+    assert failed.wait() == 1 and "another lbd (pid %d)" % lbd.pid in failed.output()
+    lbd.config(log + web())
+
+
+def wrong_machine():
+    data = bytearray((BUILD / "lbd").read_bytes())
+    data[18] ^= 0xFF  # e_machine, elf(5)
+    return bytes(data)
+
+
+CANNOT = {
+    "missing": (lambda p: p.unlink(), "No such file"),
+    "not executable": (lambda p: install(p, mode=0o644), "Permission denied"),
+    "wrong machine": (lambda p: install(p, data=wrong_machine()), "Exec format error"),
+    "cut short": (lambda p: install(p, data=(BUILD / "lbd").read_bytes()[:4096]), "cannot take"),
+    "crashes": (lambda p: install(p, data=b"#!/bin/sh\nkill -SEGV $$\n"), "crashed (SIGSEGV)"),
+    "knows no test": (
+        lambda p: install(p, data=b"#!/bin/sh\necho 'lbd: no option' >&2; echo >&2; exit 2\n"),
+        "code 2: lbd: no option",
+    ),
+    "says nothing": (lambda p: install(p, data=b"#!/bin/sh\n"), "code 0"),
+}
+
+
+@pytest.mark.parametrize("how", CANNOT)
+def test_a_program_that_cannot_take_over(lab, how):
+    """The one that runs goes on, says why, and gives way to a better one."""
+    program = lab.path / "lbd"
+    install(program)
+    lbd = lab.lbd(web("8081-8082"), program=program)
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    load = lab.load(rate=50)
+    load.wait_count(20)
+    spoil, why = CANNOT[how]
+    spoil(program)
+    line = lbd.refused("reexec")
+    assert why in line and str(program) in line and "lbd %s goes on" % VERSION in line
+    assert said_version(lbd) == VERSION and lbd.pids() == pids
+    assert set(lbd.children()) == set(pids.values())
+    install(program, NEXT)
+    lbd.ctl("reexec")
+    assert said_version(lbd) == NEXT and lbd.pids() == pids
+    load.wait_count(20)
+    assert {r.outcome for r in load.stop()} == {"ok"}
+
+
+def spoil_file(name, change):
+    def spoil(lbd):
+        path = pathlib.Path("/run/lbd", lbd.instance, name)
+        text = path.read_text()
+        path.write_text(change(text))
+        return lambda: path.write_text(text)
+
+    return spoil
+
+
+def spoil_pins(lbd):
+    meta = lbd.pin("maps", "meta")
+    value = run("bpftool", "-j", "map", "lookup", "pinned", meta, "key", "0", "0", "0", "0")
+    data = [int(v, 16) for v in json.loads(value.stdout)["value"]]
+
+    def write(first):
+        words = ["0x%02x" % v for v in [first] + data[1:]]
+        run("bpftool", "map", "update", "pinned", meta, "key", "0", "0", "0", "0", "value", *words)
+
+    write(99)
+    return lambda: write(data[0])
+
+
+REFUSES = {
+    "pins": (spoil_pins, "ABI version 99"),
+    "configuration": (spoil_file("running.conf", lambda t: t + "frobnicate;\n"), "frobnicate"),
+    "states": (spoil_file("states", lambda t: t.replace("2", "3", 1)), "newer lbd"),
+    "records": (spoil_file("workers/web:8081", lambda t: t.replace("2", "3", 1)), "newer lbd"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSES)
+def test_a_program_that_does_not_understand(lab, what):
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    spoil, why = REFUSES[what]
+    restore = spoil(lbd)
+    line = lbd.refused("reexec")
+    assert why in line and "goes on" in line
+    assert lbd.pids() == pids
+    lab.expect_workers({"8081", "8082"}, 10)
+    restore()
+    lbd.ctl("reexec")
+    lbd.wait_up(2)
+    assert lbd.pids() == pids
+
+
+def test_shutdown_returns_when_lbd_has_ended(lab):
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    lbd.ctl("shutdown")
+    assert not alive(lbd.pid) and not any(alive(p) for p in pids.values())
+    assert not os.path.exists(lbd.pin()) and not os.path.exists("/run/lbd/" + lbd.instance)
+    assert lbd.wait() == 0
 
 
 @pytest.mark.parametrize("how", ["kill", "reexec"])

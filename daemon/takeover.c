@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "takeover.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "conf.h"
+#include "datapath.h"
+#include "instance.h"
+#include "record.h"
+#include "remember.h"
+#include "running.h"
+
+struct records {
+	const char *run_dir;
+	char newer[256]; /* the name of one that is not understood, or "" */
+};
+
+static void read_record(void *arg, const char *name)
+{
+	struct records *records = arg;
+	struct record record;
+
+	if (record_read(records->run_dir, name, &record) == -EPROTO)
+		snprintf(records->newer, sizeof(records->newer), "%s", name);
+}
+
+static int check_records(const char *run_dir, struct error *error)
+{
+	struct records records = {.run_dir = run_dir};
+	int err = record_each(run_dir, read_record, &records);
+
+	if (!err && *records.newer)
+		return error_set(error, -EPROTO, "%s/workers/%s was written by a newer lbd",
+				 run_dir, records.newer);
+	return err ? error_set(error, err, "%s/workers cannot be read", run_dir)
+		   : remember_check(run_dir, error);
+}
+
+/* What is in force; the file where that was another's, or none. */
+static int check_conf(const char *run_dir, const struct options *options, struct error *error)
+{
+	uint64_t origin = running_origin(options->conf_path);
+	struct conf *conf = NULL;
+	int err = running_read(run_dir, origin, &conf, error);
+
+	if (err == -ENOENT)
+		err = conf_read(options->conf_path, &conf, error);
+	if (err == -ENOENT && !options->conf_named)
+		err = 0;
+	conf_free(conf);
+	return err;
+}
+
+int takeover_test(const struct options *options)
+{
+	struct error error = {0};
+	char run_dir[96];
+	int err = instance_find(options->instance, run_dir, sizeof(run_dir), &error);
+
+	if (!err)
+		err = check_records(run_dir, &error);
+	if (!err)
+		err = check_conf(run_dir, options, &error);
+	if (!err)
+		err = datapath_try(options->instance, &error);
+	if (err) {
+		fprintf(stderr, "%s\n", error.text);
+		return 1;
+	}
+	puts("lbd " LB_VERSION);
+	return 0;
+}

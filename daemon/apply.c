@@ -6,10 +6,14 @@
 #include <string.h>
 
 #include "backend.h"
+#include "clock.h"
 #include "log.h"
 #include "ring.h"
 
-enum { INTERLEAVE_MAX = 4096 }; /* entries of a round-robin sequence */
+enum {
+	INTERLEAVE_MAX = 4096, /* entries of a round-robin sequence */
+	TRY_AGAIN_US = 1000 * 1000,
+};
 
 static int deferred(sd_event_source *source, void *arg)
 {
@@ -18,15 +22,30 @@ static int deferred(sd_event_source *source, void *arg)
 	return 0;
 }
 
+static int on_try_again(sd_event_source *source, uint64_t now, void *arg)
+{
+	(void)source, (void)now;
+	apply_now(arg);
+	return 0;
+}
+
+int apply_init(struct model *model)
+{
+	int err = sd_event_add_defer(model->event, &model->deferred, deferred, model);
+
+	if (err >= 0)
+		err = sd_event_source_set_enabled(model->deferred, SD_EVENT_OFF);
+	if (err >= 0)
+		err = clock_arm(model->event, &model->apply_timer, 0, on_try_again, model);
+	if (err >= 0)
+		clock_disarm(model->apply_timer);
+	return err < 0 ? err : 0;
+}
+
 void apply_pool_later(struct pool *pool)
 {
-	struct model *model = pool->model;
-
 	pool->dirty = true;
-	if (!model->deferred &&
-	    sd_event_add_defer(model->event, &model->deferred, deferred, model) < 0)
-		return;
-	sd_event_source_set_enabled(model->deferred, SD_EVENT_ONESHOT);
+	sd_event_source_set_enabled(pool->model->deferred, SD_EVENT_ONESHOT);
 }
 
 static uint16_t flags_of(const struct backend *backend, bool enabled)
@@ -38,7 +57,7 @@ static uint16_t flags_of(const struct backend *backend, bool enabled)
 	return (uint16_t)flags;
 }
 
-static void publish_backend(struct backend *backend, bool enabled)
+static int publish_backend(struct backend *backend, bool enabled)
 {
 	struct lb_backend value = {
 		.generation = backend->generation,
@@ -49,19 +68,21 @@ static void publish_backend(struct backend *backend, bool enabled)
 	int err;
 
 	if (backend->is_published && !memcmp(&value, &backend->published, sizeof(value)))
-		return;
+		return 0;
 	err = datapath_set_backend(backend->model->dp, backend->id, &value);
-	if (err)
-		log_error("%s: cannot write it to the kernel side: %s", backend->name,
-			  strerror(-err));
-	else
+	if (!err)
 		backend->published = value;
 	backend->is_published = !err;
+	return err;
 }
 
 void apply_backend(struct backend *backend)
 {
-	publish_backend(backend, backend_enabled(backend));
+	int err = publish_backend(backend, backend_enabled(backend));
+
+	if (err)
+		log_error("%s: cannot write it to the kernel side: %s", backend->name,
+			  strerror(-err));
 	if (backend->pool)
 		apply_pool_later(backend->pool);
 }
@@ -73,7 +94,7 @@ void apply_backend_anew(struct backend *backend)
 }
 
 /* The addresses by which a listener of this backend may be bound: see listeners_match(). */
-static size_t aliases(const struct backend *backend, struct lb_endpoint keys[4])
+static size_t aliases(const struct backend *backend, struct lb_endpoint keys[APPLY_NAMES_MAX])
 {
 	static const struct lb_addr loopbacks[2] = {
 		{.bytes = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}},
@@ -97,35 +118,48 @@ static size_t aliases(const struct backend *backend, struct lb_endpoint keys[4])
 	return count;
 }
 
-static bool is_free(struct datapath *dp, const struct lb_endpoint *key)
+int apply_backend_added(struct backend *backend, struct apply_before *before)
 {
-	uint16_t id;
-
-	return datapath_get_backend_id(dp, key, &id) != 0;
-}
-
-int apply_backend_added(struct backend *backend)
-{
-	struct lb_endpoint keys[4];
+	struct lb_endpoint keys[APPLY_NAMES_MAX];
 	size_t count = aliases(backend, keys);
-	struct lb_backend known = {0};
+	struct datapath *dp = backend->model->dp;
 	int err;
 
-	datapath_get_backend(backend->model->dp, backend->id, &known);
-	if (known.generation != backend->generation)
-		datapath_clear_load(backend->model->dp, backend->id);
-	publish_backend(backend, backend_enabled(backend));
-	err = datapath_set_backend_id(backend->model->dp, &keys[0], backend->id);
+	*before = (struct apply_before){0};
+	datapath_get_backend(dp, backend->id, &before->value);
+	for (size_t i = 0; i < count; i++)
+		if (datapath_get_backend_id(dp, &keys[i], &before->ids[i]))
+			before->ids[i] = LB_BACKEND_NONE;
+	if (before->value.generation != backend->generation)
+		datapath_clear_load(dp, backend->id);
+	err = publish_backend(backend, backend_enabled(backend));
+	if (!err)
+		err = datapath_set_backend_id(dp, &keys[0], backend->id);
 	/* The wider names go to the first of several backends of one port; a scan finds the others. */
 	for (size_t i = 1; i < count && !err; i++)
-		if (is_free(backend->model->dp, &keys[i]))
-			err = datapath_set_backend_id(backend->model->dp, &keys[i], backend->id);
+		if (before->ids[i] == LB_BACKEND_NONE)
+			err = datapath_set_backend_id(dp, &keys[i], backend->id);
 	return err;
+}
+
+void apply_backend_taken_back(struct backend *backend, const struct apply_before *before)
+{
+	struct lb_endpoint keys[APPLY_NAMES_MAX];
+	size_t count = aliases(backend, keys);
+	struct datapath *dp = backend->model->dp;
+
+	for (size_t i = 0; i < count; i++) {
+		uint16_t id;
+
+		if (!datapath_get_backend_id(dp, &keys[i], &id) && id != before->ids[i])
+			datapath_set_backend_id(dp, &keys[i], before->ids[i]);
+	}
+	datapath_set_backend(dp, backend->id, &before->value);
 }
 
 void apply_backend_hidden(struct backend *backend)
 {
-	struct lb_endpoint keys[4];
+	struct lb_endpoint keys[APPLY_NAMES_MAX];
 	size_t count = aliases(backend, keys);
 
 	for (size_t i = 0; i < count; i++) {
@@ -218,15 +252,27 @@ static int write_pool(struct pool *pool, const struct lb_pool *value)
 	return err;
 }
 
+/* Those that could not be written when they changed. */
+static int publish_backends(struct pool *pool)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < pool->count && !err; i++)
+		if (!pool->backends[i]->is_published)
+			err = publish_backend(pool->backends[i],
+					      backend_enabled(pool->backends[i]));
+	return err;
+}
+
 static int publish_pool(struct pool *pool)
 {
 	struct ring_backend *chosen = calloc(pool->count + 1, sizeof(*chosen));
 	struct lb_pool value = {.scheduler = pool->conf->scheduler};
+	int err = chosen ? publish_backends(pool) : -ENOMEM;
 	size_t in_ring;
-	int err = 0;
 
-	if (!chosen)
-		return -ENOMEM;
+	if (err)
+		goto out;
 	for (size_t i = 0; i < pool->count; i++)
 		if (backend_enabled(pool->backends[i])) {
 			if (value.count < LB_POOL_MEMBERS)
@@ -238,29 +284,59 @@ static int publish_pool(struct pool *pool)
 		err = publish_ring(pool, chosen, in_ring, &value.ring_entries);
 	if (!err)
 		err = write_pool(pool, &value);
+out:
 	free(chosen);
 	return err;
 }
 
-int apply_now(struct model *model)
+int apply_pool_added(struct pool *pool)
 {
-	int first = 0;
+	return publish_pool(pool);
+}
 
-	for (size_t i = 0; i < model->pool_count; i++) {
-		struct pool *pool = model->pools[i];
-		int err;
+int apply_pool_room(const struct pool *pool)
+{
+	enum lb_scheduler scheduler = pool->conf->scheduler;
+	size_t size = INTERLEAVE_MAX, count = pool->conf->backend_count;
+	struct ring_backend *all;
 
-		if (!pool->dirty)
-			continue;
-		pool->dirty = false;
-		err = publish_pool(pool);
-		if (err) {
-			log_error("pool %s: cannot write it to the kernel side: %s", pool->name,
-				  strerror(-err));
-			first = first ? first : err;
-		}
+	if (!needs_ring(scheduler, count))
+		return 0;
+	if (scheduler == LB_MAGLEV || scheduler == LB_SOURCE_HASH) {
+		all = calloc(count, sizeof(*all));
+		if (!all)
+			return -ENOMEM;
+		for (size_t i = 0; i < count; i++)
+			all[i].weight =
+				(uint16_t)(pool->conf->backends[i].weight * BACKEND_WEIGHT_SCALE);
+		size = ring_size(all, count);
+		free(all);
 	}
-	return first;
+	return datapath_grow_ring(pool->model->dp, pool->id, (uint32_t)size);
+}
+
+/* One that cannot be written serves as it was until it can. */
+static void try_pool(struct pool *pool)
+{
+	int err = publish_pool(pool);
+
+	pool->dirty = err != 0;
+	if (err && !pool->failing)
+		log_error("pool %s: cannot write it to the kernel side: %s; trying again",
+			  pool->name, strerror(-err));
+	if (!err && pool->failing)
+		log_info("pool %s: written to the kernel side", pool->name);
+	pool->failing = err != 0;
+	if (err)
+		clock_arm(pool->model->event, &pool->model->apply_timer, TRY_AGAIN_US, on_try_again,
+			  pool->model);
+}
+
+void apply_now(struct model *model)
+{
+	for (size_t i = 0; i < model->pool_count; i++)
+		if (model->pools[i]->dirty)
+			try_pool(model->pools[i]);
 }
 
 void apply_pool_removed(struct pool *pool)

@@ -9,27 +9,48 @@
 
 #include "pool.h"
 
+enum { APPLY_NAMES_MAX = 4 }; /* addresses that a backend goes by */
+
 /* Publishes a backend at once, and its pool and ring at the end of this turn of the loop. */
 void apply_backend(struct backend *backend);
 
 /* Writes it whatever is there: what the kernel side has set in it is cleared. */
 void apply_backend_anew(struct backend *backend);
 
+/* What the next two wait for on the loop, so that they need nothing more.  -errno. */
+int apply_init(struct model *model);
+
 /* Marks a pool whose members or scheduler have changed. */
 void apply_pool_later(struct pool *pool);
 
-/* Publishes all that is marked now. */
-int apply_now(struct model *model);
+/* Publishes all that is marked now; what cannot be written is said, and tried again until it can. */
+void apply_now(struct model *model);
 
-/* Makes the kernel side know a new backend's address, or forget an old one's. */
-int apply_backend_added(struct backend *backend);
+/* What the kernel side had in a new backend's places. */
+struct apply_before {
+	struct lb_backend value;
+	uint16_t ids[APPLY_NAMES_MAX];
+};
+
+/* Makes the kernel side know a new backend's address; or takes that back; or forgets an old one's. */
+int apply_backend_added(struct backend *backend, struct apply_before *before);
+void apply_backend_taken_back(struct backend *backend, const struct apply_before *before);
 void apply_backend_hidden(struct backend *backend); /* address only: another may have it now */
 void apply_backend_removed(struct backend *backend);
+
+/* Writes a pool that no service names yet. */
+int apply_pool_added(struct pool *pool);
+
+/* Room for what the pool of that id is to become, so that writing it cannot fail for want of it. */
+int apply_pool_room(const struct pool *pool);
 
 /* Takes a pool's value and ring out of the kernel side. */
 void apply_pool_removed(struct pool *pool);
 
-/* Makes services and access rules equal to the model's; removes what no service names. */
-int apply_services(struct model *model);
+/*
+ * Makes services and access rules equal to these; removes what none of them names.  On failure some are
+ * written: the same with those before takes it back.
+ */
+int apply_services(struct model *model, struct service *const *services, size_t count);
 
 #endif

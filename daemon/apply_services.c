@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "apply.h"
 
-struct stale_service {
+/* What is to be in the kernel side, and what is there beside it. */
+struct wanted {
 	struct model *model;
-	struct lb_endpoint *keys;
+	struct service *const *services;
 	size_t count;
+	struct lb_endpoint *listens;
+	size_t listen_count;
+	struct lb_acl_key *rules;
+	size_t rule_count;
 };
 
-static bool listens_on(const struct model *model, const struct lb_endpoint *key)
+static bool listens_on(const struct wanted *wanted, const struct lb_endpoint *key)
 {
-	for (size_t i = 0; i < model->service_count; i++) {
-		const struct conf_service *conf = model->services[i]->conf;
+	for (size_t i = 0; i < wanted->count; i++) {
+		const struct conf_service *conf = wanted->services[i]->conf;
 
 		for (size_t j = 0; j < conf->listen_count; j++)
 			if (!memcmp(&conf->listens[j], key, sizeof(*key)))
@@ -25,24 +31,20 @@ static bool listens_on(const struct model *model, const struct lb_endpoint *key)
 static void collect_stale_service(void *arg, const struct lb_endpoint *key,
 				  const struct lb_service *value)
 {
-	struct stale_service *stale = arg;
+	struct wanted *wanted = arg;
 
 	(void)value;
-	if (stale->count < LB_MAX_LISTENS && !listens_on(stale->model, key))
-		stale->keys[stale->count++] = *key;
+	if (wanted->listen_count < LB_MAX_LISTENS && !listens_on(wanted, key))
+		wanted->listens[wanted->listen_count++] = *key;
 }
 
-static void remove_stale_services(struct model *model)
+static int remove_stale_services(struct wanted *wanted)
 {
-	struct stale_service stale = {.model = model};
+	int err = datapath_each_service(wanted->model->dp, collect_stale_service, wanted);
 
-	stale.keys = calloc(LB_MAX_LISTENS, sizeof(*stale.keys));
-	if (!stale.keys)
-		return;
-	datapath_each_service(model->dp, collect_stale_service, &stale);
-	for (size_t i = 0; i < stale.count; i++)
-		datapath_set_service(model->dp, &stale.keys[i], NULL);
-	free(stale.keys);
+	for (size_t i = 0; i < wanted->listen_count && !err; i++)
+		err = datapath_set_service(wanted->model->dp, &wanted->listens[i], NULL);
+	return err;
 }
 
 static struct lb_acl_key acl_key(const struct service *service, const struct conf_acl *rule)
@@ -54,16 +56,10 @@ static struct lb_acl_key acl_key(const struct service *service, const struct con
 	};
 }
 
-struct stale_acl {
-	struct model *model;
-	struct lb_acl_key *keys;
-	size_t count;
-};
-
-static bool has_rule(const struct model *model, const struct lb_acl_key *key)
+static bool has_rule(const struct wanted *wanted, const struct lb_acl_key *key)
 {
-	for (size_t i = 0; i < model->service_count; i++) {
-		const struct service *service = model->services[i];
+	for (size_t i = 0; i < wanted->count; i++) {
+		const struct service *service = wanted->services[i];
 
 		if (service->id != key->service)
 			continue;
@@ -79,24 +75,20 @@ static bool has_rule(const struct model *model, const struct lb_acl_key *key)
 
 static void collect_stale_acl(void *arg, const struct lb_acl_key *key, int verdict)
 {
-	struct stale_acl *stale = arg;
+	struct wanted *wanted = arg;
 
 	(void)verdict;
-	if (stale->count < LB_MAX_ACL && !has_rule(stale->model, key))
-		stale->keys[stale->count++] = *key;
+	if (wanted->rule_count < LB_MAX_ACL && !has_rule(wanted, key))
+		wanted->rules[wanted->rule_count++] = *key;
 }
 
-static void remove_stale_acls(struct model *model)
+static int remove_stale_acls(struct wanted *wanted)
 {
-	struct stale_acl stale = {.model = model};
+	int err = datapath_each_acl(wanted->model->dp, collect_stale_acl, wanted);
 
-	stale.keys = calloc(LB_MAX_ACL, sizeof(*stale.keys));
-	if (!stale.keys)
-		return;
-	datapath_each_acl(model->dp, collect_stale_acl, &stale);
-	for (size_t i = 0; i < stale.count; i++)
-		datapath_set_acl(model->dp, &stale.keys[i], -1);
-	free(stale.keys);
+	for (size_t i = 0; i < wanted->rule_count && !err; i++)
+		err = datapath_set_acl(wanted->model->dp, &wanted->rules[i], -1);
+	return err;
 }
 
 static int publish_service(struct model *model, const struct service *service)
@@ -128,13 +120,44 @@ static int publish_service(struct model *model, const struct service *service)
 	return err;
 }
 
-int apply_services(struct model *model)
+static int publish(struct wanted *wanted)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < model->service_count && !err; i++)
-		err = publish_service(model, model->services[i]);
-	remove_stale_services(model);
-	remove_stale_acls(model);
+	for (size_t i = 0; i < wanted->count && !err; i++)
+		err = publish_service(wanted->model, wanted->services[i]);
+	return err;
+}
+
+static int remove_stale(struct wanted *wanted)
+{
+	int err;
+
+	wanted->listen_count = wanted->rule_count = 0;
+	err = remove_stale_services(wanted);
+	return err ? err : remove_stale_acls(wanted);
+}
+
+int apply_services(struct model *model, struct service *const *services, size_t count)
+{
+	struct wanted wanted = {.model = model, .services = services, .count = count};
+	int err = -ENOMEM;
+
+	wanted.listens = calloc(LB_MAX_LISTENS, sizeof(*wanted.listens));
+	wanted.rules = calloc(LB_MAX_ACL, sizeof(*wanted.rules));
+	if (!wanted.listens || !wanted.rules)
+		goto out;
+	err = publish(&wanted);
+	/* The maps hold no more than is allowed: those that go may have to make room. */
+	if (err == -E2BIG || err == -ENOSPC) {
+		err = remove_stale(&wanted);
+		if (!err)
+			err = publish(&wanted);
+	}
+	if (!err)
+		err = remove_stale(&wanted);
+out:
+	free(wanted.listens);
+	free(wanted.rules);
 	return err;
 }

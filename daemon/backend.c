@@ -203,10 +203,39 @@ static void health_changed(void *arg, bool healthy, const char *why)
 		backend_process_hung(backend, why);
 }
 
+static bool wants_check(const struct backend *backend, const struct conf_health *conf)
+{
+	return conf->kind != HEALTH_NONE && (backend->listens[0] || backend->listens[1]);
+}
+
+static int new_check(struct backend *backend, const struct conf_health *conf, struct health **out,
+		     struct error *error)
+{
+	return health_new(backend->model->event, conf, &backend->endpoint, health_changed, backend,
+			  out, error);
+}
+
+int backend_prepare_health(struct backend *backend, const struct conf_health *conf,
+			   struct error *error)
+{
+	int err = 0;
+
+	if (wants_check(backend, conf) &&
+	    !(backend->health && health_follows(backend->health, conf)))
+		err = new_check(backend, conf, &backend->prepared, error);
+	return err ? error_prefix(error, err, "%s", backend->name) : 0;
+}
+
+void backend_drop_health(struct backend *backend)
+{
+	health_free(backend->prepared);
+	backend->prepared = NULL;
+}
+
 /* A check runs while there is something to check. */
 void backend_set_health(struct backend *backend, const struct conf_health *conf)
 {
-	bool wanted = conf->kind != HEALTH_NONE && (backend->listens[0] || backend->listens[1]);
+	bool wanted = wants_check(backend, conf);
 	struct error error;
 
 	/* What was found by the check before counts until the new one has found something. */
@@ -215,9 +244,12 @@ void backend_set_health(struct backend *backend, const struct conf_health *conf)
 		backend->health = NULL;
 	}
 	backend->healthy &= wanted;
-	if (wanted && !backend->health &&
-	    health_new(backend->model->event, conf, &backend->endpoint, health_changed, backend,
-		       &backend->health, &error))
+	if (wanted && !backend->health) {
+		backend->health = backend->prepared;
+		backend->prepared = NULL;
+	}
+	backend_drop_health(backend);
+	if (wanted && !backend->health && new_check(backend, conf, &backend->health, &error))
 		log_error("%s: %s", backend->name, error.text);
 }
 
@@ -330,13 +362,17 @@ int backend_new(struct model *model, struct pool *pool, const struct conf_backen
 		goto out;
 	}
 	model->by_id[backend->id] = backend;
+	err = clock_arm(model->event, &backend->timer, 0, on_timer, backend);
+	if (err < 0) {
+		error_set(error, err, "%s: %s", backend->name, strerror(-err));
+		goto out;
+	}
+	clock_disarm(backend->timer);
+	err = 0;
 	if (conf->supervised)
 		err = backend_process_new(backend, conf->index, error);
 	if (!err)
 		resume(backend);
-	if (!err && (err = apply_backend_added(backend)) != 0)
-		error_set(error, err, "%s: cannot write it to the kernel side: %s", backend->name,
-			  strerror(-err));
 out:
 	if (err) {
 		backend_free(backend);
@@ -356,6 +392,7 @@ void backend_free(struct backend *backend)
 		backend->model->by_id[backend->id] = NULL;
 	sd_event_source_disable_unref(backend->timer);
 	health_free(backend->health);
+	health_free(backend->prepared);
 	stuck_forget(backend);
 	for (int is_v6 = 0; is_v6 < 2; is_v6++)
 		holder_forget(&backend->holders[is_v6]);

@@ -8,7 +8,10 @@
 
 #include "pool.h"
 
-/* A worker only where the pool has one and conf is supervised.  It begins stopped, or down. */
+/*
+ * A worker only where the pool has one and conf is supervised.  It begins stopped, or down; the kernel
+ * side does not know it before apply_backend_added().
+ */
 int backend_new(struct model *model, struct pool *pool, const struct conf_backend *conf,
 		struct backend **out, struct error *error);
 void backend_free(struct backend *backend); /* its process runs on; takes NULL */
@@ -25,6 +28,11 @@ void backend_set_listener(struct backend *backend, bool is_v6, bool present);
 void backend_empty(struct backend *backend);    /* while draining: its last connection has closed */
 void backend_evaluate(struct backend *backend); /* after a fact or a setting has changed */
 void backend_set_health(struct backend *backend, const struct conf_health *conf);
+
+/* Makes aside the check that backend_set_health() will put in place, so that it cannot fail; or drops it. */
+int backend_prepare_health(struct backend *backend, const struct conf_health *conf,
+			   struct error *error);
+void backend_drop_health(struct backend *backend);
 
 /* Commands; each returns at once, the state follows.  -EALREADY where it means nothing. */
 int backend_drain(struct backend *backend, uint64_t timeout_us, enum backend_goal goal);

@@ -203,7 +203,7 @@ static int build(struct builder *builder, struct block *root, struct error *erro
 
 int conf_build(struct block *root, struct conf **conf, struct error *error)
 {
-	struct builder builder = {.conf = {.control_mode = -1}};
+	struct builder builder = {.conf = {.holders = 1, .control_mode = -1}};
 	int code = build(&builder, root, error);
 
 	free(builder.pools);
@@ -243,9 +243,15 @@ const struct conf_pool *conf_find_pool(const struct conf *conf, const char *name
 	return NULL;
 }
 
+struct conf *conf_hold(struct conf *conf)
+{
+	conf->holders++;
+	return conf;
+}
+
 void conf_free(struct conf *conf)
 {
-	if (!conf)
+	if (!conf || --conf->holders)
 		return;
 	clear(conf);
 	block_free(conf->root);

@@ -136,6 +136,7 @@ struct conf_attach {
 };
 
 struct conf {
+	unsigned holders;       /* see conf_hold() */
 	struct block *root;     /* as written; owned */
 	struct block *expanded; /* what `static` and the service `default` stand for; owned */
 	struct conf_pool *pools;
@@ -163,7 +164,12 @@ int conf_build(struct block *root, struct conf **conf, struct error *error);
 /* Reads a file with its includes and builds.  A missing file is -ENOENT. */
 int conf_read(const char *path, struct conf **conf, struct error *error);
 
-void conf_free(struct conf *conf); /* takes NULL */
+/*
+ * A configuration is freed when the last of those that hold it has let go: it is begun with one holder,
+ * and one that is not in force any more is held by the pools whose workers still end by it.
+ */
+struct conf *conf_hold(struct conf *conf);
+void conf_free(struct conf *conf); /* lets go; takes NULL */
 
 const struct conf_pool *conf_find_pool(const struct conf *conf, const char *name); /* or NULL */
 

@@ -61,6 +61,9 @@ int datapath_set_pool(struct datapath *dp, uint16_t pool, const struct lb_pool *
  */
 int datapath_set_ring(struct datapath *dp, uint16_t pool, const uint16_t *entries, uint32_t count);
 
+/* Room for so many entries, so that writing them cannot fail; those that are there stay. */
+int datapath_grow_ring(struct datapath *dp, uint16_t pool, uint32_t count);
+
 int datapath_set_backend(struct datapath *dp, uint16_t id, const struct lb_backend *value);
 int datapath_get_backend(struct datapath *dp, uint16_t id, struct lb_backend *value);
 int datapath_clear_load(struct datapath *dp, uint16_t id);

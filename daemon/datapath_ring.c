@@ -65,10 +65,12 @@ static int ring_make(const struct datapath *dp, uint32_t room, struct ring_memor
 	return err;
 }
 
-static int ring_replace(struct datapath *dp, uint32_t pool, const uint16_t *entries, uint32_t count)
+/* By one with these entries and room for so many. */
+static int ring_replace(struct datapath *dp, uint32_t pool, const uint16_t *entries, uint32_t count,
+			uint32_t room)
 {
 	struct ring_memory ring = {0};
-	int err, map = ring_make(dp, room_for(count), &ring);
+	int err, map = ring_make(dp, room_for(room), &ring);
 
 	if (map < 0)
 		return map;
@@ -92,6 +94,15 @@ static int ring_remove(struct datapath *dp, uint32_t pool)
 	return err == -ENOENT ? 0 : err;
 }
 
+int datapath_grow_ring(struct datapath *dp, uint16_t pool, uint32_t count)
+{
+	const struct ring_memory *ring = &dp->rings[pool];
+
+	if (pool >= LB_MAX_SERVICES || count > LB_RING_MAX)
+		return -E2BIG;
+	return count > ring->room ? ring_replace(dp, pool, ring->entries, ring->room, count) : 0;
+}
+
 int datapath_set_ring(struct datapath *dp, uint16_t pool, const uint16_t *entries, uint32_t count)
 {
 	if (pool >= LB_MAX_SERVICES || count > LB_RING_MAX)
@@ -99,7 +110,7 @@ int datapath_set_ring(struct datapath *dp, uint16_t pool, const uint16_t *entrie
 	if (!count)
 		return ring_remove(dp, pool);
 	if (count > dp->rings[pool].room)
-		return ring_replace(dp, pool, entries, count);
+		return ring_replace(dp, pool, entries, count, count);
 	ring_fill(&dp->rings[pool], entries, count);
 	return 0;
 }

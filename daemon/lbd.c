@@ -111,6 +111,7 @@ void lbd_roll_outdated(struct lbd *lbd)
 /* The configuration that is left is freed once it has been followed, hence its settings go first. */
 int lbd_reload(struct lbd *lbd, FILE *changes, struct error *error)
 {
+	uint64_t origin = lbd->origin;
 	struct conf *conf;
 	struct error ignored;
 	int err = lbd_read_conf(lbd, &conf, error);
@@ -128,6 +129,7 @@ int lbd_reload(struct lbd *lbd, FILE *changes, struct error *error)
 		lbd_roll_outdated(lbd);
 		return 0;
 	}
+	lbd->origin = origin;
 	change_settings(lbd, conf, lbd->model.conf, &ignored);
 fail:
 	conf_free(conf);

@@ -9,61 +9,19 @@
 #include "backend.h"
 #include "log.h"
 
-struct retired_conf {
-	struct retired_conf *next;
-	struct conf *conf;
-};
-
 struct leave {
 	sd_event_source *reaper;
-	struct retired_conf *confs;
 };
-
-/* A pool of its own, by the configuration that the backend was started with. */
-static struct pool *ghost_of(const struct pool *pool)
-{
-	struct pool *ghost = calloc(1, sizeof(*ghost));
-
-	if (!ghost)
-		return NULL;
-	ghost->model = pool->model;
-	ghost->conf = pool->conf;
-	ghost->name = strdup(pool->name);
-	if (!ghost->name) {
-		free(ghost);
-		return NULL;
-	}
-	return ghost;
-}
-
-static void ghost_free(struct pool *ghost)
-{
-	if (!ghost)
-		return;
-	free(ghost->name);
-	free(ghost);
-}
 
 static void forget(struct backend *backend)
 {
-	struct pool *ghost = backend->pool;
+	struct pool *pool = backend->pool;
 
 	log_info("%s: gone", backend->name);
 	apply_backend_removed(backend);
 	backend_free(backend);
-	ghost_free(ghost);
-}
-
-static void free_confs(struct leave *leave)
-{
-	struct retired_conf *next;
-
-	for (struct retired_conf *at = leave->confs; at; at = next) {
-		next = at->next;
-		conf_free(at->conf);
-		free(at);
-	}
-	leave->confs = NULL;
+	if (!--pool->leaving)
+		pool_free(pool);
 }
 
 static bool is_over(const struct backend *backend)
@@ -89,8 +47,6 @@ static int reap(sd_event_source *source, void *arg)
 		*link = backend->next;
 		forget(backend);
 	}
-	if (!model->leaving)
-		free_confs(model->leave);
 	return 0;
 }
 
@@ -115,42 +71,24 @@ static void reap_later(struct model *model)
 void leave_add(struct backend *backend)
 {
 	struct model *model = backend->model;
-	struct pool *ghost = ghost_of(backend->pool);
 	bool open = backend->worker ? state_has_process(backend->state)
 				    : backend_connections(backend) > 0;
 
-	if (!ghost || !open) {
+	if (!open) {
 		backend->goal = GOAL_LEAVE;
 		apply_backend_removed(backend);
 		backend_free(backend);
-		ghost_free(ghost);
 		return;
 	}
-	backend->pool = ghost;
+	backend->pool->leaving++;
 	backend->next = model->leaving;
 	model->leaving = backend;
 	apply_backend_hidden(backend);
 	backend_drain(backend,
-		      backend->worker ? ghost->conf->drain_timeout_ms * 1000ULL
+		      backend->worker ? backend->pool->conf->drain_timeout_ms * 1000ULL
 				      : backend->leave_timeout_us,
 		      GOAL_LEAVE);
 	reap_later(model);
-}
-
-void leave_add_conf(struct model *model, struct conf *conf)
-{
-	struct retired_conf *retired = model->leaving ? calloc(1, sizeof(*retired)) : NULL;
-
-	if (!model->leaving) {
-		conf_free(conf);
-		return;
-	}
-	/* Without memory for the record it leaks, which is better than a use after free. */
-	if (!retired)
-		return;
-	retired->conf = conf;
-	retired->next = model->leave->confs;
-	model->leave->confs = retired;
 }
 
 void leave_changed(struct backend *backend)
@@ -161,18 +99,17 @@ void leave_changed(struct backend *backend)
 
 void leave_free(struct model *model)
 {
-	struct backend *next;
-
 	if (!model->leave)
 		return;
-	for (struct backend *at = model->leaving; at; at = next) {
-		struct pool *ghost = at->pool;
+	while (model->leaving) {
+		struct backend *backend = model->leaving;
+		struct pool *pool = backend->pool;
 
-		next = at->next;
-		backend_free(at);
-		ghost_free(ghost);
+		model->leaving = backend->next;
+		backend_free(backend);
+		if (!--pool->leaving)
+			pool_free(pool);
 	}
-	free_confs(model->leave);
 	sd_event_source_disable_unref(model->leave->reaper);
 	free(model->leave);
 }

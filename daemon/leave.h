@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Backends that have gone from the configuration while their process runs or connections are open:
- * drained, stopped, and forgotten at the end of both.  Keeps the configuration alive by which they run.
+ * drained, stopped, and forgotten at the end of both.  They keep their pool of before, and with it the
+ * configuration, by which they end.
  */
 #ifndef LB_LEAVE_H
 #define LB_LEAVE_H
@@ -10,11 +11,8 @@
 
 int leave_init(struct model *model);
 
-/* Takes over a backend that no pool names any more; one with nothing left to end is freed at once. */
+/* Takes over a backend that its pool's successor does not have; one with nothing left to end is freed at once. */
 void leave_add(struct backend *backend);
-
-/* Takes over a configuration that is not in force any more; freed when no backend needs it. */
-void leave_add_conf(struct model *model, struct conf *conf);
 
 /* To be called when a backend's state has changed: forgets it if that was the end. */
 void leave_changed(struct backend *backend);

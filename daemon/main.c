@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "answer.h"
+#include "apply.h"
 #include "background.h"
 #include "cgroup.h"
 #include "clock.h"
@@ -176,7 +177,9 @@ static int start(struct lbd *lbd, struct error *error)
 		conf_free(conf);
 		return err;
 	}
-	err = leave_init(&lbd->model);
+	err = apply_init(&lbd->model);
+	if (!err)
+		err = leave_init(&lbd->model);
 	if (!err)
 		err = listeners_watch(&lbd->model, &lbd->events);
 	if (err < 0)

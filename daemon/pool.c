@@ -2,7 +2,37 @@
 #include "pool.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+struct pool *pool_new(struct model *model, struct conf *conf, size_t index)
+{
+	const struct conf_pool *own = &conf->pools[index];
+	struct pool *pool = calloc(1, sizeof(*pool));
+
+	if (!pool)
+		return NULL;
+	pool->model = model;
+	pool->conf = own;
+	pool->name = strdup(own->name);
+	pool->backends = calloc(own->backend_count + 1, sizeof(struct backend *));
+	if (!pool->name || !pool->backends) {
+		pool_free(pool);
+		return NULL;
+	}
+	pool->whole = conf_hold(conf);
+	return pool;
+}
+
+void pool_free(struct pool *pool)
+{
+	if (!pool)
+		return;
+	conf_free(pool->whole);
+	free(pool->backends);
+	free(pool->name);
+	free(pool);
+}
 
 struct pool *pool_find(const struct model *model, const char *name)
 {

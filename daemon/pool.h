@@ -59,6 +59,7 @@ struct backend {
 
 	struct worker *worker; /* NULL: not ours to supervise */
 	struct health *health;
+	struct health *prepared;   /* scratch of plan.h: the next configuration's check */
 	sd_event_source *timer;    /* what the state waits for */
 	uint64_t since_us;         /* CLOCK_MONOTONIC, when it entered the state */
 	uint64_t up_since_us;      /* for slow start; 0: not up */
@@ -74,22 +75,26 @@ struct backend {
 	bool is_published;
 	bool rolling; /* its turn in the pool's roll */
 	bool fresh;   /* not considered for autostart yet */
-	bool marked;  /* scratch of reconcile.c */
+	bool kept;    /* scratch of plan.h: in the next configuration as well */
 };
 
+/* By one configuration: a change makes another pool of the name, and moves the backends that stay. */
 struct pool {
 	struct model *model;
-	const struct conf_pool *conf; /* of the model's conf */
+	struct conf *whole;           /* held: backends that leave go on by it */
+	const struct conf_pool *conf; /* of it */
 	char *name;
 	uint16_t id;
 	struct backend **backends; /* in the configuration's order */
 	size_t count;
+	unsigned leaving; /* backends that have left the configuration with it: see leave.h */
 
 	struct lb_pool published;
 	struct roll *roll;    /* under way, or NULL */
 	uint64_t ring_digest; /* of the ring that is in place; 0: none */
 	bool is_published;
 	bool dirty;
+	bool failing; /* to be written: said once */
 };
 
 struct service {
@@ -120,6 +125,7 @@ struct model {
 	struct backend *leaving;
 	struct backend *by_id[LB_MAX_BACKENDS];
 	sd_event_source *deferred;     /* applies what is dirty, once a turn of the loop */
+	sd_event_source *apply_timer;  /* tries that again */
 	sd_event_source *scan_timer;   /* looks for listeners: once, or again and again */
 	uint64_t events_lost;          /* by the kernel side, for want of room */
 	struct remembered *remembered; /* by remember.c, at the start */
@@ -129,6 +135,10 @@ struct model {
 	void *hooks_arg;
 	bool stopping; /* lbd shuts down */
 };
+
+/* A pool of conf, without an id and with no backends, but room for all; NULL: no memory. */
+struct pool *pool_new(struct model *model, struct conf *conf, size_t index);
+void pool_free(struct pool *pool); /* not its backends; takes NULL */
 
 struct pool *pool_find(const struct model *model, const char *name);
 struct service *pool_find_service(const struct model *model, const char *name);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconcile.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "apply.h"
 #include "backend.h"
@@ -11,87 +9,11 @@
 #include "difference.h"
 #include "leave.h"
 #include "listeners.h"
-#include "log.h"
+#include "plan.h"
 #include "reconcile_check.h"
 #include "remember.h"
 #include "roll.h"
 #include "services.h"
-
-static int take_pool_id(const struct model *model, const struct conf *conf, unsigned index,
-			uint16_t *id)
-{
-	bool taken[LB_MAX_SERVICES] = {false};
-
-	for (size_t i = 0; i < model->pool_count; i++)
-		taken[model->pools[i]->id] = true;
-	/* After adoption: the id that the pinned services know it by. */
-	for (size_t i = 0; i < conf->service_count; i++) {
-		struct lb_service known;
-
-		if (conf->services[i].pool != index)
-			continue;
-		for (size_t j = 0; j < conf->services[i].listen_count; j++)
-			if (!datapath_get_service(model->dp, &conf->services[i].listens[j],
-						  &known) &&
-			    known.pool < LB_MAX_SERVICES && !taken[known.pool]) {
-				*id = known.pool;
-				return 0;
-			}
-	}
-	for (unsigned i = 0; i < LB_MAX_SERVICES; i++)
-		if (!taken[i]) {
-			*id = (uint16_t)i;
-			return 0;
-		}
-	return -ENOSPC;
-}
-
-static struct pool *pool_new(struct model *model, const struct conf *conf, unsigned index)
-{
-	struct pool *pool = calloc(1, sizeof(*pool));
-	void *grown = realloc(model->pools, (model->pool_count + 1) * sizeof(struct pool *));
-
-	if (grown)
-		model->pools = grown;
-	if (!pool || !grown)
-		goto fail;
-	pool->model = model;
-	pool->conf = &conf->pools[index];
-	pool->name = strdup(conf->pools[index].name);
-	if (!pool->name || take_pool_id(model, conf, index, &pool->id))
-		goto fail;
-	model->pools[model->pool_count++] = pool;
-	return pool;
-fail:
-	if (pool)
-		free(pool->name);
-	free(pool);
-	return NULL;
-}
-
-static void pool_free(struct pool *pool)
-{
-	roll_forget(pool, "lbd ends");
-	for (size_t i = 0; i < pool->count; i++)
-		backend_free(pool->backends[i]);
-	free(pool->backends);
-	free(pool->name);
-	free(pool);
-}
-
-/* Most often it is where it was. */
-static struct backend *find_kept(const struct pool *pool, size_t hint,
-				 const struct conf_backend *conf)
-{
-	struct backend *found = NULL;
-
-	if (hint < pool->count &&
-	    !memcmp(&pool->backends[hint]->endpoint, &conf->endpoint, sizeof(conf->endpoint)))
-		found = pool->backends[hint];
-	else
-		found = pool_find_backend(pool->model, pool, &conf->endpoint);
-	return found && !found->marked && !!found->worker == conf->supervised ? found : NULL;
-}
 
 static void follow_drain_word(struct backend *backend, bool drain)
 {
@@ -116,182 +38,157 @@ static void update_backend(struct backend *backend, const struct conf_backend *c
 	apply_backend(backend);
 }
 
-/* The pool's backends in the configuration's order; what is not in it leaves. */
-static int follow_backends(struct pool *pool, struct error *error)
+static void move_state(struct pool *to, struct pool *from)
 {
-	const struct conf_pool *conf = pool->conf;
-	struct backend **now = calloc(conf->backend_count + 1, sizeof(*now));
-	struct backend **before = pool->backends;
-	size_t before_count = pool->count;
-	int err = 0;
+	to->published = from->published;
+	to->is_published = from->is_published;
+	to->ring_digest = from->ring_digest;
+	to->failing = from->failing;
+	roll_move(from, to);
+}
 
-	if (!now)
-		return error_set(error, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < conf->backend_count; i++) {
-		now[i] = find_kept(pool, i, &conf->backends[i]);
-		if (now[i])
-			now[i]->marked = true;
-	}
-	/* Leavers first: their addresses may be wanted again by others. */
-	for (size_t i = 0; i < before_count; i++)
-		if (!before[i]->marked) {
+/* Those that are not in the pool's successor any more. */
+static void leave_with(struct pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (!pool->backends[i]->kept) {
 			roll_forget(pool, "the pool's workers have changed");
-			leave_add(before[i]);
+			leave_add(pool->backends[i]);
 		}
-	for (size_t i = 0; i < conf->backend_count && !err; i++)
-		if (!now[i])
-			err = backend_new(pool->model, pool, &conf->backends[i], &now[i], error);
-	pool->backends = now;
+}
+
+static void retire_pool(struct pool *pool)
+{
 	pool->count = 0;
-	for (size_t i = 0; i < conf->backend_count; i++)
-		if (now[i]) {
-			bool kept = now[i]->marked;
+	if (!pool->leaving)
+		pool_free(pool);
+}
 
-			now[i]->marked = false;
-			now[pool->count++] = now[i];
-			if (kept)
-				update_backend(now[pool->count - 1], &conf->backends[i]);
-		}
+/* Leavers first: their addresses may be wanted again by others. */
+static void swap_pools(struct plan *plan)
+{
+	struct model *model = plan->model;
+	struct pool **before = model->pools;
+	size_t before_count = model->pool_count;
+
+	for (size_t i = 0; i < before_count; i++)
+		leave_with(before[i]);
+	model->pools = plan->pools;
+	model->pool_count = plan->pool_count;
+	for (size_t i = 0; i < before_count; i++) {
+		struct pool *after = pool_find(model, before[i]->name);
+
+		if (after)
+			move_state(after, before[i]);
+		else
+			apply_pool_removed(before[i]);
+	}
+	for (size_t i = 0; i < plan->pool_count; i++)
+		for (size_t j = 0; j < plan->pools[i]->count; j++)
+			plan->pools[i]->backends[j]->pool = plan->pools[i];
+	for (size_t i = 0; i < before_count; i++)
+		retire_pool(before[i]);
 	free(before);
+}
+
+static void update_pool(struct pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (pool->backends[i]->kept)
+			update_backend(pool->backends[i], &pool->conf->backends[i]);
+	for (size_t i = 0; i < pool->count; i++)
+		pool->backends[i]->kept = false;
 	apply_pool_later(pool);
-	return err;
 }
 
-static int follow_pool(struct model *model, const struct conf *conf, unsigned index,
-		       struct error *error)
+static void roll_changed_pools(struct model *model, const struct conf *before)
 {
-	struct pool *pool = pool_find(model, conf->pools[index].name);
-	const struct conf_pool *old = pool ? pool->conf : NULL;
-	int err;
-
-	if (!pool)
-		pool = pool_new(model, conf, index);
-	if (!pool)
-		return error_set(error, -ENOSPC, "pool %s: no room for it",
-				 conf->pools[index].name);
-	pool->conf = &conf->pools[index];
-	err = follow_backends(pool, error);
-	if (!err && old && difference_restarts(old, pool->conf))
-		roll_outdated(pool);
-	return err;
-}
-
-static bool has_pool(const struct conf *conf, const char *name)
-{
-	for (size_t i = 0; i < conf->pool_count; i++)
-		if (!strcmp(conf->pools[i].name, name))
-			return true;
-	return false;
-}
-
-static void remove_pools(struct model *model, const struct conf *conf)
-{
-	size_t kept = 0;
-
 	for (size_t i = 0; i < model->pool_count; i++) {
 		struct pool *pool = model->pools[i];
+		const struct conf_pool *old = before ? conf_find_pool(before, pool->name) : NULL;
 
-		if (has_pool(conf, pool->name)) {
-			model->pools[kept++] = pool;
-			continue;
-		}
-		roll_forget(pool, "the pool's workers have changed");
-		for (size_t j = 0; j < pool->count; j++)
-			leave_add(pool->backends[j]);
-		pool->count = 0;
-		apply_pool_removed(pool);
-		pool_free(pool);
+		if (old && difference_restarts(old, pool->conf))
+			roll_outdated(pool);
 	}
-	model->pool_count = kept;
 }
 
-static int by_priority(const void *a, const void *b)
+static void start_worker(struct backend *backend)
 {
-	const struct pool *const *left = a, *const *right = b;
-	int l = (*left)->conf->worker ? (*left)->conf->worker->priority : 0;
-	int r = (*right)->conf->worker ? (*right)->conf->worker->priority : 0;
-
-	return (l > r) - (l < r);
+	if (backend->worker && backend->fresh && backend->state == STATE_STOPPED &&
+	    backend->pool->conf->worker->autostart)
+		backend_process_start(backend, EVENT_START);
+	if (backend->fresh || backend->goal == GOAL_STOP)
+		remember_resume(backend);
+	backend->fresh = false;
 }
 
-static void start_workers(struct model *model)
+static void start_workers(struct plan *plan)
 {
-	struct pool **order = calloc(model->pool_count + 1, sizeof(*order));
-
-	if (!order)
-		return;
-	if (model->pool_count)
-		memcpy(order, model->pools, model->pool_count * sizeof(*order));
-	qsort(order, model->pool_count, sizeof(*order), by_priority);
-	for (size_t i = 0; i < model->pool_count; i++)
-		for (size_t j = 0; j < order[i]->count; j++) {
-			struct backend *backend = order[i]->backends[j];
-
-			if (backend->worker && backend->fresh && backend->state == STATE_STOPPED &&
-			    order[i]->conf->worker->autostart)
-				backend_process_start(backend, EVENT_START);
-			if (backend->fresh || backend->goal == GOAL_STOP)
-				remember_resume(backend);
-			backend->fresh = false;
-		}
-	free(order);
-	remember_forget(model);
+	for (size_t i = 0; i < plan->pool_count; i++)
+		for (size_t j = 0; j < plan->order[i]->count; j++)
+			start_worker(plan->order[i]->backends[j]);
+	remember_forget(plan->model);
 }
 
-static int follow(struct model *model, struct conf *conf, struct error *error)
+/* From here on nothing can fail but what may at any time, and is made good: see apply_now(). */
+static void commit(struct plan *plan)
 {
-	int err = 0;
+	struct model *model = plan->model;
+	struct conf *before = model->conf;
 
-	for (size_t i = 0; i < conf->pool_count && !err; i++)
-		err = follow_pool(model, conf, (unsigned)i, error);
-	if (err)
-		return err;
-	err = services_follow(model, conf);
-	if (!err)
-		err = apply_now(model);
-	if (!err)
-		err = apply_services(model);
-	if (err)
-		return error_set(error, err, "cannot write services to the kernel side: %s",
-				 strerror(-err));
-	remove_pools(model, conf);
-	return 0;
+	swap_pools(plan);
+	services_free(model->services, model->service_count);
+	model->services = plan->services;
+	model->service_count = plan->conf->service_count;
+	model->conf = plan->conf;
+	for (size_t i = 0; i < plan->pool_count; i++)
+		update_pool(plan->pools[i]);
+	apply_now(model);
+	roll_changed_pools(model, before);
+	if (listeners_scan(model))
+		listeners_scan_later(model);
+	start_workers(plan);
+	interfaces_reconcile(model->interfaces, model->conf->attaches, model->conf->attach_count);
+	conf_free(before);
+	free(plan->order);
+	free(plan->added);
 }
 
 int reconcile(struct model *model, struct conf *conf, struct error *error)
 {
-	struct conf *old = model->conf;
-	struct error again;
+	struct plan plan;
 	int err = reconcile_check(model, conf, error);
 
 	if (err)
 		return err;
-	err = follow(model, conf, error);
-	if (err && old) {
-		if (follow(model, old, &again))
-			log_error("cannot go back to the configuration before: %s", again.text);
-		return err;
-	}
+	err = plan_make(&plan, model, conf, error);
+	if (!err)
+		err = plan_stage(&plan, error);
 	if (err)
-		return err;
-	model->conf = conf;
-	if (old)
-		leave_add_conf(model, old);
-	listeners_scan(model);
-	start_workers(model);
-	interfaces_reconcile(model->interfaces, conf->attaches, conf->attach_count);
-	return 0;
+		plan_drop(&plan);
+	else
+		commit(&plan);
+	return err;
+}
+
+static void free_pool(struct pool *pool)
+{
+	roll_forget(pool, "lbd ends");
+	for (size_t i = 0; i < pool->count; i++)
+		backend_free(pool->backends[i]);
+	pool_free(pool);
 }
 
 void reconcile_free(struct model *model)
 {
 	leave_free(model);
-	services_free(model);
+	services_free(model->services, model->service_count);
 	for (size_t i = 0; i < model->pool_count; i++)
-		pool_free(model->pools[i]);
+		free_pool(model->pools[i]);
 	free(model->pools);
 	conf_free(model->conf);
 	sd_event_source_disable_unref(model->deferred);
+	sd_event_source_disable_unref(model->apply_timer);
 	sd_event_source_disable_unref(model->scan_timer);
 	sd_event_source_disable_unref(model->remember_source);
 	sd_event_source_disable_unref(model->recycle_timer);

@@ -194,6 +194,14 @@ void roll_forget(struct pool *pool, const char *why)
 		end(pool->roll, why);
 }
 
+void roll_move(struct pool *from, struct pool *to)
+{
+	to->roll = from->roll;
+	from->roll = NULL;
+	if (to->roll)
+		to->roll->pool = to;
+}
+
 bool roll_active(const struct pool *pool)
 {
 	return pool->roll != NULL;

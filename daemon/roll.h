@@ -27,6 +27,7 @@ void roll_changed(struct backend *backend, enum state from);
 
 void roll_unwatch(struct pool *pool, const void *arg); /* the watcher has gone */
 void roll_forget(struct pool *pool, const char *why);  /* ends its roll */
+void roll_move(struct pool *from, struct pool *to);    /* the pool by another configuration */
 bool roll_active(const struct pool *pool);
 
 #endif

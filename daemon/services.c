@@ -5,15 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-void services_free(struct model *model)
+void services_free(struct service **services, size_t count)
 {
-	for (size_t i = 0; i < model->service_count; i++) {
-		free(model->services[i]->name);
-		free(model->services[i]);
+	for (size_t i = 0; services && i < count; i++) {
+		free(services[i]->name);
+		free(services[i]);
 	}
-	free(model->services);
-	model->services = NULL;
-	model->service_count = 0;
+	free(services);
 }
 
 /* Keeps its number over a change, and over adoption, so that its counters go on. */
@@ -31,13 +29,28 @@ static bool known_service_id(const struct model *model, const struct conf_servic
 	return false;
 }
 
-static void number_services(struct model *model, size_t count)
+/* The lowest number that nobody has; that of a service which goes only where there is no other. */
+static uint16_t free_id(const bool taken[LB_MAX_SERVICES], const bool leaving[LB_MAX_SERVICES])
+{
+	unsigned id = 0;
+
+	while (id < LB_MAX_SERVICES && (taken[id] || leaving[id]))
+		id++;
+	for (unsigned i = 0; id == LB_MAX_SERVICES && i < LB_MAX_SERVICES; i++)
+		if (!taken[i])
+			id = i;
+	return (uint16_t)id;
+}
+
+static void number_services(struct model *model, struct service **services, size_t count)
 {
 	bool taken[LB_MAX_SERVICES] = {false}, done[LB_MAX_SERVICES] = {false};
-	unsigned next = 0;
+	bool before[LB_MAX_SERVICES] = {false};
 
+	for (size_t i = 0; i < model->service_count; i++)
+		before[model->services[i]->id] = true;
 	for (size_t i = 0; i < count; i++) {
-		struct service *service = model->services[i];
+		struct service *service = services[i];
 
 		if (known_service_id(model, service->conf, &service->id) &&
 		    service->id < LB_MAX_SERVICES && !taken[service->id])
@@ -46,32 +59,41 @@ static void number_services(struct model *model, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		if (done[i])
 			continue;
-		while (taken[next])
-			next++;
-		taken[next] = true;
-		model->services[i]->id = (uint16_t)next;
+		services[i]->id = free_id(taken, before);
+		taken[services[i]->id] = true;
 	}
 }
 
-int services_follow(struct model *model, const struct conf *conf)
+static struct service *service_new(const struct conf_service *conf, struct pool *pool)
 {
-	services_free(model);
-	model->services = calloc(conf->service_count + 1, sizeof(*model->services));
-	if (!model->services)
+	struct service *service = calloc(1, sizeof(*service));
+
+	if (!service)
+		return NULL;
+	service->conf = conf;
+	service->pool = pool;
+	service->name = strdup(conf->name);
+	if (service->name)
+		return service;
+	free(service);
+	return NULL;
+}
+
+int services_build(struct model *model, const struct conf *conf, struct pool *const *pools,
+		   struct service ***out)
+{
+	struct service **services = calloc(conf->service_count + 1, sizeof(*services));
+
+	if (!services)
 		return -ENOMEM;
 	for (size_t i = 0; i < conf->service_count; i++) {
-		const struct conf_service *from = &conf->services[i];
-		struct service *service = calloc(1, sizeof(*service));
-
-		if (!service)
+		services[i] = service_new(&conf->services[i], pools[conf->services[i].pool]);
+		if (!services[i]) {
+			services_free(services, i);
 			return -ENOMEM;
-		service->conf = from;
-		service->name = strdup(from->name);
-		service->pool = pool_find(model, conf->pools[from->pool].name);
-		model->services[model->service_count++] = service;
-		if (!service->name || !service->pool)
-			return -ENOMEM;
+		}
 	}
-	number_services(model, conf->service_count);
+	number_services(model, services, conf->service_count);
+	*out = services;
 	return 0;
 }

@@ -5,8 +5,9 @@
 
 #include "pool.h"
 
-/* The pools must be there.  -ENOMEM. */
-int services_follow(struct model *model, const struct conf *conf);
-void services_free(struct model *model);
+/* conf's, of these pools (one for each of conf's, in its order).  -ENOMEM. */
+int services_build(struct model *model, const struct conf *conf, struct pool *const *pools,
+		   struct service ***out);
+void services_free(struct service **services, size_t count);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cgroup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "process.h"
@@ -343,6 +345,51 @@ int cgroup_limit(const char *dir, const char *file, const char *value, struct er
 	if (err)
 		return error_set(error, err, "%s %s: %s", file, value, strerror(-err));
 	return 0;
+}
+
+#define MARK "trusted.lbd.worker"
+
+int cgroup_mark(const char *dir, const char *text)
+{
+	return setxattr(dir, MARK, text, strlen(text), 0) ? -errno : 0;
+}
+
+int cgroup_read_mark(const char *dir, char *text, size_t room)
+{
+	ssize_t length = getxattr(dir, MARK, text, room - 1);
+
+	if (length < 0)
+		return -errno;
+	text[length] = 0;
+	return 0;
+}
+
+/* Names are gathered first: each() may remove what readdir(3) is about to show. */
+void cgroup_each(const char *dir, void (*each)(void *arg, const char *name), void *arg)
+{
+	struct dirent **entries;
+	int count = scandir(dir, &entries, NULL, alphasort);
+
+	for (int i = 0; i < count; i++) {
+		if (entries[i]->d_type == DT_DIR && *entries[i]->d_name != '.')
+			each(arg, entries[i]->d_name);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+}
+
+void cgroup_clear(const char *dir, const char *name, int timeout_ms)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
+		return;
+	if (!rmdir(path) || errno != EBUSY)
+		return;
+	cgroup_kill(path);
+	cgroup_await_empty(path, timeout_ms);
+	rmdir(path);
 }
 
 int cgroup_remove(const char *dir)

@@ -59,6 +59,19 @@ uint64_t cgroup_memory(const char *dir);
  */
 int cgroup_limit(const char *dir, const char *file, const char *value, struct error *error);
 
+/*
+ * A text that stays with the directory, for lbd alone to read (an extended attribute, trusted.lbd.worker).
+ * -EPERM without CAP_SYS_ADMIN; -ENOENT, -ENODATA: none is there.
+ */
+int cgroup_mark(const char *dir, const char *text);
+int cgroup_read_mark(const char *dir, char *text, size_t room);
+
+/* Calls each with the name of every group right below dir. */
+void cgroup_each(const char *dir, void (*each)(void *arg, const char *name), void *arg);
+
+/* Ends all that is in dir/name, at most so long, and removes it. */
+void cgroup_clear(const char *dir, const char *name, int timeout_ms);
+
 /* Removes the directory; -EBUSY while processes are in it. */
 int cgroup_remove(const char *dir);
 

@@ -11,14 +11,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "lb/ctl.h"
+#include "log.h"
+#include "name_lock.h"
+#include "sockets.h"
 
-enum { NAME_MAX_BYTES = 48 };
+enum { NAME_MAX_BYTES = 48, GROUP_TIMEOUT_MS = 1000 };
 
-/* "PID DESCRIPTOR": a value that a process before us has had, or that a child inherits, does not count. */
+/* "PID DESCRIPTOR DESCRIPTOR": a value that a process before us has had, or that a child inherits, does not count. */
 #define HANDED_ON "LBD_REEXEC"
 
-static int lock_fd = -1;
+static int lock_fd = -1, name_fd = -1;
 
 static int check_name(const char *instance, struct error *error)
 {
@@ -39,6 +43,14 @@ static bool is_file(int fd, const char *path)
 
 	return fd >= 0 && !fstat(fd, &own) && !stat(path, &there) && own.st_dev == there.st_dev &&
 	       own.st_ino == there.st_ino;
+}
+
+static int is_running(const char *run_dir, pid_t pid, struct error *error)
+{
+	return error_set(error, -EBUSY,
+			 "%s: another lbd (pid %d) is running: talk to it with lbctl, or name "
+			 "another instance with -n",
+			 run_dir, pid);
 }
 
 /*
@@ -63,15 +75,40 @@ static int lock(const char *run_dir, struct error *error)
 		return 0;
 	}
 	if (fcntl(fd, F_GETLK, &whole) == 0 && whole.l_type != F_UNLCK)
-		error_set(error, -EBUSY,
-			  "%s: another lbd (pid %d) is running: talk to it with lbctl, or name "
-			  "another "
-			  "instance with -n",
-			  run_dir, whole.l_pid);
+		is_running(run_dir, whole.l_pid, error);
 	else
 		error_set(error, -EBUSY, "%s: cannot be locked: %s", path, strerror(errno));
 	close(fd);
 	return -EBUSY;
+}
+
+/*
+ * The file could be deleted, with all of the run directory, from under the lbd that holds it.  A name cannot,
+ * but any user may have taken it: then the file has to do.
+ */
+static int lock_name(const char *instance, const char *run_dir, struct error *error)
+{
+	struct sockets_owner owner = {0};
+	struct name_holder holder;
+	char name[64];
+	int fd;
+
+	if (name_fd >= 0)
+		return 0;
+	snprintf(name, sizeof(name), "lbd/%s", instance);
+	fd = name_lock(name, &holder);
+	if (fd == -EADDRINUSE && !holder.uid) {
+		sockets_find_owners(&holder.inode, 1, &owner);
+		return is_running(run_dir, owner.pid, error);
+	}
+	if (fd == -EADDRINUSE)
+		log_warning("user %d holds the abstract Unix address @%s, which is lbd's: a second "
+			    "lbd is kept away by %s/lock alone",
+			    holder.uid, name, run_dir);
+	else if (fd < 0)
+		return error_set(error, fd, "@%s: %s", name, strerror(-fd));
+	name_fd = fd;
+	return 0;
 }
 
 int instance_find(const char *instance, char *run_dir, size_t size, struct error *error)
@@ -91,6 +128,8 @@ int instance_prepare(const char *instance, char *run_dir, size_t size, struct er
 {
 	int err = instance_find(instance, run_dir, size, error);
 
+	if (!err)
+		err = lock_name(instance, run_dir, error);
 	if (err)
 		return err;
 	if ((mkdir(LB_CTL_RUN_DIR, 0755) && errno != EEXIST) ||
@@ -104,21 +143,30 @@ void instance_hand_on(void)
 {
 	char text[64];
 
-	snprintf(text, sizeof(text), "%d %d", getpid(), lock_fd);
+	snprintf(text, sizeof(text), "%d %d %d", getpid(), lock_fd, name_fd);
 	setenv(HANDED_ON, text, 1);
 	fcntl(lock_fd, F_SETFD, 0);
+	fcntl(name_fd, F_SETFD, 0);
+}
+
+static int take_on(int fd)
+{
+	return fd > STDERR_FILENO && !fcntl(fd, F_SETFD, FD_CLOEXEC) ? fd : -1;
 }
 
 bool instance_handed_on(void)
 {
 	const char *text = getenv(HANDED_ON);
 	bool found;
-	int pid, fd;
+	int pid, lock_from, name_from;
 
-	found = text && sscanf(text, "%d %d", &pid, &fd) == 2 && pid == getpid();
+	found = text && sscanf(text, "%d %d %d", &pid, &lock_from, &name_from) == 3 &&
+		pid == getpid();
 	unsetenv(HANDED_ON);
-	if (found && fd > STDERR_FILENO && !fcntl(fd, F_SETFD, FD_CLOEXEC))
-		lock_fd = fd;
+	if (found) {
+		lock_fd = take_on(lock_from);
+		name_fd = take_on(name_from);
+	}
 	return found;
 }
 
@@ -129,9 +177,17 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return 0;
 }
 
+/* Nothing is to be there; what is all the same has nobody left who would end it. */
+static void clear_group(void *arg, const char *name)
+{
+	cgroup_clear(arg, name, GROUP_TIMEOUT_MS);
+}
+
 void instance_remove(const char *run_dir, const char *cgroup)
 {
-	if (cgroup)
+	if (cgroup) {
+		cgroup_each(cgroup, clear_group, (void *)cgroup);
 		rmdir(cgroup);
+	}
 	nftw(run_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }

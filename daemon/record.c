@@ -10,9 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "process.h"
 
-enum { VERSION = 2 };
+enum { VERSION = 2, TEXT_BYTES = 1024 };
 
 static int read_boot(char boot[40])
 {
@@ -55,6 +56,18 @@ static int put(FILE *file, const struct record *record)
 	return ferror(file) ? -EIO : 0;
 }
 
+static void mark_group(const struct record *record)
+{
+	char text[TEXT_BYTES] = "";
+	FILE *file = fmemopen(text, sizeof(text), "w");
+
+	if (!file)
+		return;
+	put(file, record);
+	if (!fclose(file))
+		cgroup_mark(record->cgroup, text);
+}
+
 int record_write(const char *run_dir, const char *name, const struct record *record)
 {
 	char path[PATH_MAX], fresh[PATH_MAX];
@@ -77,6 +90,8 @@ int record_write(const char *run_dir, const char *name, const struct record *rec
 		err = -errno;
 	if (err)
 		unlink(fresh);
+	else if (*record->cgroup)
+		mark_group(record);
 	return err;
 }
 
@@ -126,19 +141,46 @@ static int get(FILE *file, struct record *record)
 	return (version > 1 && !ended) || record->pid <= 1 || !*record->boot ? -EINVAL : 0;
 }
 
-int record_read(const char *run_dir, const char *name, struct record *record)
+static int read_file(const char *path, struct record *record)
 {
-	char path[PATH_MAX];
-	FILE *file;
+	FILE *file = fopen(path, "re");
 	int err;
 
 	memset(record, 0, sizeof(*record));
-	name_path(path, run_dir, name, "");
-	file = fopen(path, "re");
 	if (!file)
 		return -errno;
 	err = get(file, record);
 	fclose(file);
+	return err;
+}
+
+static int read_mark(const char *groups, const char *name, struct record *record)
+{
+	char path[PATH_MAX], text[TEXT_BYTES];
+	FILE *file;
+	int err;
+
+	if (snprintf(path, sizeof(path), "%s/%s", groups, name) >= (int)sizeof(path))
+		return -ENOENT;
+	err = cgroup_read_mark(path, text, sizeof(text));
+	file = err ? NULL : fmemopen(text, strlen(text), "r");
+	if (!file)
+		return -ENOENT;
+	memset(record, 0, sizeof(*record));
+	err = get(file, record);
+	fclose(file);
+	return err;
+}
+
+int record_read(const char *run_dir, const char *groups, const char *name, struct record *record)
+{
+	char path[PATH_MAX];
+	int err;
+
+	name_path(path, run_dir, name, "");
+	err = read_file(path, record);
+	if ((err == -ENOENT || err == -EINVAL) && groups && !read_mark(groups, name, record))
+		err = 0;
 	return err;
 }
 

@@ -3,6 +3,9 @@
  * Records of running workers, RUNDIR/workers/NAME: what a later lbd needs to take them back.  Written
  * before the worker's program runs, replaced by rename, so that none is ever half there.
  *
+ * The worker's control group, where it has one, is marked with a copy: it lasts as long as the processes do,
+ * whatever becomes of the run directory.
+ *
  * Lines "KEY VALUE...", the first "lbd-worker VERSION", the last "end".  A key that is not known is
  * passed over: what must not be passed over gets a new version.  Version 1 had neither first nor last.
  */
@@ -28,8 +31,11 @@ int record_identify(struct record *record);
 
 int record_write(const char *run_dir, const char *name, const struct record *record);
 
-/* -ENOENT: none; -EINVAL: not one of ours, or torn; -EPROTO: of a newer lbd. */
-int record_read(const char *run_dir, const char *name, struct record *record);
+/*
+ * groups: the directory that the workers' control groups are in, or NULL.  -ENOENT: none; -EINVAL: not one
+ * of ours, or torn, and the group has none either; -EPROTO: of a newer lbd.
+ */
+int record_read(const char *run_dir, const char *groups, const char *name, struct record *record);
 void record_remove(const char *run_dir, const char *name);
 
 /* Whether the process that it names still runs (a zombie does not). */

@@ -21,7 +21,7 @@ static void read_record(void *arg, const char *name)
 	struct records *records = arg;
 	struct record record;
 
-	if (record_read(records->run_dir, name, &record) == -EPROTO)
+	if (record_read(records->run_dir, NULL, name, &record) == -EPROTO)
 		snprintf(records->newer, sizeof(records->newer), "%s", name);
 }
 

@@ -12,6 +12,7 @@
 
 #include "cgroup.h"
 #include "inherit.h"
+#include "log.h"
 #include "process.h"
 #include "tail.h"
 #include "worker_private.h"
@@ -96,23 +97,37 @@ static void bury(const struct worker_host *host, const char *name, const struct 
 	record_remove(host->run_dir, name);
 }
 
+/* A group that nothing says of who is in it: a hook, or a child that had not come to be a worker. */
+static void bury_unknown(const struct worker_host *host, const char *name)
+{
+	record_remove(host->run_dir, name);
+	if (host->cgroup)
+		cgroup_clear(host->cgroup, name, BURY_TIMEOUT_MS);
+}
+
 /* One that cannot be read is nobody's to guess at: not started a second time beside the first. */
 static int take_back(struct worker *worker, struct error *error)
 {
-	int err = record_read(worker->host->run_dir, worker->name, &worker->record);
+	const struct worker_host *host = worker->host;
+	int err = record_read(host->run_dir, host->cgroup, worker->name, &worker->record);
 
 	if (err == -EPROTO)
 		return error_set(
 			error, err,
 			"%s/workers/%s was written by a newer lbd, and this one (" LB_VERSION
 			") does not understand it: start the newer one; the worker runs on",
-			worker->host->run_dir, worker->name);
-	if (err)
+			host->run_dir, worker->name);
+	if (err) {
+		bury_unknown(host, worker->name);
 		return 0;
-	if (record_alive(&worker->record))
-		return adopt(worker, error);
-	bury(worker->host, worker->name, &worker->record);
-	return 0;
+	}
+	if (!record_alive(&worker->record)) {
+		bury(host, worker->name, &worker->record);
+		return 0;
+	}
+	/* Where the group alone knew of it. */
+	record_write(host->run_dir, worker->name, &worker->record);
+	return adopt(worker, error);
 }
 
 int worker_new(const struct worker_host *host, const struct conf_worker *conf, const char *pool,
@@ -242,12 +257,18 @@ static void sweep_one(void *arg, const char *name)
 {
 	const struct sweep *sweep = arg;
 	struct record record;
+	int err;
 
 	for (const char *const *keep = sweep->keep; *keep; keep++)
 		if (!strcmp(*keep, name))
 			return;
-	if (record_read(sweep->host->run_dir, name, &record)) {
-		record_remove(sweep->host->run_dir, name);
+	err = record_read(sweep->host->run_dir, sweep->host->cgroup, name, &record);
+	if (err == -EPROTO) {
+		log_warning("worker %s: left alone: its record was written by a newer lbd", name);
+		return;
+	}
+	if (err) {
+		bury_unknown(sweep->host, name);
 		return;
 	}
 	if (record_alive(&record))
@@ -258,6 +279,9 @@ static void sweep_one(void *arg, const char *name)
 int worker_sweep(const struct worker_host *host, const char *const *keep)
 {
 	struct sweep sweep = {host, keep};
+	int err = record_each(host->run_dir, sweep_one, &sweep);
 
-	return record_each(host->run_dir, sweep_one, &sweep);
+	if (host->cgroup)
+		cgroup_each(host->cgroup, sweep_one, &sweep);
+	return err;
 }

@@ -91,7 +91,7 @@ const char *worker_name(const struct worker *worker);
 uint32_t worker_backoff_ms(unsigned failures, uint32_t min_ms, uint32_t max_ms);
 
 /*
- * Kills what records of this run_dir name that no worker in `keep` (names, NULL-ended) is: leftovers
+ * Kills what records of this run_dir, or groups, name that no worker in `keep` (names, NULL-ended) is: leftovers
  * of pools that have gone from the configuration while lbd was away.
  */
 int worker_sweep(const struct worker_host *host, const char *const *keep);

@@ -281,7 +281,7 @@ static void test_taken_back(void **state)
 		lab_await_output(&lab, "up");
 		pid = worker_pid(lab.worker);
 		started = worker_started_us(lab.worker);
-		assert_int_equal(record_read(lab.dir, "lab:18081", &record), 0);
+		assert_int_equal(record_read(lab.dir, NULL, "lab:18081", &record), 0);
 		assert_int_equal(record.pid, pid);
 		worker_free(lab.worker);
 		assert_true(is_running(pid));
@@ -297,7 +297,7 @@ static void test_taken_back(void **state)
 		lab_await(&lab, lab.exits, 1);
 		assert_true(lab.last.known);
 		assert_int_equal(lab.last.signal, SIGTERM);
-		assert_int_equal(record_read(lab.dir, "lab:18081", &record), -ENOENT);
+		assert_int_equal(record_read(lab.dir, NULL, "lab:18081", &record), -ENOENT);
 		lab_close(&lab);
 	}
 }
@@ -410,13 +410,13 @@ static void test_buried(void **state)
 
 			await_pids(&lab, none, 1);
 		});
-		assert_int_equal(record_read(lab.dir, "lab:18081", &record), 0);
+		assert_int_equal(record_read(lab.dir, NULL, "lab:18081", &record), 0);
 		kill(record.pid, SIGKILL);
 		while (is_running(record.pid))
 			usleep(1000);
 		assert_int_equal(lab_new_worker(&lab), 0);
 		assert_int_equal(worker_pid(lab.worker), 0);
-		assert_int_equal(record_read(lab.dir, "lab:18081", &record), -ENOENT);
+		assert_int_equal(record_read(lab.dir, NULL, "lab:18081", &record), -ENOENT);
 		assert_int_equal(read_pids_of(lab.dir, pids), 1);
 		assert_false(is_running(pids[0]));
 		lab.conf.command = (char *)"true";

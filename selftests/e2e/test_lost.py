@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The run directory, or part of it, is lost: the control groups name the workers, and one lbd is one."""
+
+import os
+import pathlib
+import shutil
+
+import pytest
+from lab import PYTHON, alive, unique, wait_equal, wait_until, web
+from system import cgroups
+
+
+def run_dir(lbd):
+    return pathlib.Path("/run/lbd", lbd.instance)
+
+
+def remove_all(lbd):
+    shutil.rmtree(run_dir(lbd))
+
+
+def remove_records(lbd):
+    shutil.rmtree(run_dir(lbd) / "workers")
+
+
+def tear_a_record(lbd):
+    path = run_dir(lbd) / "workers" / "web:8081"
+    path.write_text(path.read_text()[:-20])
+
+
+def remove_states(lbd):
+    (run_dir(lbd) / "states").unlink()
+    (run_dir(lbd) / "running.conf").unlink()
+
+
+LOSSES = {
+    "all": remove_all,
+    "records": remove_records,
+    "half of a record": tear_a_record,
+    "states": remove_states,
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_workers_are_found_by_their_groups(lab, loss):
+    """None is started a second time, none is lost to the next lbd, its records are as before."""
+    lbd = lab.lbd(web("8081-8082", worker="ready notify;"))
+    lbd.wait_up(2)
+    pids, world = lbd.pids(), set(lab.host.pids()) - {lbd.pid}
+    load = lab.load(rate=50)
+    load.wait_count(20)
+    records = {p.name: p.read_text() for p in (run_dir(lbd) / "workers").iterdir()}
+    lbd.kill()
+    LOSSES[loss](lbd)
+    again = lbd.restart()
+    again.wait_up(2)
+    assert again.pids() == pids
+    assert set(lab.host.pids()) - {again.pid, load.pid} == world
+    assert {p.name: p.read_text() for p in (run_dir(again) / "workers").iterdir()} == records
+    load.wait_count(20)
+    assert {r.outcome for r in load.stop()} == {"ok"}
+    again.ctl("shutdown")
+    assert not any(alive(p) for p in pids.values()) and lab.host.pids() == []
+
+
+def test_a_pool_that_left_with_the_records(lab):
+    """Neither a record nor the configuration names its worker: it ends all the same."""
+    lbd = lab.lbd(web("8081") + web("8091", name="old", listen=["0.0.0.0:81"], attach=""))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    lbd.kill()
+    remove_all(lbd)
+    lbd.config(web("8081"))
+    again = lbd.restart()
+    again.wait_up(1)
+    assert again.pids() == {"web:8081": pids["web:8081"]}
+    wait_until(lambda: not alive(pids["old:8091"]), "the old pool's worker ends")
+    wait_equal(lambda: [os.path.basename(c) for c in cgroups(again.instance)][:-1], ["web:8081"])
+
+
+def test_lost_while_lbd_runs(lab):
+    """A second lbd does not start beside it, and its end leaves nothing."""
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    remove_all(lbd)
+    second = lbd.restart(ready=False)
+    assert second.wait() == 1
+    assert "another lbd (pid %d) is running" % lbd.pid in second.output(), second.output()
+    lab.expect_workers({"8081", "8082"}, 10)
+    assert all(alive(p) for p in pids.values())
+    assert lbd.stop() == 0
+    assert lab.host.pids() == [] and cgroups(lbd.instance) == []
+
+
+SQUATTER = """
+import signal, socket, sys
+held = socket.socket(socket.AF_UNIX)
+held.bind("\\0lbd/" + sys.argv[1])
+print("bound", flush=True)
+signal.pause()
+"""
+
+
+def test_a_stranger_has_the_name(lab):
+    """It cannot keep lbd from starting; the file is the lock then."""
+    name = unique()
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    lab.process(*nobody, PYTHON, "-c", SQUATTER, name).wait_output("bound")
+    lbd = lab.lbd(web("8081"), instance=name)
+    lbd.wait_up(1)
+    assert "user 65534 holds the abstract Unix address @lbd/%s" % name in lbd.output()
+    second = lbd.restart(ready=False)
+    assert second.wait() == 1
+    assert "another lbd (pid %d) is running" % lbd.pid in second.output()

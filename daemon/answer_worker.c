@@ -10,6 +10,7 @@
 
 #include "answer.h"
 #include "backend_process.h"
+#include "open_file.h"
 #include "roll.h"
 #include "view.h"
 
@@ -222,12 +223,30 @@ int verb_tail(struct call *call)
 	text = worker_last_output(backend->worker, TAIL_LINES);
 	if (answer_flag(call, "follow")) {
 		control_progress(call->request, "%s", text ? text : "");
-		err = follow_add(&call->lbd->follows, call->lbd->event, call->request, path);
+		err = follow_add(&call->lbd->follows, call->lbd->event, call->request, path,
+				 worker_log_user(backend->worker), &call->error);
 	} else {
 		control_reply(call->request, json_string(text ? text : ""));
 	}
 	free(text);
-	return err ? error_set(&call->error, err, "%s: %s", path, strerror(-err)) : 0;
+	return err;
+}
+
+/* Not truncate(2): that waits for whoever holds a lease on the file. */
+static int clear_log(const struct worker *worker, struct error *error)
+{
+	const char *path = worker_log_path(worker);
+	int fd, err = 0;
+
+	if (!path)
+		return 0;
+	fd = open_file("log ", path, O_WRONLY, worker_log_user(worker), error);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	if (ftruncate(fd, 0))
+		err = error_set(error, -errno, "log %s: %s", path, strerror(errno));
+	close(fd);
+	return err;
 }
 
 int verb_clear(struct call *call)
@@ -237,12 +256,8 @@ int verb_clear(struct call *call)
 
 	if (!targets)
 		return -ENOENT;
-	for (size_t i = 0; i < targets->count && !err; i++) {
-		const char *path = worker_log_path(targets->list[i]->worker);
-
-		if (path && truncate(path, 0) && errno != ENOENT)
-			err = error_set(&call->error, -errno, "%s: %s", path, strerror(errno));
-	}
+	for (size_t i = 0; i < targets->count && !err; i++)
+		err = clear_log(targets->list[i]->worker, &call->error);
 	if (!err)
 		control_message(call->request, "%zu cleared", targets->count);
 	free(targets);

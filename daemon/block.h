@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "error.h"
 
@@ -47,9 +48,16 @@ int block_parse(const char *name, const char *text, size_t length, struct block 
 int block_parse_file(const char *path, struct block **root, struct error *error);
 
 /*
+ * Who, besides root, may change what the file says, by its owner or by that of a directory on its way; our
+ * own user: nobody.  -EPERM with a line where everybody may.
+ */
+int block_file_changer(const char *path, uid_t *changer, struct error *error);
+
+/*
  * Replaces each `include PATTERN;`, at any depth, by the directives of the files that glob(7) finds,
  * in sorted order.  A relative pattern starts at the including file's directory.  No file is an error
- * only where the pattern has no wildcard.  Files nest up to 8 deep.
+ * only where the pattern has no wildcard.  Files nest up to 8 deep.  A file that somebody may change who
+ * may not change the including one is refused.
  */
 int block_include(struct block *root, struct error *error);
 

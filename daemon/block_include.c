@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "block.h"
+#include "place.h"
 
 enum { INCLUDE_DEPTH_MAX = 8, PATTERN_MAX = 4096 };
 
@@ -28,16 +29,39 @@ static int full_pattern(const struct block *at, char *pattern, struct error *err
 	return 0;
 }
 
+/* A file decides what root runs: it is nobody's to change but root's, or the including file's owner's. */
+static int check_trust(const struct block *at, const char *path, struct error *error)
+{
+	char name[PLACE_USER_BYTES];
+	uid_t includer, changer;
+	int code = block_file_changer(path, &changer, error);
+
+	if (!code && !place_is_root(changer))
+		code = block_file_changer(at->file, &includer, error);
+	if (code || place_is_root(changer) || changer == includer)
+		return code;
+	return error_set(
+		error, -EPERM,
+		"%s: %s may change it, and so have any command run; chown it to root, in a "
+		"directory of root's",
+		path, place_user(changer, name));
+}
+
 /* Moves the file's directives to the end of list. */
 static int add_file(const struct block *at, const char *path, struct block *list, unsigned depth,
 		    struct error *error)
 {
 	struct block *root = NULL;
-	int code = block_parse_file(path, &root, error);
+	struct error inner;
+	int code = check_trust(at, path, &inner);
 
+	if (!code)
+		code = block_parse_file(path, &root, &inner);
 	/* A syntax error names its own place; what cannot be read is named where it is included. */
-	if (code && code != -EINVAL)
-		return block_error(at, error, code, "include %s: %s", path, strerror(-code));
+	if (code == -EINVAL)
+		*error = inner;
+	else if (code)
+		block_error(at, error, code, "include %s", inner.text);
 	if (!code)
 		code = expand(root, depth + 1, error);
 	while (!code && root->first) {

@@ -224,8 +224,11 @@ int conf_build(struct block *root, struct conf **conf, struct error *error)
 int conf_read(const char *path, struct conf **conf, struct error *error)
 {
 	struct block *root = NULL;
+	uid_t changer;
 	int code = block_parse_file(path, &root, error);
 
+	if (!code)
+		code = block_file_changer(path, &changer, error);
 	if (!code)
 		code = block_include(root, error);
 	if (!code)

@@ -23,7 +23,9 @@ extern const struct conf_directive conf_worker_table[];
 /* conf_process.c: checks and setters of a worker's settings that the system must know. */
 conf_setter conf_set_user, conf_set_group, conf_set_directory, conf_set_signal, conf_set_umask,
 	conf_set_command;
-int conf_check_environment_file(const struct block *at, const char *path, struct error *error);
+/* user: whose worker reads it; NULL: lbd's own */
+int conf_check_environment_file(const struct block *at, const char *path, const char *user,
+				struct error *error);
 
 /* conf_output.c: FILE|syslog|journal|none [size N] [files N] [age T] [prefix] */
 int conf_output_read(const struct block *at, const struct conf_directive *row,

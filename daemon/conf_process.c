@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "conf_build.h"
+#include "open_file.h"
 
 static bool is_number(const char *text)
 {
@@ -59,17 +59,26 @@ int conf_set_directory(void *target, const struct conf_directive *row, const str
 	return 0;
 }
 
-int conf_check_environment_file(const struct block *at, const char *path, struct error *error)
+static uid_t user_of(const char *name)
 {
+	const struct passwd *entry = name ? getpwnam(name) : NULL;
+
+	if (entry)
+		return entry->pw_uid;
+	return name ? (uid_t)strtoul(name, NULL, 10) : geteuid();
+}
+
+int conf_check_environment_file(const struct block *at, const char *path, const char *user,
+				struct error *error)
+{
+	struct error inner;
 	int fd;
 
 	if (conf_has_variables(path))
 		return conf_check_variables(at, path, error);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	fd = open_file("environment_file ", path, O_RDONLY, user_of(user), &inner);
 	if (fd < 0)
-		return block_error(at, error, -EINVAL,
-				   "%s: found \"%.200s\": %s; name a file that can be read",
-				   at->words[0], path, strerror(errno));
+		return block_error(at, error, -EINVAL, "%s", inner.text);
 	close(fd);
 	return 0;
 }

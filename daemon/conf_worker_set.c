@@ -117,17 +117,9 @@ int worker_set_environment_file(void *target, const struct conf_directive *row,
 				const struct block *at, struct error *error)
 {
 	struct conf_worker *worker = &((struct worker_draft *)target)->worker;
-	char *path = conf_path(at, at->words[1]);
-	int code;
 
 	(void)row;
-	if (!path)
-		return conf_no_memory(at, error);
-	code = conf_check_environment_file(at, path, error);
-	if (!code)
-		return add_text(at, &worker->environment_files, path, error);
-	free(path);
-	return code;
+	return add_text(at, &worker->environment_files, conf_path(at, at->words[1]), error);
 }
 
 int worker_set_exit_codes(void *target, const struct conf_directive *row, const struct block *at,

@@ -9,6 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "read_file.h"
+
+enum { FILE_BYTES_MAX = 1 << 20 };
+
 int environment_take(struct environment *env, char *text)
 {
 	size_t name = text ? strcspn(text, "=") + 1 : 0;
@@ -114,29 +118,38 @@ static int read_line(struct environment *env, char *line)
 	return environment_put(env, name, value);
 }
 
-int environment_read(struct environment *env, const char *path, struct error *error)
+/* Cuts the text into lines and takes each; *number is that of the last one. */
+static int read_lines(struct environment *env, char *text, unsigned *number)
 {
-	FILE *file = fopen(path, "re");
-	unsigned number = 0;
-	char *line = NULL;
-	size_t room = 0;
 	int err = 0;
 
-	if (!file)
-		return error_set(error, -errno, "environment_file %s: %s", path, strerror(errno));
-	while (!err && getline(&line, &room, file) > 0) {
-		number++;
+	for (char *line = text, *next; line && !err; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = 0;
+		++*number;
 		err = read_line(env, line);
 	}
-	if (!err && ferror(file))
-		err = -EIO;
-	if (err == -EINVAL)
-		error_set(error, err, "%s:%u: not NAME=value", path, number);
-	else if (err)
-		error_set(error, err, "environment_file %s: %s", path, strerror(-err));
-	free(line);
-	fclose(file);
 	return err;
+}
+
+int environment_read(struct environment *env, const char *path, uid_t user, struct error *error)
+{
+	unsigned number = 0;
+	size_t length;
+	char *text;
+	int err = read_file("environment_file ", path, user, FILE_BYTES_MAX, &text, &length, error);
+
+	if (err)
+		return err;
+	err = strlen(text) == length ? read_lines(env, text, &number) : -EILSEQ;
+	free(text);
+	if (err == -EINVAL)
+		return error_set(error, err, "%s:%u: not NAME=value", path, number);
+	if (err == -EILSEQ)
+		return error_set(error, err, "environment_file %s: holds a NUL; it must be text",
+				 path);
+	return err ? error_set(error, err, "environment_file %s: %s", path, strerror(-err)) : 0;
 }
 
 void environment_clear(struct environment *env)

@@ -4,6 +4,7 @@
 #define LB_ENVIRONMENT_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "error.h"
 
@@ -24,9 +25,10 @@ char *environment_find(const struct environment *env, const char *name);
 
 /*
  * Reads lines NAME=value: '#' or ';' begin a comment line, "export" may come first, one pair of quotes
- * around the value is taken off.  -errno with file:line.
+ * around the value is taken off.  user is whose the file may be, see place.h; at most 1 MiB.  -errno with
+ * file:line.
  */
-int environment_read(struct environment *env, const char *path, struct error *error);
+int environment_read(struct environment *env, const char *path, uid_t user, struct error *error);
 
 void environment_clear(struct environment *env);
 

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "open_file.h"
+
 enum { READ_BYTES = 16384, READS_A_TURN = 16 };
 
 struct follow {
@@ -17,7 +19,8 @@ struct follow {
 	struct control_request *request;
 	sd_event_source *source;
 	char *path;
-	int fd; /* -1: the file is not there at the moment */
+	struct place place; /* of path */
+	int fd;             /* -1: the file is not there at the moment */
 };
 
 /* What is new, in pieces; the rest of a flood waits for the next event. */
@@ -40,7 +43,8 @@ static bool was_replaced(const struct follow *follow)
 
 	if (follow->fd < 0)
 		return true;
-	if (fstat(follow->fd, &held) || stat(follow->path, &named))
+	if (fstat(follow->fd, &held) ||
+	    fstatat(follow->place.dir, follow->place.name, &named, AT_SYMLINK_NOFOLLOW))
 		return false;
 	return held.st_ino != named.st_ino || held.st_dev != named.st_dev;
 }
@@ -59,15 +63,15 @@ static void rewind_if_shorter(const struct follow *follow)
 static int changed(sd_event_source *source, const struct inotify_event *event, void *arg)
 {
 	struct follow *follow = arg;
-	const char *name = strrchr(follow->path, '/');
+	struct error ignored;
 
 	(void)source;
-	if (!event->len || strcmp(event->name, name ? name + 1 : follow->path))
+	if (!event->len || strcmp(event->name, follow->place.name))
 		return 0;
 	rewind_if_shorter(follow);
 	send_new(follow);
 	if (was_replaced(follow)) {
-		int fd = open(follow->path, O_RDONLY | O_CLOEXEC);
+		int fd = open_file_at(&follow->place, O_RDONLY, &ignored);
 
 		if (fd >= 0) {
 			if (follow->fd >= 0)
@@ -84,40 +88,40 @@ static void follow_free(struct follow *follow)
 	if (follow->fd >= 0)
 		close(follow->fd);
 	sd_event_source_disable_unref(follow->source);
+	place_close(&follow->place);
 	free(follow->path);
 	free(follow);
 }
 
-static int watch_directory(struct follow *follow, sd_event *event)
+static int open_followed(struct follow *follow, uid_t user, sd_event *event, struct error *error)
 {
-	char *directory = strdup(follow->path), *slash;
-	int err;
+	int err = place_find("log ", follow->path, user, &follow->place, error);
 
-	if (!directory)
-		return -ENOMEM;
-	slash = strrchr(directory, '/');
-	if (slash)
-		*slash = 0;
-	err = sd_event_add_inotify(event, &follow->source, slash ? directory : ".",
-				   IN_MODIFY | IN_CREATE | IN_MOVED_TO, changed, follow);
-	free(directory);
-	return err < 0 ? err : 0;
+	if (err)
+		return err;
+	follow->fd = open_file_at(&follow->place, O_RDONLY, error);
+	if (follow->fd < 0 && follow->fd != -ENOENT)
+		return follow->fd;
+	if (follow->fd >= 0)
+		lseek(follow->fd, 0, SEEK_END);
+	err = sd_event_add_inotify_fd(event, &follow->source, follow->place.dir,
+				      IN_MODIFY | IN_CREATE | IN_MOVED_TO, changed, follow);
+	return err < 0 ? error_set(error, err, "log %s: %s", follow->path, strerror(-err)) : 0;
 }
 
 int follow_add(struct follows *follows, sd_event *event, struct control_request *request,
-	       const char *path)
+	       const char *path, uid_t user, struct error *error)
 {
 	struct follow *follow = calloc(1, sizeof(*follow));
 	int err;
 
 	if (!follow)
-		return -ENOMEM;
-	follow->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (follow->fd >= 0)
-		lseek(follow->fd, 0, SEEK_END);
+		return error_set(error, -ENOMEM, "out of memory");
+	follow->fd = follow->place.dir = -1;
 	follow->request = request;
 	follow->path = strdup(path);
-	err = follow->path ? watch_directory(follow, event) : -ENOMEM;
+	err = follow->path ? open_followed(follow, user, event, error)
+			   : error_set(error, -ENOMEM, "out of memory");
 	if (err) {
 		follow_free(follow);
 		return err;

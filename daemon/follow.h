@@ -12,9 +12,12 @@ struct follows {
 	struct follow *first;
 };
 
-/* From the file's end as it is now; follows the name when the file is rotated away.  -errno. */
+/*
+ * From the file's end as it is now; follows the name when the file is rotated away.  Whose it may be: see
+ * place.h.  -errno with a line.
+ */
 int follow_add(struct follows *follows, sd_event *event, struct control_request *request,
-	       const char *path);
+	       const char *path, uid_t user, struct error *error);
 
 void follow_gone(struct follows *follows, struct control_request *request);
 

@@ -123,14 +123,14 @@ int launch_find_user(const char *user, const char *group, struct launch *launch,
 }
 
 static int read_environment(const struct conf_worker *conf, const struct launch_name *name,
-			    struct environment *env, struct error *error)
+			    uid_t user, struct environment *env, struct error *error)
 {
 	int err = environment_put(env, "LBD_WORKER", name->worker);
 
 	for (char **file = conf->environment_files; !err && *file; file++) {
 		char *path = expand(*file, name);
 
-		err = path ? environment_read(env, path, error) : -ENOMEM;
+		err = path ? environment_read(env, path, user, error) : -ENOMEM;
 		free(path);
 		if (err && err != -ENOMEM)
 			return err;
@@ -164,7 +164,7 @@ int launch_build(const struct conf_worker *conf, const struct launch_name *name,
 		return error_set(error, -ENOMEM, "environment: out of memory");
 	err = launch_find_user(conf->user, conf->group, launch, error);
 	if (!err)
-		err = read_environment(conf, name, &launch->environment, error);
+		err = read_environment(conf, name, launch->spawn.uid, &launch->environment, error);
 	if (err)
 		return err;
 	if (conf->directory && !(launch->directory = expand(conf->directory, name)))

@@ -2,7 +2,6 @@
 #include "log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "open_file.h"
 #include "rotate.h"
 
 enum { LINE_BYTES = 2048 };
@@ -29,16 +29,9 @@ void log_set_level(enum log_level level)
 	own.level = level;
 }
 
-static int open_file(const char *path, struct error *error)
+static int open_own(const char *path, struct error *error)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
-
-	if (fd < 0)
-		return error_set(error, -errno,
-				 "log %s: %s; name a file that lbd can write, or none for the "
-				 "standard error",
-				 path, strerror(errno));
-	return fd;
+	return open_file("log ", path, O_WRONLY | O_APPEND | O_CREAT, geteuid(), error);
 }
 
 static void close_own(void)
@@ -59,7 +52,7 @@ int log_open(const char *path, uint64_t max_bytes, unsigned max_files, struct er
 		close_own();
 		return 0;
 	}
-	fd = open_file(path, error);
+	fd = open_own(path, error);
 	if (fd < 0)
 		return fd;
 	copy = strdup(path);
@@ -81,7 +74,7 @@ int log_reopen(struct error *error)
 
 	if (!own.path)
 		return 0;
-	fd = open_file(own.path, error);
+	fd = open_own(own.path, error);
 	if (fd < 0)
 		return fd;
 	close(own.fd);
@@ -140,7 +133,7 @@ static void rotate_when_large(void)
 	    (uint64_t)st.st_size < own.max_bytes)
 		return;
 	/* The log is the last to complain to: when it cannot rotate it goes on growing. */
-	if (!rotate_files(own.path, own.max_files))
+	if (!rotate_files(own.path, own.max_files, geteuid(), &ignored))
 		log_reopen(&ignored);
 }
 

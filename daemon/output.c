@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "open_file.h"
 #include "output_sink.h"
 
 enum {
@@ -29,6 +30,7 @@ struct output {
 	struct conf_output conf; /* its path is not used: path is it, expanded */
 	char *name, *path, *fifo;
 	bool is_err;
+	uid_t user;
 
 	int fd; /* the FIFO, or -1: nothing to be read */
 	sd_event_source *source, *more, *retry;
@@ -177,7 +179,7 @@ static int open_sink(struct output *output)
 		output->syslog = output_syslog_new(output->name,
 						   output->is_err ? PRIORITY_ERR : PRIORITY_INFO);
 	else if (output->conf.kind == OUTPUT_FILE)
-		output->file = output_file_new(output->path, &output->conf);
+		output->file = output_file_new(output->path, &output->conf, output->user);
 	else
 		return 0;
 	return output->syslog || output->file ? 0 : -ENOMEM;
@@ -218,6 +220,7 @@ int output_new(sd_event *event, const struct conf_output *conf, const struct out
 	output->conf.path = NULL;
 	output->fd = -1;
 	output->is_err = target->is_err;
+	output->user = target->user;
 	output->name = strdup(target->name);
 	output->path = strdup(target->path);
 	output->fifo = strdup(target->fifo);
@@ -235,14 +238,22 @@ int output_new(sd_event *event, const struct conf_output *conf, const struct out
 	return 0;
 }
 
-static int open_append(const char *path, struct error *error)
+/* Blocking, as a worker expects it of its standard output. */
+static int open_append(const struct output *output, struct error *error)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+	int fd =
+		open_file("log ", output->path, O_WRONLY | O_APPEND | O_CREAT, output->user, error);
 
-	if (fd < 0)
-		return error_set(error, -errno, "log %s: %s; it must be a file that lbd may write",
-				 path, strerror(errno));
+	if (fd >= 0)
+		fcntl(fd, F_SETFL, O_APPEND);
 	return fd;
+}
+
+static int open_nothing(struct error *error)
+{
+	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 ? error_set(error, -errno, "/dev/null: %s", strerror(errno)) : fd;
 }
 
 static int open_journal(const struct output *output, struct error *error)
@@ -257,17 +268,17 @@ static int open_journal(const struct output *output, struct error *error)
 }
 
 /* The worker's own open file, blocking, and both ways: it is its reader of last resort. */
-static int open_writer(const struct output *output, uid_t owner, struct error *error)
+static int open_writer(const struct output *output, struct error *error)
 {
 	int fd = -1;
 
 	/* A file that cannot be written is better known before the worker runs. */
-	if (output->file && (fd = open_append(output->path, error)) < 0)
+	if (output->file && (fd = open_append(output, error)) < 0)
 		return fd;
 	if (output->file)
 		close(fd);
 	fd = open(output->fifo, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || fchown(fd, owner, -1)) {
+	if (fd < 0 || fchown(fd, output->user, -1)) {
 		error_set(error, -errno, "fifo %s: %s", output->fifo, strerror(errno));
 		if (fd >= 0)
 			close(fd);
@@ -276,15 +287,15 @@ static int open_writer(const struct output *output, uid_t owner, struct error *e
 	return fd;
 }
 
-int output_open(struct output *output, uid_t owner, struct error *error)
+int output_open(struct output *output, struct error *error)
 {
 	if (output->conf.kind == OUTPUT_JOURNAL)
 		return open_journal(output, error);
 	if (output->conf.kind == OUTPUT_NONE)
-		return open_append("/dev/null", error);
+		return open_nothing(error);
 	if (output->fd >= 0)
-		return open_writer(output, owner, error);
-	return open_append(output->path, error);
+		return open_writer(output, error);
+	return open_append(output, error);
 }
 
 void output_drain(struct output *output)

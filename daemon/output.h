@@ -19,6 +19,7 @@ struct output_target {
 	const char *path; /* of the log file */
 	const char *fifo; /* where a FIFO is made if one is needed */
 	bool is_err;      /* the stream for errors, apart */
+	uid_t user;       /* the worker's, whose the file may be: see place.h */
 };
 
 struct output;
@@ -34,7 +35,7 @@ int output_new(sd_event *event, const struct conf_output *conf, const struct out
 void output_drain(struct output *output);
 
 /* A descriptor for the worker to write to, or -errno with a line; the caller closes it. */
-int output_open(struct output *output, uid_t owner, struct error *error);
+int output_open(struct output *output, struct error *error);
 
 void output_free(struct output *output); /* takes NULL */
 

@@ -16,14 +16,22 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "open_file.h"
 #include "output_sink.h"
 #include "rotate.h"
 
-enum { LINES_AT_ONCE = 256, STAMP_BYTES = 40, SAY_AGAIN_S = 60, MEND_BYTES = 32768 };
+enum {
+	LINES_AT_ONCE = 256,
+	STAMP_BYTES = 40,
+	SAY_AGAIN_S = 60,
+	MEND_BYTES = 32768,
+	ROTATIONS_MAX = 1000
+};
 
 struct output_file {
 	char *path;
 	struct conf_output conf;
+	uid_t user; /* the worker's */
 	int fd;
 	bool is_regular;
 	bool is_stuck; /* cannot be rotated */
@@ -33,7 +41,7 @@ struct output_file {
 	size_t lost; /* bytes since it could not be written; > 0 while that lasts */
 };
 
-struct output_file *output_file_new(const char *path, const struct conf_output *conf)
+struct output_file *output_file_new(const char *path, const struct conf_output *conf, uid_t user)
 {
 	struct output_file *file = calloc(1, sizeof(*file));
 
@@ -41,6 +49,7 @@ struct output_file *output_file_new(const char *path, const struct conf_output *
 		return NULL;
 	file->fd = -1;
 	file->conf = *conf;
+	file->user = user;
 	file->path = strdup(path);
 	if (!file->path) {
 		free(file);
@@ -79,7 +88,8 @@ static void note_birth(struct output_file *file)
 static size_t find_unfinished(const struct output_file *file, off_t size, char *text, size_t room)
 {
 	size_t bytes = size < (off_t)room ? (size_t)size : room;
-	int fd = open(file->path, O_RDONLY | O_CLOEXEC);
+	struct error ignored;
+	int fd = open_file("log ", file->path, O_RDONLY, file->user, &ignored);
 	ssize_t n = fd < 0 ? -1 : pread(fd, text, bytes, size - bytes);
 	const char *end = n > 0 ? memrchr(text, '\n', n) : NULL;
 
@@ -135,12 +145,14 @@ void output_file_end_line(struct output_file *file)
 		end_line(file, &st);
 }
 
-static int open_file(struct output_file *file, struct stat *st)
+static int open_named(struct output_file *file, struct stat *st, struct error *error)
 {
 	/* Not O_APPEND: splice(2) refuses it.  Nobody else writes there. */
-	file->fd = open(file->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
-	if (file->fd < 0 || fstat(file->fd, st))
-		return -errno;
+	file->fd = open_file("log ", file->path, O_WRONLY | O_CREAT, file->user, error);
+	if (file->fd < 0)
+		return file->fd;
+	if (fstat(file->fd, st))
+		return error_set(error, -errno, "log %s: %s", file->path, strerror(errno));
 	file->is_regular = S_ISREG(st->st_mode);
 	file->is_stuck = false;
 	note_birth(file);
@@ -161,18 +173,18 @@ static bool is_due(const struct output_file *file, off_t size)
 /* Better a file that is too large than none. */
 static void rotate(struct output_file *file)
 {
-	int err = rotate_files(file->path, file->conf.max_files);
+	struct error error;
+	int err = rotate_files(file->path, file->conf.max_files, file->user, &error);
 
 	if (err)
-		log_warning("log %s: cannot be rotated: %s; it grows on", file->path,
-			    strerror(-err));
+		log_warning("cannot be rotated, and grows on: %s", error.text);
 	else
 		close_file(file);
 	file->is_stuck = err;
 }
 
 /* Looks by name: a file that somebody moved or removed is left, and the name opened anew. */
-static int ready(struct output_file *file, struct stat *st)
+static int ready(struct output_file *file, struct stat *st, struct error *error)
 {
 	struct stat named;
 	int err = 0;
@@ -181,13 +193,13 @@ static int ready(struct output_file *file, struct stat *st)
 			      named.st_ino != st->st_ino || named.st_dev != st->st_dev))
 		close_file(file);
 	if (file->fd < 0)
-		err = open_file(file, st);
+		err = open_named(file, st, error);
 	else if (file->lost)
 		mend(file, st);
 	if (err || !is_due(file, st->st_size))
 		return err;
 	rotate(file);
-	return file->fd < 0 ? open_file(file, st) : 0;
+	return file->fd < 0 ? open_named(file, st, error) : 0;
 }
 
 /* As many whole lines as the file has room for; one that is longer than a file gets one of its own. */
@@ -273,13 +285,13 @@ static ssize_t move_prefixed(struct output_file *file, int fifo, const char *tex
 	return taken;
 }
 
-static void note_failure(struct output_file *file, int err, size_t bytes)
+static void note_failure(struct output_file *file, const struct error *error, size_t bytes)
 {
 	time_t now = time(NULL);
 
 	if (!file->lost && now - file->said >= SAY_AGAIN_S) {
-		log_warning("log %s: %s; what the worker writes is dropped until that has changed",
-			    file->path, strerror(-err));
+		log_warning("%s; what the worker writes is dropped until that has changed",
+			    error->text);
 		file->said = now;
 	}
 	file->lost += bytes;
@@ -292,11 +304,12 @@ static void note_success(struct output_file *file)
 	file->lost = 0;
 }
 
-/* -EAGAIN: rotated, try again. */
-static ssize_t move_part(struct output_file *file, int fifo, const char *text, size_t bytes)
+/* 0: rotated, to be tried again. */
+static ssize_t move_part(struct output_file *file, int fifo, const char *text, size_t bytes,
+			 struct error *error)
 {
 	struct stat st = {0};
-	int err = ready(file, &st);
+	int err = ready(file, &st, error);
 	size_t part;
 	ssize_t n;
 
@@ -305,26 +318,34 @@ static ssize_t move_part(struct output_file *file, int fifo, const char *text, s
 	part = fit(file, text, bytes, st.st_size);
 	if (!part) {
 		rotate(file);
-		return -EAGAIN;
+		return 0;
 	}
 	n = (file->conf.prefix ? move_prefixed : move_raw)(file, fifo, text, part, st.st_size);
 	if (n > 0)
 		file->is_cut = !file->conf.prefix && text[n - 1] != '\n';
-	return n ? n : -EIO;
+	if (n > 0)
+		return n;
+	return error_set(error, n ? (int)n : -EIO, "log %s: %s", file->path,
+			 strerror(n ? -(int)n : EIO));
 }
 
 size_t output_file_move(struct output_file *file, int fifo, const char *text, size_t bytes)
 {
+	unsigned rotations = 0;
 	size_t done = 0;
 
 	while (done < bytes) {
-		ssize_t n = move_part(file, fifo, text + done, bytes - done);
+		struct error error;
+		ssize_t n = move_part(file, fifo, text + done, bytes - done, &error);
 
 		if (n > 0) {
 			note_success(file);
 			done += n;
-		} else if (n != -EAGAIN) {
-			note_failure(file, n, bytes - done);
+		} else if (!n) {
+			/* A new file is not full, unless somebody puts full ones there. */
+			file->is_stuck |= ++rotations == ROTATIONS_MAX;
+		} else {
+			note_failure(file, &error, bytes - done);
 			output_discard(fifo, bytes - done);
 			return bytes;
 		}

@@ -13,9 +13,10 @@ struct output_file;
 struct output_syslog;
 
 /*
- * The file is opened at the first write.  Copies conf's numbers and path.  NULL: out of memory.
+ * The file, which may be user's (see place.h), is opened at the first write.  Copies conf's numbers and
+ * path.  NULL: out of memory.
  */
-struct output_file *output_file_new(const char *path, const struct conf_output *conf);
+struct output_file *output_file_new(const char *path, const struct conf_output *conf, uid_t user);
 void output_file_free(struct output_file *file); /* takes NULL */
 
 /*

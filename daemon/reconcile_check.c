@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "difference.h"
+#include "launch.h"
 #include "listeners.h"
+#include "open_file.h"
 #include "sockets.h"
 
 /* bind(2) knows which addresses are this host's, also those of `local` routes. */
@@ -127,6 +128,16 @@ static int check_services(const struct model *model, const struct conf *conf, st
 		clash.service->name, text);
 }
 
+static uid_t user_of(const struct conf_worker *worker)
+{
+	struct launch launch = {0};
+	struct error ignored;
+
+	launch_find_user(worker->user, worker->group, &launch, &ignored);
+	launch_clear(&launch);
+	return launch.spawn.uid;
+}
+
 /* Relative ones are in lbd's own directory of logs. */
 static int check_log(const struct conf_pool *pool, const struct conf_output *output,
 		     struct error *error)
@@ -134,24 +145,16 @@ static int check_log(const struct conf_pool *pool, const struct conf_output *out
 	char *path = output->kind == OUTPUT_FILE && output->path
 			     ? conf_expand(output->path, pool->name, pool->worker->first_port, 0)
 			     : NULL;
-	char *slash = path ? strrchr(path, '/') : NULL;
-	struct stat status;
+	struct error inner;
 	int code = 0;
 
-	if (slash && slash != path) {
-		code = !stat(path, &status) && S_ISDIR(status.st_mode) ? EISDIR : 0;
-		*slash = 0;
-		if (!code && access(path, W_OK | X_OK))
-			code = errno;
-		*slash = '/';
-	}
+	if (path && *path == '/')
+		code = open_file_check("log ", path, user_of(pool->worker), &inner);
 	if (code)
-		block_error(pool->at, error, -code,
-			    "pool %s: log %s cannot be written: %s; make its directory, or name "
-			    "another file",
-			    pool->name, path, strerror(code));
+		block_error(pool->at, error, code, "pool %s: %s%s", pool->name, inner.text,
+			    code == -ENOENT ? "; make its directory, or name another file" : "");
 	free(path);
-	return -code;
+	return code;
 }
 
 /* Of pools whose workers would be started by it: that is when it would show. */

@@ -3,11 +3,15 @@
 #ifndef LB_ROTATE_H
 #define LB_ROTATE_H
 
+#include <sys/types.h>
+
+#include "error.h"
+
 /*
  * Moves path to path.1, path.1 to path.2 and so on, and drops what is beyond max_files; with
  * max_files 0 path itself is removed.  Whoever has path open writes on to the old file until it opens
- * anew.  -errno of the first rename that failed; a missing file is none.
+ * anew.  All in the directory that place.h allows for user.  -errno with a line; a missing file is none.
  */
-int rotate_files(const char *path, unsigned max_files);
+int rotate_files(const char *path, unsigned max_files, uid_t user, struct error *error);
 
 #endif

@@ -8,7 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "read_file.h"
 #include "ring.h"
+
+enum { FILE_BYTES_MAX = 16 << 20 };
 
 static void path_of(const char *run_dir, const char *suffix, char path[256])
 {
@@ -18,15 +21,14 @@ static void path_of(const char *run_dir, const char *suffix, char path[256])
 uint64_t running_origin(const char *conf_path)
 {
 	uint64_t origin = ring_name(conf_path, strlen(conf_path));
-	FILE *file = fopen(conf_path, "re");
-	char part[4096];
+	struct error ignored;
 	size_t length;
+	char *text;
 
-	if (!file)
+	if (read_file("", conf_path, geteuid(), FILE_BYTES_MAX, &text, &length, &ignored))
 		return origin;
-	while ((length = fread(part, 1, sizeof(part), file)) > 0)
-		origin = origin * 31 + ring_name(part, length);
-	fclose(file);
+	origin = origin * 31 + ring_name(text, length);
+	free(text);
 	return origin;
 }
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tail.h"
 
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "open_file.h"
 
 enum { TAIL_BYTES = 16384 };
 
@@ -28,14 +29,15 @@ static const char *find_start(const char *text, size_t bytes, unsigned lines, bo
 	return at && at + 1 < text + bytes ? at + 1 : text;
 }
 
-char *tail_lines(const char *path, unsigned lines)
+char *tail_lines(const char *path, unsigned lines, uid_t user)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char *text = NULL, *tail = NULL;
+	struct error ignored;
 	const char *start;
 	struct stat st;
 	off_t from;
 	ssize_t n;
+	int fd = open_file("log ", path, O_RDONLY, user, &ignored);
 
 	if (fd < 0)
 		return NULL;

@@ -209,6 +209,11 @@ const char *worker_log_path(const struct worker *worker)
 	return worker->log_path;
 }
 
+uid_t worker_log_user(const struct worker *worker)
+{
+	return worker->log_user;
+}
+
 bool worker_adopted(const struct worker *worker)
 {
 	return worker->adopted;
@@ -222,10 +227,11 @@ int worker_listener(const struct worker *worker, bool is_v6)
 char *worker_last_output(const struct worker *worker, unsigned lines)
 {
 	/* Apart from the rest, what went wrong is there. */
-	char *text = worker->err_path ? tail_lines(worker->err_path, lines) : NULL;
+	char *text =
+		worker->err_path ? tail_lines(worker->err_path, lines, worker->log_user) : NULL;
 
 	if (!text && worker->log_path)
-		text = tail_lines(worker->log_path, lines);
+		text = tail_lines(worker->log_path, lines, worker->log_user);
 	return text;
 }
 

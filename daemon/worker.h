@@ -73,7 +73,8 @@ worker_memory(const struct worker *worker); /* bytes resident (cgroup, else of t
 /* Its process runs with other settings than the configuration has for it now; false for NULL. */
 bool worker_is_outdated(const struct worker *worker);
 const char *worker_log_path(const struct worker *worker);
-bool worker_adopted(const struct worker *worker); /* not our child */
+uid_t worker_log_user(const struct worker *worker); /* whose it may be: see place.h */
+bool worker_adopted(const struct worker *worker);   /* not our child */
 
 /* Listening sockets that lbd keeps for `listen inherit`; -1 where there is none. */
 int worker_listener(const struct worker *worker, bool is_v6);

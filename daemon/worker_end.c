@@ -92,7 +92,7 @@ static int start_hook(struct worker *worker, struct error *error)
 		err = worker_make_cgroup(worker, error);
 	if (err)
 		goto out;
-	launch.spawn.out = output_open(worker->out, launch.spawn.uid, error);
+	launch.spawn.out = output_open(worker->out, error);
 	launch.spawn.err = launch.spawn.out;
 	launch.spawn.cgroup = worker->cgroup;
 	err = launch.spawn.out < 0 ? launch.spawn.out

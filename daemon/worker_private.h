@@ -19,6 +19,7 @@ struct worker {
 	char *pool; /* a copy: a worker may outlive the pool it was made for */
 	struct launch_name launch_name;
 	char *log_path, *err_path; /* expanded */
+	uid_t log_user;            /* whose they may be: see place.h */
 	struct output *out, *err;  /* err NULL: merged */
 	int listeners[2];          /* inherited, v4 and v6 */
 

@@ -52,8 +52,19 @@ static int open_output(struct worker *worker, const struct conf_output *conf, bo
 	snprintf(fifo, sizeof(fifo), "%s/output/%s%s", worker->host->run_dir, worker->name,
 		 is_err ? ".err" : ".out");
 	return output_new(worker->host->event, conf,
-			  &(struct output_target){worker->name, *path, fifo, is_err}, adopt, output,
-			  error);
+			  &(struct output_target){worker->name, *path, fifo, is_err,
+						  worker->log_user},
+			  adopt, output, error);
+}
+
+static int find_user(struct worker *worker, struct error *error)
+{
+	struct launch launch = {0};
+	int err = launch_find_user(worker->conf->user, worker->conf->group, &launch, error);
+
+	worker->log_user = launch.spawn.uid;
+	launch_clear(&launch);
+	return err;
 }
 
 int worker_open_outputs(struct worker *worker, bool adopt, struct error *error)
@@ -62,6 +73,9 @@ int worker_open_outputs(struct worker *worker, bool adopt, struct error *error)
 	int err;
 
 	worker_close_outputs(worker);
+	err = find_user(worker, error);
+	if (err)
+		return err;
 	mkdir(worker->host->log_dir, 0755); /* what is wrong with it shows when a file is opened */
 	snprintf(dir, sizeof(dir), "%s/output", worker->host->run_dir);
 	mkdir(dir, 0755);
@@ -83,19 +97,18 @@ void worker_close_outputs(struct worker *worker)
 
 static int open_streams(struct worker *worker, struct spawn *spawn, struct error *error)
 {
-	uid_t owner = spawn->set_user ? spawn->uid : geteuid();
 	int err = worker_open_outputs(worker, false, error);
 
 	if (err)
 		return err;
-	spawn->out = output_open(worker->out, owner, error);
+	spawn->out = output_open(worker->out, error);
 	if (spawn->out < 0)
 		return spawn->out;
 	if (!worker->err) {
 		spawn->err = spawn->out;
 		return 0;
 	}
-	spawn->err = output_open(worker->err, owner, error);
+	spawn->err = output_open(worker->err, error);
 	return spawn->err < 0 ? spawn->err : 0;
 }
 

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the worker's user, or anybody, plants where lbd opens files: nothing of root's is touched or shown."""
+
+import os
+import pwd
+import signal
+import socket
+
+import pytest
+
+from lab import BUILD, pool, text_of, wait_equal, wait_until
+
+USER = "www-data"
+UID = pwd.getpwnam(USER).pw_uid
+SECRET = "root's own secret\n"
+# Writes lines for as long as it runs; on USR1 it crashes, so that lbd shows its last lines.
+CHATTER = "sh -c 'trap \"exit 3\" USR1; while :; do echo a line; sleep 0.02; done'"
+
+
+def own(path):
+    os.chown(path, UID, -1, follow_symlinks=False)
+    return path
+
+
+@pytest.fixture
+def place(lab):
+    """A directory of the worker's user, and root's secret beside it."""
+    logs = lab.path / "theirs"
+    logs.mkdir()
+    own(logs)
+    lab.secret = lab.path / "secret"
+    lab.secret.write_text(SECRET)
+    lab.secret.chmod(0o600)
+    return logs
+
+
+def symlink(path, lab):
+    path.symlink_to(lab.secret)
+    own(path)
+
+
+def symlink_to_nothing(path, lab):
+    path.symlink_to(lab.path / "new")
+    own(path)
+
+
+def hard_link(path, lab):
+    os.link(lab.secret, path)
+
+
+def moved(path, lab):
+    path.write_text(SECRET)
+
+
+def fifo(path, lab):
+    os.mkfifo(path)
+    own(path)
+
+
+def unix_socket(path, lab):
+    short = lab.short / "socket"
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(short))
+    os.rename(short, path)
+
+
+def directory(path, lab):
+    path.mkdir()
+    own(path)
+
+
+PLANTS = {
+    symlink: "is a symbolic link, and www-data",
+    symlink_to_nothing: "is a symbolic link, and www-data",
+    hard_link: "belongs to root, and www-data",
+    moved: "belongs to root, and www-data",
+    fifo: "is a FIFO",
+    unix_socket: "is a ",
+    directory: "is a directory",
+}
+
+
+def intact(lab):
+    assert lab.secret.read_text() == SECRET
+    assert not (lab.path / "new").exists()
+
+
+def config(log, settings=""):
+    return pool(CHATTER, "user %s; stdout %s; restart never; %s" % (USER, log, settings))
+
+
+@pytest.mark.parametrize("options", ("size 0", "size 2k files 3", "prefix"))
+def test_log_of_the_workers_own(lab, place, options):
+    """In a directory of the worker's user, all that can be done with a log works."""
+    log = place / "app.log"
+    lbd = lab.lbd(config("%s %s" % (log, options)))
+    wait_until(lambda: "line" in text_of(log))
+    assert log.stat().st_uid == UID
+    assert "line" in lbd.ctl("tail", "web:8081")
+    lbd.ctl("clear", "web:8081")
+    wait_until(lambda: "line" in text_of(log))
+    if "size 2k" in options:
+        wait_until((place / "app.log.2").exists)
+        assert {p.stat().st_uid for p in place.iterdir()} == {UID}
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
+@pytest.mark.parametrize("options", ("size 0", ""), ids=("direct", "read"))
+def test_planted_before_the_start(lab, place, plant, options):
+    """The worker is not started; its note says who could change what."""
+    log = place / "app.log"
+    plant(log, lab)
+    lbd = lab.lbd(config("%s %s" % (log, options)))
+    wait_until(lambda: PLANTS[plant] in lbd.workers()["web:8081"]["note"], lbd.output)
+    assert SECRET.strip() not in lbd.ctl("tail", "web:8081")
+    intact(lab)
+    lbd.popen.send_signal(signal.SIGTERM)
+    assert lbd.popen.wait(30) == 0
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
+def test_planted_while_it_runs(lab, place, plant):
+    """No verb, no rotation and no crash leads lbd there; removed again, the log goes on."""
+    log = place / "app.log"
+    lbd = lab.lbd(config("%s size 1m" % log, "exit_codes 0 3;"))
+    wait_until(lambda: "line" in text_of(log))
+    tail = lab.process(BUILD / "lbctl", "-n", lbd.instance, "tail", "web:8081", "-f")
+    tail.wait_output("^a line")
+    log.rename(place / "away")
+    plant(log, lab)
+    wait_until(lambda: PLANTS[plant] in lbd.output(), lbd.output)
+    assert SECRET.strip() not in lbd.ctl("tail", "web:8081")
+    if plant is not symlink_to_nothing:
+        assert PLANTS[plant] in lbd.refused("clear", "web:8081")
+    intact(lab)
+    os.rmdir(log) if plant is directory else log.unlink()
+    wait_until(lambda: "line" in text_of(log), lbd.output)
+    assert log.stat().st_uid == UID
+    # Once more, and now it crashes.
+    log.unlink()
+    plant(log, lab)
+    lbd.ctl("signal", "web:8081", "USR1")
+    wait_equal(lambda: lbd.workers()["web:8081"]["pid"], 0)
+    assert SECRET.strip() not in lbd.output() + tail.output() + str(lbd.workers())
+    intact(lab)
+    tail.stop()
+
+
+def test_rotation_in_a_planted_directory(lab, place):
+    """The directory itself is exchanged for a link to one of root's."""
+    log = place / "logs" / "app.log"
+    log.parent.mkdir()
+    own(log.parent)
+    roots = lab.path / "roots"
+    roots.mkdir()
+    (roots / "app.log").write_text(SECRET * 1000)
+    lbd = lab.lbd(config("%s size 2k files 3" % log))
+    wait_until(lambda: "line" in text_of(log))
+    log.parent.rename(place / "away")
+    own_link = place / "logs"
+    own_link.symlink_to(roots)
+    own(own_link)
+    wait_until(lambda: "belongs to root, but www-data" in lbd.output(), lbd.output)
+    assert [p.name for p in roots.iterdir()] == ["app.log"]
+    assert (roots / "app.log").read_text() == SECRET * 1000
+    assert "belongs to root, but www-data" in lbd.refused("clear", "web:8081")
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
+def test_planted_environment_file(lab, place, plant):
+    """Is refused by check and by reload, and when the worker starts."""
+    env = place / "env"
+    lbd = lab.lbd("")
+    text = config("none", "environment_file %s;" % env)
+    env.write_text("WORD=one\n")
+    own(env)
+    lbd.config(text)
+    lbd.ctl("reload")
+    lbd.wait_worker("web:8081", "starting")
+    env.unlink()
+    if plant in (symlink_to_nothing, unix_socket):
+        env.mkdir()
+    else:
+        plant(env, lab)
+    wanted = "is a directory" if env.is_dir() else PLANTS[plant]
+    assert wanted in lbd.ctl("check", lbd.conf, check=False).stderr
+    assert wanted in lbd.refused("reload")
+    lbd.ctl("worker", "stop", "web:8081")
+    lbd.wait_worker("web:8081", "stopped")
+    lbd.ctl("worker", "start", "web:8081", check=False)
+    wait_until(lambda: wanted in lbd.workers()["web:8081"]["note"], lbd.output)
+    assert SECRET.strip() not in lbd.output()
+    intact(lab)
+
+
+@pytest.mark.parametrize("owner", ("worker", "everybody"))
+def test_included_file_of_somebody_else(lab, place, owner):
+    """Would have root run what they like."""
+    more = place / "more.conf"
+    more.write_text("pool theirs { worker { command 'touch %s/new'; ports 9; } }\n" % lab.path)
+    own(more)
+    if owner == "everybody":
+        more = lab.path / "more.conf"
+        more.write_text("pool theirs { }\n")
+        more.chmod(0o666)
+    lbd = lab.lbd("")
+    lbd.config("include %s;" % more)
+    wanted = "www-data may change it" if owner == "worker" else "anybody may write it (mode 0666)"
+    assert wanted in lbd.refused("reload")
+    assert wanted in lbd.ctl("check", lbd.conf, check=False).stderr
+    intact(lab)

@@ -10,6 +10,7 @@
 #include "choose.h"
 #include "count.h"
 #include "handover.h"
+#include "local.h"
 #include "parse.h"
 #include "service.h"
 
@@ -55,6 +56,8 @@ static __always_inline int ingress_decide(struct xdp_md *ctx)
 		return LB_INGRESS_NO_SERVICE;
 	if (!flow.is_first)
 		return LB_INGRESS_ESTABLISHED;
+	if (!local_has(&flow))
+		return LB_INGRESS_NOT_LOCAL;
 	if (service_admits(service, &flow))
 		reason = ingress_choose(service, &flow);
 	else

@@ -52,6 +52,11 @@ int datapath_set_acl(struct datapath *dp, const struct lb_acl_key *key,
 		     int verdict); /* <0 removes */
 int datapath_each_acl(struct datapath *dp,
 		      void (*each)(void *arg, const struct lb_acl_key *, int verdict), void *arg);
+/* What is the host's own: see LB_MAX_LOCALS. */
+int datapath_set_local(struct datapath *dp, const struct lb_local_key *key, bool is_there);
+int datapath_set_locals_at_hand(struct datapath *dp, const struct lb_locals_at_hand *value);
+int datapath_each_local(struct datapath *dp, void (*each)(void *arg, const struct lb_local_key *),
+			void *arg);
 
 int datapath_set_pool(struct datapath *dp, uint16_t pool, const struct lb_pool *value);
 /*

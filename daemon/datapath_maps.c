@@ -121,6 +121,20 @@ int datapath_set_acl(struct datapath *dp, const struct lb_acl_key *key, int verd
 	return bpf_map_update_elem(MAP_FD(dp, acl), key, &value, BPF_ANY);
 }
 
+int datapath_set_local(struct datapath *dp, const struct lb_local_key *key, bool is_there)
+{
+	uint8_t value = 1;
+
+	if (!is_there)
+		return map_remove(MAP_FD(dp, locals), key);
+	return bpf_map_update_elem(MAP_FD(dp, locals), key, &value, BPF_ANY);
+}
+
+int datapath_set_locals_at_hand(struct datapath *dp, const struct lb_locals_at_hand *value)
+{
+	return array_write(MAP_FD(dp, locals_at_hand), 0, value);
+}
+
 int datapath_set_pool(struct datapath *dp, uint16_t pool, const struct lb_pool *value)
 {
 	return array_write(MAP_FD(dp, pools), pool, value);

@@ -87,6 +87,18 @@ int datapath_each_acl(struct datapath *dp,
 	return err;
 }
 
+int datapath_each_local(struct datapath *dp, void (*each)(void *arg, const struct lb_local_key *),
+			void *arg)
+{
+	struct table t;
+	int err = table_read(dp->skel->maps.locals, &t);
+
+	for (size_t i = 0; !err && i < t.count; i++)
+		each(arg, (struct lb_local_key *)t.keys + i);
+	table_free(&t);
+	return err;
+}
+
 int datapath_each_backend_id(struct datapath *dp,
 			     void (*each)(void *arg, const struct lb_endpoint *, uint16_t id),
 			     void *arg)

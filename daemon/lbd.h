@@ -9,6 +9,7 @@
 
 #include "control.h"
 #include "follow.h"
+#include "locals.h"
 #include "pool.h"
 #include "reexec.h"
 #include "wait.h"
@@ -24,6 +25,7 @@ struct lbd {
 	uint64_t started_us;
 	uint64_t origin; /* of the configuration: see running.h */
 	struct datapath *dp;
+	struct locals *locals;
 	struct interfaces *interfaces;
 	struct control *control;
 	struct worker_host host;

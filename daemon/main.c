@@ -144,7 +144,8 @@ static int open_world(struct lbd *lbd, struct error *error)
 	if (cgroup_find(lbd->instance, &cgroup, error))
 		log_warning("%s", error->text);
 	lbd->host.cgroup = cgroup;
-	return interfaces_new(lbd->event, lbd->dp, &lbd->interfaces, error);
+	err = locals_new(lbd->event, lbd->dp, &lbd->locals, error);
+	return err ? err : interfaces_new(lbd->event, lbd->dp, &lbd->interfaces, error);
 }
 
 static int open_control(struct lbd *lbd, const struct conf *conf, struct error *error)
@@ -208,6 +209,7 @@ static void finish(struct lbd *lbd, bool keep)
 	reexec_end(lbd);
 	control_free(lbd->control);
 	interfaces_free(lbd->interfaces);
+	locals_free(lbd->locals);
 	if (!keep)
 		settings_end(lbd->model.conf);
 	reconcile_free(&lbd->model);

@@ -6,7 +6,6 @@
 #include "sockets.h"
 
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/bpf.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -20,27 +19,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "netlink.h"
+
 enum {
-	REPLY_BYTES = 65536,
 	REQUEST_BYTES = 256,
 	/* Those that may own socket storage: not TIME_WAIT, nor requests that no ACK has answered. */
 	CONNECTION_STATES = 1U << TCP_ESTABLISHED | 1U << TCP_FIN_WAIT1 | 1U << TCP_FIN_WAIT2 |
 			    1U << TCP_CLOSE_WAIT | 1U << TCP_LAST_ACK | 1U << TCP_CLOSING,
 };
-
-static int diag_open(struct mnl_socket **nl)
-{
-	*nl = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
-	if (!*nl)
-		return -errno;
-	if (mnl_socket_bind(*nl, 0, MNL_SOCKET_AUTOPID) < 0) {
-		int err = -errno;
-
-		mnl_socket_close(*nl);
-		return err;
-	}
-	return 0;
-}
 
 static struct inet_diag_req_v2 *request_init(void *buffer, uint16_t type, uint16_t flags,
 					     int family)
@@ -56,28 +42,6 @@ static struct inet_diag_req_v2 *request_init(void *buffer, uint16_t type, uint16
 	return req;
 }
 
-/* Sends a request and hands its answers to each; until the dump's end, the ACK or an error. */
-static int diag_ask(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t each, void *arg)
-{
-	unsigned int port = mnl_socket_get_portid(nl);
-	char *reply;
-	ssize_t n;
-	int ret;
-
-	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
-		return -errno;
-	reply = malloc(REPLY_BYTES);
-	if (!reply)
-		return -ENOMEM;
-	do {
-		n = mnl_socket_recvfrom(nl, reply, REPLY_BYTES);
-		ret = n < 0 ? -1 : mnl_cb_run(reply, n, nlh->nlmsg_seq, port, each, arg);
-	} while (ret > 0);
-	ret = ret < 0 ? -errno : 0;
-	free(reply);
-	return ret;
-}
-
 /* Dumps the sockets in these states, of both families.  owners_fd < 0: without their storage. */
 static int diag_dump(uint32_t states, uint16_t port, int owners_fd, mnl_cb_t each, void *arg)
 {
@@ -87,7 +51,7 @@ static int diag_dump(uint32_t states, uint16_t port, int owners_fd, mnl_cb_t eac
 	struct inet_diag_req_v2 *req;
 	struct mnl_socket *nl;
 	struct nlattr *nest;
-	int err = diag_open(&nl);
+	int err = netlink_open(NETLINK_SOCK_DIAG, &nl);
 
 	if (err)
 		return err;
@@ -101,7 +65,7 @@ static int diag_dump(uint32_t states, uint16_t port, int owners_fd, mnl_cb_t eac
 			mnl_attr_put_u32(nlh, SK_DIAG_BPF_STORAGE_REQ_MAP_FD, owners_fd);
 			mnl_attr_nest_end(nlh, nest);
 		}
-		err = diag_ask(nl, nlh, each, arg);
+		err = netlink_ask(nl, nlh, each, arg);
 		/* A kernel without IPv6 has no handler for it, and no such sockets. */
 		if (families[i] == AF_INET6 && (err == -ENOENT || err == -EAFNOSUPPORT))
 			err = 0;
@@ -258,7 +222,7 @@ static int connection_destroy(struct mnl_socket *nl, const struct connection *co
 	req->idiag_states = ~0U;
 	req->id = connection->id;
 	nlh->nlmsg_seq = seq;
-	return diag_ask(nl, nlh, NULL, NULL);
+	return netlink_ask(nl, nlh, NULL, NULL);
 }
 
 static int connections_destroy(const struct connections *c)
@@ -268,7 +232,7 @@ static int connections_destroy(const struct connections *c)
 
 	if (!c->count)
 		return 0;
-	err = diag_open(&nl);
+	err = netlink_open(NETLINK_SOCK_DIAG, &nl);
 	for (size_t i = 0; !err && i < c->count; i++) {
 		err = connection_destroy(nl, &c->list[i], i + 1);
 		if (!err)

@@ -15,12 +15,14 @@
 #include <linux/types.h>
 
 enum {
-	LB_ABI_VERSION = 1,
+	LB_ABI_VERSION = 2,
 
 	LB_MAX_SERVICES = 512, /* also pools: each service has one */
 	LB_MAX_LISTENS = 4096, /* addresses of all services together */
 	LB_MAX_BACKENDS = 4096,
 	LB_MAX_ACL = 8192,
+	LB_MAX_LOCALS = 16384, /* addresses and prefixes of the host */
+	LB_LOCALS_AT_HAND = 8, /* of each family */
 	LB_POOL_MEMBERS = 16,  /* pools up to this size are looked at whole */
 	LB_RING_MAX = 65537,   /* entries of the largest ring, a prime */
 	LB_RING_PER_CHUNK = 4, /* array values are padded to 8 bytes: four entries in each */
@@ -157,6 +159,23 @@ struct lb_acl_key {
 	struct lb_addr addr;
 };
 
+/*
+ * Key of `locals`, a longest-prefix trie of what the host has as its own; the value is one __u8, which
+ * says nothing.  A destination that is missing costs the choice in ingress alone: steer makes it.
+ */
+struct lb_local_key {
+	__u32 prefix_bits; /* bits of the (v4-mapped) address */
+	struct lb_addr addr;
+};
+
+/*
+ * The one element of `locals_at_hand`: some of the single addresses in `locals`, by is_v6, gone through
+ * before the trie is; most hosts have no more that anybody connects to.  :: is no address.
+ */
+struct lb_locals_at_hand {
+	struct lb_addr addrs[2][LB_LOCALS_AT_HAND];
+};
+
 /* Element of `service_counts`, per CPU. */
 struct lb_service_count {
 	__u64 connections; /* delivered to a listener */
@@ -175,6 +194,7 @@ struct lb_service_count {
 	X(INGRESS_FRAGMENT, "ingress_fragment", "an IP fragment, passed up to be reassembled")     \
 	X(INGRESS_MALFORMED, "ingress_malformed", "cut short or with bad lengths, passed up")      \
 	X(INGRESS_NO_SERVICE, "ingress_no_service", "for no service, passed up")                   \
+	X(INGRESS_NOT_LOCAL, "ingress_not_local", "for another host's address, passed up")         \
 	X(INGRESS_ESTABLISHED, "ingress_established", "not the first segment, passed up")          \
 	X(INGRESS_CHOSEN, "ingress_chosen", "a backend chosen and handed over")                    \
 	X(INGRESS_NO_BACKEND, "ingress_no_backend", "no backend has a listener, passed up")        \
@@ -229,6 +249,8 @@ _Static_assert(sizeof(struct lb_load) == 16, "abi");
 _Static_assert(sizeof(struct lb_owner) == 8, "abi");
 _Static_assert(sizeof(struct lb_handover) == 8, "abi");
 _Static_assert(sizeof(struct lb_acl_key) == 24, "abi");
+_Static_assert(sizeof(struct lb_local_key) == 20, "abi");
+_Static_assert(sizeof(struct lb_locals_at_hand) == 256, "abi");
 _Static_assert(sizeof(struct lb_service_count) == 32, "abi");
 _Static_assert(sizeof(struct lb_event) == 16, "abi");
 _Static_assert(sizeof(struct lb_meta) == 8, "abi");

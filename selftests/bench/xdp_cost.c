@@ -315,6 +315,26 @@ static void add_rules(void)
 	}
 }
 
+/* As a host with one address of each family and a loopback has them. */
+static void add_own(void)
+{
+	struct lb_local_key keys[] = {
+		{128, service_address(false)},
+		{128, service_address(true)},
+		{96 + 8, {.bytes = {[10] = 0xff, [11] = 0xff, [12] = 127}}},
+		{128, {.bytes = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}}},
+		{128, {.bytes = {[15] = 1}}},
+		{128, {.bytes = {0xfe, 0x80, [15] = 1}}},
+	};
+	struct lb_locals_at_hand at_hand = {{{service_address(false)}, {service_address(true)}}};
+	uint32_t zero = 0;
+	uint8_t value = 1;
+
+	set(lb->maps.locals_at_hand, &zero, &at_hand);
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		set(lb->maps.locals, &keys[i], &value);
+}
+
 static void add_ports(void)
 {
 	uint8_t flags[LB_PORTS] = {0};
@@ -353,6 +373,7 @@ static void set_up(void)
 	for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++)
 		add_pool(&pools[i]);
 	add_rules();
+	add_own();
 	add_ports();
 }
 

@@ -7,6 +7,8 @@
 #include "world.h"
 
 #define V4(address) .client = (address), .service = "192.0.2.1", .client_port = 40000
+#define V4_ON(to)   .client = "198.51.100.7", .service = (to), .client_port = 40000
+#define V6_ON(to)   .client = "2001:db8:2::7", .service = (to), .client_port = 40000
 #define V6(address) .client = (address), .service = "2001:db8::1", .client_port = 40000
 
 /* Ports of the services, each with its pool; the id is the port's. */
@@ -23,6 +25,11 @@ enum {
 	FULL_AND_GONE = 90,
 	NO_RULES = 91, /* asked for, but there are none */
 	NO_POOL = 92,
+	/* On any address. */
+	ANY_PLAIN = 93,
+	ANY_DENY = 94,
+	ANY_FULL = 95,
+	ELSEWHERE_DENY = 96, /* on an address that is another host's */
 };
 
 struct row {
@@ -138,6 +145,71 @@ static const struct row rows[] = {
 	 XDP_PASS,
 	 LB_INGRESS_NO_BACKEND,
 	 {0}},
+	{"any address",
+	 {V4_ON("192.0.2.1"), .service_port = ANY_PLAIN, .flags = SYN},
+	 XDP_PASS,
+	 LB_INGRESS_CHOSEN,
+	 {0}},
+	{"any address, denied",
+	 {V4_ON("192.0.2.1"), .service_port = ANY_DENY, .flags = SYN},
+	 XDP_DROP,
+	 LB_INGRESS_DENIED,
+	 {.denied = 1}},
+	{"any address, in a prefix of the host's own",
+	 {V4_ON("198.18.5.6"), .service_port = ANY_DENY, .flags = SYN},
+	 XDP_DROP,
+	 LB_INGRESS_DENIED,
+	 {.denied = 1}},
+	{"v6 any address, in a prefix of the host's own",
+	 {V6_ON("2001:db8:a::6"), .service_port = ANY_DENY, .flags = SYN},
+	 XDP_DROP,
+	 LB_INGRESS_DENIED,
+	 {.denied = 1}},
+	{"any address, one that is at hand",
+	 {V4_ON("203.0.113.8"), .service_port = ANY_DENY, .flags = SYN},
+	 XDP_DROP,
+	 LB_INGRESS_DENIED,
+	 {.denied = 1}},
+	{"v6 any address, one that is at hand",
+	 {V6_ON("2001:db8:c::8"), .service_port = ANY_DENY, .flags = SYN},
+	 XDP_DROP,
+	 LB_INGRESS_DENIED,
+	 {.denied = 1}},
+	{"to another host",
+	 {V4_ON("192.0.3.1"), .service_port = ANY_PLAIN, .flags = SYN},
+	 XDP_PASS,
+	 LB_INGRESS_NOT_LOCAL,
+	 {0}},
+	{"to another host, denied here",
+	 {V4_ON("192.0.3.1"), .service_port = ANY_DENY, .flags = SYN},
+	 XDP_PASS,
+	 LB_INGRESS_NOT_LOCAL,
+	 {0}},
+	{"to another host, full here",
+	 {V4_ON("192.0.3.1"), .service_port = ANY_FULL, .flags = SYN},
+	 XDP_PASS,
+	 LB_INGRESS_NOT_LOCAL,
+	 {0}},
+	{"v6 to another host",
+	 {V6_ON("2001:db8:b::1"), .service_port = ANY_PLAIN, .flags = SYN},
+	 XDP_PASS,
+	 LB_INGRESS_NOT_LOCAL,
+	 {0}},
+	{"v6 to another host, denied here",
+	 {V6_ON("2001:db8:b::1"), .service_port = ANY_DENY, .flags = SYN},
+	 XDP_PASS,
+	 LB_INGRESS_NOT_LOCAL,
+	 {0}},
+	{"to another host, established",
+	 {V4_ON("192.0.3.1"), .service_port = ANY_PLAIN, .flags = ACK},
+	 XDP_PASS,
+	 LB_INGRESS_ESTABLISHED,
+	 {0}},
+	{"to another host, whose address a service has",
+	 {V4_ON("192.0.3.1"), .service_port = ELSEWHERE_DENY, .flags = SYN},
+	 XDP_PASS,
+	 LB_INGRESS_NOT_LOCAL,
+	 {0}},
 };
 
 static void add_service(uint16_t port, uint16_t pool, uint32_t flags)
@@ -161,6 +233,25 @@ static void add_rules(void)
 	add_service(ALLOW_SOME, PLAIN, LB_SERVICE_ACL | LB_SERVICE_DEFAULT_DENY);
 	world_add_acl(ALLOW_SOME, "203.0.113.0", 96 + 24, LB_ACL_ALLOW);
 	add_service(NO_RULES, PLAIN, LB_SERVICE_ACL);
+}
+
+static void add_any(uint16_t port, uint16_t pool, uint32_t flags)
+{
+	world_add_service("0.0.0.0", port, port, pool, flags);
+	world_add_service("::", port, port, pool, flags);
+}
+
+static void add_anys(void)
+{
+	const uint32_t deny = LB_SERVICE_ACL | LB_SERVICE_DEFAULT_DENY;
+
+	world_add_own("198.18.0.0", 96 + 15); /* as `ip route add local` makes them */
+	world_add_own("2001:db8:a::", 48);
+	world_set_at_hand("203.0.113.8", "2001:db8:c::8");
+	add_any(ANY_PLAIN, PLAIN, 0);
+	add_any(ANY_DENY, PLAIN, deny);
+	add_any(ANY_FULL, FULL, 0);
+	world_add_service("192.0.3.1", ELSEWHERE_DENY, ELSEWHERE_DENY, PLAIN, deny);
 }
 
 static int open_rows(void **state)
@@ -188,6 +279,7 @@ static int open_rows(void **state)
 	add_pool(FULL_AND_FREE, 2, BUSY, FREE);
 	add_pool(FULL_AND_GONE, 2, GONE, BUSY);
 	add_service(NO_POOL, LB_MAX_SERVICES, 0);
+	add_anys();
 	return 0;
 }
 

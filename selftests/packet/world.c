@@ -50,6 +50,32 @@ static uint64_t own_netns_cookie(void)
 	return cookie;
 }
 
+void world_add_own(const char *address, uint32_t bits)
+{
+	struct lb_local_key key = {.prefix_bits = bits, .addr = world_endpoint(address, 0).addr};
+	uint8_t value = 1;
+
+	map_set("locals", &key, &value);
+}
+
+void world_set_at_hand(const char *v4, const char *v6)
+{
+	struct lb_locals_at_hand at_hand = {0};
+	uint32_t zero = 0;
+
+	at_hand.addrs[false][LB_LOCALS_AT_HAND - 1] = world_endpoint(v4, 0).addr;
+	at_hand.addrs[true][LB_LOCALS_AT_HAND - 1] = world_endpoint(v6, 0).addr;
+	map_set("locals_at_hand", &zero, &at_hand);
+}
+
+static void add_own(void)
+{
+	world_add_own("127.0.0.0", 96 + 8);
+	world_add_own("192.0.2.0", 96 + 24);
+	world_add_own("::1", 128);
+	world_add_own("2001:db8::", 64);
+}
+
 int world_open(void **state)
 {
 	struct timespec tick;
@@ -63,11 +89,13 @@ int world_open(void **state)
 	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
 	world->rodata->jiffies_per_second = 1000000000 / tick.tv_nsec;
 	world->rodata->netns_cookie = own_netns_cookie();
-	if (!lb__load(world))
-		return 0;
-	lb__destroy(world);
-	world = NULL;
-	return -1;
+	if (lb__load(world)) {
+		lb__destroy(world);
+		world = NULL;
+		return -1;
+	}
+	add_own();
+	return 0;
 }
 
 int world_close(void **state)

@@ -30,6 +30,13 @@ void world_attach_steer(void);
 void world_attach_track(void);
 bool world_can_track(void); /* there is a cgroup v2 hierarchy */
 
+/*
+ * A prefix that the host has for its own, in bits of the v4-mapped address.  Open worlds have loopback's,
+ * 192.0.2.0/24 and 2001:db8::/64.
+ */
+void world_add_own(const char *address, uint32_t bits);
+void world_set_at_hand(const char *v4, const char *v6); /* for `locals_at_hand`, and only there */
+
 struct lb_endpoint world_endpoint(const char *address, uint16_t port);
 
 void world_add_service(const char *address, uint16_t port, uint16_t id, uint16_t pool,

@@ -97,8 +97,10 @@ static int publish_service(struct model *model, const struct service *service)
 	struct lb_service value = {
 		.id = service->id,
 		.pool = service->pool->id,
-		.flags = (conf->acl_count ? LB_SERVICE_ACL : 0) |
-			 (conf->default_deny ? LB_SERVICE_DEFAULT_DENY : 0),
+		/* `deny all` alone is no rule of `acl`, and is one all the same. */
+		.flags = conf->default_deny ? LB_SERVICE_ACL | LB_SERVICE_DEFAULT_DENY
+			 : conf->acl_count  ? LB_SERVICE_ACL
+					    : 0,
 	};
 	int err = 0;
 

@@ -77,8 +77,9 @@ def test_denied_and_allowed(lab):
     assert lab.get().worker == "8081"
 
 
-def test_denied_without_xdp_is_refused(lab):
-    rules = "allow 203.0.113.0/24;"  # anything allowed: the rest is denied
+@pytest.mark.parametrize("rules", ["allow 203.0.113.0/24;", "deny all;", "deny 0.0.0.0/0;"])
+def test_denied_without_xdp_is_refused(lab, rules):
+    """Where anything is allowed the rest is denied; and all may be, without another rule."""
     lbd = lab.lbd(
         web("8081", attach="").replace("listen 0.0.0.0:80;", "listen 0.0.0.0:80; " + rules)
     )

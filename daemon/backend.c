@@ -12,6 +12,7 @@
 #include "backend_process.h"
 #include "clock.h"
 #include "log.h"
+#include "remember.h"
 
 enum { SLOW_START_STEPS = 10 };
 
@@ -203,6 +204,15 @@ static void health_changed(void *arg, bool healthy, const char *why)
 		backend_process_hung(backend, why);
 }
 
+static void health_counted(void *arg)
+{
+	struct backend *backend = arg;
+
+	remember_later(backend->model);
+}
+
+static const struct health_ops health_ops = {health_changed, health_counted};
+
 static bool wants_check(const struct backend *backend, const struct conf_health *conf)
 {
 	return conf->kind != HEALTH_NONE && (backend->listens[0] || backend->listens[1]);
@@ -211,8 +221,14 @@ static bool wants_check(const struct backend *backend, const struct conf_health 
 static int new_check(struct backend *backend, const struct conf_health *conf, struct health **out,
 		     struct error *error)
 {
-	return health_new(backend->model->event, conf, &backend->endpoint, health_changed, backend,
-			  out, error);
+	int err = health_new(backend->model->event, conf, &backend->endpoint, &health_ops, backend,
+			     out, error);
+
+	if (err)
+		return err;
+	health_resume(*out, backend->tally);
+	backend->tally = (struct health_tally){0};
+	return 0;
 }
 
 int backend_prepare_health(struct backend *backend, const struct conf_health *conf,
@@ -300,6 +316,22 @@ static void set_name(struct backend *backend, const struct conf_backend *conf)
 		addr_format_endpoint(&backend->endpoint, backend->name);
 }
 
+static uint64_t age_us(const struct backend *backend)
+{
+	uint64_t started_us = worker_started_us(backend->worker), now_us = clock_us();
+
+	return now_us > started_us ? now_us - started_us : 0;
+}
+
+/* Its time began when it was started, not with this lbd. */
+static void resume_starting(struct backend *backend)
+{
+	uint64_t limit_us = worker_conf(backend)->start_timeout_ms * 1000ULL;
+	uint64_t passed_us = age_us(backend);
+
+	backend_arm(backend, passed_us < limit_us ? limit_us - passed_us : 0);
+}
+
 /*
  * What the lbd before had found out counts until something else is found: a check has to fail before
  * its backend is left out, or traffic would stop at each start of lbd.
@@ -310,7 +342,7 @@ static void resume(struct backend *backend)
 	struct lb_backend known = {0};
 
 	if (backend->state == STATE_STARTING)
-		backend_arm(backend, worker_conf(backend)->start_timeout_ms * 1000ULL);
+		resume_starting(backend);
 	else if (backend->state == STATE_BACKOFF)
 		arm_retry(backend);
 	if (!datapath_adopted(dp) || backend->goal != GOAL_RUN || backend->state != STATE_DOWN ||
@@ -328,6 +360,8 @@ static void resume(struct backend *backend)
 	backend_set_health(backend, &backend->pool->conf->health);
 	backend->state = STATE_UP;
 	backend->up_since_us = 1; /* long ago: no slow start */
+	if (backend->worker && age_us(backend) >= worker_conf(backend)->stable_ms * 1000ULL)
+		backend->failures = 0;
 	arm_up(backend);
 }
 
@@ -371,8 +405,10 @@ int backend_new(struct model *model, struct pool *pool, const struct conf_backen
 	err = 0;
 	if (conf->supervised)
 		err = backend_process_new(backend, conf->index, error);
-	if (!err)
+	if (!err) {
+		remember_tally(backend);
 		resume(backend);
+	}
 out:
 	if (err) {
 		backend_free(backend);

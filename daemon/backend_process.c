@@ -294,6 +294,11 @@ void backend_process_late(struct backend *backend)
 {
 	bool checked = backend->health != NULL;
 
+	/* Its time passed while there was no lbd: a look first. */
+	if (checked && !health_has_looked(backend->health)) {
+		backend_arm(backend, backend->pool->conf->health.timeout_ms * 1000ULL);
+		return;
+	}
 	backend_note(backend, "not ready within %u ms%s%s", conf_of(backend)->start_timeout_ms,
 		     checked ? "; check: " : "", checked ? health_last(backend->health) : "");
 	add_last_output(backend);

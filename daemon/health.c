@@ -72,7 +72,9 @@ static bool count(struct health *health, bool good)
 
 void health_result(struct health *health, bool good, const char *format, ...)
 {
+	struct health_tally before, after;
 	char why[HEALTH_TEXT_BYTES];
+	bool is_change;
 	va_list args;
 	int used;
 
@@ -88,10 +90,15 @@ void health_result(struct health *health, bool good, const char *format, ...)
 	memcpy(health->last, why, sizeof(why));
 	health->kind->stop(health);
 	arm_next(health);
-	if (!count(health, good))
-		return;
+	health->has_looked = true;
+	before = health_tally(health);
+	is_change = count(health, good);
+	after = health_tally(health);
+	if (health->ops->counted && (before.good != after.good || before.bad != after.bad))
+		health->ops->counted(health->arg);
 	/* The last thing: it may free this check. */
-	health->changed(health->arg, good, why);
+	if (is_change)
+		health->ops->changed(health->arg, good, why);
 }
 
 static const struct health_kind *find_kind(enum conf_health_kind kind)
@@ -116,8 +123,7 @@ static int copy(char **to, const char *from)
 }
 
 int health_new(sd_event *event, const struct conf_health *conf, const struct lb_endpoint *endpoint,
-	       void (*changed)(void *arg, bool healthy, const char *why), void *arg,
-	       struct health **out, struct error *error)
+	       const struct health_ops *ops, void *arg, struct health **out, struct error *error)
 {
 	struct health *health;
 	int err;
@@ -132,7 +138,7 @@ int health_new(sd_event *event, const struct conf_health *conf, const struct lb_
 	health->conf = *conf;
 	health->kind = find_kind(conf->kind);
 	health->endpoint = *endpoint;
-	health->changed = changed;
+	health->ops = ops;
 	health->arg = arg;
 	health->fd = -1;
 	health->child = SPAWN_NO_CHILD;
@@ -152,6 +158,30 @@ int health_new(sd_event *event, const struct conf_health *conf, const struct lb_
 static bool same_text(const char *a, const char *b)
 {
 	return a && b ? !strcmp(a, b) : a == b;
+}
+
+void health_resume(struct health *health, struct health_tally tally)
+{
+	health->good = tally.good;
+	health->bad = tally.bad;
+}
+
+static unsigned least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+struct health_tally health_tally(const struct health *health)
+{
+	if (!health)
+		return (struct health_tally){0};
+	return (struct health_tally){least(health->good, health->conf.rise),
+				     least(health->bad, health->conf.fall)};
+}
+
+bool health_has_looked(const struct health *health)
+{
+	return health->has_looked;
 }
 
 bool health_follows(const struct health *health, const struct conf_health *conf)

@@ -11,13 +11,30 @@
 
 struct health;
 
+struct health_ops {
+	void (*changed)(void *arg, bool healthy, const char *why);
+	void (*counted)(
+		void *arg); /* health_tally() has changed; frees nothing; NULL: not of interest */
+};
+
 /*
  * Checks endpoint every interval (with 10 % jitter), the first one at once, until freed.  Reports only
  * changes, rise and fall applied: the first report comes after `rise` good or `fall` bad ones.
  */
 int health_new(sd_event *event, const struct conf_health *conf, const struct lb_endpoint *endpoint,
-	       void (*changed)(void *arg, bool healthy, const char *why), void *arg,
-	       struct health **out, struct error *error);
+	       const struct health_ops *ops, void *arg, struct health **out, struct error *error);
+/* Results of one kind in a row, up to `rise` and `fall`. */
+struct health_tally {
+	unsigned good, bad;
+};
+
+/* Counts on from what an lbd before this one had counted of the same process. */
+void health_resume(struct health *health, struct health_tally tally);
+struct health_tally health_tally(const struct health *health); /* takes NULL: none */
+
+/* Has had a result. */
+bool health_has_looked(const struct health *health);
+
 /* Is that how it checks already?  A configuration is built anew for every change. */
 bool health_follows(const struct health *health, const struct conf_health *conf);
 void health_free(struct health *health);              /* takes NULL */

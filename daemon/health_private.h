@@ -25,7 +25,7 @@ struct health {
 	struct conf_health conf; /* strings are our own */
 	struct lb_endpoint endpoint;
 	const struct health_kind *kind;
-	void (*changed)(void *arg, bool healthy, const char *why);
+	const struct health_ops *ops;
 	void *arg;
 
 	sd_event_source *timer; /* next try, or the deadline of this one */
@@ -33,6 +33,7 @@ struct health {
 	uint64_t started_us;
 	unsigned good, bad; /* in a row */
 	bool known, healthy;
+	bool has_looked;
 	char last[HEALTH_TEXT_BYTES];
 
 	/* of the try that goes on */

@@ -59,6 +59,8 @@ struct backend {
 
 	struct worker *worker; /* NULL: not ours to supervise */
 	struct health *health;
+	struct health_tally
+		tally; /* of the same process's check by an lbd before; for the next check */
 	struct health *prepared;   /* scratch of plan.h: the next configuration's check */
 	sd_event_source *timer;    /* what the state waits for */
 	uint64_t since_us;         /* CLOCK_MONOTONIC, when it entered the state */

@@ -16,6 +16,7 @@ struct remembered {
 	enum state state;
 	int goal;
 	unsigned failures, restarts;
+	struct health_tally tally;
 	unsigned long long retry_us; /* CLOCK_MONOTONIC: the same for the next lbd */
 	unsigned long long drain_us; /* how long it may drain */
 };
@@ -41,12 +42,16 @@ static void path_of(const char *run_dir, const char *suffix, char path[256])
 
 static void write_one(void *arg, struct backend *backend)
 {
-	if (backend->worker)
-		fprintf(arg,
-			"%s state=%s goal=%s failures=%u restarts=%u retry_us=%llu drain_us=%llu\n",
-			backend->name, state_name(backend->state), goals[backend->goal],
-			backend->failures, backend->restarts, (unsigned long long)backend->retry_us,
-			(unsigned long long)backend->drain_timeout_us);
+	struct health_tally tally = health_tally(backend->health);
+
+	if (!backend->worker && !backend->health)
+		return;
+	fprintf(arg,
+		"%s state=%s goal=%s failures=%u restarts=%u good=%u bad=%u retry_us=%llu "
+		"drain_us=%llu\n",
+		backend->name, state_name(backend->state), goals[backend->goal], backend->failures,
+		backend->restarts, tally.good, tally.bad, (unsigned long long)backend->retry_us,
+		(unsigned long long)backend->drain_timeout_us);
 }
 
 static int write_now(sd_event_source *source, void *arg)
@@ -102,6 +107,10 @@ static void take(struct remembered *one, const char *key, const char *value)
 		one->state = find_state(value);
 	else if (!strcmp(key, "goal"))
 		one->goal = find_goal(value);
+	else if (!strcmp(key, "good"))
+		one->tally.good = strtoul(value, NULL, 10);
+	else if (!strcmp(key, "bad"))
+		one->tally.bad = strtoul(value, NULL, 10);
 	else if (!strcmp(key, "failures"))
 		one->failures = strtoul(value, NULL, 10);
 	else if (!strcmp(key, "restarts"))
@@ -259,6 +268,14 @@ void remember_restore(struct backend *backend)
 		backend->goal = GOAL_STOP;
 		backend->fresh = false;
 	}
+}
+
+void remember_tally(struct backend *backend)
+{
+	const struct remembered *known = find(backend);
+
+	if (known && (!backend->worker || worker_pid(backend->worker)))
+		backend->tally = known->tally;
 }
 
 void remember_resume(struct backend *backend)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * RUNDIR/states: what the next lbd must know of each worker and cannot see: that it was stopped or
- * drained by command, has exited for good or failed too often, and how often it was restarted.
+ * drained by command, has exited for good or failed too often, how often it was restarted, and what its check
+ * has counted.
  *
  * The first line is "lbd-states VERSION", each further one "NAME KEY=VALUE ...", enumerations by their
  * names.  A key that is not known is passed over; what must not be gets a new version.  Version 1 had no
@@ -27,6 +28,9 @@ void remember_forget(struct model *model);
 
 /* Before autostart: gives a new backend what was remembered of it. */
 void remember_restore(struct backend *backend);
+
+/* What its check had counted, if the process is the same. */
+void remember_tally(struct backend *backend);
 
 /* After autostart: takes up again what was under way. */
 void remember_resume(struct backend *backend);

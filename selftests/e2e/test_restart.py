@@ -6,7 +6,7 @@ import pathlib
 import signal
 
 import pytest
-from lab import alive, bpftool, kill_and_wait, wait_equal, wait_until, web
+from lab import alive, bpftool, kill_and_wait, pool, wait_equal, wait_until, web
 
 
 def links(lbd):
@@ -226,3 +226,57 @@ def test_records_of_a_newer_lbd(lab, name):
     again = lbd.restart()
     again.wait_up(2)
     assert again.pids() == pids
+
+
+def remembered(lbd, name):
+    """What a later lbd would know of a backend."""
+    states = run_file(lbd, "states")
+    for line in states.read_text().splitlines()[1:] if states.exists() else []:
+        first, *words = line.split()
+        if first == name:
+            return dict(w.split("=") for w in words)
+    return {}
+
+
+def die_after(lbd, name, **counted):
+    """Killed as soon as it has counted that far; the next one is ready."""
+    for key, value in counted.items():
+        wait_equal(lambda: remembered(lbd, name).get(key), str(value), key)
+    lbd.kill()
+    return lbd.restart()
+
+
+@pytest.mark.parametrize("supervised", [True, False], ids=["worker", "process of others"])
+def test_checks_are_counted_through_deaths(lab, supervised):
+    """Each lbd lives for one result: they add up to `rise`, and to `fall`."""
+    sick = lab.path / "sick"
+    check = "health { http /health; interval 1h; rise 3; fall 2; }"
+    if supervised:
+        name, text = "web:8081", web("8081", words="--sick=%s" % sick, pool=check)
+    else:
+        name = "127.0.0.1:8081"
+        text = "pool web { backend %s; %s } service web { listen 0.0.0.0:80; pool web; }"
+        text = text % (name, check)
+        lab.app(8081, "--sick=%s" % sick)
+    lbd = lab.lbd(text)
+    lbd = die_after(lbd, name, good=1)
+    lbd = die_after(lbd, name, good=2)
+    lbd.wait_up(1)
+    sick.touch()
+    lbd.kill()
+    lbd = lbd.restart()
+    lbd = die_after(lbd, name, bad=1, state="up")
+    lbd.wait_state("127.0.0.1:8081", "down")
+
+
+def test_start_timeout_outlives_lbd(lab):
+    """One that never gets ready is given up by its own age, however short each lbd lives."""
+    lbd = lab.lbd(pool("sleep 1000", "start_timeout 4s;"))
+    pid = lbd.pids()["web:8081"]
+    for _ in range(60):
+        if lbd.pids()["web:8081"] != pid:
+            break
+        lbd.kill()
+        lbd = lbd.restart()
+    wait_until(lambda: not alive(pid), lbd.output, 10)
+    assert "web:8081: not ready within 4000 ms" in lbd.output()

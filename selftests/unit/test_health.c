@@ -97,6 +97,8 @@ static void on_changed(void *arg, bool healthy, const char *why)
 	snprintf(watcher->why, sizeof(watcher->why), "%s", why);
 }
 
+static const struct health_ops watcher_ops = {.changed = on_changed};
+
 struct judged {
 	const char *name;
 	enum conf_health_kind kind;
@@ -245,7 +247,7 @@ static void test_judged(void **state)
 		endpoint = endpoint_of(server.port);
 		if (row->no_server)
 			server_close(&server);
-		assert_int_equal(health_new(lab.event, &conf, &endpoint, on_changed, &watcher,
+		assert_int_equal(health_new(lab.event, &conf, &endpoint, &watcher_ops, &watcher,
 					    &health, &lab.error),
 				 0);
 		lab_await(&lab, watcher.changes, 1);
@@ -303,7 +305,7 @@ static void test_rise_and_fall(void **state)
 	lab_open(&lab, false);
 	server_open(&server, lab.event, replies);
 	endpoint = endpoint_of(server.port);
-	assert_int_equal(health_new(lab.event, &conf, &endpoint, on_changed, &watcher, &health,
+	assert_int_equal(health_new(lab.event, &conf, &endpoint, &watcher_ops, &watcher, &health,
 				    &lab.error),
 			 0);
 	for (int change = 1; change <= 3; change++) {
@@ -337,7 +339,7 @@ static void test_jitter(void **state)
 	lab_open(&lab, false);
 	server_open(&server, lab.event, replies);
 	endpoint = endpoint_of(server.port);
-	assert_int_equal(health_new(lab.event, &conf, &endpoint, on_changed, &watcher, &health,
+	assert_int_equal(health_new(lab.event, &conf, &endpoint, &watcher_ops, &watcher, &health,
 				    &lab.error),
 			 0);
 	for (int i = 1; i <= 5; i++) {
@@ -362,6 +364,8 @@ static void free_it(void *arg, bool healthy, const char *why)
 	++*(int *)arg;
 }
 
+static const struct health_ops freeing_ops = {.changed = free_it};
+
 static void test_freed_within(void **state)
 {
 	const char *const replies[] = {OK, NULL};
@@ -385,8 +389,8 @@ static void test_freed_within(void **state)
 		lab_open(&lab, false);
 		server_open(&server, lab.event, replies);
 		endpoint = endpoint_of(i < 3 ? server.port : htons(1));
-		assert_int_equal(health_new(lab.event, &conf, &endpoint, free_it, &reports, &freed,
-					    &lab.error),
+		assert_int_equal(health_new(lab.event, &conf, &endpoint, &freeing_ops, &reports,
+					    &freed, &lab.error),
 				 0);
 		lab_await(&lab, reports, 1);
 		server_close(&server);

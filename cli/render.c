@@ -26,6 +26,7 @@ static const struct column worker_columns[] = {
 	{"RESTARTS", "restarts", COLUMN_NUMBER, false},
 	{"MEMORY", "memory", COLUMN_BYTES, true},
 	{"SETTINGS", "settings", COLUMN_TEXT, true},
+	{"ROLL", "roll", COLUMN_TEXT, true},
 	{"NOTE", "note", COLUMN_TEXT, true},
 };
 

@@ -72,16 +72,6 @@ static void stop(struct backend *backend)
 	backend_drain(backend, timeout_us, GOAL_STOP);
 }
 
-static void restart(struct backend *backend)
-{
-	uint64_t timeout_us = backend->pool->conf->drain_timeout_ms * 1000ULL;
-
-	if (state_has_process(backend->state))
-		backend_drain(backend, timeout_us, GOAL_RESTART);
-	else
-		backend_process_start_by_hand(backend);
-}
-
 static int each_then_wait(struct call *call, void (*act)(struct backend *), enum wait_for what)
 {
 	struct targets *targets = targets_of(call);
@@ -108,9 +98,26 @@ int verb_worker_stop(struct call *call)
 	return each_then_wait(call, stop, WAIT_STOPPED);
 }
 
+/* In turns, pool by pool, so that each goes on serving. */
 int verb_worker_restart(struct call *call)
 {
-	return each_then_wait(call, restart, WAIT_STARTED);
+	struct targets *targets = targets_of(call);
+	struct model *model = &call->lbd->model;
+	int err = 0;
+
+	if (!targets)
+		return -ENOENT;
+	for (size_t i = 0; i < targets->count; i++)
+		roll_mark(targets->list[i], answer_flag(call, "force"));
+	for (size_t i = 0; i < model->pool_count && !err; i++)
+		err = roll_go(model->pools[i]);
+	if (!err)
+		err = wait_add(&call->lbd->waits, call->request, WAIT_RESTARTED, targets->list,
+			       targets->count);
+	if (err)
+		error_set(&call->error, err, "out of memory");
+	free(targets);
+	return err;
 }
 
 static void roll_progress(void *arg, const char *text)
@@ -135,7 +142,7 @@ int verb_roll(struct call *call)
 
 	if (err)
 		return err;
-	err = roll_start(pool, waits ? &watcher : NULL);
+	err = roll_start(pool, answer_flag(call, "force"), waits ? &watcher : NULL);
 	if (err == -EALREADY)
 		return error_set(&call->error, err, "pool %s: is being rolled already", pool->name);
 	if (err == -ENOENT)

@@ -165,6 +165,7 @@ static void enter(struct backend *backend, enum state from)
 bool backend_event(struct backend *backend, enum state_event event)
 {
 	enum state from = backend->state, to = state_next(from, event);
+	struct changes *changes = &backend->model->changes;
 
 	if (to == STATE_NONE)
 		return false;
@@ -175,9 +176,10 @@ bool backend_event(struct backend *backend, enum state_event event)
 	if (!state_has_process(to) || to == STATE_STARTING)
 		stuck_forget(backend);
 	apply_backend(backend);
+	changes_hold(changes);
+	changes_add(changes, backend, from, to);
 	enter(backend, from);
-	if (backend->model->hooks.changed)
-		backend->model->hooks.changed(backend->model->hooks_arg, backend, from);
+	changes_release(changes);
 	return true;
 }
 
@@ -345,6 +347,8 @@ static void resume(struct backend *backend)
 		resume_starting(backend);
 	else if (backend->state == STATE_BACKOFF)
 		arm_retry(backend);
+	else if (backend->state == STATE_DRAINING)
+		backend_arm(backend, BACKEND_DRAIN_LEAST_US);
 	if (!datapath_adopted(dp) || backend->goal != GOAL_RUN || backend->state != STATE_DOWN ||
 	    datapath_get_backend(dp, backend->id, &known) ||
 	    known.generation != backend->generation || !(known.flags & LB_BACKEND_ENABLED))
@@ -405,6 +409,8 @@ int backend_new(struct model *model, struct pool *pool, const struct conf_backen
 	err = 0;
 	if (conf->supervised)
 		err = backend_process_new(backend, conf->index, error);
+	else
+		remember_restore(backend);
 	if (!err) {
 		remember_tally(backend);
 		resume(backend);
@@ -422,6 +428,7 @@ void backend_free(struct backend *backend)
 {
 	if (!backend)
 		return;
+	changes_forget(&backend->model->changes, backend);
 	if (backend->model->hooks.forgotten)
 		backend->model->hooks.forgotten(backend->model->hooks_arg, backend);
 	if (backend->model->by_id[backend->id] == backend)

@@ -54,6 +54,9 @@ int backend_drain(struct backend *backend, uint64_t timeout_us, enum backend_goa
 {
 	backend->goal = goal;
 	backend->drain_timeout_us = timeout_us;
+	/* Its turn in a roll is over before it came: whoever stops it does not want it started again. */
+	if (goal != GOAL_RESTART && backend->turn != TURN_NOW)
+		backend->turn = TURN_NONE;
 	if (backend->state == STATE_DRAINING) {
 		backend_arm(backend, 0);
 		return 0;

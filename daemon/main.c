@@ -45,12 +45,13 @@ static int check_conf(const char *path)
 	return 0;
 }
 
-static void state_changed(void *arg, struct backend *backend, enum state from)
+static void state_changed(void *arg, struct backend *backend, enum state from, enum state to)
 {
 	struct lbd *lbd = arg;
 
-	wait_changed(&lbd->waits, backend);
-	roll_changed(backend, from);
+	(void)from;
+	roll_changed(backend, to);
+	wait_changed(&lbd->waits, backend); /* looks at its turn, too */
 	leave_changed(backend);
 	remember_later(&lbd->model);
 	if (lbd->model.stopping && !state_has_process(backend->state))
@@ -197,6 +198,8 @@ static int start(struct lbd *lbd, struct error *error)
 	/* The file was changed while no lbd was there: as with a reload. */
 	if (from_file)
 		lbd_roll_outdated(lbd);
+	for (size_t i = 0; i < lbd->model.pool_count; i++)
+		roll_resume(lbd->model.pools[i]);
 	return 0;
 }
 
@@ -244,6 +247,8 @@ static int run(struct lbd *lbd)
 	sd_notify(0, "READY=1");
 	sd_event_loop(lbd->event);
 	sd_notify(0, lbd->reexec.agreed ? "RELOADING=1" : "STOPPING=1");
+	if (lbd->reexec.agreed)
+		remember_now(&lbd->model);
 	finish(lbd, lbd->reexec.agreed);
 	if (lbd->reexec.agreed) {
 		reexec_now(lbd);
@@ -291,7 +296,8 @@ int main(int argc, char **argv)
 	lbd.host = (struct worker_host){.event = lbd.event, .run_dir = lbd.run_dir};
 	lbd.model.event = lbd.event;
 	lbd.model.host = &lbd.host;
-	lbd.model.hooks = (struct model_hooks){state_changed, backend_forgotten};
+	lbd.model.changes = (struct changes){.tell = state_changed, .arg = &lbd};
+	lbd.model.hooks = (struct model_hooks){backend_forgotten};
 	lbd.model.hooks_arg = &lbd;
 	return run(&lbd);
 }

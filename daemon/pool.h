@@ -12,6 +12,7 @@
 #include <systemd/sd-event.h>
 
 #include "addr.h"
+#include "changes.h"
 #include "conf.h"
 #include "datapath.h"
 #include "health.h"
@@ -33,6 +34,14 @@ enum backend_goal {
 	GOAL_STOP,    /* drain, then stop */
 	GOAL_RESTART, /* drain, stop, start */
 	GOAL_LEAVE,   /* drain, stop, forget: gone from the configuration */
+};
+
+/* A worker's turn in its pool's roll: see roll.h. */
+enum turn {
+	TURN_NONE,
+	TURN_DUE,    /* still to come */
+	TURN_FORCED, /* and if it is the last one that is up */
+	TURN_NOW,
 };
 
 struct backend {
@@ -75,9 +84,10 @@ struct backend {
 
 	struct lb_backend published;
 	bool is_published;
-	bool rolling; /* its turn in the pool's roll */
-	bool fresh;   /* not considered for autostart yet */
-	bool kept;    /* scratch of plan.h: in the next configuration as well */
+	enum turn turn;
+	pid_t turn_pid; /* the process that its turn is to replace; 0: none */
+	bool fresh;     /* not considered for autostart yet */
+	bool kept;      /* scratch of plan.h: in the next configuration as well */
 };
 
 /* By one configuration: a change makes another pool of the name, and moves the backends that stay. */
@@ -92,7 +102,8 @@ struct pool {
 	unsigned leaving; /* backends that have left the configuration with it: see leave.h */
 
 	struct lb_pool published;
-	struct roll *roll;    /* under way, or NULL */
+	struct roll *roll; /* under way, or NULL */
+	char roll_error[ERROR_TEXT_BYTES];
 	uint64_t ring_digest; /* of the ring that is in place; 0: none */
 	bool is_published;
 	bool dirty;
@@ -107,9 +118,7 @@ struct service {
 };
 
 struct model_hooks {
-	/* A backend has changed its state; called after all else is done. */
-	void (*changed)(void *arg, struct backend *backend, enum state from);
-	/* It is about to be freed. */
+	/* A backend is about to be freed. */
 	void (*forgotten)(void *arg, struct backend *backend);
 };
 
@@ -133,6 +142,7 @@ struct model {
 	struct remembered *remembered; /* by remember.c, at the start */
 	sd_event_source *remember_source;
 	sd_event_source *recycle_timer;
+	struct changes changes;
 	struct model_hooks hooks;
 	void *hooks_arg;
 	bool stopping; /* lbd shuts down */

@@ -136,6 +136,8 @@ static void commit(struct plan *plan)
 	struct model *model = plan->model;
 	struct conf *before = model->conf;
 
+	/* Who follows changes of states sees the model when it is whole again. */
+	changes_hold(&model->changes);
 	swap_pools(plan);
 	services_free(model->services, model->service_count);
 	model->services = plan->services;
@@ -149,6 +151,7 @@ static void commit(struct plan *plan)
 		listeners_scan_later(model);
 	start_workers(plan);
 	interfaces_reconcile(model->interfaces, model->conf->attaches, model->conf->attach_count);
+	changes_release(&model->changes);
 	conf_free(before);
 	free(plan->order);
 	free(plan->added);
@@ -173,7 +176,7 @@ int reconcile(struct model *model, struct conf *conf, struct error *error)
 
 static void free_pool(struct pool *pool)
 {
-	roll_forget(pool, "lbd ends");
+	roll_free(pool);
 	for (size_t i = 0; i < pool->count; i++)
 		backend_free(pool->backends[i]);
 	pool_free(pool);
@@ -192,5 +195,6 @@ void reconcile_free(struct model *model)
 	sd_event_source_disable_unref(model->scan_timer);
 	sd_event_source_disable_unref(model->remember_source);
 	sd_event_source_disable_unref(model->recycle_timer);
+	changes_clear(&model->changes);
 	remember_forget(model);
 }

@@ -52,7 +52,7 @@ static void look_at_pool(struct pool *pool)
 			continue;
 		if (backend->goal == GOAL_RESTART || backend->state == STATE_STARTING)
 			return;
-		if (backend->state == STATE_UP && reason(backend) &&
+		if (backend->state == STATE_UP && roll_spares(backend) && reason(backend) &&
 		    (!chosen ||
 		     worker_started_us(backend->worker) < worker_started_us(chosen->worker)))
 			chosen = backend;

@@ -8,7 +8,10 @@
 #include <unistd.h>
 
 #include "backend.h"
+#include "backend_process.h"
+#include "clock.h"
 #include "log.h"
+#include "roll.h"
 
 struct remembered {
 	struct remembered *next;
@@ -18,7 +21,9 @@ struct remembered {
 	unsigned failures, restarts;
 	struct health_tally tally;
 	unsigned long long retry_us; /* CLOCK_MONOTONIC: the same for the next lbd */
-	unsigned long long drain_us; /* how long it may drain */
+	unsigned long long drain_us; /* how long it may drain, */
+	unsigned long long since_us; /* from when on, by CLOCK_MONOTONIC; 0: not known */
+	enum turn turn;
 };
 
 enum { VERSION = 2 };
@@ -44,35 +49,41 @@ static void write_one(void *arg, struct backend *backend)
 {
 	struct health_tally tally = health_tally(backend->health);
 
-	if (!backend->worker && !backend->health)
+	if (!backend->worker && !backend->health && backend->state != STATE_DRAINING)
 		return;
-	fprintf(arg,
-		"%s state=%s goal=%s failures=%u restarts=%u good=%u bad=%u retry_us=%llu "
-		"drain_us=%llu\n",
-		backend->name, state_name(backend->state), goals[backend->goal], backend->failures,
-		backend->restarts, tally.good, tally.bad, (unsigned long long)backend->retry_us,
-		(unsigned long long)backend->drain_timeout_us);
+	fprintf(arg, "%s state=%s goal=%s turn=%s failures=%u restarts=%u good=%u bad=%u ",
+		backend->name, state_name(backend->state), goals[backend->goal],
+		roll_turn_name(backend->turn), backend->failures, backend->restarts, tally.good,
+		tally.bad);
+	fprintf(arg, "retry_us=%llu drain_us=%llu since_us=%llu\n",
+		(unsigned long long)backend->retry_us,
+		(unsigned long long)backend->drain_timeout_us,
+		(unsigned long long)backend->since_us);
 }
 
-static int write_now(sd_event_source *source, void *arg)
+void remember_now(struct model *model)
 {
-	struct model *model = arg;
 	char path[256], aside[256];
 	FILE *file;
 	bool bad;
 
-	(void)source;
 	path_of(model->host->run_dir, "", path);
 	path_of(model->host->run_dir, ".new", aside);
 	file = fopen(aside, "we");
 	if (!file)
-		return 0;
+		return;
 	fprintf(file, "lbd-states %d\n", VERSION);
 	pool_each_backend(model, write_one, file);
 	bad = ferror(file);
 	bad |= fclose(file) != 0;
 	if (bad || rename(aside, path))
 		log_warning("%s: cannot be written: %s", path, strerror(errno));
+}
+
+static int write_now(sd_event_source *source, void *arg)
+{
+	(void)source;
+	remember_now(arg);
 	return 0;
 }
 
@@ -119,6 +130,10 @@ static void take(struct remembered *one, const char *key, const char *value)
 		one->retry_us = strtoull(value, NULL, 10);
 	else if (!strcmp(key, "drain_us"))
 		one->drain_us = strtoull(value, NULL, 10);
+	else if (!strcmp(key, "since_us"))
+		one->since_us = strtoull(value, NULL, 10);
+	else if (!strcmp(key, "turn"))
+		one->turn = roll_find_turn(value);
 }
 
 static bool parse(char *line, struct remembered *one)
@@ -240,24 +255,29 @@ static const struct remembered *find(const struct backend *backend)
 	return NULL;
 }
 
-void remember_restore(struct backend *backend)
+/* Of the time that it had, what it has left now. */
+static uint64_t drain_left_us(const struct remembered *known)
 {
-	const struct remembered *known = find(backend);
+	uint64_t passed = known->since_us ? clock_us() - known->since_us : 0;
 
-	if (!known || !backend->worker)
-		return;
-	backend->failures = known->failures;
-	backend->restarts = known->restarts;
-	if (worker_pid(backend->worker)) {
-		/* From now on: nothing may be chosen between its being known and its draining. */
-		if (known->goal > GOAL_RUN && known->goal <= GOAL_RESTART)
-			backend->goal = (enum backend_goal)known->goal;
-		if (known->state == STATE_STARTING) {
-			backend->state = STATE_STARTING;
-			backend->ready_us = 0;
-		}
-		return;
+	if (known->state != STATE_DRAINING || known->drain_us == UINT64_MAX)
+		return known->drain_us;
+	return passed < known->drain_us ? known->drain_us - passed : 0;
+}
+
+static void restore_running(struct backend *backend, const struct remembered *known)
+{
+	/* From now on: nothing may be chosen between its being known and its draining. */
+	if (known->goal > GOAL_RUN && known->goal <= GOAL_RESTART)
+		backend->goal = (enum backend_goal)known->goal;
+	if (known->state == STATE_STARTING) {
+		backend->state = STATE_STARTING;
+		backend->ready_us = 0;
 	}
+}
+
+static void restore_ended(struct backend *backend, const struct remembered *known)
+{
 	if (known->state == STATE_EXITED || known->state == STATE_FATAL ||
 	    known->state == STATE_BACKOFF) {
 		backend->state = known->state;
@@ -278,12 +298,37 @@ void remember_tally(struct backend *backend)
 		backend->tally = known->tally;
 }
 
+void remember_restore(struct backend *backend)
+{
+	const struct remembered *known = find(backend);
+
+	if (!known)
+		return;
+	if (!backend->worker) {
+		/* Drained by command: its open connections have what is left of their time. */
+		if (known->state == STATE_DRAINING && backend->state == STATE_DRAINED) {
+			backend->state = STATE_DRAINING;
+			backend->drain_timeout_us = drain_left_us(known);
+		}
+		return;
+	}
+	backend->failures = known->failures;
+	backend->restarts = known->restarts;
+	backend->turn = known->turn;
+	if (worker_pid(backend->worker))
+		restore_running(backend, known);
+	else
+		restore_ended(backend, known);
+}
+
 void remember_resume(struct backend *backend)
 {
 	const struct remembered *known = find(backend);
 
-	if (!known || !backend->worker || !state_has_process(backend->state) ||
-	    known->goal == GOAL_RUN || known->goal > GOAL_RESTART)
+	if (!known || !backend->worker)
 		return;
-	backend_drain(backend, known->drain_us, (enum backend_goal)known->goal);
+	if (backend->goal != GOAL_RUN && state_has_process(backend->state))
+		backend_drain(backend, drain_left_us(known), backend->goal);
+	else if (known->goal == GOAL_RESTART && backend->state == STATE_STOPPED)
+		backend_process_start(backend, EVENT_START); /* its process has ended meanwhile */
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RUNDIR/states: what the next lbd must know of each worker and cannot see: that it was stopped or
- * drained by command, has exited for good or failed too often, how often it was restarted, and what its check
- * has counted.
+ * RUNDIR/states: what the next lbd must know of each worker and cannot see: that it is being, or was,
+ * stopped, drained, restarted or rolled, has exited for good or failed too often, how often it was
+ * restarted, and what its check has counted.
  *
  * The first line is "lbd-states VERSION", each further one "NAME KEY=VALUE ...", enumerations by their
  * names.  A key that is not known is passed over; what must not be gets a new version.  Version 1 had no
@@ -15,6 +15,7 @@
 
 /* Writes it, in one step, at the end of this turn of the loop; called on each change of a state. */
 void remember_later(struct model *model);
+void remember_now(struct model *model); /* before lbd leaves */
 
 /*
  * Reads what an lbd before this one wrote; nothing when there is none.  -EPROTO with a line: that one was

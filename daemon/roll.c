@@ -5,60 +5,186 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "backend.h"
 #include "backend_process.h"
 #include "log.h"
+#include "remember.h"
 
 struct roll {
-	struct pool *pool;
 	struct roll_watcher watcher;
-	struct backend **workers;
-	size_t count, next, running, done;
+	size_t done;
 };
 
-static void __attribute__((format(printf, 2, 3)))
-progress(struct roll *roll, const char *format, ...)
+static size_t count_turns(const struct pool *pool, enum turn turn)
 {
+	size_t count = 0;
+
+	for (size_t i = 0; i < pool->count; i++)
+		count += pool->backends[i]->turn == turn;
+	return count;
+}
+
+static size_t count_due(const struct pool *pool)
+{
+	return count_turns(pool, TURN_DUE) + count_turns(pool, TURN_FORCED);
+}
+
+static size_t count_all(const struct pool *pool)
+{
+	return pool->roll->done + count_turns(pool, TURN_NOW) + count_due(pool);
+}
+
+static void __attribute__((format(printf, 2, 3)))
+progress(struct pool *pool, const char *format, ...)
+{
+	struct roll *roll = pool->roll;
 	char text[ERROR_TEXT_BYTES];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	log_info("pool %s: %s", roll->pool->name, text);
+	log_info("pool %s: %s", pool->name, text);
 	if (roll->watcher.progress)
 		roll->watcher.progress(roll->watcher.arg, text);
 }
 
-static void end(struct roll *roll, const char *error)
+/* Who waits for a worker that has no turn any more is to look again. */
+static void clear_turns(struct pool *pool)
 {
-	struct roll_watcher watcher = roll->watcher;
+	struct changes *changes = &pool->model->changes;
 
-	for (size_t i = 0; i < roll->count; i++)
-		roll->workers[i]->rolling = false;
-	roll->pool->roll = NULL;
-	if (error)
-		log_error("pool %s: roll ended: %s", roll->pool->name, error);
-	else
-		log_info("pool %s: rolled %zu workers", roll->pool->name, roll->done);
-	free(roll->workers);
-	free(roll);
-	if (watcher.done)
-		watcher.done(watcher.arg, error);
+	changes_hold(changes);
+	for (size_t i = 0; i < pool->count; i++) {
+		struct backend *backend = pool->backends[i];
+
+		if (backend->turn == TURN_NONE)
+			continue;
+		backend->turn = TURN_NONE;
+		changes_add(changes, backend, backend->state, backend->state);
+	}
+	changes_release(changes);
 }
 
-static void begin_one(struct roll *roll, struct backend *backend)
+static void end(struct pool *pool, const char *error)
 {
-	backend->rolling = true;
-	roll->running++;
-	progress(roll, "%s: %s (%zu of %zu)", backend->name,
-		 state_has_process(backend->state) ? "draining" : "starting", roll->next,
-		 roll->count);
-	if (state_has_process(backend->state))
-		backend_drain(backend, roll->pool->conf->drain_timeout_ms * 1000ULL, GOAL_RESTART);
+	struct roll *roll = pool->roll;
+
+	pool->roll = NULL;
+	snprintf(pool->roll_error, sizeof(pool->roll_error), "%s", error ? error : "");
+	if (error)
+		log_error("pool %s: roll ended: %s", pool->name, error);
+	else
+		log_info("pool %s: rolled %zu workers", pool->name, roll->done);
+	clear_turns(pool);
+	if (roll->watcher.done)
+		roll->watcher.done(roll->watcher.arg, error);
+	free(roll);
+}
+
+static void __attribute__((format(printf, 2, 3)))
+end_early(struct pool *pool, const char *format, ...)
+{
+	char why[ERROR_TEXT_BYTES - 64], text[ERROR_TEXT_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, sizeof(why), format, args);
+	va_end(args);
+	snprintf(text, sizeof(text), "%s; %zu of %zu workers not touched", why, count_due(pool),
+		 count_all(pool));
+	end(pool, text);
+}
+
+bool roll_spares(const struct backend *backend)
+{
+	const struct pool *pool = backend->pool;
+
+	for (size_t i = 0; i < pool->count; i++)
+		if (pool->backends[i] != backend && pool->backends[i]->state == STATE_UP)
+			return true;
+	return pool->count == 1;
+}
+
+static bool is_due(const struct backend *backend)
+{
+	return backend->turn == TURN_DUE || backend->turn == TURN_FORCED;
+}
+
+/* Those that serve nobody first. */
+static struct backend *next_of(const struct pool *pool)
+{
+	struct backend *chosen = NULL;
+
+	for (size_t i = 0; i < pool->count; i++) {
+		struct backend *backend = pool->backends[i];
+
+		if (!is_due(backend))
+			continue;
+		if (backend->state != STATE_UP)
+			return backend;
+		if (!chosen && (backend->turn == TURN_FORCED || roll_spares(backend)))
+			chosen = backend;
+	}
+	return chosen;
+}
+
+static void begin_one(struct backend *backend)
+{
+	struct pool *pool = backend->pool;
+	bool running = state_has_process(backend->state);
+
+	backend->turn = TURN_NOW;
+	backend->turn_pid = worker_pid(backend->worker);
+	remember_later(pool->model);
+	progress(pool, "%s: %s (%zu of %zu)", backend->name, running ? "draining" : "starting",
+		 pool->roll->done + count_turns(pool, TURN_NOW), count_all(pool));
+	if (running)
+		backend_drain(backend, pool->conf->drain_timeout_ms * 1000ULL, GOAL_RESTART);
 	else
 		backend_process_start_by_hand(backend);
+}
+
+/* One that gets up by itself soon, so that another's turn may come. */
+static bool is_on_its_way(const struct pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (pool->backends[i]->state == STATE_STARTING ||
+		    pool->backends[i]->goal == GOAL_RESTART)
+			return true;
+	return false;
+}
+
+static void end_for_the_last(struct pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (is_due(pool->backends[i])) {
+			end_early(
+				pool,
+				"%s is the last one of pool %s that is up: its restart would "
+				"refuse clients; see why the others are not (`lbctl worker %s:*`),"
+				" or add `force`",
+				pool->backends[i]->name, pool->name, pool->name);
+			return;
+		}
+}
+
+/* Beginning one may end the roll (it could not be spawned), so look it up anew each time. */
+static void advance(struct pool *pool)
+{
+	struct backend *next;
+
+	while (pool->roll && count_turns(pool, TURN_NOW) < pool->conf->roll_parallel &&
+	       (next = next_of(pool)))
+		begin_one(next);
+	if (!pool->roll || count_turns(pool, TURN_NOW))
+		return;
+	if (!count_due(pool))
+		end(pool, NULL);
+	else if (!is_on_its_way(pool))
+		end_for_the_last(pool);
 }
 
 /* One that was stopped or drained by command is left so. */
@@ -67,119 +193,149 @@ static bool is_wanted(const struct backend *backend)
 	return backend->worker && backend->goal == GOAL_RUN && backend->state != STATE_STOPPED;
 }
 
-/* Beginning one may end the roll (it could not be spawned), so look it up anew each time. */
-static void advance(struct pool *pool)
+static void mark(struct backend *backend, enum turn turn)
 {
-	struct roll *roll;
-
-	while ((roll = pool->roll) && roll->next < roll->count &&
-	       roll->running < pool->conf->roll_parallel) {
-		struct backend *backend = roll->workers[roll->next++];
-
-		if (is_wanted(backend))
-			begin_one(roll, backend);
-		else
-			roll->done++;
-	}
-	if (roll && roll->done == roll->count)
-		end(roll, NULL);
+	if (backend->turn == TURN_NOW)
+		return;
+	backend->turn = turn;
+	backend->turn_pid = worker_pid(backend->worker);
 }
 
-static int start(struct pool *pool, const struct roll_watcher *watcher, bool all)
+void roll_mark(struct backend *backend, bool force)
 {
-	struct roll *roll;
+	mark(backend, force ? TURN_FORCED : TURN_DUE);
+}
 
-	if (pool->roll)
-		return -EALREADY;
-	if (!pool->conf->worker)
-		return -ENOENT;
-	roll = calloc(1, sizeof(*roll));
-	if (!roll)
-		return -ENOMEM;
-	roll->workers = calloc(pool->count + 1, sizeof(struct backend *));
-	if (!roll->workers) {
-		free(roll);
-		return -ENOMEM;
+int roll_go(struct pool *pool)
+{
+	if (count_turns(pool, TURN_NONE) == pool->count)
+		return 0;
+	if (!pool->roll) {
+		pool->roll = calloc(1, sizeof(*pool->roll));
+		if (!pool->roll) {
+			clear_turns(pool);
+			return -ENOMEM;
+		}
+		pool->roll_error[0] = 0;
 	}
-	roll->pool = pool;
-	if (watcher)
-		roll->watcher = *watcher;
-	for (size_t i = 0; i < pool->count; i++)
-		if (is_wanted(pool->backends[i]) &&
-		    (all || worker_is_outdated(pool->backends[i]->worker)))
-			roll->workers[roll->count++] = pool->backends[i];
-	pool->roll = roll;
+	remember_later(pool->model);
 	advance(pool);
 	return 0;
 }
 
-int roll_start(struct pool *pool, const struct roll_watcher *watcher)
+int roll_start(struct pool *pool, bool force, const struct roll_watcher *watcher)
 {
-	return start(pool, watcher, true);
+	if (pool->roll)
+		return -EALREADY;
+	if (!pool->conf->worker)
+		return -ENOENT;
+	pool->roll = calloc(1, sizeof(*pool->roll));
+	if (!pool->roll)
+		return -ENOMEM;
+	pool->roll_error[0] = 0;
+	if (watcher)
+		pool->roll->watcher = *watcher;
+	for (size_t i = 0; i < pool->count; i++)
+		if (is_wanted(pool->backends[i]))
+			roll_mark(pool->backends[i], force);
+	advance(pool);
+	return 0;
 }
 
-void roll_outdated(struct pool *pool)
+/*
+ * With them those that have failed, which come first: settings that do not work are found out before
+ * one is touched that does.
+ */
+int roll_outdated(struct pool *pool)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < pool->count; i++)
 		any |= worker_is_outdated(pool->backends[i]->worker);
-	if (!any || pool->roll)
-		return;
+	if (!any)
+		return 0;
 	log_info("pool %s: workers run with old settings: rolling", pool->name);
-	start(pool, NULL, false);
+	for (size_t i = 0; i < pool->count; i++) {
+		struct backend *backend = pool->backends[i];
+
+		if (is_wanted(backend) &&
+		    (worker_is_outdated(backend->worker) || backend->state == STATE_BACKOFF ||
+		     backend->state == STATE_FATAL))
+			mark(backend, TURN_DUE);
+	}
+	return roll_go(pool);
 }
 
-static void fail(struct roll *roll, const struct backend *backend)
+/* What was on its way goes on by its goal; what got there while no lbd was is done. */
+void roll_resume(struct pool *pool)
 {
-	char text[ERROR_TEXT_BYTES];
+	bool any = false;
 
-	snprintf(text, sizeof(text), "%s did not get ready: %s; %zu of %zu workers not touched",
-		 backend->name, backend->note[0] ? backend->note : state_name(backend->state),
-		 roll->count - roll->next, roll->count);
-	end(roll, text);
-}
+	for (size_t i = 0; i < pool->count; i++) {
+		struct backend *backend = pool->backends[i];
 
-/* By somebody else's command, who does not expect it to be started again. */
-static void interrupt(struct roll *roll, const struct backend *backend)
-{
-	char text[ERROR_TEXT_BYTES];
-
-	snprintf(text, sizeof(text), "%s was %s by another command; %zu of %zu workers not touched",
-		 backend->name, state_name(backend->state), roll->count - roll->next, roll->count);
-	end(roll, text);
-}
-
-void roll_changed(struct backend *backend, enum state from)
-{
-	struct roll *roll = backend->pool->roll;
-
-	(void)from;
-	if (!backend->rolling || !roll)
+		if (backend->turn == TURN_NOW)
+			backend->turn_pid =
+				backend->goal == GOAL_RESTART ? worker_pid(backend->worker) : 0;
+		if (backend->turn == TURN_NOW && backend->goal == GOAL_RUN &&
+		    backend->state == STATE_UP)
+			backend->turn = TURN_NONE;
+		any |= backend->turn != TURN_NONE;
+	}
+	if (!any)
 		return;
-	switch (backend->state) {
+	log_info("pool %s: goes on being rolled", pool->name);
+	roll_go(pool);
+}
+
+static void look_at_turn(struct backend *backend, enum state to)
+{
+	struct pool *pool = backend->pool;
+
+	/* A goal to run, and the process that was to go: by somebody else's command. */
+	if (backend->turn_pid && backend->goal == GOAL_RUN &&
+	    worker_pid(backend->worker) == backend->turn_pid) {
+		end_early(pool, "%s was put back into service by another command, as it was",
+			  backend->name);
+		return;
+	}
+	switch (to) {
 	case STATE_UP:
-		backend->rolling = false;
-		roll->running--;
-		roll->done++;
-		progress(roll, "%s: up (%zu of %zu)", backend->name, roll->done, roll->count);
-		advance(roll->pool);
+		backend->turn = TURN_NONE;
+		pool->roll->done++;
+		remember_later(pool->model);
+		progress(pool, "%s: up (%zu of %zu)", backend->name, pool->roll->done,
+			 count_all(pool));
 		break;
 	case STATE_BACKOFF:
 	case STATE_FATAL:
 	case STATE_EXITED:
 		/* While it is still on its way down an exit is what was asked for. */
 		if (backend->goal == GOAL_RUN)
-			fail(roll, backend);
+			end_early(pool, "%s did not get ready: %s", backend->name,
+				  backend->note[0] ? backend->note : state_name(to));
 		break;
 	case STATE_STOPPED:
 	case STATE_DRAINED:
-		if (backend->goal == GOAL_STOP || backend->goal == GOAL_DRAIN)
-			interrupt(roll, backend);
+		/* By somebody else's command, who does not expect it to be started again. */
+		if (backend->goal == (to == STATE_STOPPED ? GOAL_STOP : GOAL_DRAIN))
+			end_early(pool, "%s was %s by another command", backend->name,
+				  state_name(to));
 		break;
 	default:
 		break;
 	}
+}
+
+void roll_changed(struct backend *backend, enum state to)
+{
+	struct pool *pool = backend->pool;
+
+	if (!pool->roll || backend->goal == GOAL_LEAVE)
+		return;
+	if (backend->turn == TURN_NOW)
+		look_at_turn(backend, to);
+	advance(pool);
 }
 
 void roll_unwatch(struct pool *pool, const void *arg)
@@ -191,18 +347,48 @@ void roll_unwatch(struct pool *pool, const void *arg)
 void roll_forget(struct pool *pool, const char *why)
 {
 	if (pool->roll)
-		end(pool->roll, why);
+		end(pool, why);
+}
+
+void roll_free(struct pool *pool)
+{
+	free(pool->roll);
+	pool->roll = NULL;
 }
 
 void roll_move(struct pool *from, struct pool *to)
 {
 	to->roll = from->roll;
 	from->roll = NULL;
-	if (to->roll)
-		to->roll->pool = to;
+	memcpy(to->roll_error, from->roll_error, sizeof(to->roll_error));
 }
 
 bool roll_active(const struct pool *pool)
 {
 	return pool->roll != NULL;
+}
+
+const char *roll_error(const struct pool *pool)
+{
+	return pool->roll_error;
+}
+
+static const char *const turns[] = {
+	[TURN_NONE] = "none",
+	[TURN_DUE] = "due",
+	[TURN_FORCED] = "forced",
+	[TURN_NOW] = "now",
+};
+
+const char *roll_turn_name(enum turn turn)
+{
+	return turns[turn];
+}
+
+enum turn roll_find_turn(const char *name)
+{
+	for (enum turn turn = TURN_NONE; turn <= TURN_NOW; turn++)
+		if (!strcmp(turns[turn], name))
+			return turn;
+	return TURN_NONE;
 }

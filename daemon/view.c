@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "listeners.h"
+#include "roll.h"
 
 /* Which families do clients of this pool come by? */
 static void families(const struct model *model, const struct pool *pool, bool wanted[2])
@@ -105,10 +106,11 @@ static void add_worker(void *arg, struct backend *backend)
 	if (!backend->worker)
 		return;
 	pid = worker_pid(backend->worker);
-	one = json_pack("{s:s, s:s, s:s, s:i, s:i, s:s*, s:s*}", "name", backend->name, "pool",
-			backend->pool->name, "state", state_name(backend->state), "restarts",
-			backend->restarts, "failures", backend->failures, "settings",
-			worker_is_outdated(backend->worker) ? "old" : NULL, "note",
+	one = json_pack("{s:s, s:s, s:s, s:i, s:i, s:s*, s:s*, s:s*}", "name", backend->name,
+			"pool", backend->pool->name, "state", state_name(backend->state),
+			"restarts", backend->restarts, "failures", backend->failures, "settings",
+			worker_is_outdated(backend->worker) ? "old" : NULL, "roll",
+			backend->turn ? roll_turn_name(backend->turn) : NULL, "note",
 			backend->note[0] && workers->notes ? backend->note : NULL);
 	if (pid) {
 		json_object_set_new(one, "pid", json_integer(pid));

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lb/ctl.h"
+#include "roll.h"
 
 struct wait {
 	struct wait *next;
@@ -19,30 +20,66 @@ struct wait {
 
 enum verdict { NOT_YET, THERE, FAILED };
 
+/* On its way through a restart the goal is not to run yet. */
+static enum verdict look_started(const struct backend *backend)
+{
+	if (backend->state == STATE_UP)
+		return THERE;
+	if (backend->goal != GOAL_RUN)
+		return NOT_YET;
+	return state_has_process(backend->state) ? NOT_YET : FAILED;
+}
+
+static enum verdict look_restarted(const struct backend *backend)
+{
+	if (backend->turn != TURN_NONE || backend->goal == GOAL_RESTART)
+		return NOT_YET;
+	if (worker_pid(backend->worker) != backend->turn_pid)
+		return look_started(backend);
+	/* By somebody else's command it was left, or put back, as it was. */
+	return backend->goal == GOAL_STOP && state_has_process(backend->state) ? NOT_YET : FAILED;
+}
+
+/* One whose goal is another by now, by somebody else's command, never gets there. */
 static enum verdict look(enum wait_for what, const struct backend *backend)
 {
 	switch (what) {
 	case WAIT_STARTED:
-		if (backend->state == STATE_UP)
-			return THERE;
-		/* On its way through a restart the goal is not to run yet. */
-		if (backend->goal != GOAL_RUN)
-			return NOT_YET;
-		return state_has_process(backend->state) ? NOT_YET : FAILED;
+		return look_started(backend);
+	case WAIT_RESTARTED:
+		return look_restarted(backend);
 	case WAIT_STOPPED:
-		return state_has_process(backend->state) ? NOT_YET : THERE;
+		if (!state_has_process(backend->state))
+			return THERE;
+		return backend->goal >= GOAL_STOP && backend->goal != GOAL_RESTART ? NOT_YET
+										   : FAILED;
 	case WAIT_DRAINED:
-		return backend->state == STATE_DRAINING ? NOT_YET : THERE;
+		if (backend->state == STATE_DRAINING)
+			return NOT_YET;
+		return backend->goal == GOAL_RUN ? FAILED : THERE;
 	}
 	return THERE;
 }
 
-static void add_failure(struct wait *wait, const struct backend *backend)
+static void add(struct wait *wait, const char *text)
 {
 	size_t used = strlen(wait->failures);
 
-	snprintf(wait->failures + used, sizeof(wait->failures) - used, "%s%s: %s: %s",
-		 used ? "; " : "", backend->name, state_name(backend->state), backend->note);
+	if (!strstr(wait->failures, text))
+		snprintf(wait->failures + used, sizeof(wait->failures) - used, "%s%s",
+			 used ? "; " : "", text);
+}
+
+static void add_failure(struct wait *wait, const struct backend *backend)
+{
+	bool kept = wait->what == WAIT_RESTARTED && state_has_process(backend->state);
+	char text[ERROR_TEXT_BYTES];
+
+	snprintf(text, sizeof(text), "%s: %s%s%s%s", backend->name, kept ? "not restarted, " : "",
+		 state_name(backend->state), backend->note[0] ? ": " : "", backend->note);
+	add(wait, text);
+	if (kept && *roll_error(backend->pool))
+		add(wait, roll_error(backend->pool));
 }
 
 /* True when the wait is over. */
@@ -69,6 +106,7 @@ static void answer(struct wait *wait)
 {
 	static const char *const done[] = {
 		[WAIT_STARTED] = "up",
+		[WAIT_RESTARTED] = "restarted",
 		[WAIT_STOPPED] = "stopped",
 		[WAIT_DRAINED] = "drained",
 	};

@@ -7,9 +7,10 @@
 #include "pool.h"
 
 enum wait_for {
-	WAIT_STARTED, /* up, or failed */
-	WAIT_STOPPED, /* no process */
-	WAIT_DRAINED, /* no connection, or further */
+	WAIT_STARTED,   /* up, or failed */
+	WAIT_RESTARTED, /* up, with another process than at its roll_mark() */
+	WAIT_STOPPED,   /* no process */
+	WAIT_DRAINED,   /* no connection, or further */
 };
 
 struct wait;

@@ -4,9 +4,10 @@
 import os
 import pathlib
 import signal
+import subprocess
 
 import pytest
-from lab import alive, bpftool, kill_and_wait, pool, wait_equal, wait_until, web
+from lab import BUILD, alive, bpftool, kill_and_wait, pool, wait_equal, wait_until, web
 
 
 def links(lbd):
@@ -280,3 +281,44 @@ def test_start_timeout_outlives_lbd(lab):
         lbd = lbd.restart()
     wait_until(lambda: not alive(pid), lbd.output, 10)
     assert "web:8081: not ready within 4000 ms" in lbd.output()
+
+
+def test_drain_goes_on(lab):
+    """Also of a backend that is not lbd's own: what is left of its time ends what stays."""
+    lbd = lab.lbd("pool web { backend 127.0.0.1:8081; } service web { listen 0.0.0.0:80; pool web; }")
+    lab.app(8081)
+    lbd.wait_up(1)
+    held = lab.hold()
+    lbd.ctl("pool", "drain", "web", "127.0.0.1:8081", "timeout", "6s")
+    lbd.kill()
+    again = lbd.restart()
+    assert again.states() == {"127.0.0.1:8081": "draining"} and held.is_open()
+    assert held.wait_end() == "reset"
+    again.wait_state("127.0.0.1:8081", "drained")
+
+
+@pytest.mark.parametrize("autostart", ["on", "off"])
+def test_stop_and_restart_go_on(lab, autostart):
+    lbd = lab.lbd(web("8081-8083", worker="autostart %s;" % autostart))
+    if autostart == "off":
+        lbd.ctl("worker", "start", "all")
+    lbd.wait_up(3)
+    pids = lbd.pids()
+    held = {connection.worker: connection for connection in [lab.hold() for _ in range(3)]}
+    asked = [
+        subprocess.Popen([BUILD / "lbctl", "-n", lbd.instance, "worker", *words])
+        for words in (("stop", "web:8081"), ("restart", "web:8082", "force"))
+    ]
+    lbd.wait_worker("web:8081", "draining")
+    lbd.wait_worker("web:8082", "draining")
+    lbd.kill()
+    assert all(process.wait() for process in asked)
+    kill_and_wait(pids["web:8082"])
+    again = lbd.restart()
+    again.wait_worker("web:8081", "draining")
+    assert held["8081"].get().worker == "8081"
+    held["8081"].close()
+    again.wait_worker("web:8081", "stopped")
+    again.wait_worker("web:8082", "up")
+    now = again.pids()
+    assert now == {"web:8081": 0, "web:8082": now["web:8082"], "web:8083": pids["web:8083"]}

@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from lab import HERE, Refused, alive, wait_until, web
+from lab import APP, HERE, PYTHON, Refused, alive, kill_and_wait, pool, wait_until, web
 
 ALL = {"web:8081", "web:8082", "web:8083", "web:8084"}
 # Blocking handlers, mean 19.5 ms: about 60 % of what four workers can do at 120 a second.
@@ -167,19 +167,25 @@ def test_recycled_by_age(lab):
     assert not any(alive(p) for p in pids.values())
 
 
-def held_up(lab, lbd):
-    """A roll in another thread, whose first worker is kept draining by an open connection."""
-    held = [lab.hold() for _ in range(3)]
+def asked(lbd, *words):
+    """lbctl in another thread, and what it said in the end."""
     said = []
 
-    def roll():
+    def ask():
         try:
-            said.append(lbd.ctl("roll", "web", "wait", timeout=120))
+            said.append(lbd.ctl(*words, timeout=120))
         except Refused as refused:
             said.append(refused.text)
 
-    thread = threading.Thread(target=roll)
+    thread = threading.Thread(target=ask)
     thread.start()
+    return thread, said
+
+
+def held_up(lab, lbd, count=3):
+    """A roll in another thread, whose first worker is kept draining by an open connection."""
+    held = [lab.hold() for _ in range(count)]
+    thread, said = asked(lbd, "roll", "web", "wait")
     lbd.wait_worker("web:8081", "draining")
     return {c.worker: c for c in held}, thread, said
 
@@ -217,24 +223,174 @@ def test_worker_stopped_before_its_turn_stays_so(lab):
     assert now["web:8082"] not in (0, pids["web:8082"])
 
 
-@pytest.mark.parametrize("how", ["shutdown", "reexec"])
+def test_undrained_in_its_turn(lab):
+    """The old process is back in service: the roll does not say that it was rolled."""
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    held, thread, said = held_up(lab, lbd, 2)
+    lbd.ctl("pool", "undrain", "web", "127.0.0.1:8081")
+    thread.join(60)
+    assert "web:8081 was put back" in said[0] and "1 of 2 workers not touched" in said[0], said
+    lbd.wait_up(2)
+    assert lbd.pids() == pids and held["8081"].get().worker == "8081"
+
+
+def test_undrained_while_others_wait(lab):
+    """Whoever waits for a drain, a stop or a restart hears that it was not done."""
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    held = [lab.hold() for _ in range(2)]
+    for words in (
+        ("worker", "restart", "web:8081"),
+        ("worker", "stop", "web:8081"),
+        ("pool", "drain", "web", "127.0.0.1:8081", "wait"),
+    ):
+        thread, said = asked(lbd, *words)
+        lbd.wait_worker("web:8081", "draining")
+        lbd.ctl("pool", "undrain", "web", "127.0.0.1:8081")
+        thread.join(60)
+        assert said and said[0].startswith("lbctl: web:8081"), (words, said)
+        lbd.wait_up(2)
+        assert lbd.pids() == pids
+    assert all(connection.is_open() for connection in held)
+
+
+def refused(lbd, *words):
+    """Its error, after what it said of its progress."""
+    with pytest.raises(Refused) as said:
+        lbd.ctl(*words, timeout=120)
+    return said.value.text
+
+
+def gated(lab, ports="8081-8083", extra=""):
+    """Workers that end at once unless the file ok-PORT is there."""
+    program = lab.script(
+        "[ -e %s/ok-$1 ] || exit 1\nexec %s %s --port=$1\n" % (lab.path, PYTHON, APP), "gated"
+    )
+    for port in (8081, 8082, 8083):
+        (lab.path / ("ok-%d" % port)).touch()
+    settings = "start_retries 0; backoff 20ms 20ms;"
+    return "attach eth0;" + pool(program, settings, ports).replace("pool web {", "pool web { " + extra)
+
+
+def break_worker(lab, lbd, port):
+    name = "web:%d" % port
+    (lab.path / ("ok-%d" % port)).unlink()
+    kill_and_wait(lbd.pids()[name])
+    lbd.wait_worker(name, "fatal")
+
+
+def test_those_that_are_not_up_come_first(lab):
+    lbd = lab.lbd(gated(lab))
+    lbd.wait_up(3)
+    pids = lbd.pids()
+    break_worker(lab, lbd, 8082)
+    break_worker(lab, lbd, 8083)
+    load = lab.load(rate=80)
+
+    # One that fails is found out before one is touched that serves.
+    for words in (("roll", "web", "wait"), ("worker", "restart", "all")):
+        said = refused(lbd, *words)
+        assert "web:8082 did not get ready" in said, said
+        assert lbd.pids() == {**pids, "web:8082": 0, "web:8083": 0}
+    (lab.path / "ok-8082").touch()
+    said = refused(lbd, "roll", "web", "wait")
+    assert "web:8083 did not get ready" in said and "1 of 3" in said, said
+    lbd.wait_worker("web:8082", "up")
+    assert lbd.pids()["web:8081"] == pids["web:8081"]
+    (lab.path / "ok-8083").touch()
+    lbd.ctl("roll", "web", "wait", timeout=120)
+    assert not set(lbd.pids().values()) & (set(pids.values()) | {0})
+    assert {r.outcome for r in load.stop()} == {"ok"}
+
+
+@pytest.mark.parametrize("words", [("roll", "web", "wait"), ("worker", "restart", "web:8081")])
+def test_the_last_one_that_is_up_stays(lab, words):
+    lbd = lab.lbd(gated(lab, "8081-8082"))
+    lbd.wait_up(2)
+    lbd.ctl("worker", "stop", "web:8082")
+    pids = lbd.pids()
+    load = lab.load(rate=80)
+    said = refused(lbd, *words)
+    assert "web:8081" in said and "last one" in said and "`force`" in said, said
+    assert lbd.pids() == pids
+    load.wait_count(20)
+    assert {r.outcome for r in load.stop()} == {"ok"}
+    lbd.ctl(*words, "force")
+    assert lbd.pids()["web:8081"] not in (0, pids["web:8081"])
+
+
+def test_all_restarted_at_once_leave_none_refused(lab):
+    lbd = lab.lbd(web("8081-8083"))
+    lbd.wait_up(3)
+    pids = lbd.pids()
+    load = lab.load(rate=80)
+    load.wait_count(20)
+    assert "3 restarted" in lbd.ctl("worker", "restart", "all", timeout=120)
+    assert not set(lbd.pids().values()) & (set(pids.values()) | {0})
+    load.wait_count(20)
+    assert {r.outcome for r in load.stop()} == {"ok"}
+
+
+def test_recycled_but_the_last_one(lab):
+    lbd = lab.lbd(gated(lab, "8081-8082").replace("backoff", "recycle age 2s; backoff"))
+    lbd.wait_up(2)
+    break_worker(lab, lbd, 8082)
+    pid = lbd.pids()["web:8081"]
+    wait_until(lambda: lbd.workers()["web:8081"]["uptime_s"] > 12, lbd.workers)  # two looks later
+    assert lbd.pids()["web:8081"] == pid
+
+
+def test_shutdown_in_the_middle(lab):
+    """The client hears of it."""
+    lbd = lab.lbd(web("8081-8083"))
+    lbd.wait_up(3)
+    _, thread, _ = held_up(lab, lbd)
+    lbd.ctl("shutdown")
+    thread.join(60)
+    assert not thread.is_alive() and lbd.wait() == 0
+
+
+@pytest.mark.parametrize("how", ["kill", "reexec"])
 def test_lbd_leaves_in_the_middle(lab, how):
-    """The client hears of it; workers that had no turn are as they were."""
+    """The next goes on: all of them are restarted, those that are done by now not once more."""
     lbd = lab.lbd(web("8081-8083"))
     lbd.wait_up(3)
     pids = lbd.pids()
     held, thread, _ = held_up(lab, lbd)
-    lbd.notified = ""
-    lbd.ctl(how)
-    thread.join(60)
-    assert not thread.is_alive()
-    if how == "shutdown":
-        assert lbd.wait() == 0
-        return
-    lbd.wait_ready()
+    held["8081"].close()
+    lbd.wait_worker("web:8082", "draining")
+    done = lbd.pids()["web:8081"]
+    assert done not in (0, pids["web:8081"])
+    if how == "kill":
+        lbd.kill()
+        thread.join(60)
+        lbd = lbd.restart()
+    else:
+        lbd.notified = ""
+        lbd.ctl("reexec")
+        thread.join(60)
+        lbd.wait_ready()
+    lbd.wait_worker("web:8082", "draining")
     for connection in held.values():
         connection.close()
+    wait_until(lambda: not set(lbd.pids().values()) & (set(pids.values()) | {0}), lbd.pids)
     lbd.wait_up(3)
-    assert {n: p for n, p in lbd.pids().items() if n != "web:8081"} == {
-        n: p for n, p in pids.items() if n != "web:8081"
-    }
+    assert lbd.pids()["web:8081"] == done
+    wait_until(lambda: "rolled" in lbd.output(), lbd.output)
+
+
+def test_roll_that_failed_is_not_taken_up_again(lab):
+    lbd = lab.lbd(gated(lab))
+    lbd.wait_up(3)
+    pids = lbd.pids()
+    (lab.path / "ok-8081").unlink()
+    refused(lbd, "roll", "web", "wait")
+    lbd.kill()
+    again = lbd.restart()
+    again.wait_worker("web:8081", "fatal")
+    assert again.pids() == {**pids, "web:8081": 0}
+    lab.expect_workers({"8082", "8083"}, 8)
+    assert "roll" not in again.output()

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "block.h"
+#include "confine.h"
 #include "error.h"
 #include "lb/abi.h"
 
@@ -53,6 +54,7 @@ struct conf_worker {
 	unsigned backlog;    /* inherit */
 	char *directory, *user, *group;
 	int umask;                /* -1: inherited */
+	bool inherit_environment; /* lbd's own besides */
 	char **environment;       /* "NAME=value", NULL-ended, never NULL */
 	char **environment_files; /* NULL-ended, never NULL */
 	bool autostart;
@@ -70,10 +72,12 @@ struct conf_worker {
 	bool merge_stderr; /* into stdout's log; the default */
 	struct conf_output stdout_log, stderr_log;
 	struct conf_limits limits;
-	char *before_start, *after_stop; /* hooks; NULL: none */
-	uint32_t max_age_s;              /* recycled when older; 0 never; jittered by 10 % */
-	uint64_t max_memory_bytes;       /* recycled when larger; 0 never */
-	uint64_t fingerprint;            /* of what a process has from its start; never 0 */
+	struct confinement confinement;
+	char *before_start, *after_stop;           /* hooks; NULL: none */
+	char *before_start_user, *after_stop_user; /* NULL: the worker's */
+	uint32_t max_age_s;        /* recycled when older; 0 never; jittered by 10 % */
+	uint64_t max_memory_bytes; /* recycled when larger; 0 never */
+	uint64_t fingerprint;      /* of what a process has from its start; never 0 */
 };
 
 enum conf_health_kind { HEALTH_NONE, HEALTH_TCP, HEALTH_HTTP, HEALTH_EXEC };
@@ -82,6 +86,9 @@ struct conf_health {
 	enum conf_health_kind kind;
 	char *path, *host;               /* HTTP */
 	char *command;                   /* exec */
+	char *user, *group;              /* exec: of the worker, where nothing else is said */
+	bool inherit_environment;        /* exec: of the worker */
+	struct confinement confinement;  /* exec: of the worker, without its mounts */
 	unsigned status_min, status_max; /* HTTP; 200..399 by default */
 	uint32_t interval_ms, timeout_ms;
 	unsigned rise, fall;

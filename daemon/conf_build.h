@@ -23,6 +23,9 @@ extern const struct conf_directive conf_worker_table[];
 /* conf_process.c: checks and setters of a worker's settings that the system must know. */
 conf_setter conf_set_user, conf_set_group, conf_set_directory, conf_set_signal, conf_set_umask,
 	conf_set_command;
+/* The words "user NAME" after a command, if there are any. */
+int conf_read_command_user(const struct block *at, const struct conf_directive *row, char **user,
+			   struct error *error);
 /* user: whose worker reads it; NULL: lbd's own */
 int conf_check_environment_file(const struct block *at, const char *path, const char *user,
 				struct error *error);

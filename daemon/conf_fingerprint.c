@@ -54,6 +54,16 @@ static void put_limits(FILE *out, const struct conf_limits *limits)
 	put_number(out, "nice", (uint64_t)limits->nice, CONF_NICE_UNSET);
 }
 
+static void put_confinement(FILE *out, const struct confinement *confinement)
+{
+	put_number(out, "no_new_privileges", confinement->no_new_privileges, false);
+	put_number(out, "private_tmp", confinement->private_tmp, false);
+	if (confinement->set_capabilities)
+		put_number(out, "capabilities", confinement->capabilities, UINT64_MAX);
+	if (confinement->read_only)
+		put_texts(out, "read_only", confinement->read_only);
+}
+
 static void put(FILE *out, const struct conf_worker *worker)
 {
 	put_text(out, "command", worker->command);
@@ -71,6 +81,8 @@ static void put(FILE *out, const struct conf_worker *worker)
 	if (!worker->merge_stderr)
 		put_output(out, "stderr", &worker->stderr_log);
 	put_limits(out, &worker->limits);
+	put_number(out, "inherit_environment", worker->inherit_environment, false);
+	put_confinement(out, &worker->confinement);
 }
 
 int conf_worker_fingerprint(struct conf_worker *worker)

@@ -70,8 +70,11 @@ static int set_http(void *target, const struct conf_directive *row, const struct
 static int set_exec(void *target, const struct conf_directive *row, const struct block *at,
 		    struct error *error)
 {
-	int code = set_kind(target, at, HEALTH_EXEC, error);
+	struct conf_health *health = target;
+	int code = set_kind(health, at, HEALTH_EXEC, error);
 
+	if (!code)
+		code = conf_read_command_user(at, row, &health->user, error);
 	return code ? code : conf_set_command(target, row, at, error);
 }
 
@@ -89,7 +92,7 @@ static int set_on_failure(void *target, const struct conf_directive *row, const 
 static const struct conf_directive table[] = {
 	{"tcp", "tcp;", 0, 0, .set = set_tcp},
 	{"http", "http /path [host HOST] [status 200-399];", 1, 5, .set = set_http},
-	{"exec", "exec \"COMMAND\";", 1, 1, set_exec, AT(command)},
+	{"exec", "exec \"COMMAND\" [user NAME];", 1, 3, set_exec, AT(command)},
 	{"interval", "interval TIME; 10ms to 1d, such as 500ms or 5s", 1, 1, conf_set_ms,
 	 AT(interval_ms), 10, 86400000},
 	{"timeout", "timeout TIME; 10ms to 1h, such as 500ms or 2s", 1, 1, conf_set_ms,
@@ -123,5 +126,7 @@ void conf_health_clear(struct conf_health *health)
 	free(health->path);
 	free(health->host);
 	free(health->command);
+	free(health->user);
+	free(health->group);
 	*health = (struct conf_health){0};
 }

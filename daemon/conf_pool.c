@@ -158,6 +158,28 @@ const struct conf_directive conf_pool_table[] = {
 	{.name = NULL},
 };
 
+/* A check by a command has no more rights than what it checks. */
+static int settle_check(struct conf_pool *pool, struct error *error)
+{
+	struct conf_health *health = &pool->health;
+	const struct conf_worker *worker = pool->worker;
+	int code = 0;
+
+	if (!worker || health->kind != HEALTH_EXEC)
+		return 0;
+	health->inherit_environment = worker->inherit_environment;
+	if (health->user)
+		return 0;
+	health->confinement = worker->confinement;
+	health->confinement.private_tmp = false;
+	health->confinement.read_only = NULL;
+	if (worker->user)
+		code = conf_copy(pool->at, &health->user, worker->user, error);
+	if (!code && worker->group)
+		code = conf_copy(pool->at, &health->group, worker->group, error);
+	return code;
+}
+
 static int settle(struct draft *draft, struct error *error)
 {
 	struct conf_pool *pool = &draft->pool;
@@ -175,7 +197,7 @@ static int settle(struct draft *draft, struct error *error)
 		return block_error(draft->health, error, -EINVAL,
 				   "health: found on_failure restart; in a pool without worker { "
 				   "}; mark is allowed there");
-	return 0;
+	return settle_check(pool, error);
 }
 
 int conf_pool_build(const struct block *at, struct conf_pool *pool, struct error *error)

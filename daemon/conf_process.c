@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "conf_build.h"
 #include "open_file.h"
 
@@ -16,17 +17,36 @@ static bool is_number(const char *text)
 	return *text && !text[strspn(text, "0123456789")];
 }
 
-int conf_set_user(void *target, const struct conf_directive *row, const struct block *at,
-		  struct error *error)
+static int check_user(const struct block *at, const struct conf_directive *row, const char *name,
+		      struct error *error)
 {
-	const char *name = at->words[1];
-
 	if (!getpwnam(name) && !(is_number(name) && getpwuid((uid_t)strtoul(name, NULL, 10))))
 		return block_error(at, error, -EINVAL,
 				   "%s: found \"%.80s\", which is unknown on this host; name one "
 				   "that `getent passwd` lists",
 				   row->name, name);
-	return conf_set_text(target, row, at, error);
+	return 0;
+}
+
+int conf_set_user(void *target, const struct conf_directive *row, const struct block *at,
+		  struct error *error)
+{
+	int code = check_user(at, row, at->words[1], error);
+
+	return code ? code : conf_set_text(target, row, at, error);
+}
+
+int conf_read_command_user(const struct block *at, const struct conf_directive *row, char **user,
+			   struct error *error)
+{
+	int code;
+
+	if (at->count == 2)
+		return 0;
+	if (at->count != 4 || strcmp(at->words[2], "user") != 0)
+		return conf_refuse(at, row, at->words[2], error);
+	code = check_user(at, row, at->words[3], error);
+	return code ? code : conf_copy(at, user, at->words[3], error);
 }
 
 int conf_set_group(void *target, const struct conf_directive *row, const struct block *at,
@@ -59,24 +79,18 @@ int conf_set_directory(void *target, const struct conf_directive *row, const str
 	return 0;
 }
 
-static uid_t user_of(const char *name)
-{
-	const struct passwd *entry = name ? getpwnam(name) : NULL;
-
-	if (entry)
-		return entry->pw_uid;
-	return name ? (uid_t)strtoul(name, NULL, 10) : geteuid();
-}
-
 int conf_check_environment_file(const struct block *at, const char *path, const char *user,
 				struct error *error)
 {
 	struct error inner;
+	uid_t owner;
 	int fd;
 
 	if (conf_has_variables(path))
 		return conf_check_variables(at, path, error);
-	fd = open_file("environment_file ", path, O_RDONLY, user_of(user), &inner);
+	fd = account_uid(user, &owner, &inner);
+	if (!fd)
+		fd = open_file("environment_file ", path, O_RDONLY, owner, &inner);
 	if (fd < 0)
 		return block_error(at, error, -EINVAL, "%s", inner.text);
 	close(fd);

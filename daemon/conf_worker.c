@@ -29,6 +29,8 @@ const struct conf_directive conf_worker_table[] = {
 	{"user", "user NAME;", 1, 1, conf_set_user, AT(user)},
 	{"group", "group NAME;", 1, 1, conf_set_group, AT(group)},
 	{"umask", "umask OCTAL; 000..777", 1, 1, conf_set_umask, AT(umask)},
+	{"inherit_environment", "inherit_environment on|off;", 1, 1, conf_set_flag,
+	 AT(inherit_environment)},
 	{"environment", "environment NAME=VALUE...;", 1, CONF_MANY, worker_set_environment,
 	 .repeat = true},
 	{"environment_file", "environment_file FILE;", 1, 1, worker_set_environment_file,
@@ -58,9 +60,18 @@ const struct conf_directive conf_worker_table[] = {
 	 .set = worker_set_stderr},
 	{"limit", "limit nofile|core|memory|pids N; or limit cpu 150%;", 2, 2, worker_set_limit,
 	 .repeat = true},
+	{"no_new_privileges", "no_new_privileges on|off;", 1, 1, conf_set_flag,
+	 AT(confinement.no_new_privileges)},
+	{"private_tmp", "private_tmp on|off;", 1, 1, conf_set_flag, AT(confinement.private_tmp)},
+	{"capabilities", "capabilities NAME...; as in capabilities(7), or capabilities none;", 1,
+	 CONF_MANY, .set = worker_set_capabilities},
+	{"read_only", "read_only PATH...;", 1, CONF_MANY, .set = worker_set_read_only,
+	 .repeat = true},
 	{"nice", "nice N; -20..19", 1, 1, .set = worker_set_nice},
-	{"before_start", "before_start \"COMMAND\";", 1, 1, conf_set_command, AT(before_start)},
-	{"after_stop", "after_stop \"COMMAND\";", 1, 1, conf_set_command, AT(after_stop)},
+	{"before_start", "before_start \"COMMAND\" [user NAME];", 1, 3, worker_set_before_start,
+	 AT(before_start)},
+	{"after_stop", "after_stop \"COMMAND\" [user NAME];", 1, 3, worker_set_after_stop,
+	 AT(after_stop)},
 	{"recycle", "recycle age TIME; or recycle memory SIZE; or both", 2, 4, worker_set_recycle,
 	 .repeat = true},
 	{.name = NULL},
@@ -167,6 +178,9 @@ static void clear(struct conf_worker *worker)
 	free(worker->stderr_log.path);
 	free(worker->before_start);
 	free(worker->after_stop);
+	free(worker->before_start_user);
+	conf_words_free(worker->confinement.read_only);
+	free(worker->after_stop_user);
 }
 
 int conf_worker_build(const struct block *at, struct conf_worker **worker,

@@ -76,8 +76,7 @@ int worker_set_watchdog(void *target, const struct conf_directive *row, const st
 	return conf_set_ms(target, row, at, error);
 }
 
-/* Adds to a list that ends in NULL. */
-static int add_text(const struct block *at, char ***list, char *text, struct error *error)
+int conf_add_text(const struct block *at, char ***list, char *text, struct error *error)
 {
 	size_t count = 0;
 	char **larger;
@@ -108,7 +107,7 @@ int worker_set_environment(void *target, const struct conf_directive *row, const
 			return conf_refuse(at, row, text, error);
 		code = conf_check_variables(at, text, error);
 		if (!code)
-			code = add_text(at, &worker->environment, strdup(text), error);
+			code = conf_add_text(at, &worker->environment, strdup(text), error);
 	}
 	return code;
 }
@@ -119,7 +118,7 @@ int worker_set_environment_file(void *target, const struct conf_directive *row,
 	struct conf_worker *worker = &((struct worker_draft *)target)->worker;
 
 	(void)row;
-	return add_text(at, &worker->environment_files, conf_path(at, at->words[1]), error);
+	return conf_add_text(at, &worker->environment_files, conf_path(at, at->words[1]), error);
 }
 
 int worker_set_exit_codes(void *target, const struct conf_directive *row, const struct block *at,
@@ -264,4 +263,22 @@ int worker_set_recycle(void *target, const struct conf_directive *row, const str
 			return conf_refuse(at, row, text ? text : at->words[i], error);
 	}
 	return 0;
+}
+
+int worker_set_before_start(void *target, const struct conf_directive *row, const struct block *at,
+			    struct error *error)
+{
+	struct conf_worker *worker = &((struct worker_draft *)target)->worker;
+	int code = conf_read_command_user(at, row, &worker->before_start_user, error);
+
+	return code ? code : conf_set_command(target, row, at, error);
+}
+
+int worker_set_after_stop(void *target, const struct conf_directive *row, const struct block *at,
+			  struct error *error)
+{
+	struct conf_worker *worker = &((struct worker_draft *)target)->worker;
+	int code = conf_read_command_user(at, row, &worker->after_stop_user, error);
+
+	return code ? code : conf_set_command(target, row, at, error);
 }

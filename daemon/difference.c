@@ -43,9 +43,10 @@ static char *manner(const struct conf_worker *worker)
 		worker->backoff_min_ms, worker->backoff_max_ms);
 	for (size_t i = 0; i < sizeof(worker->exit_codes) / sizeof(*worker->exit_codes); i++)
 		fprintf(out, "%llx ", (unsigned long long)worker->exit_codes[i]);
-	fprintf(out, "%u %d %u %d\n%s\n%s\n%u %llu\n", worker->backlog, worker->stop_signal,
+	fprintf(out, "%u %d %u %d\n%s\n%s\n%s\n%s\n%u %llu\n", worker->backlog, worker->stop_signal,
 		worker->stop_timeout_ms, worker->priority, text_of(worker->before_start),
-		text_of(worker->after_stop), worker->max_age_s,
+		text_of(worker->before_start_user), text_of(worker->after_stop),
+		text_of(worker->after_stop_user), worker->max_age_s,
 		(unsigned long long)worker->max_memory_bytes);
 	fclose(out);
 	return text;

@@ -56,6 +56,15 @@ char *environment_find(const struct environment *env, const char *name)
 	return NULL;
 }
 
+int environment_base(struct environment *env)
+{
+	const char *lang = getenv("LANG");
+	int err = environment_put(env, "PATH",
+				  "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+
+	return err ? err : environment_put(env, "LANG", lang ? lang : "C.UTF-8");
+}
+
 static bool is_for_lbd_alone(const char *text)
 {
 	static const char *const names[] = {"NOTIFY_SOCKET=", "WATCHDOG_",       "LISTEN_",

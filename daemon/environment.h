@@ -13,6 +13,12 @@ struct environment {
 	size_t count;
 };
 
+/*
+ * What every program gets: PATH, the same however lbd was started, and lbd's LANG.  Nothing else of lbd's
+ * own environment, which may hold what is meant for lbd or whoever started it.
+ */
+int environment_base(struct environment *env);
+
 /* lbd's own, without what systemd meant for lbd alone (NOTIFY_SOCKET, LISTEN_FDS, ...). */
 int environment_inherit(struct environment *env);
 

@@ -144,7 +144,8 @@ int health_new(sd_event *event, const struct conf_health *conf, const struct lb_
 	health->child = SPAWN_NO_CHILD;
 	strcpy(health->last, "not checked yet");
 	err = copy(&health->conf.path, conf->path) | copy(&health->conf.host, conf->host) |
-	      copy(&health->conf.command, conf->command);
+	      copy(&health->conf.command, conf->command) | copy(&health->conf.user, conf->user) |
+	      copy(&health->conf.group, conf->group);
 	if (!err)
 		err = arm(health, 0, on_due);
 	if (err < 0) {
@@ -190,6 +191,11 @@ bool health_follows(const struct health *health, const struct conf_health *conf)
 
 	return own->kind == conf->kind && same_text(own->path, conf->path) &&
 	       same_text(own->host, conf->host) && same_text(own->command, conf->command) &&
+	       same_text(own->user, conf->user) && same_text(own->group, conf->group) &&
+	       own->inherit_environment == conf->inherit_environment &&
+	       own->confinement.no_new_privileges == conf->confinement.no_new_privileges &&
+	       own->confinement.set_capabilities == conf->confinement.set_capabilities &&
+	       own->confinement.capabilities == conf->confinement.capabilities &&
 	       own->status_min == conf->status_min && own->status_max == conf->status_max &&
 	       own->interval_ms == conf->interval_ms && own->timeout_ms == conf->timeout_ms &&
 	       own->rise == conf->rise && own->fall == conf->fall;
@@ -204,6 +210,9 @@ void health_free(struct health *health)
 	free(health->conf.path);
 	free(health->conf.host);
 	free(health->conf.command);
+	free(health->conf.user);
+	free(health->conf.group);
+	launch_clear(&health->launch);
 	free(health);
 }
 

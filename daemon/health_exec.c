@@ -5,13 +5,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "addr.h"
-#include "environment.h"
 #include "health_private.h"
 #include "process.h"
 
@@ -39,57 +37,61 @@ static int on_end(sd_event_source *source, int fd, uint32_t events, void *arg)
 	return 0;
 }
 
-static int fill_environment(const struct health *health, struct environment *env)
+static int put_address(const struct health *health, struct environment *env)
 {
 	char text[ADDR_TEXT_BYTES];
-	int err = environment_inherit(env);
+	int err = environment_put(env, "LBD_ADDRESS", addr_format(&health->endpoint.addr, text));
 
-	if (!err)
-		err = environment_put(env, "LBD_ADDRESS",
-				      addr_format(&health->endpoint.addr, text));
 	snprintf(text, sizeof(text), "%u", ntohs(health->endpoint.port));
 	return err ? err : environment_put(env, "LBD_PORT", text);
 }
 
-static int split(const struct health *health, char ***words, struct error *error)
+static int build(struct health *health, struct error *error)
 {
-	char *command = conf_expand(health->conf.command, "", ntohs(health->endpoint.port), 0);
-	int err = command ? conf_split(command, words, error) : -ENOMEM;
+	const struct conf_health *conf = &health->conf;
+	struct launch_who who = {conf->user, conf->group, conf->inherit_environment};
+	struct launch_name name = {.worker = "", .pool = "", .port = ntohs(health->endpoint.port)};
+	struct launch *launch = &health->launch;
+	int err = launch_begin(&who, &name, conf->command, launch, error);
 
-	free(command);
-	return err || **words ? err : -EINVAL;
+	if (!err && put_address(health, &launch->environment))
+		err = error_set(error, -ENOMEM, "environment: out of memory");
+	launch->spawn.envp = launch->environment.vars;
+	launch->spawn.leashed = true;
+	launch->spawn.confinement = conf->confinement;
+	if (err)
+		launch_clear(launch);
+	return err;
+}
+
+/* What it prints is nobody's: its exit code is the answer. */
+static int run(struct health *health, struct error *error)
+{
+	struct spawn *spawn = &health->launch.spawn;
+	int err;
+
+	spawn->out = spawn->err = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (spawn->out < 0)
+		return error_set(error, -errno, "/dev/null: %s", strerror(errno));
+	err = spawn_run(spawn, &health->child, error);
+	close(spawn->out);
+	spawn->out = spawn->err = -1;
+	return err;
 }
 
 static int start(struct health *health)
 {
-	struct spawn spawn = {.umask = -1,
-			      .nice = SPAWN_UNSET_NICE,
-			      .nofile = UINT64_MAX,
-			      .core = UINT64_MAX,
-			      .leashed = true};
-	struct environment env = {0};
-	struct error error = {""};
-	int err = split(health, &spawn.argv, &error);
+	struct error error;
+	int err = health->launch.spawn.argv ? 0 : build(health, &error);
 
 	if (!err)
-		err = fill_environment(health, &env);
-	spawn.envp = env.vars;
-	spawn.out = spawn.err = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (!err && spawn.out < 0)
-		err = -errno;
-	if (!err)
-		err = spawn_run(&spawn, &health->child, &error);
-	if (!err)
-		err = sd_event_add_io(health->event, &health->source, health->child.pidfd, EPOLLIN,
-				      on_end, health);
-	if (err < 0 && *error.text) {
+		err = run(health, &error);
+	if (err) {
 		health_result(health, false, "%s", error.text);
-		err = 0;
+		return 0;
 	}
-	if (spawn.out >= 0)
-		close(spawn.out);
-	environment_clear(&env);
-	conf_words_free(spawn.argv);
+	err = sd_event_add_io(health->event, &health->source, health->child.pidfd, EPOLLIN, on_end,
+			      health);
 	return err < 0 ? err : 0;
 }
 

@@ -4,7 +4,7 @@
 #define LB_HEALTH_PRIVATE_H
 
 #include "health.h"
-#include "spawn.h"
+#include "launch.h"
 
 enum { HEALTH_TEXT_BYTES = 256, HEALTH_REPLY_BYTES = 2048 };
 
@@ -43,6 +43,7 @@ struct health {
 	size_t reply_bytes;
 	size_t read_bytes; /* of the reply, with what was not kept */
 	struct spawn_child child;
+	struct launch launch; /* exec: made once, users are not looked up each time */
 };
 
 /* Ends the try.  The text says what was found; the time it took is added to a good one. */

@@ -2,8 +2,6 @@
 #include "launch.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,98 +33,16 @@ static int expand_words(const char *command, const struct launch_name *name, cha
 	return 0;
 }
 
-static bool is_number(const char *text)
-{
-	return *text && text[strspn(text, "0123456789")] == 0;
-}
-
-static int find_passwd(const char *user, struct passwd **entry, struct error *error)
-{
-	errno = 0;
-	*entry = getpwnam(user);
-	if (!*entry && is_number(user))
-		*entry = getpwuid(atoi(user));
-	if (!*entry)
-		return error_set(error, -EINVAL,
-				 "user %s: unknown; add it (adduser --system %s) or name another",
-				 user, user);
-	return 0;
-}
-
-static int find_group(const char *group, gid_t *gid, struct error *error)
-{
-	struct group *entry = getgrnam(group);
-
-	if (!entry && is_number(group))
-		entry = getgrgid(atoi(group));
-	if (!entry)
-		return error_set(error, -EINVAL,
-				 "group %s: unknown; add it (addgroup --system %s) or name another",
-				 group, group);
-	*gid = entry->gr_gid;
-	return 0;
-}
-
-static int list_groups(const char *user, struct launch *launch)
-{
-	int count = 0;
-
-	getgrouplist(user, launch->spawn.gid, NULL, &count);
-	launch->groups = calloc(count ? count : 1, sizeof(gid_t));
-	if (!launch->groups)
-		return -ENOMEM;
-	if (getgrouplist(user, launch->spawn.gid, launch->groups, &count) < 0)
-		return -EAGAIN;
-	launch->spawn.groups = launch->groups;
-	launch->spawn.group_count = count;
-	return 0;
-}
-
-/* As login(1) has them; `environment` may still say otherwise. */
-static int put_home(const struct passwd *entry, struct environment *env)
-{
-	int err = environment_put(env, "HOME", entry->pw_dir);
-
-	if (!err)
-		err = environment_put(env, "USER", entry->pw_name);
-	if (!err)
-		err = environment_put(env, "LOGNAME", entry->pw_name);
-	return err;
-}
-
-int launch_find_user(const char *user, const char *group, struct launch *launch,
-		     struct error *error)
-{
-	struct spawn *spawn = &launch->spawn;
-	struct passwd *entry = NULL;
-	int err = 0;
-
-	spawn->uid = geteuid();
-	spawn->gid = getegid();
-	spawn->user = user ? user : group;
-	spawn->set_user = user || group;
-	if (user && (err = find_passwd(user, &entry, error)))
-		return err;
-	if (entry) {
-		spawn->uid = entry->pw_uid;
-		spawn->gid = entry->pw_gid;
-	}
-	if (group && (err = find_group(group, &spawn->gid, error)))
-		return err;
-	if (entry)
-		err = put_home(entry, &launch->environment);
-	if (!err && entry)
-		err = list_groups(entry->pw_name, launch);
-	if (err)
-		return error_set(error, err, "user %s: %s", user, strerror(-err));
-	return 0;
-}
-
+/* Its files are the worker's user's, or root's, also where a hook of another user is to be started. */
 static int read_environment(const struct conf_worker *conf, const struct launch_name *name,
-			    uid_t user, struct environment *env, struct error *error)
+			    struct environment *env, struct error *error)
 {
-	int err = environment_put(env, "LBD_WORKER", name->worker);
+	uid_t user;
+	int err = account_uid(conf->user, &user, error);
 
+	if (err)
+		return err;
+	err = environment_put(env, "LBD_WORKER", name->worker);
 	for (char **file = conf->environment_files; !err && *file; file++) {
 		char *path = expand(*file, name);
 
@@ -147,26 +63,49 @@ static void copy_settings(const struct conf_worker *conf, struct spawn *spawn)
 	spawn->umask = conf->umask;
 	spawn->nofile = conf->limits.nofile;
 	spawn->core = conf->limits.core;
+	spawn->confinement = conf->confinement;
 	spawn->nice = conf->limits.nice == CONF_NICE_UNSET ? SPAWN_UNSET_NICE : conf->limits.nice;
 }
 
-int launch_build(const struct conf_worker *conf, const struct launch_name *name,
-		 const char *command, struct launch *launch, struct error *error)
+int launch_begin(const struct launch_who *who, const struct launch_name *name, const char *command,
+		 struct launch *launch, struct error *error)
 {
+	struct environment *env = &launch->environment;
 	int err;
 
-	*launch = (struct launch){.spawn = {.out = -1, .err = -1}};
-	copy_settings(conf, &launch->spawn);
+	*launch = (struct launch){.spawn = {.out = -1,
+					    .err = -1,
+					    .umask = -1,
+					    .nofile = UINT64_MAX,
+					    .core = UINT64_MAX,
+					    .nice = SPAWN_UNSET_NICE}};
 	err = expand_words(command, name, &launch->spawn.argv, error);
 	if (err)
 		return err;
-	if (environment_inherit(&launch->environment))
+	if (who->inherit_environment ? environment_inherit(env) : environment_base(env))
 		return error_set(error, -ENOMEM, "environment: out of memory");
-	err = launch_find_user(conf->user, conf->group, launch, error);
+	err = account_find(who->user, who->group, &launch->user, env, error);
+	launch->spawn.user = launch->user;
+	launch->spawn.envp = env->vars;
+	return err;
+}
+
+int launch_build(const struct conf_worker *conf, const struct launch_name *name,
+		 const char *command, const char *user, struct launch *launch, struct error *error)
+{
+	struct launch_who who = {conf->user, conf->group, conf->inherit_environment};
+	int err;
+
+	if (user)
+		who = (struct launch_who){user, NULL, conf->inherit_environment};
+	err = launch_begin(&who, name, command, launch, error);
 	if (!err)
-		err = read_environment(conf, name, launch->spawn.uid, &launch->environment, error);
+		err = read_environment(conf, name, &launch->environment, error);
 	if (err)
 		return err;
+	copy_settings(conf, &launch->spawn);
+	if (user)
+		launch->spawn.confinement = (struct confinement){0};
 	if (conf->directory && !(launch->directory = expand(conf->directory, name)))
 		return error_set(error, -ENOMEM, "directory %s: out of memory", conf->directory);
 	launch->spawn.directory = launch->directory;
@@ -174,18 +113,24 @@ int launch_build(const struct conf_worker *conf, const struct launch_name *name,
 	return 0;
 }
 
+/* Its words, environment and user are those of a launch of its own. */
 int launch_add_hook(const struct conf_worker *conf, const struct launch_name *name,
 		    struct launch *launch, struct error *error)
 {
+	struct launch hook;
 	int err;
 
 	if (!conf->before_start)
 		return 0;
-	err = expand_words(conf->before_start, name, &launch->spawn.hook, error);
-	if (err)
-		return error_prefix(error, err, "before_start");
+	err = launch_build(conf, name, conf->before_start, conf->before_start_user, &hook, error);
+	launch->spawn.hook = hook.spawn.argv;
+	launch->spawn.hook_envp = hook.spawn.envp;
+	launch->spawn.hook_user = launch->hook_user = hook.user;
+	launch->hook_environment = hook.environment;
+	launch->spawn.hook_unconfined = conf->before_start_user;
 	launch->spawn.hook_timeout_ms = conf->start_timeout_ms;
-	return 0;
+	free(hook.directory);
+	return err ? error_prefix(error, err, "before_start") : 0;
 }
 
 /* A variable whose value the child fills in: only it knows its pid before exec. */
@@ -242,7 +187,9 @@ void launch_clear(struct launch *launch)
 	conf_words_free(launch->spawn.argv);
 	conf_words_free(launch->spawn.hook);
 	environment_clear(&launch->environment);
+	environment_clear(&launch->hook_environment);
+	account_clear(&launch->user);
+	account_clear(&launch->hook_user);
 	free(launch->directory);
-	free(launch->groups);
 	*launch = (struct launch){0};
 }

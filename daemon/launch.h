@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a worker's configuration means for one process: words, environment, user, limits for spawn.h. */
+/* What a configuration means for one process: words, environment, user, limits for spawn.h. */
 #ifndef LB_LAUNCH_H
 #define LB_LAUNCH_H
 
 #include <stdint.h>
 
+#include "account.h"
 #include "conf.h"
 #include "environment.h"
 #include "error.h"
@@ -20,19 +21,30 @@ struct launch_name {
 
 struct launch {
 	struct spawn spawn; /* descriptors and cgroup are the caller's to fill in */
-	struct environment environment;
+	struct environment environment, hook_environment;
+	struct account user, hook_user;
 	char *directory;
-	gid_t *groups;
 };
 
+/* As whom, and with how much of lbd's environment; NULLs: as lbd. */
+struct launch_who {
+	const char *user, *group;
+	bool inherit_environment;
+};
+
+/* Fills in words, user and environment, and no more; for what is no worker's.  As launch_build(). */
+int launch_begin(const struct launch_who *who, const struct launch_name *name, const char *command,
+		 struct launch *launch, struct error *error);
+
 /*
- * Fills in *launch for this command of the worker (its own, or a hook); launch_clear() also after a
- * failure.  -errno with a line: unknown user, unreadable environment file, open quote.
+ * Fills in *launch for this command of the worker: its own with user NULL, or a hook, which may have a
+ * user of its own; launch_clear() also after a failure.  -errno with a line: unknown user, unreadable
+ * environment file, open quote.
  */
 int launch_build(const struct conf_worker *conf, const struct launch_name *name,
-		 const char *command, struct launch *launch, struct error *error);
+		 const char *command, const char *user, struct launch *launch, struct error *error);
 
-/* Adds the hook that runs before the program. */
+/* Adds the hook that runs before the program, by its own user where it has one. */
 int launch_add_hook(const struct conf_worker *conf, const struct launch_name *name,
 		    struct launch *launch, struct error *error);
 
@@ -43,9 +55,5 @@ int launch_add_listeners(const struct launch_name *name, struct launch *launch);
 int launch_add_notify(const char *socket, uint32_t watchdog_ms, struct launch *launch);
 
 void launch_clear(struct launch *launch);
-
-/* Looks a user up, by name or number, with the groups; either may be NULL.  For checking too. */
-int launch_find_user(const char *user, const char *group, struct launch *launch,
-		     struct error *error);
 
 #endif

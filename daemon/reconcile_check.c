@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "difference.h"
-#include "launch.h"
 #include "listeners.h"
 #include "open_file.h"
 #include "sockets.h"
@@ -130,12 +130,11 @@ static int check_services(const struct model *model, const struct conf *conf, st
 
 static uid_t user_of(const struct conf_worker *worker)
 {
-	struct launch launch = {0};
 	struct error ignored;
+	uid_t uid;
 
-	launch_find_user(worker->user, worker->group, &launch, &ignored);
-	launch_clear(&launch);
-	return launch.spawn.uid;
+	account_uid(worker->user, &uid, &ignored);
+	return uid;
 }
 
 /* Relative ones are in lbd's own directory of logs. */

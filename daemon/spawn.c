@@ -144,9 +144,19 @@ static int describe(const struct spawn *spawn, const struct spawn_report *report
 	case SPAWN_STEP_NICE:
 		return error_set(error, code, "nice %d: %s; allowed are -20 to 19", spawn->nice,
 				 why);
+	case SPAWN_STEP_MOUNTS:
+		return error_set(error, code,
+				 "private_tmp, read_only: %.*s: %s; they need a mount namespace, "
+				 "CAP_SYS_ADMIN and, for read_only, Linux 5.12",
+				 (int)sizeof(report->path), report->path, why);
+	case SPAWN_STEP_CAPABILITIES:
+		return error_set(error, code,
+				 "capabilities: %s; lbd can give only those that it has itself "
+				 "(CapBnd in /proc/%d/status)",
+				 why, getpid());
 	case SPAWN_STEP_USER:
 		return error_set(error, code, "user %s: %s; lbd must be root to change it",
-				 spawn->user ? spawn->user : "", why);
+				 spawn->user.name ? spawn->user.name : "", why);
 	case SPAWN_STEP_DIRECTORY:
 		return error_set(error, code,
 				 "directory %s: %s; it must be there, and the worker's "

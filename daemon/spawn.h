@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "account.h"
+#include "confine.h"
 #include "error.h"
 
 enum { SPAWN_UNSET_NICE = 100, SPAWN_MAX_LISTENERS = 2 };
@@ -21,19 +23,18 @@ struct spawn {
 				  WATCHDOG_PID= want the child's; NULL: none */
 	const char *directory; /* NULL: as ours */
 	int umask;             /* -1: as ours */
-	const char *user;      /* just to name it in errors */
-	bool set_user;         /* uid, gid and groups are to be set */
-	uid_t uid;
-	gid_t gid;
-	gid_t *groups;
-	size_t group_count;
+	struct account user;   /* groups are borrowed */
+	struct confinement confinement;     /* paths are borrowed */
 	uint64_t nofile, core;              /* rlimits; UINT64_MAX leaves them */
 	int nice;                           /* SPAWN_UNSET_NICE leaves it */
 	int out, err;                       /* become descriptors 1 and 2 */
 	int listeners[SPAWN_MAX_LISTENERS]; /* become 3 and 4 */
 	unsigned listener_count;
 	const char *cgroup; /* directory that the child starts in, or NULL */
-	char **hook;        /* words of a program to run before, with all the above; NULL: none */
+	char **hook;        /* words of a program to run before, with the same limits; NULL: none */
+	char **hook_envp;
+	struct account hook_user;
+	bool hook_unconfined; /* it has a user of its own, and is not confined with the program */
 	uint32_t hook_timeout_ms;
 	bool leashed;  /* dies with lbd: for checks and other short helpers */
 	bool no_shell; /* argv[0] is a path, and a file that the kernel cannot execute is an error */

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "capabilities.h"
 #include "process.h"
 
 enum {
@@ -26,6 +27,16 @@ static _Noreturn void fail(int report, enum spawn_step step, int error, int stat
 {
 	struct spawn_report text = {.step = step, .error = error, .status = status};
 
+	if (write(report, &text, sizeof(text)) < 0)
+		_exit(NOT_STARTED);
+	_exit(NOT_STARTED);
+}
+
+static _Noreturn void fail_at(int report, const char *path, int error)
+{
+	struct spawn_report text = {.step = SPAWN_STEP_MOUNTS, .error = error};
+
+	snprintf(text.path, sizeof(text.path), "%s", path);
 	if (write(report, &text, sizeof(text)) < 0)
 		_exit(NOT_STARTED);
 	_exit(NOT_STARTED);
@@ -92,13 +103,13 @@ static int limit(int resource, uint64_t value)
 	return value == UINT64_MAX || !setrlimit(resource, &limits) ? 0 : -errno;
 }
 
-static int change_user(const struct spawn *spawn)
+static int change_user(const struct account *user)
 {
-	if (!spawn->set_user)
+	if (!user->set)
 		return 0;
-	if (setgroups(spawn->group_count, spawn->groups) ||
-	    setresgid(spawn->gid, spawn->gid, spawn->gid) ||
-	    setresuid(spawn->uid, spawn->uid, spawn->uid))
+	if (setgroups(user->group_count, user->groups) ||
+	    setresgid(user->gid, user->gid, user->gid) ||
+	    setresuid(user->uid, user->uid, user->uid))
 		return -errno;
 	return 0;
 }
@@ -132,6 +143,40 @@ static int wait_hook(pid_t hook, uint32_t timeout_ms, int *status)
 	return n ? 0 : -ETIMEDOUT;
 }
 
+/* As its user: it may enter a directory that root must not be led into. */
+static void become(const struct spawn *spawn, const struct account *user, int report)
+{
+	int err = change_user(user);
+
+	if (err)
+		fail(report, SPAWN_STEP_USER, -err, 0);
+	if (spawn->umask >= 0)
+		umask(spawn->umask);
+	if (spawn->directory && chdir(spawn->directory))
+		fail(report, SPAWN_STEP_DIRECTORY, errno, 0);
+}
+
+/* Of lbd's privileges, what the program is not to have; before its user is changed. */
+static void confine(const struct spawn *spawn, int report)
+{
+	const char *path;
+	int err = confine_mounts(&spawn->confinement, &path);
+
+	if (err)
+		fail_at(report, path, -err);
+	err = confine_capabilities(&spawn->confinement);
+	if (err)
+		fail(report, SPAWN_STEP_CAPABILITIES, -err, 0);
+}
+
+/* execvp() looks the program up in this PATH, the worker's, not in lbd's. */
+static void execute(char **argv, char **envp)
+{
+	environ = envp;
+	execvp(argv[0], argv);
+}
+
+/* Before the child becomes the worker's user, since the hook's may be another. */
 static void run_hook(const struct spawn *spawn, int report)
 {
 	int status = 0, err;
@@ -142,7 +187,10 @@ static void run_hook(const struct spawn *spawn, int report)
 	hook = fork();
 	if (!hook) {
 		setpgid(0, 0);
-		execvp(spawn->hook[0], spawn->hook);
+		become(spawn, &spawn->hook_user, report);
+		if (!spawn->hook_unconfined && (err = confine_finish(&spawn->confinement)))
+			fail(report, SPAWN_STEP_CAPABILITIES, -err, 0);
+		execute(spawn->hook, spawn->hook_envp);
 		fail(report, SPAWN_STEP_HOOK, errno, 0);
 	}
 	if (hook < 0)
@@ -174,23 +222,24 @@ _Noreturn void spawn_child_run(const struct spawn *spawn, int go, int report)
 		fail(report, SPAWN_STEP_NICE, -err, 0);
 	if ((err = limit(RLIMIT_NOFILE, spawn->nofile)))
 		fail(report, SPAWN_STEP_NOFILE, -err, 0);
-	if ((err = change_user(spawn)))
-		fail(report, SPAWN_STEP_USER, -err, 0);
+	if ((err = capabilities_disinherit()))
+		fail(report, SPAWN_STEP_CAPABILITIES, -err, 0);
+	if (spawn->hook_unconfined)
+		run_hook(spawn, report);
+	confine(spawn, report);
+	if (!spawn->hook_unconfined)
+		run_hook(spawn, report);
+	become(spawn, &spawn->user, report);
 	if (spawn->leashed)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (spawn->umask >= 0)
-		umask(spawn->umask);
-	if (spawn->directory && chdir(spawn->directory))
-		fail(report, SPAWN_STEP_DIRECTORY, errno, 0);
-	/* execvp() looks the program up in this PATH, the worker's, not in lbd's. */
-	environ = spawn->envp;
-	run_hook(spawn, report);
 	if ((err = pass_listeners(spawn)))
 		fail(report, SPAWN_STEP_SETUP, -err, 0);
 	put_own_pid(spawn);
+	if ((err = confine_finish(&spawn->confinement)))
+		fail(report, SPAWN_STEP_CAPABILITIES, -err, 0);
 	if (spawn->no_shell)
-		execv(spawn->argv[0], spawn->argv);
+		execve(spawn->argv[0], spawn->argv, spawn->envp);
 	else
-		execvp(spawn->argv[0], spawn->argv);
+		execute(spawn->argv, spawn->envp);
 	fail(report, SPAWN_STEP_EXEC, errno, 0);
 }

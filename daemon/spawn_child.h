@@ -10,6 +10,8 @@ enum spawn_step {
 	SPAWN_STEP_NOFILE,
 	SPAWN_STEP_CORE,
 	SPAWN_STEP_NICE,
+	SPAWN_STEP_MOUNTS,
+	SPAWN_STEP_CAPABILITIES,
 	SPAWN_STEP_USER,
 	SPAWN_STEP_DIRECTORY,
 	SPAWN_STEP_HOOK,
@@ -19,8 +21,9 @@ enum spawn_step {
 /* What the child writes to its parent when a step fails; nothing when all went well. */
 struct spawn_report {
 	enum spawn_step step;
-	int error;  /* errno; 0 for a hook that ran and failed */
-	int status; /* of the hook, as of wait(2) */
+	int error;      /* errno; 0 for a hook that ran and failed */
+	int status;     /* of the hook, as of wait(2) */
+	char path[128]; /* of mounts */
 };
 
 /* Waits for a byte from `go`, then does all that spawn says and becomes the program. */

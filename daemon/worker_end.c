@@ -85,7 +85,8 @@ static int on_hook_late(sd_event_source *source, uint64_t now, void *arg)
 static int start_hook(struct worker *worker, struct error *error)
 {
 	struct launch launch = {0};
-	int err = launch_build(worker->conf, &worker->launch_name, worker->conf->after_stop,
+	const struct conf_worker *conf = worker->conf;
+	int err = launch_build(conf, &worker->launch_name, conf->after_stop, conf->after_stop_user,
 			       &launch, error);
 
 	if (!err)

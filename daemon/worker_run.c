@@ -57,23 +57,13 @@ static int open_output(struct worker *worker, const struct conf_output *conf, bo
 			  adopt, output, error);
 }
 
-static int find_user(struct worker *worker, struct error *error)
-{
-	struct launch launch = {0};
-	int err = launch_find_user(worker->conf->user, worker->conf->group, &launch, error);
-
-	worker->log_user = launch.spawn.uid;
-	launch_clear(&launch);
-	return err;
-}
-
 int worker_open_outputs(struct worker *worker, bool adopt, struct error *error)
 {
 	char dir[512];
 	int err;
 
 	worker_close_outputs(worker);
-	err = find_user(worker, error);
+	err = account_uid(worker->conf->user, &worker->log_user, error);
 	if (err)
 		return err;
 	mkdir(worker->host->log_dir, 0755); /* what is wrong with it shows when a file is opened */
@@ -193,7 +183,7 @@ void worker_set_limits(struct worker *worker)
 static int prepare(struct worker *worker, struct launch *launch, struct error *error)
 {
 	const struct conf_worker *conf = worker->conf;
-	int err = launch_build(conf, &worker->launch_name, conf->command, launch, error);
+	int err = launch_build(conf, &worker->launch_name, conf->command, NULL, launch, error);
 
 	if (!err)
 		err = launch_add_hook(conf, &worker->launch_name, launch, error);

@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What lbd's children have of lbd: nothing but what their configuration says, read from /proc."""
+
+import os
+import pathlib
+import pwd
+
+import pytest
+from lab import wait_until
+
+NOBODY = pwd.getpwnam("nobody")
+BASE = {"PATH", "LANG", "HOME", "USER", "LOGNAME", "SHELL"}
+# lbd itself with all that could leak: of the environment, of the capabilities.
+SECRET = {"SECRET_OF_LBD": "x", "LISTEN_FDNAMES": "x", "LANG": "C.UTF-8"}
+WRAP = ["setpriv", "--inh-caps", "+net_admin,+kill", "--ambient-caps", "+net_admin,+kill"]
+
+
+class Stage:
+    """A directory where any user may write, and programs there that say who they are and stay."""
+
+    def __init__(self, lab):
+        lab.short.chmod(0o755)
+        self.path = lab.short / "stage"
+        self.path.mkdir()
+        self.path.chmod(0o1777)
+
+    def program(self, name, then):
+        """A command: writes its pid to NAME.pid, then does the rest."""
+        path = self.path / name
+        path.write_text("#!/bin/sh\numask 022; echo $$ > %s.pid\n%s\n" % (path, then))
+        path.chmod(0o755)
+        return str(path)
+
+    def waits(self, name):
+        """One that ends when it is told to; it forks nothing, for which a shell blocks signals."""
+        fifo = self.path / (name + ".go")
+        os.mkfifo(fifo)
+        fifo.chmod(0o666)
+        return self.program(name, "read line < %s" % fifo)
+
+    def go(self, name):
+        with open(self.path / (name + ".go"), "w") as fifo:
+            fifo.write("go\n")
+
+    def process(self, name):
+        path = self.path / (name + ".pid")
+        wait_until(lambda: path.exists() and path.read_text().endswith("\n"), name)
+        return Proc(int(path.read_text()))
+
+
+class Proc:
+    """What /proc says of a process."""
+
+    def __init__(self, pid):
+        self.path = pathlib.Path("/proc/%d" % pid)
+        lines = self.path.joinpath("status").read_text().splitlines()
+        self.status = dict(line.split(":\t", 1) for line in lines)
+        variables = self.path.joinpath("environ").read_text().split("\0")
+        self.environ = dict(v.split("=", 1) for v in variables if v)
+
+    def fds(self):
+        """{number: what it is}, without what a shell opens to read its program."""
+        found = {}
+        for fd in self.path.joinpath("fd").iterdir():
+            target = os.readlink(fd)
+            if not target.startswith(str(self.path_of_program())):
+                found[int(fd.name)] = target
+        return found
+
+    def path_of_program(self):
+        return self.path.joinpath("cmdline").read_text().split("\0")[1]
+
+
+def expect(proc, variables=BASE, fds=(0, 1, 2), uid=NOBODY.pw_uid):
+    ids = "%d\t%d\t%d\t%d"
+    assert proc.status["Uid"] == ids % ((uid,) * 4), proc.status
+    gid = pwd.getpwuid(uid).pw_gid
+    assert proc.status["Gid"] == ids % ((gid,) * 4), proc.status
+    assert set(proc.environ) == set(variables)
+    assert proc.environ["USER"] == proc.environ["LOGNAME"] == pwd.getpwuid(uid).pw_name
+    assert proc.environ["HOME"] == pwd.getpwuid(uid).pw_dir
+    assert proc.environ["SHELL"] == pwd.getpwuid(uid).pw_shell
+    assert set(proc.fds()) == set(fds), proc.fds()
+    assert proc.fds()[0] == "/dev/null"
+    assert int(proc.status["SigBlk"], 16) == 0
+    python_ignores = proc.path_of_program() == "-m"
+    assert python_ignores or int(proc.status["SigIgn"], 16) == 0
+    assert int(proc.status["CapInh"], 16) == 0 and int(proc.status["CapAmb"], 16) == 0
+    if uid:
+        assert int(proc.status["CapPrm"], 16) == 0 and int(proc.status["CapEff"], 16) == 0
+
+
+POOL = """
+    pool web {
+        worker { command "%s"; ports 8081; user nobody; stderr none; %s }
+        %s
+    }
+"""
+SERVES = "/usr/bin/python3 -m http.server --bind 127.0.0.1 $port"
+OF_WORKER = BASE | {"LBD_WORKER", "NOTIFY_SOCKET"}
+OF_INHERIT = OF_WORKER | {"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
+WORKERS = [
+    ("own", "", OF_WORKER, (0, 1, 2)),
+    ("variables", "environment A=1 SHELL=/bin/nologin;", OF_WORKER | {"A"}, (0, 1, 2)),
+    ("inherit", "listen inherit; dual_stack on;", OF_INHERIT, (0, 1, 2, 3, 4)),
+]
+
+
+@pytest.mark.parametrize("name, options, variables, fds", WORKERS, ids=[w[0] for w in WORKERS])
+def test_workers(lab, name, options, variables, fds):
+    stage = Stage(lab)
+    lab.lbd(POOL % (stage.waits("main"), options, ""), environment=SECRET, wrap=WRAP)
+    proc = stage.process("main")
+    if "SHELL=" in options:
+        assert proc.environ["SHELL"] == "/bin/nologin"
+        proc.environ["SHELL"] = NOBODY.pw_shell
+    expect(proc, variables, fds)
+
+
+def test_inherit_environment(lab):
+    """For those who ask for it; what is for lbd alone is left out even then."""
+    lbd = lab.lbd(POOL % (SERVES, "inherit_environment on;", ""), environment=SECRET)
+    lbd.wait_up(1)
+    proc = Proc(lbd.pids()["web:8081"])
+    assert proc.environ["SECRET_OF_LBD"] == "x" and "LISTEN_FDNAMES" not in proc.environ
+    assert proc.environ["USER"] == "nobody"
+
+
+HOOKS = [("", NOBODY.pw_uid), (" user root", 0), (" user daemon", pwd.getpwnam("daemon").pw_uid)]
+
+
+@pytest.mark.parametrize("user, uid", HOOKS, ids=["of the worker", "root", "daemon"])
+def test_hooks(lab, user, uid):
+    stage = Stage(lab)
+    hooks = "restart never; before_start %s%s; after_stop %s%s;" % (
+        stage.waits("before"), user, stage.waits("after"), user
+    )
+    lbd = lab.lbd(POOL % (SERVES, hooks, ""), environment=SECRET, wrap=WRAP)
+    expect(stage.process("before"), BASE | {"LBD_WORKER"}, uid=uid)
+    stage.go("before")
+    lbd.wait_up(1)
+    expect(Proc(lbd.pids()["web:8081"]), OF_WORKER, (0, 1, 2, 3))
+    lbd.ctl("signal", "web:8081", "KILL")
+    expect(stage.process("after"), BASE | {"LBD_WORKER"}, uid=uid)
+    stage.go("after")
+    lbd.wait_worker("web:8081", "exited")
+
+
+@pytest.mark.parametrize("user, uid", HOOKS, ids=["of the worker", "root", "daemon"])
+def test_checks(lab, user, uid):
+    stage = Stage(lab)
+    check = "health { exec %s%s; timeout 60s; rise 1; }" % (stage.waits("check"), user)
+    lbd = lab.lbd(POOL % (SERVES, "", check), environment=SECRET, wrap=WRAP)
+    expect(stage.process("check"), BASE | {"LBD_ADDRESS", "LBD_PORT"}, uid=uid)
+    stage.go("check")
+    lbd.wait_up(1)
+
+
+def test_check_of_no_worker(lab):
+    """No worker whose user it could have: lbd's, unless one is named."""
+    stage = Stage(lab)
+    lab.app(8081)
+    lab.lbd("pool web { backend 127.0.0.1:8081; health { exec %s user nobody; } }"
+            % stage.waits("check"), environment=SECRET)
+    expect(stage.process("check"), BASE | {"LBD_ADDRESS", "LBD_PORT"})
+    stage.go("check")
+
+
+def capabilities(proc):
+    """Inheritable, permitted, effective, bounding, ambient."""
+    return [int(proc.status["Cap" + name], 16) for name in ("Inh", "Prm", "Eff", "Bnd", "Amb")]
+
+
+BIND = 1 << 10  # CAP_NET_BIND_SERVICE
+CAPABILITIES = [
+    ("one, nobody", "nobody", "CAP_NET_BIND_SERVICE", [BIND] * 5),
+    ("two, nobody", "nobody", "net_bind_service Cap_Kill", [BIND | 1 << 5] * 5),
+    ("none, nobody", "nobody", "none", [0] * 5),
+    ("one, root", "root", "CAP_NET_BIND_SERVICE", [BIND] * 5),
+    ("none, root", "root", "none", [0] * 5),
+]
+
+
+@pytest.mark.parametrize("name, user, words, sets", CAPABILITIES, ids=[c[0] for c in CAPABILITIES])
+def test_capabilities(lab, name, user, words, sets):
+    """Of the worker and of its hooks."""
+    stage = Stage(lab)
+    lab.lbd(
+        (POOL % (
+            stage.waits("main"),
+            "capabilities %s; before_start %s;" % (words, stage.waits("before")),
+            "",
+        )).replace("user nobody", "user " + user),
+        wrap=WRAP,
+    )
+    assert capabilities(stage.process("before")) == sets
+    stage.go("before")
+    assert capabilities(stage.process("main")) == sets
+
+
+def test_hook_of_another_user_is_not_confined(lab):
+    """It is there to prepare what the worker may not."""
+    stage = Stage(lab)
+    hook = "before_start %s user root;" % stage.waits("before")
+    lab.lbd(POOL % (stage.waits("main"), "capabilities none; no_new_privileges on; " + hook, ""))
+    before = stage.process("before")
+    assert before.status["NoNewPrivs"] == "0" and capabilities(before)[1] & BIND
+    stage.go("before")
+    main = stage.process("main")
+    assert main.status["NoNewPrivs"] == "1" and capabilities(main) == [0] * 5
+
+
+def test_low_port_with_capability(lab):
+    """What it is for: a server that is not root, on a port below 1024."""
+    options = "capabilities CAP_NET_BIND_SERVICE; no_new_privileges on;"
+    lbd = lab.lbd((POOL % (SERVES, options, "")).replace("8081", "81"))
+    lbd.wait_up(1)
+    assert Proc(lbd.pids()["web:81"]).status["NoNewPrivs"] == "1"
+
+
+def test_no_new_privileges_is_asked_for(lab):
+    lbd = lab.lbd(POOL % (SERVES, "", ""))
+    lbd.wait_up(1)
+    assert Proc(lbd.pids()["web:8081"]).status["NoNewPrivs"] == "0"
+
+
+def test_private_tmp(lab):
+    lbd = lab.lbd(POOL % (SERVES, "private_tmp on;", ""))
+    lbd.wait_up(1)
+    root = pathlib.Path("/proc/%d/root" % lbd.pids()["web:8081"])
+    for directory in ("tmp", "var/tmp"):
+        inside = root / directory
+        assert not list(inside.iterdir()) and inside.stat().st_mode & 0o7777 == 0o1777
+        (inside / lbd.instance).touch()
+        assert not pathlib.Path("/", directory, lbd.instance).exists()
+
+
+def test_read_only(lab):
+    """A directory and all below, other mounts included; what is beside it stays as it was."""
+    stage = Stage(lab)
+    (stage.path / "in").mkdir()
+    lbd = lab.lbd(POOL % (SERVES, "read_only %s /usr;" % (stage.path / "in"), ""))
+    lbd.wait_up(1)
+    root = pathlib.Path("/proc/%d/root" % lbd.pids()["web:8081"])
+    for path in (stage.path / "in" / "x", "/usr/x"):
+        with pytest.raises(OSError, match="Read-only"):
+            root.joinpath(str(path)[1:]).touch()
+    root.joinpath(str(stage.path / "x")[1:]).touch()
+    (stage.path / "in" / "y").touch()
+
+
+def test_everything_read_only(lab):
+    """But for a /tmp of its own."""
+    lbd = lab.lbd(POOL % (SERVES, "read_only /; private_tmp on;", ""))
+    lbd.wait_up(1)
+    root = pathlib.Path("/proc/%d/root" % lbd.pids()["web:8081"])
+    for path in ("etc/x", "dev/shm/x"):
+        with pytest.raises(OSError, match="Read-only"):
+            root.joinpath(path).touch()
+    root.joinpath("tmp/x").touch()
+
+
+def test_without_rights_to_confine(lab):
+    """In a container that may not mount: one line that says what is missing."""
+    lbd = lab.lbd(
+        POOL % (SERVES, "private_tmp on; start_retries 0;", ""),
+        wrap=["setpriv", "--bounding-set=-sys_admin"],
+    )
+    lbd.wait_worker("web:8081", "fatal")
+    note = lbd.workers()["web:8081"]["note"]
+    assert "private_tmp" in note and "CAP_SYS_ADMIN" in note
+
+
+REFUSED = [
+    ("worker { capabilities CAP_EVERYTHING; }", ["CAP_EVERYTHING", "capabilities(7)", "none"]),
+    ("worker { read_only /no/such/path; }", ["/no/such/path", "No such file"]),
+    ("worker { no_new_privileges; }", ["no_new_privileges", "on|off"]),
+    ("worker { private_tmp yes; }", ["private_tmp", "yes", "on|off"]),
+    ("worker { before_start a user; }", ["before_start", "user NAME"]),
+    ("worker { before_start a as root; }", ["before_start", "as", "user NAME"]),
+    ("worker { after_stop a user no-such-user; }", ["after_stop", "no-such-user", "getent passwd"]),
+    ("health { exec a user no-such-user; }", ["exec", "no-such-user", "getent passwd"]),
+    ("worker { inherit_environment maybe; }", ["inherit_environment", "maybe", "on|off"]),
+]
+
+
+@pytest.mark.parametrize("text, words", REFUSED, ids=[r[0] for r in REFUSED])
+def test_refused(lab, text, words):
+    lbd = lab.lbd("pool web { %s }" % text, ready=False)
+    assert lbd.wait() == 1
+    for word in words:
+        assert word in lbd.output().splitlines()[-1], lbd.output()

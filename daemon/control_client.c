@@ -322,6 +322,7 @@ void client_free(struct client *client)
 {
 	struct client_host *host = client->host;
 	struct control_request *request = client->request;
+	int fd = client->fd;
 
 	client->request = NULL;
 	if (request)
@@ -329,8 +330,9 @@ void client_free(struct client *client)
 	free(request);
 	host->closed(host, client);
 	client_flush(client);
-	close(client->fd);
+	/* Its event source first: epoll tells of a closed descriptor as long as a fork has a copy of it. */
 	client_destroy(client);
+	close(fd);
 }
 
 const struct client_peer *client_peer(const struct client *client)

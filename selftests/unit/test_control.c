@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -573,6 +575,29 @@ static void test_time_of_readers(void **state)
 	close(mine);
 }
 
+/* A worker between fork and exec has a copy of each descriptor: epoll goes on telling of those closed. */
+static void test_closed_while_another_has_it(void **state)
+{
+	struct fixture *f = *state;
+	int fd = dial(f), other = dial(f);
+	pid_t child;
+
+	expect_served(f, fd);
+	child = fork();
+	if (!child) {
+		while (true)
+			pause();
+	}
+	close(fd);
+	for (int i = 0; i < 10; i++) {
+		sd_event_run(f->event, 1000);
+		expect_served(f, other);
+	}
+	close(other);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
 static void test_strings(void **state)
 {
 	static const char *const rows[][2] = {{"plain", "plain"},
@@ -613,6 +638,7 @@ int main(void)
 		WITH_SOCKET(test_changers),
 		WITH_SOCKET(test_size_of_readers),
 		WITH_SOCKET(test_time_of_readers),
+		WITH_SOCKET(test_closed_while_another_has_it),
 		cmocka_unit_test(test_strings),
 	};
 

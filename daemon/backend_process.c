@@ -235,6 +235,9 @@ void backend_process_start(struct backend *backend, enum state_event event)
 		backend->restarts++;
 	/* Before the loop goes on: what the new process does is heard of there, and finds the state ready. */
 	backend_event(backend, event);
+	/* Drained by command: so is the process that follows one that ended. */
+	if (backend->goal == GOAL_DRAIN)
+		backend_event(backend, EVENT_DRAIN);
 	use_inherited(backend);
 	backend_evaluate(backend);
 }

@@ -20,14 +20,14 @@ struct wait {
 
 enum verdict { NOT_YET, THERE, FAILED };
 
-/* On its way through a restart the goal is not to run yet. */
+/* On its way through a restart the goal is not to run yet; with any other it does not get up by itself. */
 static enum verdict look_started(const struct backend *backend)
 {
 	if (backend->state == STATE_UP)
 		return THERE;
-	if (backend->goal != GOAL_RUN)
+	if (backend->goal == GOAL_RESTART)
 		return NOT_YET;
-	return state_has_process(backend->state) ? NOT_YET : FAILED;
+	return backend->goal == GOAL_RUN && state_has_process(backend->state) ? NOT_YET : FAILED;
 }
 
 static enum verdict look_restarted(const struct backend *backend)
@@ -73,10 +73,13 @@ static void add(struct wait *wait, const char *text)
 static void add_failure(struct wait *wait, const struct backend *backend)
 {
 	bool kept = wait->what == WAIT_RESTARTED && state_has_process(backend->state);
+	const char *note = backend->note;
 	char text[ERROR_TEXT_BYTES];
 
+	if (!note[0] && backend->goal == GOAL_DRAIN)
+		note = "by command, until `lbctl pool undrain`";
 	snprintf(text, sizeof(text), "%s: %s%s%s%s", backend->name, kept ? "not restarted, " : "",
-		 state_name(backend->state), backend->note[0] ? ": " : "", backend->note);
+		 state_name(backend->state), note[0] ? ": " : "", note);
 	add(wait, text);
 	if (kept && *roll_error(backend->pool))
 		add(wait, roll_error(backend->pool));

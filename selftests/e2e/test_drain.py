@@ -4,7 +4,7 @@
 import time
 
 import pytest
-from lab import wait_equal, wait_until, web
+from lab import kill_and_wait, wait_equal, wait_until, web
 
 PORTS = [8081, 8082, 8083, 8084]
 
@@ -167,3 +167,19 @@ def test_drained_worker(lab):
     again.wait_up(2)
     lab.expect_workers({"8081", "8082"}, 8)
     assert again.pids() == pids
+
+
+def test_a_drained_worker_that_ends_stays_drained(lab):
+    """Its successor is as much out of service, says so, and nobody waits for it to get up."""
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    lbd.ctl("pool", "drain", "127.0.0.1:8081", "wait")
+    first = lbd.pids()["web:8081"]
+    kill_and_wait(first)
+    wait_until(lambda: lbd.pids()["web:8081"] not in (0, first), "a successor")
+    lbd.wait_state("127.0.0.1:8081", "drained")
+    assert set(lab.workers_seen(10)) == {"8082"}
+    assert "web:8081: drained" in lbd.refused("worker", "start", "web:8081")
+    assert set(lab.workers_seen(10)) == {"8082"}
+    lbd.ctl("pool", "undrain", "127.0.0.1:8081")
+    lbd.wait_up(2)

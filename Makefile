@@ -208,6 +208,12 @@ static-check: deps ## lbstatic before Chromium, which it installs, and under a m
 fuzz: fuzzers ## fuzz for FUZZ_SECONDS (60) in total
 	$(Q)selftests/run $(B) --only fuzz --fuzz-seconds $(FUZZ_SECONDS)
 
+STORM := $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+.PHONY: storm
+storm: deps ## an hour of random verbs, kills and reloads (SECONDS=3600 SEED=random)
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all
+	$(Q)LBD_BUILD=$(abspath $(B)) /usr/bin/python3 selftests/storm/storm.py $(STORM)
+
 C_FILES := $(wildcard include/lb/*.h bpf/*.[ch] daemon/*.[ch] daemon/static/*.[ch] cli/*.[ch] \
 	selftests/*/*.[ch])
 TIDY_FILES := $(wildcard daemon/*.c daemon/static/*.c cli/*.c)

@@ -1,12 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures, what to do where the kernel says no, and the final look for what was left behind."""
 
-import ctypes
-import os
 import pathlib
-import platform
 import signal
-import subprocess
 import sys
 
 import pytest
@@ -14,29 +10,6 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import lab as laboratory
-
-
-def _bpf_works():
-    number = {"x86_64": 321, "aarch64": 280}.get(platform.machine())
-    if number is None:
-        return False
-    attributes = (ctypes.c_uint32 * 32)(2, 4, 4, 1)  # an array of one element
-    libc = ctypes.CDLL(None, use_errno=True)
-    fd = libc.syscall(number, 0, ctypes.byref(attributes), ctypes.sizeof(attributes))
-    if fd >= 0:
-        os.close(fd)
-    return fd >= 0
-
-
-def _refusal():
-    """Why these tests cannot run here, or None."""
-    if os.geteuid():
-        return "needs root"
-    if subprocess.run(["unshare", "--net", "true"], stderr=subprocess.DEVNULL).returncode:
-        return "needs network namespaces, which this kernel or container refuses"
-    if not _bpf_works():
-        return "needs BPF, which this kernel or container refuses"
-    return None
 
 
 def pytest_configure(config):
@@ -48,7 +21,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    why = _refusal()
+    why = laboratory.refusal()
     for item in items:
         if why and not item.get_closest_marker("unprivileged"):
             item.add_marker(pytest.mark.skip(reason=why))

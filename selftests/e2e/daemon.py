@@ -154,7 +154,8 @@ class Lbd(Process):
 
     def restart(self, **options):
         """Another lbd of the same instance and configuration, after this one's end."""
-        text = self.conf.read_text().partition("\n")[2].removesuffix("\n")  # not a byte else
+        lines = self.conf.read_text().removesuffix("\n").splitlines(True)  # not a byte else
+        text = "".join(line for line in lines if not line.startswith("log_directory "))
         return self.lab.lbd(text, instance=self.instance, **options)
 
     def log_of(self, worker):

@@ -34,6 +34,7 @@ from system import (
     bpftool,
     cgroups,
     kill_and_wait,
+    refusal,
     run,
     text_of,
     unique,
@@ -44,7 +45,7 @@ from system import (
 # What tests import from here.
 __all__ = (
     "APP BUILD CLIENT4 CLIENT6 DEADLINE HERE HOST4 HOST6 Lab PYTHON Refused alive bpftool"
-    " kill_and_wait leftovers pool run text_of unique wait_equal wait_until web"
+    " kill_and_wait leftovers pool refusal run text_of unique wait_equal wait_until web"
 ).split()
 
 HOST4, CLIENT4 = "192.0.2.1", "192.0.2.2"

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the laboratory stands on: paths, commands, waiting for events, processes by their pid."""
 
+import ctypes
 import json
 import os
 import pathlib
+import platform
 import select
 import signal
 import subprocess
@@ -114,3 +116,26 @@ def cgroups(instance):
             if "/lbd/%s" % instance in path and instance in path.split("/"):
                 found.append(path)
     return found
+
+
+def _bpf_works():
+    number = {"x86_64": 321, "aarch64": 280}.get(platform.machine())
+    if number is None:
+        return False
+    attributes = (ctypes.c_uint32 * 32)(2, 4, 4, 1)  # an array of one element
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = libc.syscall(number, 0, ctypes.byref(attributes), ctypes.sizeof(attributes))
+    if fd >= 0:
+        os.close(fd)
+    return fd >= 0
+
+
+def refusal():
+    """Why these tests cannot run here, or None."""
+    if os.geteuid():
+        return "needs root"
+    if subprocess.run(["unshare", "--net", "true"], stderr=subprocess.DEVNULL).returncode:
+        return "needs network namespaces, which this kernel or container refuses"
+    if not _bpf_works():
+        return "needs BPF, which this kernel or container refuses"
+    return None

@@ -44,6 +44,15 @@ void block_file_unref(const char *file)
 		free(name_of(file));
 }
 
+void block_set_file(struct block *block, const char *file)
+{
+	const char *before = block->file;
+
+	block->file = file_ref(file);
+	block->column = 0;
+	block_file_unref(before);
+}
+
 struct block *block_new(const char *file, unsigned line, unsigned column)
 {
 	struct block *block = calloc(1, sizeof(*block));
@@ -113,6 +122,7 @@ static int clone_text(char **to, const char *from)
 static int clone_into(struct block *copy, const struct block *block)
 {
 	copy->has_body = block->has_body;
+	copy->is_include = block->is_include;
 	if (block->words && block_set_words(copy, (const char *const *)block->words))
 		return -ENOMEM;
 	if (clone_text(&copy->comment, block->comment) || clone_text(&copy->tail, block->tail))
@@ -195,5 +205,7 @@ int block_error(const struct block *at, struct error *error, int code, const cha
 	va_end(args);
 	if (at->line == 0)
 		return error_set(error, code, "%s", text);
+	if (at->column == 0)
+		return error_set(error, code, "%s: %s", at->file, text);
 	return error_set(error, code, "%s:%u:%u: %s", at->file, at->line, at->column, text);
 }

@@ -24,13 +24,14 @@ struct block {
 	struct block *next;  /* the directive after this one */
 	struct block *first; /* of the directives inside { } */
 	struct block *last;
-	char **words;  /* NULL-ended; words[0] is the name; changed by block_set_words() only */
-	size_t count;  /* of words */
-	bool has_body; /* written with { }, even if empty */
+	char **words;    /* NULL-ended; words[0] is the name; changed by block_set_words() only */
+	size_t count;    /* of words */
+	bool has_body;   /* written with { }, even if empty */
+	bool is_include; /* followed already: what it brought in comes after it */
 	char *comment; /* comment lines before it or at the end of its line, kept for save; or NULL */
 	char *tail;    /* comment lines after the last directive inside { }; or NULL */
 	const char *file;      /* shared by the directives of a file */
-	unsigned line, column; /* 0: not from a file, but appended */
+	unsigned line, column; /* 0: not from a file, but appended; column alone 0: not known */
 };
 
 /*
@@ -54,8 +55,8 @@ int block_parse_file(const char *path, struct block **root, struct error *error)
 int block_file_changer(const char *path, uid_t *changer, struct error *error);
 
 /*
- * Replaces each `include PATTERN;`, at any depth, by the directives of the files that glob(7) finds,
- * in sorted order.  A relative pattern starts at the including file's directory.  No file is an error
+ * Puts after each `include PATTERN;`, at any depth, the directives of the files that glob(7) finds, in
+ * sorted order.  A relative pattern starts at the including file's directory.  No file is an error
  * only where the pattern has no wildcard.  Files nest up to 8 deep.  A file that somebody may change who
  * may not change the including one is refused.
  */
@@ -80,7 +81,7 @@ struct block *block_find(const struct block *parent, const char *const *words);
 /* Unlinks and frees a child. */
 void block_remove(struct block *parent, struct block *child);
 
-/* Prints the children of root so that block_parse() reads the same tree; tabs indent. */
+/* Prints the children of root so that block_parse() reads the same tree, in one file; tabs indent. */
 void block_print(const struct block *root, FILE *out);
 
 /*

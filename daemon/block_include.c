@@ -47,6 +47,22 @@ static int check_trust(const struct block *at, const char *path, struct error *e
 		path, place_user(changer, name));
 }
 
+/* Comment lines at the file's end have no directive of their own in a tree of several files. */
+static int keep_tail(struct block *root)
+{
+	struct block *last = root->last;
+	char *comment = NULL;
+
+	if (!root->tail || !last)
+		return 0;
+	if (asprintf(&comment, "%s%s%s", last->comment ? last->comment : "",
+		     last->comment ? "\n" : "", root->tail) < 0)
+		return -ENOMEM;
+	free(last->comment);
+	last->comment = comment;
+	return 0;
+}
+
 /* Moves the file's directives to the end of list. */
 static int add_file(const struct block *at, const char *path, struct block *list, unsigned depth,
 		    struct error *error)
@@ -62,6 +78,8 @@ static int add_file(const struct block *at, const char *path, struct block *list
 		*error = inner;
 	else if (code)
 		block_error(at, error, code, "include %s", inner.text);
+	if (!code && keep_tail(root))
+		code = block_error(at, error, -ENOMEM, "include %s: out of memory", path);
 	if (!code)
 		code = expand(root, depth + 1, error);
 	while (!code && root->first) {
@@ -109,9 +127,9 @@ static int expand_one(struct block *child, struct block *list, unsigned depth, s
 		block_adopt(list, child);
 		return code;
 	}
-	code = add_matches(child, list, depth, error);
-	block_free(child);
-	return code;
+	block_adopt(list, child);
+	child->is_include = true;
+	return add_matches(child, list, depth, error);
 }
 
 static int expand(struct block *parent, unsigned depth, struct error *error)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "block.h"
+#include "block_files.h"
+#include "block_tree.h"
 
 static void indent(FILE *out, unsigned depth)
 {
@@ -46,35 +47,106 @@ static void print_comment(const char *comment, FILE *out, unsigned depth)
 	}
 }
 
-static void print_children(const struct block *parent, FILE *out, unsigned depth)
+enum print_mode { PRINT_FLAT, PRINT_FILE, PRINT_WHOLE };
+
+struct printer {
+	enum print_mode mode;
+	const char *
+		file; /* PRINT_FILE: what is printed; PRINT_WHOLE: whose directives need no wrapper */
+	FILE *out;
+};
+
+static void print_children(const struct printer *printer, const struct block *parent,
+			   unsigned depth);
+
+static void print_words(const struct block *block, FILE *out)
 {
-	bool apart = false;
+	for (size_t i = 0; i < block->count; i++) {
+		if (i > 0)
+			fputc(' ', out);
+		print_word(block->words[i], out);
+	}
+	fputs(block->has_body ? " {\n" : ";\n", out);
+}
+
+static void print_one(const struct printer *printer, const struct block *block, unsigned depth)
+{
+	print_comment(block->comment, printer->out, depth);
+	indent(printer->out, depth);
+	print_words(block, printer->out);
+	if (!block->has_body)
+		return;
+	print_children(printer, block, depth + 1);
+	indent(printer->out, depth);
+	fputs("}\n", printer->out);
+}
+
+static bool is_printed(const struct printer *printer, const struct block *block)
+{
+	if (printer->mode == PRINT_FLAT)
+		return !block->is_include;
+	return printer->mode == PRINT_WHOLE || !strcmp(block->file, printer->file);
+}
+
+/* Those that follow one another in one file that is not the one around them. */
+static const struct block *print_wrapped(const struct printer *printer, const struct block *block,
+					 unsigned depth)
+{
+	struct printer inner = {printer->mode, block->file, printer->out};
+
+	indent(inner.out, depth);
+	fputs(BLOCK_FILE_WORD " ", inner.out);
+	print_word(inner.file, inner.out);
+	fputs(" {\n", inner.out);
+	for (;; block = block->next) {
+		print_one(&inner, block, depth + 1);
+		if (!block->next || strcmp(block->next->file, inner.file) != 0)
+			break;
+	}
+	indent(inner.out, depth);
+	fputs("}\n", inner.out);
+	return block;
+}
+
+static void print_children(const struct printer *printer, const struct block *parent,
+			   unsigned depth)
+{
+	bool apart = false, first = true;
 
 	for (const struct block *block = parent->first; block; block = block->next) {
-		/* At the top, blocks stand apart. */
-		if (depth == 0 && (apart || (block->has_body && block != parent->first)))
-			fputc('\n', out);
-		apart = block->has_body;
-		print_comment(block->comment, out, depth);
-		indent(out, depth);
-		for (size_t i = 0; i < block->count; i++) {
-			if (i > 0)
-				fputc(' ', out);
-			print_word(block->words[i], out);
-		}
-		fputs(block->has_body ? " {\n" : ";\n", out);
-		if (!block->has_body)
+		if (!is_printed(printer, block))
 			continue;
-		print_children(block, out, depth + 1);
-		indent(out, depth);
-		fputs("}\n", out);
+		/* At the top, blocks stand apart. */
+		if (depth == 0 && (apart || (block->has_body && !first)))
+			fputc('\n', printer->out);
+		apart = block->has_body;
+		first = false;
+		if (printer->mode == PRINT_WHOLE && strcmp(block->file, printer->file) != 0)
+			block = print_wrapped(printer, block, depth);
+		else
+			print_one(printer, block, depth);
 	}
 	if (depth == 0 && apart && parent->tail)
-		fputc('\n', out);
-	print_comment(parent->tail, out, depth);
+		fputc('\n', printer->out);
+	print_comment(parent->tail, printer->out, depth);
 }
 
 void block_print(const struct block *root, FILE *out)
 {
-	print_children(root, out, 0);
+	print_children(&(struct printer){PRINT_FLAT, NULL, out}, root, 0);
+}
+
+void block_print_file(const struct block *root, const char *file, FILE *out)
+{
+	/* What stands at the end of the main file belongs to that alone. */
+	struct block shown = *root;
+
+	if (strcmp(file, root->file) != 0)
+		shown.tail = NULL;
+	print_children(&(struct printer){PRINT_FILE, file, out}, &shown, 0);
+}
+
+void block_print_whole(const struct block *root, FILE *out)
+{
+	print_children(&(struct printer){PRINT_WHOLE, root->file, out}, root, 0);
 }

@@ -9,6 +9,12 @@
 const char *block_file_new(const char *name);
 void block_file_unref(const char *file); /* takes NULL */
 
+/* It is of this file now. */
+void block_set_file(struct block *block, const char *file);
+
+/* The directive that holds what came from another file, in the text of block_print_whole(). */
+#define BLOCK_FILE_WORD "@file"
+
 /* A directive without words, one more user of file; NULL when out of memory. */
 struct block *block_new(const char *file, unsigned line, unsigned column);
 

@@ -271,7 +271,8 @@ static int take_all(struct expansion *expansion, const struct block *at, struct 
 
 	put_word(expansion->command, conf_static_program);
 	for (const struct block *child = at->first; child && !code; child = child->next)
-		code = take(expansion, child, error);
+		if (!child->is_include)
+			code = take(expansion, child, error);
 	if (!code && !expansion->root)
 		code = block_error(at, error, -EINVAL,
 				   "static %s: found no root; write root DIR; for what it is to "

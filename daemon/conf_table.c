@@ -105,8 +105,10 @@ int conf_check_shape(const struct block *at, const struct conf_directive *row, s
 const char *conf_first_at(const struct block *at, char *text)
 {
 	*text = '\0';
-	if (at->line)
+	if (at->line && at->column)
 		snprintf(text, CONF_PLACE_BYTES, ", first at %.230s:%u", at->file, at->line);
+	else if (at->line)
+		snprintf(text, CONF_PLACE_BYTES, ", first in %.230s", at->file);
 	return text;
 }
 
@@ -127,6 +129,8 @@ int conf_walk(const struct block *parent, const char *what, const struct conf_di
 	for (const struct block *at = parent->first; at && !code; at = at->next) {
 		const struct conf_directive *row = conf_find_row(table, at->words[0]);
 
+		if (at->is_include)
+			continue;
 		if (!row)
 			return refuse_unknown(at, what, table, error);
 		if (!row->repeat && seen[row - table])

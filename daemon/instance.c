@@ -15,6 +15,7 @@
 #include "lb/ctl.h"
 #include "log.h"
 #include "name_lock.h"
+#include "place.h"
 #include "sockets.h"
 
 enum { NAME_MAX_BYTES = 48, GROUP_TIMEOUT_MS = 1000 };
@@ -124,6 +125,24 @@ int instance_find(const char *instance, char *run_dir, size_t size, struct error
 	return 0;
 }
 
+/* Another user's would let that user give lbd workers, answer for it, and read what it keeps for itself. */
+static int check_run_dir(const char *run_dir, struct error *error)
+{
+	static const char danger[] = "could put there what lbd believes";
+	struct place place;
+	char path[160];
+	int err;
+
+	snprintf(path, sizeof(path), "%s/lock", run_dir);
+	err = place_find("run directory: ", path, geteuid(), &place, error);
+	if (err)
+		return err;
+	place.is_sticky = false; /* it has no files of others, as /tmp has */
+	err = place_check_root(&place, danger, error);
+	place_close(&place);
+	return err;
+}
+
 int instance_prepare(const char *instance, char *run_dir, size_t size, struct error *error)
 {
 	int err = instance_find(instance, run_dir, size, error);
@@ -136,7 +155,8 @@ int instance_prepare(const char *instance, char *run_dir, size_t size, struct er
 	    (mkdir(run_dir, 0755) && errno != EEXIST))
 		return error_set(error, -errno, "%s: cannot be made: %s", run_dir, strerror(errno));
 	mkdir(LB_LOG_DIR, 0755);
-	return lock(run_dir, error);
+	err = check_run_dir(run_dir, error);
+	return err ? err : lock(run_dir, error);
 }
 
 void instance_hand_on(void)

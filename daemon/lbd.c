@@ -38,10 +38,8 @@ int lbd_follow(struct lbd *lbd, struct conf *conf, struct error *error)
 	}
 	free((char *)before);
 	recycle_watch(&lbd->model);
-	err = running_write(lbd->run_dir, lbd->origin, conf->root);
-	if (err)
-		log_warning("%s/running.conf: %s; changes by lbctl would not outlive lbd's death",
-			    lbd->run_dir, strerror(-err));
+	if (running_write(lbd->run_dir, lbd->origin, conf->root, error))
+		log_warning("%s; changes by lbctl would not outlive lbd's death", error->text);
 	return 0;
 }
 
@@ -146,41 +144,6 @@ int lbd_reread(struct lbd *lbd, FILE *changes, struct error *error)
 	print_changes(lbd, conf, changes);
 	conf_free(conf);
 	return 0;
-}
-
-static int write_conf(const char *path, const struct block *root)
-{
-	FILE *file = fopen(path, "we");
-	int err;
-
-	if (!file)
-		return -errno;
-	block_print(root, file);
-	err = ferror(file) || fflush(file) || fsync(fileno(file)) ? -EIO : 0;
-	if (fclose(file) && !err)
-		err = -errno;
-	return err;
-}
-
-int lbd_save(struct lbd *lbd, struct error *error)
-{
-	char *aside = NULL;
-	int err;
-
-	if (asprintf(&aside, "%s.new", lbd->conf_path) < 0)
-		return error_set(error, -ENOMEM, "out of memory");
-	err = write_conf(aside, lbd->model.conf->root);
-	if (!err && rename(aside, lbd->conf_path))
-		err = -errno;
-	if (err) {
-		error_set(error, err, "%s: cannot be written: %s", aside, strerror(-err));
-		unlink(aside);
-	} else {
-		lbd->origin = running_origin(lbd->conf_path);
-		running_write(lbd->run_dir, lbd->origin, lbd->model.conf->root);
-	}
-	free(aside);
-	return err;
 }
 
 static int priority_of(const struct backend *backend)

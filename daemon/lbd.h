@@ -51,7 +51,10 @@ void lbd_roll_outdated(struct lbd *lbd);
 /* Prints what a reload would change, and changes nothing. */
 int lbd_reread(struct lbd *lbd, FILE *changes, struct error *error);
 
-/* Writes the configuration in force over the file. */
+/*
+ * save.c: writes what was changed by lbctl into the files that it belongs to, which keep their mode and owner;
+ * those without a change are not touched.  -EBUSY: one was edited meanwhile.
+ */
 int lbd_save(struct lbd *lbd, struct error *error);
 
 /* Begins the orderly end: no new connections, workers stopped by priority, then the loop exits. */

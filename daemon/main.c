@@ -125,14 +125,31 @@ static int watch_signals(struct lbd *lbd)
 /* What was in force before a death, if its file is still the same; else the file. */
 static int first_conf(struct lbd *lbd, struct conf **conf, bool *from_file, struct error *error)
 {
+	struct error running;
+	int err;
+
 	lbd->origin = running_origin(lbd->conf_path);
 	*from_file = false;
-	if (datapath_adopted(lbd->dp) && !running_read(lbd->run_dir, lbd->origin, conf, error)) {
+	if (datapath_adopted(lbd->dp) &&
+	    !running_read(lbd->run_dir, lbd->conf_path, &lbd->origin, conf, error)) {
 		log_info("going on with the configuration that was in force");
 		return 0;
 	}
 	*from_file = true;
-	return lbd_read_conf(lbd, conf, error);
+	err = lbd_read_conf(lbd, conf, error);
+	if (!err && datapath_adopted(lbd->dp))
+		log_warning("%s has changed since lbd died: it is in force now, and what lbctl "
+			    "changed without `save` is not",
+			    lbd->conf_path);
+	if (!err || !datapath_adopted(lbd->dp))
+		return err;
+	/* Workers serve, and somebody is at work on the file: not a reason to be without lbd. */
+	lbd->origin = 0;
+	*from_file = false;
+	if (running_read(lbd->run_dir, lbd->conf_path, &lbd->origin, conf, &running))
+		return err;
+	log_error("%s; going on with the configuration that was in force", error->text);
+	return 0;
 }
 
 static int open_world(struct lbd *lbd, struct error *error)

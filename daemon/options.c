@@ -2,7 +2,9 @@
 #include "options.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "lb/ctl.h"
 #include "log.h"
@@ -18,6 +20,18 @@ static const char usage[] =
 	"  -v, --verbose        log more\n"
 	"      --version        print the version\n"
 	"See lbd(8), lbd.conf(5); lbctl(8) talks to it.\n";
+
+/* The next lbd may be started from elsewhere, and relative paths in the file mean its directory. */
+static const char *whole_path(const char *path)
+{
+	static char whole[2 * PATH_MAX];
+	char here[PATH_MAX];
+
+	if (*path == '/' || !getcwd(here, sizeof(here)))
+		return path;
+	snprintf(whole, sizeof(whole), "%s/%s", here, path);
+	return whole;
+}
 
 int options_parse(int argc, char **argv, struct options *options)
 {
@@ -73,5 +87,7 @@ int options_parse(int argc, char **argv, struct options *options)
 		fprintf(stderr, "lbd: %s: not an option; lbd takes no other words\n", argv[optind]);
 		return 3;
 	}
+	if (!options->check)
+		options->conf_path = whole_path(options->conf_path);
 	return 0;
 }

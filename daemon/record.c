@@ -12,6 +12,7 @@
 
 #include "cgroup.h"
 #include "process.h"
+#include "publish.h"
 
 enum { VERSION = 2, TEXT_BYTES = 1024 };
 
@@ -39,60 +40,34 @@ int record_identify(struct record *record)
 	return read_boot(record->boot);
 }
 
-static void name_path(char path[PATH_MAX], const char *run_dir, const char *name,
-		      const char *suffix)
+static void name_path(char path[PATH_MAX], const char *run_dir, const char *name)
 {
-	snprintf(path, PATH_MAX, "%s/workers/%s%s", run_dir, name, suffix);
+	snprintf(path, PATH_MAX, "%s/workers/%s", run_dir, name);
 }
 
-static int put(FILE *file, const struct record *record)
+static void print(FILE *file, const void *arg)
 {
+	const struct record *record = arg;
+
 	fprintf(file, "lbd-worker %d\npid %d\nstart %llu\nboot %s\n", VERSION, record->pid,
 		(unsigned long long)record->start_ticks, record->boot);
 	fprintf(file, "listen %llu %llu\nready %d\nsettings %llu\ncgroup %s\nend\n",
 		(unsigned long long)record->listen_inodes[0],
 		(unsigned long long)record->listen_inodes[1], record->ready,
 		(unsigned long long)record->settings, record->cgroup);
-	return ferror(file) ? -EIO : 0;
-}
-
-static void mark_group(const struct record *record)
-{
-	char text[TEXT_BYTES] = "";
-	FILE *file = fmemopen(text, sizeof(text), "w");
-
-	if (!file)
-		return;
-	put(file, record);
-	if (!fclose(file))
-		cgroup_mark(record->cgroup, text);
 }
 
 int record_write(const char *run_dir, const char *name, const struct record *record)
 {
-	char path[PATH_MAX], fresh[PATH_MAX];
-	FILE *file;
-	int err;
+	char path[PATH_MAX];
+	struct error ignored;
 
 	snprintf(path, sizeof(path), "%s/workers", run_dir);
 	if (mkdir(path, 0755) && errno != EEXIST)
 		return -errno;
-	name_path(path, run_dir, name, "");
-	name_path(fresh, run_dir, name, ".new");
-	file = fopen(fresh, "we");
-	if (!file)
-		return -errno;
+	name_path(path, run_dir, name);
 	/* What it runs with may be guessed from the fingerprint, a password in its environment too. */
-	err = fchmod(fileno(file), 0600) ? -errno : put(file, record);
-	if (fclose(file) && !err)
-		err = -errno;
-	if (!err && rename(fresh, path))
-		err = -errno;
-	if (err)
-		unlink(fresh);
-	else if (*record->cgroup)
-		mark_group(record);
-	return err;
+	return publish("", path, 0600, print, record, &ignored);
 }
 
 static void take(struct record *record, const char *key, const char *value)
@@ -177,7 +152,7 @@ int record_read(const char *run_dir, const char *groups, const char *name, struc
 	char path[PATH_MAX];
 	int err;
 
-	name_path(path, run_dir, name, "");
+	name_path(path, run_dir, name);
 	err = read_file(path, record);
 	if ((err == -ENOENT || err == -EINVAL) && groups && !read_mark(groups, name, record))
 		err = 0;
@@ -188,7 +163,7 @@ void record_remove(const char *run_dir, const char *name)
 {
 	char path[PATH_MAX];
 
-	name_path(path, run_dir, name, "");
+	name_path(path, run_dir, name);
 	unlink(path);
 }
 

@@ -11,6 +11,7 @@
 #include "backend_process.h"
 #include "clock.h"
 #include "log.h"
+#include "publish.h"
 #include "roll.h"
 
 struct remembered {
@@ -40,9 +41,9 @@ static const char *const old_states[] = {
 };
 static const char *const old_goals[] = {"run", "drain", "stop", "restart", "leave"};
 
-static void path_of(const char *run_dir, const char *suffix, char path[256])
+static void path_of(const char *run_dir, char path[256])
 {
-	snprintf(path, 256, "%s/states%s", run_dir, suffix);
+	snprintf(path, 256, "%s/states", run_dir);
 }
 
 static void write_one(void *arg, struct backend *backend)
@@ -61,23 +62,23 @@ static void write_one(void *arg, struct backend *backend)
 		(unsigned long long)backend->since_us);
 }
 
-void remember_now(struct model *model)
+static void print(FILE *file, const void *arg)
 {
-	char path[256], aside[256];
-	FILE *file;
-	bool bad;
+	/* Is only read: the cast is for the walk, which lets its callee change them. */
+	struct model *model = (struct model *)arg;
 
-	path_of(model->host->run_dir, "", path);
-	path_of(model->host->run_dir, ".new", aside);
-	file = fopen(aside, "we");
-	if (!file)
-		return;
 	fprintf(file, "lbd-states %d\n", VERSION);
 	pool_each_backend(model, write_one, file);
-	bad = ferror(file);
-	bad |= fclose(file) != 0;
-	if (bad || rename(aside, path))
-		log_warning("%s: cannot be written: %s", path, strerror(errno));
+}
+
+void remember_now(struct model *model)
+{
+	struct error error;
+	char path[256];
+
+	path_of(model->host->run_dir, path);
+	if (publish("", path, 0600, print, model, &error))
+		log_warning("%s", error.text);
 }
 
 static int write_now(sd_event_source *source, void *arg)
@@ -200,7 +201,7 @@ static int read_file(const char *run_dir, struct remembered **list, struct error
 	FILE *file;
 	int err;
 
-	path_of(run_dir, "", path);
+	path_of(run_dir, path);
 	file = fopen(path, "re");
 	if (!file)
 		return errno == ENOENT ? 0

@@ -8,14 +8,38 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "block_files.h"
+#include "publish.h"
 #include "read_file.h"
 #include "ring.h"
 
-enum { FILE_BYTES_MAX = 16 << 20 };
+enum { FILE_BYTES_MAX = 64 << 20 };
 
-static void path_of(const char *run_dir, const char *suffix, char path[256])
+#define HEAD "# lbd-running 2 origin "
+
+static void path_of(const char *run_dir, char path[256])
 {
-	snprintf(path, 256, "%s/running.conf%s", run_dir, suffix);
+	snprintf(path, 256, "%s/running.conf", run_dir);
+}
+
+/* With its includes, as text; NULL when there is a mistake in it, or no memory. */
+static char *whole_text(const char *conf_path, size_t *length)
+{
+	struct block *root = NULL;
+	struct error ignored;
+	char *text = NULL;
+	FILE *out;
+
+	if (!block_parse_file(conf_path, &root, &ignored) && !block_include(root, &ignored) &&
+	    (out = open_memstream(&text, length))) {
+		block_print_whole(root, out);
+		if (fclose(out)) {
+			free(text);
+			text = NULL;
+		}
+	}
+	block_free(root);
+	return text;
 }
 
 uint64_t running_origin(const char *conf_path)
@@ -23,50 +47,77 @@ uint64_t running_origin(const char *conf_path)
 	uint64_t origin = ring_name(conf_path, strlen(conf_path));
 	struct error ignored;
 	size_t length;
-	char *text;
+	char *text = whole_text(conf_path, &length);
 
-	if (read_file("", conf_path, geteuid(), FILE_BYTES_MAX, &text, &length, &ignored))
-		return origin;
+	if (!text && read_file("", conf_path, geteuid(), FILE_BYTES_MAX, &text, &length, &ignored))
+		return origin ? origin : 1;
 	origin = origin * 31 + ring_name(text, length);
 	free(text);
-	return origin;
+	return origin ? origin : 1;
 }
 
-int running_write(const char *run_dir, uint64_t origin, const struct block *root)
-{
-	char path[256], aside[256];
-	FILE *file;
-	int err;
+struct state {
+	uint64_t origin;
+	const struct block *root;
+};
 
-	path_of(run_dir, "", path);
-	path_of(run_dir, ".new", aside);
-	file = fopen(aside, "we");
-	if (!file)
-		return -errno;
-	fprintf(file, "# origin %016" PRIx64 "\n\n", origin);
-	block_print(root, file);
-	err = ferror(file) ? -EIO : 0;
-	if (fclose(file) && !err)
-		err = -errno;
-	if (!err && rename(aside, path))
-		err = -errno;
+static void print(FILE *file, const void *arg)
+{
+	const struct state *state = arg;
+
+	fprintf(file, HEAD "%016" PRIx64 "\n", state->origin);
+	block_print_whole(state->root, file);
+}
+
+int running_write(const char *run_dir, uint64_t origin, const struct block *root,
+		  struct error *error)
+{
+	const struct state state = {origin, root};
+	char path[256];
+
+	path_of(run_dir, path);
+	return publish("", path, 0600, print, &state, error);
+}
+
+static int build(const char *path, const char *text, const char *conf_path, struct conf **conf,
+		 struct error *error)
+{
+	struct block *root = NULL;
+	int err = block_parse(path, text, strlen(text), &root, error);
+
+	if (!err && block_restore(root, conf_path))
+		err = error_set(error, -ENOMEM, "%s: out of memory", path);
+	if (!err)
+		err = conf_build(root, conf, error);
+	if (err)
+		block_free(root);
 	return err;
 }
 
-int running_read(const char *run_dir, uint64_t origin, struct conf **conf, struct error *error)
+int running_read(const char *run_dir, const char *conf_path, uint64_t *origin, struct conf **conf,
+		 struct error *error)
 {
-	char path[256];
-	uint64_t known = 0;
-	FILE *file;
-	int found;
+	char path[256], *text, *end;
+	uint64_t known;
+	size_t length;
+	int err;
 
-	path_of(run_dir, "", path);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	found = fscanf(file, "# origin %" SCNx64, &known);
-	fclose(file);
-	if (found != 1 || known != origin)
-		return error_set(error, -ENOENT, "%s: of another configuration", path);
-	return conf_read(path, conf, error);
+	path_of(run_dir, path);
+	err = read_file("", path, geteuid(), FILE_BYTES_MAX, &text, &length, error);
+	if (err)
+		return err;
+	if (strncmp(text, HEAD, strlen(HEAD))) {
+		err = error_set(error, -ENOENT, "%s: of another version of lbd", path);
+		goto out;
+	}
+	known = strtoull(text + strlen(HEAD), &end, 16);
+	if (*origin && known != *origin)
+		err = error_set(error, -ENOENT, "%s: of another configuration", path);
+	else
+		err = build(path, end, conf_path, conf, error);
+	if (!err)
+		*origin = known;
+out:
+	free(text);
+	return err;
 }

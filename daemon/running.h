@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * RUNDIR/running.conf: the configuration in force, changes by lbctl included, for the lbd that comes
- * after one that died.  It counts only as long as the file that it came from has not changed.
+ * after one that died.  It counts only as long as the files that it came from have not changed.  It names
+ * the file of each directive, so that relative paths mean the same and `save` knows where it belongs.  For
+ * root alone to read: so may the configuration be.
  */
 #ifndef LB_RUNNING_H
 #define LB_RUNNING_H
@@ -10,13 +12,18 @@
 
 #include "conf.h"
 
-/* Of the file's name and content; of a missing file too. */
+/* Of the file's name and content, with what it includes; of a missing file too.  Never 0. */
 uint64_t running_origin(const char *conf_path);
 
-/* Replaces the record in one step. */
-int running_write(const char *run_dir, uint64_t origin, const struct block *root);
+/* Replaces the record in one step.  -errno with a line. */
+int running_write(const char *run_dir, uint64_t origin, const struct block *root,
+		  struct error *error);
 
-/* -ENOENT where there is none that belongs to origin. */
-int running_read(const char *run_dir, uint64_t origin, struct conf **conf, struct error *error);
+/*
+ * -ENOENT where there is none, or none that belongs to *origin; with 0 whichever is there, and *origin is
+ * its.
+ */
+int running_read(const char *run_dir, const char *conf_path, uint64_t *origin, struct conf **conf,
+		 struct error *error);
 
 #endif

@@ -12,7 +12,9 @@
 
 #include "instance.h"
 #include "log.h"
+#include "place.h"
 #include "program.h"
+#include "publish.h"
 
 enum {
 	/* A pidfd, a notify socket, a FIFO, a control group's events, a check: for each of many workers. */
@@ -49,16 +51,35 @@ static int raise_limit(int resource, const char *what, uint64_t least, uint64_t 
 	return 0;
 }
 
+static void print_pid(FILE *file, const void *arg)
+{
+	(void)arg;
+	fprintf(file, "%d\n", getpid());
+}
+
 static int write_pid(const char *path, struct error *error)
 {
-	FILE *file = fopen(path, "we");
+	struct place place;
+	int err = place_find("pid_file ", path, geteuid(), &place, error);
 
-	if (!file)
-		return error_set(error, -errno, "pid_file %s: %s", path, strerror(errno));
-	fprintf(file, "%d\n", getpid());
-	if (fclose(file))
-		return error_set(error, -errno, "pid_file %s: %s", path, strerror(errno));
-	return 0;
+	if (err)
+		return err;
+	err = place_check_root(&place, "could have whoever reads it signal any process as root",
+			       error);
+	place_close(&place);
+	return err ? err : publish("pid_file ", path, 0644, print_pid, NULL, error);
+}
+
+/* Where it was written: not where a path leads that somebody has changed since. */
+static void unlink_pid(const char *path)
+{
+	struct place place;
+	struct error ignored;
+
+	if (place_find("pid_file ", path, geteuid(), &place, &ignored))
+		return;
+	unlinkat(place.dir, place.name, 0);
+	place_close(&place);
 }
 
 static int use_log(const struct conf *conf, const char *instance, bool foreground,
@@ -92,7 +113,7 @@ int settings_use(const struct conf *conf, const char *instance, bool foreground,
 static void remove_pid(const struct conf *old, const struct conf *now)
 {
 	if (old->pid_file && (!now->pid_file || strcmp(old->pid_file, now->pid_file)))
-		unlink(old->pid_file);
+		unlink_pid(old->pid_file);
 }
 
 int settings_change(const struct conf *from, const struct conf *to, const char *instance,
@@ -114,7 +135,7 @@ int settings_change(const struct conf *from, const struct conf *to, const char *
 void settings_end(const struct conf *conf)
 {
 	if (conf && conf->pid_file)
-		unlink(conf->pid_file);
+		unlink_pid(conf->pid_file);
 }
 
 void settings_find_static(void)

@@ -42,7 +42,7 @@ static int check_conf(const char *run_dir, const struct options *options, struct
 {
 	uint64_t origin = running_origin(options->conf_path);
 	struct conf *conf = NULL;
-	int err = running_read(run_dir, origin, &conf, error);
+	int err = running_read(run_dir, options->conf_path, &origin, &conf, error);
 
 	if (err == -ENOENT)
 		err = conf_read(options->conf_path, &conf, error);

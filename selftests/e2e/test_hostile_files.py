@@ -2,13 +2,14 @@
 """What the worker's user, or anybody, plants where lbd opens files: nothing of root's is touched or shown."""
 
 import os
+import pathlib
 import pwd
 import signal
 import socket
 
 import pytest
 
-from lab import BUILD, pool, text_of, wait_equal, wait_until
+from lab import BUILD, pool, text_of, unique, wait_equal, wait_until
 
 USER = "www-data"
 UID = pwd.getpwnam(USER).pw_uid
@@ -209,3 +210,19 @@ def test_included_file_of_somebody_else(lab, place, owner):
     assert wanted in lbd.refused("reload")
     assert wanted in lbd.ctl("check", lbd.conf, check=False).stderr
     intact(lab)
+
+
+def test_run_directory_of_somebody_else(lab):
+    """lbd does not start there: its records and its socket would be theirs."""
+    run_dir = pathlib.Path("/run/lbd", unique())
+    run_dir.mkdir(parents=True)
+    lab.closers.append(run_dir.rmdir)
+    own(run_dir)
+    lbd = lab.lbd("", instance=run_dir.name, ready=False)
+    assert lbd.popen.wait(30) == 1
+    assert "www-data, to whom %s belongs, could put there" % run_dir in lbd.output()
+    os.chown(run_dir, 0, -1)
+    run_dir.chmod(0o1777)
+    lbd = lab.lbd("", instance=run_dir.name, ready=False)
+    assert lbd.popen.wait(30) == 1
+    assert "others, who may write its directory, could put there" in lbd.output()

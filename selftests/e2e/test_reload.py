@@ -191,7 +191,7 @@ def test_settings_of_lbd_itself(lab):
 
     lbd.config(KEPT)
     lbd.ctl("reload")
-    assert not pid_file.exists() and socket.stat().st_mode & 0o777 == 0o666
+    assert not pid_file.exists() and socket.stat().st_mode & 0o777 == 0o660
     lbd.signal(signal.SIGHUP)
     lbd.wait_output("^reloaded")
     assert world(lbd) == before

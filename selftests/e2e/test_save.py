@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lbctl save`, and what the next lbd goes on with: each file's own words, its mode and its owner."""
+
+import os
+import pathlib
+import pwd
+import signal
+import stat
+
+import pytest
+
+from lab import BUILD, kill_and_wait, text_of, wait_until
+
+UID = pwd.getpwnam("www-data").pw_uid
+SECRET = "token-of-nobody-else"
+
+MAIN = """
+# main
+include "more/*.conf";
+include more/none-*.conf;
+pool kept { backend 127.0.0.1:9001; }
+service kept { listen 0.0.0.0:81; pool kept; }
+# end
+"""
+MORE = """
+# more
+pool more {
+    backend 127.0.0.1:9002;   # the first
+    include inner.part;
+}
+service more { listen 0.0.0.0:82; pool more; }
+"""
+INNER = "scheduler   round_robin;\n"
+
+
+@pytest.fixture
+def files(lab):
+    """A configuration of three files; lbd reads it when it starts."""
+    lab.more = lab.path / "more"
+    lab.more.mkdir()
+    (lab.more / "web.conf").write_text(MORE)
+    (lab.more / "inner.part").write_text(INNER)
+    return lab.more
+
+
+def world(lbd):
+    return {
+        p["pool"]: (p["scheduler"], [b["address"] for b in p["backends"]]) for p in lbd.json("pool")
+    }
+
+
+def rights(path):
+    st = os.stat(path)
+    return stat.S_IMODE(st.st_mode), st.st_uid, st.st_gid
+
+
+def test_save_keeps_the_rights(lab):
+    """A configuration that only root may read holds secrets: so does what is made of it."""
+    lbd = lab.lbd("")
+    lbd.config(
+        "pool web { worker { command true; ports 9; autostart off; environment A=%s; } }" % SECRET
+    )
+    lbd.conf.chmod(0o640)
+    os.chown(lbd.conf, 0, UID)
+    lbd.ctl("reload")
+    lbd.ctl("pool", "add", "more", "127.0.0.1:9001")
+    lbd.ctl("save")
+    assert rights(lbd.conf) == (0o640, 0, UID)
+    assert "9001" in lbd.conf.read_text()
+    run_dir = "/run/lbd/" + lbd.instance
+    for directory, _, names in os.walk(run_dir):
+        for name in names:
+            path = pathlib.Path(directory, name)
+            if stat.S_ISREG(os.lstat(path).st_mode):
+                assert SECRET not in text_of(path) or not rights(path)[0] & 0o077, path
+
+
+def test_save_writes_what_was_changed_where_it_belongs(lab, files):
+    lbd = lab.lbd(MAIN)
+    before = lbd.conf.read_text()
+    lbd.ctl("save")
+    assert lbd.conf.read_text() == before
+    assert (files / "web.conf").read_text() == MORE
+    lbd.ctl("pool", "add", "more", "127.0.0.1:9003")
+    lbd.ctl("save")
+    assert lbd.conf.read_text() == before
+    assert (files / "inner.part").read_text() == INNER
+    more = (files / "web.conf").read_text()
+    for words in ("include inner.part;", "127.0.0.1:9003", "# more", "# the first"):
+        assert words in more, more
+    assert "round_robin" not in more
+    lbd.ctl("pool", "add", "kept", "127.0.0.1:9004")
+    lbd.ctl("save")
+    main = lbd.conf.read_text()
+    for words in ("include more/*.conf;", "include more/none-*.conf;", "9004", "# main", "# end"):
+        assert words in main, main
+    assert "9002" not in main
+    assert (files / "web.conf").read_text() == more
+    assert "no difference" in lbd.ctl("reload").lower()
+
+
+def test_save_after_a_death(lab, files):
+    """The next lbd knows as well what belongs to which file."""
+    lbd = lab.lbd(MAIN)
+    lbd.ctl("pool", "add", "more", "127.0.0.1:9003")
+    lbd.ctl("pool", "add", "new", "127.0.0.1:9005")
+    before = world(lbd)
+    kill_and_wait(lbd.pid)
+    lbd = lbd.restart()
+    assert world(lbd) == before
+    lbd.ctl("save")
+    more, main = (files / "web.conf").read_text(), lbd.conf.read_text()
+    assert "9003" in more and "9005" not in more and "include inner.part;" in more
+    assert "9005" in main and "9003" not in main and "include more/*.conf;" in main
+    assert "origin" not in main and "@file" not in main
+    assert "no difference" in lbd.ctl("reload").lower()
+    assert world(lbd) == before
+
+
+@pytest.mark.parametrize("which", ("main", "included"))
+def test_save_over_what_nobody_has_read(lab, files, which):
+    lbd = lab.lbd(MAIN)
+    path = lbd.conf if which == "main" else files / "web.conf"
+    lbd.ctl("pool", "add", "new", "127.0.0.1:9005")
+    edited = path.read_text() + "pool edited { backend 127.0.0.1:9006; }\n"
+    path.write_text(edited)
+    assert "has been changed since it was read" in lbd.refused("save")
+    assert path.read_text() == edited
+    lbd.ctl("reload")
+    lbd.ctl("pool", "add", "new", "127.0.0.1:9005")
+    lbd.ctl("save")
+    assert "9006" in path.read_text() and "9005" in lbd.conf.read_text()
+
+
+def test_included_twice(lab, files):
+    lbd = lab.lbd(MAIN + "pool other { include more/inner.part; }\n")
+    lbd.ctl("pool", "add", "more", "127.0.0.1:9003")
+    lbd.ctl("save")
+    assert (files / "inner.part").read_text() == INNER
+
+
+def test_what_changed_while_nobody_looked_is_said(lab):
+    """Neither are changes by lbctl dropped in silence, nor does a slip in the file keep lbd away."""
+    lbd = lab.lbd("pool kept { backend 127.0.0.1:9001; }")
+    lbd.ctl("pool", "add", "new", "127.0.0.1:9005")
+    kill_and_wait(lbd.pid)
+    text = lbd.conf.read_text()
+    lbd.conf.write_text(text + "pool slip {\n")
+    lbd = restart_as_is(lab, lbd)
+    assert "going on with the configuration that was in force" in lbd.output()
+    assert {p["pool"] for p in lbd.json("pool")} == {"kept", "new"}
+    assert "has been changed" in lbd.refused("save")
+    kill_and_wait(lbd.pid)
+    lbd.conf.write_text(text + "pool other { backend 127.0.0.1:9007; }\n")
+    lbd = restart_as_is(lab, lbd)
+    assert "what lbctl changed without `save` is not" in lbd.output()
+    assert {p["pool"] for p in lbd.json("pool")} == {"kept", "other"}
+
+
+def restart_as_is(lab, lbd):
+    text = lbd.conf.read_text().partition("\n")[2]
+    return lab.lbd(text.removesuffix("\n"), instance=lbd.instance)
+
+
+def test_relative_paths_after_a_death(lab):
+    """Mean what they meant, for workers that go on and for those that start, and are saved as written."""
+    (lab.path / "logs").mkdir()
+    (lab.path / "www").mkdir()
+    (lab.path / "www" / "page").write_text("page\n")
+    (lab.path / "env").write_text("WORD=said\n")
+    worker = (
+        "command \"sh -c 'echo $ENV{NONE}in; pwd; env | grep WORD; exec sleep 1000'\"; ports 8081;"
+        "stdout logs/w.log; directory www; environment_file env;"
+    )
+    lbd = lab.lbd(
+        "pool web { worker { %s } }" % worker + "static assets { listen 0.0.0.0:8000; root www; }"
+    )
+    said = "in\n%s\nWORD=said\n" % (lab.path / "www")
+    wait_until(lambda: text_of(lab.path / "logs" / "w.log") == said)
+    lbd.ctl("pool", "add", "new", "127.0.0.1:9005")
+    pids = lbd.pids()
+    kill_and_wait(lbd.pid)
+    lbd = lbd.restart()
+    assert lbd.pids() == pids
+    assert "new" in {p["pool"] for p in lbd.json("pool")}
+    kill_and_wait(pids["web:8081"])
+    wait_until(lambda: text_of(lab.path / "logs" / "w.log") == said * 2, lbd.output)
+    assert lab.get("/page", port=8000).body == "page\n"
+    lbd.ctl("save")
+    text = lbd.conf.read_text()
+    for words in ("stdout logs/w.log;", "root www;", "directory www;", "environment_file env;"):
+        assert words in text, text
+    assert "no difference" in lbd.ctl("reload").lower()
+
+
+def test_pid_file(lab):
+    """Is replaced in one step, and never where somebody else may write."""
+    theirs = lab.path / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, UID, -1)
+    lbd = lab.lbd("")
+    lbd.config("pid_file %s/pid;" % theirs)
+    assert "www-data, to whom" in lbd.refused("reload")
+    pid_file = lab.path / "pid"
+    os.mkfifo(pid_file)
+    lbd.config("pid_file %s;" % pid_file)
+    lbd.ctl("reload")
+    assert pid_file.read_text() == "%d\n" % lbd.pid
+    lbd.signal(signal.SIGTERM)
+    wait_until(lambda: not pid_file.exists())
+
+
+def test_configuration_named_from_where_one_is(lab):
+    """`-c lbd.conf`: the next lbd, started elsewhere, finds its own again."""
+    lbd = lab.lbd("")
+    lbd.ctl("shutdown")
+    lbd.popen.wait(30)
+    here = lab.process(
+        "sh",
+        "-c",
+        "cd %s && exec %s/lbd -f -n %s -c %s" % (lab.path, BUILD, lbd.instance, lbd.conf.name),
+    )
+    wait_until(lambda: lbd.ctl("pool", check=False).returncode == 0, here.output)
+    lbd.ctl("pool", "add", "new", "127.0.0.1:9005")
+    kill_and_wait(here.pid)
+    lbd = restart_as_is(lab, lbd)
+    assert {p["pool"] for p in lbd.json("pool")} == {"new"}

@@ -136,7 +136,14 @@ static long choose_step(__u32 i, void *pick)
 	return pick_step(pick, PICK_AHEAD + i);
 }
 
-int choose(__u32 id, __u64 hash, __u64 client, __u32 is_v6)
+static __always_inline __u64 choose_hash_client(__u64 first, __u64 second)
+{
+	const struct lb_seed *seed = choose_seed();
+
+	return seed ? flow_hash_client(first, second, seed) : 0;
+}
+
+int choose(__u32 id, __u64 hash, __u64 client_first, __u64 client_second, __u32 is_v6)
 {
 	struct pick_source source = {.is_v6 = is_v6};
 	struct pick pick = {.source = &source, .hash = hash};
@@ -147,7 +154,7 @@ int choose(__u32 id, __u64 hash, __u64 client, __u32 is_v6)
 	if (pick.pool->scheduler == LB_ROUND_ROBIN)
 		pick.turn = choose_turn(id);
 	else if (pick.pool->scheduler == LB_SOURCE_HASH)
-		pick.hash = flow_mix(client);
+		pick.hash = choose_hash_client(client_first, client_second);
 	pick_start(&pick);
 	if (pick.probes)
 		source.ring = bpf_map_lookup_elem(&rings, &id);

@@ -7,21 +7,29 @@
 #include "maps.h"
 #include "pick_result.h"
 
-/* Ingress and steer must agree on it, and hosts that share an address. */
-__weak const volatile __u64 hash_seed = 0;
-
 /* Whole numbers only: what is handed over by pointer, the verifier would not know on the other side. */
-int choose(__u32 pool, __u64 hash, __u64 client, __u32 is_v6);
+int choose(__u32 pool, __u64 hash, __u64 client_first, __u64 client_second, __u32 is_v6);
+
+/* NULL: never, of an array's first element. */
+static __always_inline const struct lb_seed *choose_seed(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&seeds, &zero);
+}
 
 static __always_inline __u64 choose_hash(const struct flow *flow)
 {
-	return flow_hash(flow, hash_seed);
+	const struct lb_seed *seed = choose_seed();
+
+	return seed ? flow_hash(flow, seed) : 0;
 }
 
 /* A backend's id, or a PICK_* below 0. */
 static __always_inline int choose_for(__u32 pool, const struct flow *flow, __u64 hash)
 {
-	return choose(pool, hash, flow_fold_client(flow, hash_seed), flow->is_v6);
+	return choose(pool, hash, flow_word(&flow->client, 0), flow_word(&flow->client, 2),
+		      flow->is_v6);
 }
 
 static __always_inline struct lb_backend *choose_enabled(__u32 id)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "lb/abi.h"
+#include "siphash.h"
 
 struct flow {
 	struct lb_addr client;
@@ -19,38 +20,46 @@ struct flow {
 	bool is_first; /* a plain SYN */
 };
 
-static __always_inline __u64 flow_mix(__u64 x)
+/* Two words of an address, in the order of its bytes. */
+static __always_inline __u64 flow_word(const struct lb_addr *addr, int at)
 {
-	x ^= x >> 32;
-	x *= 0xd6e8feb86659fd93ULL;
-	x ^= x >> 29;
-	x *= 0x9fb21c651e98df25ULL;
-	return x ^ x >> 32;
+	return (__u64)addr->words[at + 1] << 32 | addr->words[at];
 }
 
-/* Of IPv4 all that varies is in the last word: keep it low, where a product spreads it upwards. */
-static __always_inline __u64 flow_fold_addr(const struct lb_addr *addr, __u64 k1, __u64 k2)
+/*
+ * SipHash-1-3 of the client's address, the service's, and both ports.  Of an IPv4 one the last four
+ * bytes are all that varies, and all that is hashed: five rounds instead of eight.
+ */
+static __always_inline __u64 flow_hash(const struct flow *flow, const struct lb_seed *seed)
 {
-	__u64 high = (__u64)addr->words[0] << 32 | addr->words[1];
-	__u64 low = (__u64)addr->words[2] << 32 | addr->words[3];
+	__u64 ports = (__u64)flow->service_port << 16 | flow->client_port;
+	struct siphash s;
 
-	return high * k1 + low * k2;
+	siphash_start(&s, seed);
+	if (flow->is_v6) {
+		siphash_add(&s, flow_word(&flow->client, 0), SIPHASH_ROUNDS);
+		siphash_add(&s, flow_word(&flow->client, 2), SIPHASH_ROUNDS);
+		siphash_add(&s, flow_word(&flow->service, 0), SIPHASH_ROUNDS);
+		siphash_add(&s, flow_word(&flow->service, 2), SIPHASH_ROUNDS);
+		siphash_add(&s, 36ULL << 56 | ports, SIPHASH_ROUNDS);
+	} else {
+		siphash_add(&s, (__u64)flow->service.words[3] << 32 | flow->client.words[3],
+			    SIPHASH_ROUNDS);
+		siphash_add(&s, 12ULL << 56 | ports, SIPHASH_ROUNDS);
+	}
+	return siphash_end(&s, SIPHASH_END_ROUNDS);
 }
 
-/* Of the client's address alone; flow_mix() makes it the hash of source_hash. */
-static __always_inline __u64 flow_fold_client(const struct flow *flow, __u64 seed)
+/* SipHash-1-3 of an address in two words, of flow_word(): the hash of source_hash. */
+static __always_inline __u64 flow_hash_client(__u64 first, __u64 second, const struct lb_seed *seed)
 {
-	return seed + flow_fold_addr(&flow->client, 0x8ebc6af09c88c6e3ULL, 0xe7037ed1a0b428dbULL);
-}
+	struct siphash s;
 
-/* Products that do not wait for each other, mixed once. */
-static __always_inline __u64 flow_hash(const struct flow *flow, __u64 seed)
-{
-	__u64 ports = (__u64)flow->client_port << 16 | flow->service_port;
-	__u64 sum = flow_fold_client(flow, seed) + ports * 0xc2b2ae3d27d4eb4fULL;
-
-	sum += flow_fold_addr(&flow->service, 0x589965cc75374cc3ULL, 0x1d8e4e27c47d124fULL);
-	return flow_mix(sum);
+	siphash_start(&s, seed);
+	siphash_add(&s, first, SIPHASH_ROUNDS);
+	siphash_add(&s, second, SIPHASH_ROUNDS);
+	siphash_add(&s, 16ULL << 56, SIPHASH_ROUNDS);
+	return siphash_end(&s, SIPHASH_END_ROUNDS);
 }
 
 #endif

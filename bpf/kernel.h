@@ -18,8 +18,21 @@ struct sock_reuseport {
 	unsigned int synq_overflow_ts; /* jiffies */
 } LB_RELOCATED;
 
+struct netns_ipv4 {
+	__u8 sysctl_tcp_syncookies;
+} LB_RELOCATED;
+
+struct net {
+	struct netns_ipv4 ipv4;
+} LB_RELOCATED;
+
+typedef struct {
+	struct net *net;
+} LB_RELOCATED possible_net_t;
+
 struct sock_common {
 	unsigned char skc_ipv6only : 1;
+	possible_net_t skc_net;
 } LB_RELOCATED;
 
 struct sock {

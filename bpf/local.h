@@ -17,13 +17,16 @@ static __always_inline bool local_is_same(const struct lb_addr *a, const struct 
 
 static __always_inline bool local_is_at_hand(const struct flow *flow)
 {
-	__u32 zero = 0;
+	__u32 zero = 0, family = flow->is_v6;
 	struct lb_locals_at_hand *at_hand = bpf_map_lookup_elem(&locals_at_hand, &zero);
 
+	/* The compiler knows it is 0 or 1, and the verifier of Linux 6.1 does not. */
+	asm volatile("" : "+r"(family));
+	family &= 1;
 	if (!at_hand)
 		return false;
 	for (int i = 0; i < LB_LOCALS_AT_HAND; i++)
-		if (local_is_same(&at_hand->addrs[flow->is_v6][i], &flow->service))
+		if (local_is_same(&at_hand->addrs[family][i], &flow->service))
 			return true;
 	return false;
 }

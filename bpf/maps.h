@@ -108,10 +108,41 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, LB_HANDOVER_ENTRIES);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_seed);
+} seeds LB_MAP;
+
+struct handover {
+	__u64 words[LB_HANDOVER_ENTRIES]; /* struct lb_handover */
+};
+
+/*
+ * From ingress to steer: on the same CPU, a few packets later.  One value and no element for each: those
+ * of a per-CPU array are reached through a pointer each, which is one more cold line.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct handover);
+} handover LB_MAP;
+
+/* From a SYN to the ACK of its cookie: a round trip later, on whatever CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LB_COOKIE_ENTRIES);
 	__type(key, __u32);
 	__type(value, struct lb_handover);
-} handover LB_MAP;
+} cookies LB_MAP;
+
+/* When something was last written to `cookies`, in jiffies and to a second; 0: never. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} cookies_written LB_MAP;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

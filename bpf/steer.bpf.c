@@ -14,22 +14,15 @@
 #include <stdbool.h>
 
 #include "choose.h"
+#include "cookie.h"
 #include "count.h"
 #include "handover.h"
-#include "kernel.h"
 #include "service.h"
 
 enum {
 	STEER_AF_INET6 = 10,
 	STEER_IPV4_MAPPED = 0xffff,
-	COOKIE_VALID_S = 120, /* MAX_SYNCOOKIE_AGE periods of 60 s, include/net/tcp.h */
 };
-
-/*
- * The kernel's HZ, which clock_getres(CLOCK_MONOTONIC_COARSE) tells user space.  Too large a value only
- * makes a look-up follow an earlier choice for longer.
- */
-const volatile __u32 jiffies_per_second = 1000;
 
 /*
  * The verifier allows no computed place in a context, and the compiler makes one of two alternatives: so
@@ -54,57 +47,75 @@ static __always_inline void steer_read_flow(const struct bpf_sk_lookup *ctx, str
 }
 
 /* To this very socket: without the flag the kernel draws anew among those of its SO_REUSEPORT group. */
-static __always_inline bool steer_deliver(struct bpf_sk_lookup *ctx, __u32 slot)
+static __always_inline bool steer_assign(struct bpf_sk_lookup *ctx, struct bpf_sock *listener)
 {
+	return !bpf_sk_assign(ctx, listener, BPF_SK_LOOKUP_F_NO_REUSEPORT);
+}
+
+static __always_inline bool steer_discard(struct bpf_sk_lookup *ctx)
+{
+	__u32 slot = LB_SINK(ctx->family == STEER_AF_INET6);
+	struct bpf_sock *sink = bpf_map_lookup_elem(&listeners, &slot);
+	bool done;
+
+	if (!sink)
+		return false;
+	done = steer_assign(ctx, sink);
+	bpf_sk_release(sink);
+	return done;
+}
+
+/* A choice for this flow; where its SYN may be answered with a cookie, the ACK will be told by it. */
+static __always_inline bool steer_deliver(struct bpf_sk_lookup *ctx, const struct flow *flow,
+					  __u64 hash, __u16 pool, __u16 backend)
+{
+	__u32 slot = LB_LISTENER(backend, flow->is_v6);
 	struct bpf_sock *listener = bpf_map_lookup_elem(&listeners, &slot);
-	long error;
+	struct tcp_sock *tcp;
+	bool done;
 
 	if (!listener)
 		return false;
-	error = bpf_sk_assign(ctx, listener, BPF_SK_LOOKUP_F_NO_REUSEPORT);
+	done = steer_assign(ctx, listener);
+	tcp = done ? bpf_skc_to_tcp_sock(listener) : NULL;
+	if (tcp && cookie_is_likely(tcp))
+		cookie_remember(hash, pool, backend);
 	bpf_sk_release(listener);
-	return !error;
+	return done;
 }
 
-/* As tcp_synq_no_recent_overflow() in include/net/tcp.h; 0 means never. */
-static __always_inline bool steer_sent_cookies(__u32 slot)
+static __always_inline bool steer_deliver_cookie(struct bpf_sk_lookup *ctx, __u32 slot)
 {
 	struct bpf_sock *listener = bpf_map_lookup_elem(&listeners, &slot);
-	__u32 now = bpf_jiffies64(), at = 0;
-	struct sock_reuseport *group;
 	struct tcp_sock *tcp;
+	bool done;
 
 	if (!listener)
 		return false;
 	tcp = bpf_skc_to_tcp_sock(listener);
-	if (tcp) {
-		group = tcp->inet_conn.icsk_inet.sk.sk_reuseport_cb;
-		at = group ? group->synq_overflow_ts : tcp->rx_opt.ts_recent_stamp;
-	}
+	done = tcp && cookie_was_sent(tcp) && steer_assign(ctx, listener);
 	bpf_sk_release(listener);
-	return at && now - at <= COOKIE_VALID_S * jiffies_per_second;
+	return done;
 }
 
 /*
- * What was chosen for this flow before: by ingress, a moment ago, and to be used once; or by either of
- * us for the SYN whose cookie comes back now.  Else LB_REASON_COUNT.
+ * What was chosen for this flow before: by ingress, a moment ago; or by either of us for the SYN whose
+ * cookie comes back now.  Else LB_REASON_COUNT.
  */
 static __always_inline int steer_follow(struct bpf_sk_lookup *ctx, const struct flow *flow,
-					__u64 hash)
+					__u64 hash, __u16 pool)
 {
-	struct lb_handover entry;
-	__u32 slot;
+	int backend = handover_take(hash, pool);
 
-	if (!handover_read(hash, &entry) || !choose_enabled(entry.backend))
-		return LB_REASON_COUNT;
-	slot = LB_LISTENER(entry.backend, flow->is_v6);
-	if (entry.state == LB_HANDOVER_FRESH) {
-		handover_write(hash, entry.backend, LB_HANDOVER_USED);
-		if (steer_deliver(ctx, slot))
+	if (backend >= 0) {
+		if (choose_enabled(backend) && steer_deliver(ctx, flow, hash, pool, backend))
 			return LB_STEER_HANDED_OVER;
-	} else if (steer_sent_cookies(slot) && steer_deliver(ctx, slot)) {
-		return LB_STEER_COOKIE;
+		return LB_REASON_COUNT;
 	}
+	backend = cookie_backend(hash, pool);
+	if (backend >= 0 && choose_enabled(backend) &&
+	    steer_deliver_cookie(ctx, LB_LISTENER(backend, flow->is_v6)))
+		return LB_STEER_COOKIE;
 	return LB_REASON_COUNT;
 }
 
@@ -117,9 +128,8 @@ static __always_inline int steer_choose(struct bpf_sk_lookup *ctx, const struct 
 		return LB_STEER_MAX_CONNECTIONS;
 	if (backend < 0)
 		return LB_STEER_NO_BACKEND;
-	if (!steer_deliver(ctx, LB_LISTENER(backend, flow->is_v6)))
+	if (!steer_deliver(ctx, flow, hash, pool, backend))
 		return LB_STEER_LISTENER_GONE;
-	handover_write(hash, backend, LB_HANDOVER_USED);
 	return LB_STEER_CHOSEN;
 }
 
@@ -155,7 +165,7 @@ static __always_inline int steer_decide(struct bpf_sk_lookup *ctx)
 	if (!service)
 		return LB_STEER_NO_SERVICE;
 	hash = choose_hash(&flow);
-	reason = steer_follow(ctx, &flow, hash);
+	reason = steer_follow(ctx, &flow, hash, service->pool);
 	if (reason == LB_REASON_COUNT)
 		reason = service_admits(service, &flow)
 				 ? steer_choose(ctx, &flow, hash, service->pool)
@@ -180,8 +190,7 @@ int steer(struct bpf_sk_lookup *ctx)
 	case LB_STEER_CHOSEN:
 		return SK_PASS;
 	case LB_STEER_MAX_CONNECTIONS: /* the client's retry finds room: drop, do not reset */
-		return steer_deliver(ctx, LB_SINK(ctx->family == STEER_AF_INET6)) ? SK_PASS
-										  : SK_DROP;
+		return steer_discard(ctx) ? SK_PASS : SK_DROP;
 	default: /* reset */
 		return SK_DROP;
 	}

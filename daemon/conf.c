@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,6 +139,27 @@ static int set_log(void *target, const struct conf_directive *row, const struct 
 	return 0;
 }
 
+/* What was found is a secret: it is not repeated. */
+static int set_hash_seed(void *target, const struct conf_directive *row, const struct block *at,
+			 struct error *error)
+{
+	struct conf *conf = &((struct builder *)target)->conf;
+	const char *text = at->words[1];
+	size_t length = strlen(text), digits = strspn(text, "0123456789abcdefABCDEF");
+
+	(void)row;
+	if (digits != length || length != 2 * sizeof(conf->hash_seed))
+		return block_error(
+			at, error, -EINVAL,
+			"hash_seed: found %zu characters, %zu of them hexadecimal digits; "
+			"%zu digits are allowed, as `openssl rand -hex %zu` prints them",
+			length, digits, 2 * sizeof(conf->hash_seed), sizeof(conf->hash_seed));
+	for (size_t i = 0; i < sizeof(conf->hash_seed); i++)
+		sscanf(text + 2 * i, "%2hhx", &conf->hash_seed[i]);
+	conf->has_hash_seed = true;
+	return 0;
+}
+
 static const struct conf_directive control_table[] = {
 	{"mode", "mode OCTAL; 000..777", 1, 1, conf_set_umask, AT(control_mode)},
 	{"owner", "owner USER;", 1, 1, conf_set_user, AT(control_user)},
@@ -159,6 +181,7 @@ static const struct conf_directive top_table[] = {
 	{"pid_file", "pid_file FILE;", 1, 1, conf_set_path, AT(pid_file)},
 	{"min_files", "min_files N;", 1, 1, conf_set_number64, AT(min_files)},
 	{"min_processes", "min_processes N;", 1, 1, conf_set_number64, AT(min_processes)},
+	{"hash_seed", "hash_seed HEX;", 1, 1, .set = set_hash_seed},
 	{"control", "control { ... }", 0, 0, set_control, .body = true},
 	{"include", "include PATTERN;", 1, 1, set_include, .repeat = true},
 	{"pool", "pool NAME { ... }", 1, 1, set_pool, .body = true, .repeat = true},

@@ -157,6 +157,8 @@ struct conf {
 	unsigned log_max_files;
 	char *log_directory; /* `log_directory DIR;` of the workers' logs; NULL: /var/log/lbd */
 	char *pid_file;
+	bool has_hash_seed;
+	uint8_t hash_seed[16];              /* `hash_seed HEX;` a secret: not to be shown */
 	uint64_t min_files, min_processes;  /* refused to start with less; 0: not checked */
 	char *control_user, *control_group; /* `control { mode owner group }`, NULL: root, lbd */
 	int control_mode;                   /* -1: 0660 */

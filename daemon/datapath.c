@@ -305,6 +305,11 @@ int datapath_open(const char *instance, struct datapath **out, struct error *err
 	dp->adopted = err > 0;
 	if (err >= 0)
 		err = load(dp, error);
+	if (!err) {
+		err = seed_open(dp);
+		if (err)
+			error_set(error, err, "cannot draw a random seed: %s", strerror(-err));
+	}
 	if (!err)
 		err = attach_steer(dp, error);
 	if (!err)

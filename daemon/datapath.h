@@ -52,6 +52,12 @@ int datapath_set_acl(struct datapath *dp, const struct lb_acl_key *key,
 		     int verdict); /* <0 removes */
 int datapath_each_acl(struct datapath *dp,
 		      void (*each)(void *arg, const struct lb_acl_key *, int verdict), void *arg);
+/*
+ * What flows are hashed with: 16 bytes, or NULL for a random seed, drawn anew only if it was configured.
+ * When it changes, flows are hashed elsewhere at once: source_hash and maglev choose others.
+ */
+int datapath_set_seed(struct datapath *dp, const uint8_t *bytes);
+
 /* What is the host's own: see LB_MAX_LOCALS. */
 int datapath_set_local(struct datapath *dp, const struct lb_local_key *key, bool is_there);
 int datapath_set_locals_at_hand(struct datapath *dp, const struct lb_locals_at_hand *value);

@@ -63,6 +63,9 @@ const char *pins_path(char path[PATH_BYTES], const char *instance, const char *k
 /* Calls each with the name of every pinned link. */
 int pins_each_link(const char *instance, void (*each)(void *arg, const char *name), void *arg);
 
+/* datapath_seed.c: draws one where none is, before anything is attached. */
+int seed_open(struct datapath *dp);
+
 /* datapath_maps.c */
 int maps_open(struct datapath *dp);
 void maps_close(struct datapath *dp);

@@ -215,6 +215,11 @@ static void own_settings(struct difference *difference, const struct conf *from,
 		line(difference, "log_directory changed: for workers from their next start on");
 	if (!same_text(from->pid_file, to->pid_file))
 		line(difference, "pid_file %s", to->pid_file ? to->pid_file : "removed");
+	if (from->has_hash_seed != to->has_hash_seed ||
+	    memcmp(from->hash_seed, to->hash_seed, sizeof(to->hash_seed)))
+		line(difference,
+		     "hash_seed %s: maglev and source_hash choose others for the same flows",
+		     to->has_hash_seed ? "changed" : "removed, one is drawn");
 	if (from->min_files != to->min_files || from->min_processes != to->min_processes)
 		line(difference, "min_files or min_processes changed");
 	if (from->control_mode != to->control_mode ||

@@ -2,6 +2,7 @@
 #include "reconcile.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "apply.h"
 #include "backend.h"
@@ -9,6 +10,7 @@
 #include "difference.h"
 #include "leave.h"
 #include "listeners.h"
+#include "log.h"
 #include "plan.h"
 #include "reconcile_check.h"
 #include "remember.h"
@@ -130,6 +132,15 @@ static void start_workers(struct plan *plan)
 	remember_forget(plan->model);
 }
 
+static void set_hash_seed(struct model *model)
+{
+	int err = datapath_set_seed(model->dp,
+				    model->conf->has_hash_seed ? model->conf->hash_seed : NULL);
+
+	if (err)
+		log_error("hash_seed: cannot write it to the kernel side: %s", strerror(-err));
+}
+
 /* From here on nothing can fail but what may at any time, and is made good: see apply_now(). */
 static void commit(struct plan *plan)
 {
@@ -150,6 +161,7 @@ static void commit(struct plan *plan)
 	if (listeners_scan(model))
 		listeners_scan_later(model);
 	start_workers(plan);
+	set_hash_seed(model);
 	interfaces_reconcile(model->interfaces, model->conf->attaches, model->conf->attach_count);
 	changes_release(&model->changes);
 	conf_free(before);

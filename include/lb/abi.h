@@ -21,12 +21,13 @@ enum {
 	LB_MAX_LISTENS = 4096, /* addresses of all services together */
 	LB_MAX_BACKENDS = 4096,
 	LB_MAX_ACL = 8192,
-	LB_MAX_LOCALS = 16384, /* addresses and prefixes of the host */
-	LB_LOCALS_AT_HAND = 8, /* of each family */
-	LB_POOL_MEMBERS = 16,  /* pools up to this size are looked at whole */
-	LB_RING_MAX = 65537,   /* entries of the largest ring, a prime */
-	LB_RING_PER_CHUNK = 4, /* array values are padded to 8 bytes: four entries in each */
-	LB_HANDOVER_ENTRIES = 65536,
+	LB_MAX_LOCALS = 16384,      /* addresses and prefixes of the host */
+	LB_LOCALS_AT_HAND = 8,      /* of each family */
+	LB_POOL_MEMBERS = 16,       /* pools up to this size are looked at whole */
+	LB_RING_MAX = 65537,        /* entries of the largest ring, a prime */
+	LB_RING_PER_CHUNK = 4,      /* array values are padded to 8 bytes: four entries in each */
+	LB_HANDOVER_ENTRIES = 1024, /* of each CPU; small, that they stay in its first cache */
+	LB_COOKIE_ENTRIES = 65536,
 	LB_EVENTS_BYTES = 65536, /* a power of two, whole pages */
 	LB_BACKEND_NONE = 0xffff,
 };
@@ -137,16 +138,27 @@ enum lb_port_flags {
 	LB_PORT_ANY_V6 = 1U << 2,
 };
 
-enum lb_handover_state {
-	LB_HANDOVER_USED = 0,  /* kept for the ACK of a SYN cookie */
-	LB_HANDOVER_FRESH = 1, /* chosen by ingress, not delivered yet */
-};
-
-/* Element of `handover`, indexed by the flow's hash; read and written as one 64-bit word. */
+/*
+ * Element of `handover`, per CPU, and of `cookies`; indexed by the flow's hash, read and written as one
+ * 64-bit word.  What another flow wrote there, or for another pool, is not this flow's.
+ */
 struct lb_handover {
 	__u32 signature; /* the hash's other bits */
-	__u16 backend;
-	__u16 state; /* enum lb_handover_state */
+	__u16 pool;
+	__u16 backend_plus_1; /* 0: none */
+};
+
+enum lb_seed_origin {
+	LB_SEED_NONE = 0, /* lbd draws one before it attaches anything */
+	LB_SEED_DRAWN,
+	LB_SEED_CONFIGURED, /* by `hash_seed`: hosts that share it choose alike */
+};
+
+/* The one element of `seeds`: what flows are hashed with.  A secret: who knows it can make them collide. */
+struct lb_seed {
+	__u64 key[2];
+	__u32 origin; /* enum lb_seed_origin */
+	__u32 pad;
 };
 
 enum { LB_ACL_DENY, LB_ACL_ALLOW };
@@ -248,6 +260,7 @@ _Static_assert(sizeof(struct lb_backend) == 16, "abi");
 _Static_assert(sizeof(struct lb_load) == 16, "abi");
 _Static_assert(sizeof(struct lb_owner) == 8, "abi");
 _Static_assert(sizeof(struct lb_handover) == 8, "abi");
+_Static_assert(sizeof(struct lb_seed) == 24, "abi");
 _Static_assert(sizeof(struct lb_acl_key) == 24, "abi");
 _Static_assert(sizeof(struct lb_local_key) == 20, "abi");
 _Static_assert(sizeof(struct lb_locals_at_hand) == 256, "abi");

@@ -175,6 +175,19 @@ def test_settings_of_lbd_itself(lab):
     lbd.signal(signal.SIGHUP)
     wait_until(lambda: " info reloaded" in log.read_text(), log.read_text)
 
+    # A secret is not told, right or wrong.
+    seed = "hash_seed 00112233445566778899aabbccddeeff;"
+    lbd.config(KEPT + own + seed)
+    for said in (lbd.ctl("reread"), lbd.ctl("reload"), lbd.ctl("status"), lbd.ctl("-j", "status")):
+        assert "001122" not in said, said
+    assert "hash_seed" not in lbd.ctl("reread")
+    lbd.config(KEPT + own + seed.replace("ff;", "fg;"))
+    said = lbd.refused("reload")
+    assert "hash_seed" in said and "001122" not in said
+    lbd.config(KEPT + own)
+    assert "hash_seed removed" in lbd.ctl("reload")
+    before = world(lbd)
+
     # What cannot be had is refused before anything else is touched.
     before = world(lbd)
     lbd.config(KEPT.replace("8081-8082", "8081") + own.replace(str(pid_file), "/nowhere/pid"))

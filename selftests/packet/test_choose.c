@@ -61,16 +61,18 @@ static uint16_t choose(const char *client, uint16_t client_port)
 				    .service_port = PORT,
 				    .flags = SYN};
 	struct lb_handover entry;
-	uint64_t before[LB_REASON_COUNT], after[LB_REASON_COUNT], hash;
+	uint64_t before[LB_REASON_COUNT], after[LB_REASON_COUNT];
+	uint64_t hash = world_hash(client, client_port, frame.service, PORT);
 
 	world_read_reasons(before);
 	assert_int_equal(world_run(&frame, 0), XDP_PASS);
 	world_read_reasons(after);
 	if (after[LB_INGRESS_CHOSEN] == before[LB_INGRESS_CHOSEN])
 		return 0;
-	entry = world_handover(client, client_port, frame.service, PORT, &hash);
+	entry = world_handover(hash);
 	assert_int_equal(entry.signature, hash >> 32);
-	return entry.backend;
+	assert_int_equal(entry.pool, POOL);
+	return entry.backend_plus_1 - 1;
 }
 
 static void choose_many(uint32_t count[LARGE + 1])

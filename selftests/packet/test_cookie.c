@@ -4,6 +4,7 @@
  * net.ipv4.tcp_syncookies = 2 makes the kernel send one to each SYN.
  */
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "tests.h"
@@ -90,30 +91,64 @@ static void run_rows(void **state)
 	}
 }
 
-/* A drained backend is not followed, cookies or not. */
-static void drained(void **state)
+/* For a flow of which `cookies` says this, while cookies are about. */
+static void connect_with_entry(uint16_t client_port, uint16_t pool, uint16_t backend,
+			       const int *reasons)
 {
-	uint64_t before[LB_REASON_COUNT], hash;
-	struct lb_handover entry = {.backend = 1, .state = LB_HANDOVER_USED};
+	uint64_t hash = world_hash("127.0.0.1", client_port, "127.0.0.1", PORT);
+	uint64_t before[LB_REASON_COUNT];
+
+	world_set_cookie(hash, world_entry(hash, pool, backend));
+	world_read_reasons(before);
+	world_client("127.0.0.1", client_port, "127.0.0.1", PORT);
+	assert_true(world_accept(listeners[2]) >= 0);
+	world_expect_reasons(before, reasons);
+}
+
+/* A drained backend is not followed, cookies or not, nor one that was chosen for another pool. */
+static void not_followed(void **state)
+{
+	static const int chosen[] = {LB_STEER_CHOSEN, LB_STEER_COOKIE, LB_REASON_COUNT};
 
 	(void)state;
 	add_listeners("127.0.0.1", 0);
 	expect_all_established("127.0.0.1");
 	world_set_backend(1, 1, 0, 0);
-	world_handover("127.0.0.1", CLIENT_PORT, "127.0.0.1", PORT, &hash);
-	entry.signature = hash >> 32;
-	world_set_handover(hash, entry);
-	world_read_reasons(before);
-	world_client("127.0.0.1", CLIENT_PORT, "127.0.0.1", PORT);
-	assert_true(world_accept(listeners[2]) >= 0);
-	world_expect_reasons(before, (int[]){LB_STEER_CHOSEN, LB_STEER_COOKIE, LB_REASON_COUNT});
+	connect_with_entry(CLIENT_PORT, POOL, 1, chosen);
+	world_set_backend(1, 1, LB_BACKEND_ENABLED, 0);
+	connect_with_entry(CLIENT_PORT + 1, POOL + 1, 1, chosen);
+}
+
+static bool is_remembered(uint16_t client_port, uint16_t backend)
+{
+	uint64_t hash = world_hash("127.0.0.1", client_port, "127.0.0.1", PORT);
+	struct lb_handover entry = world_entry(hash, POOL, backend), found;
+
+	world_client("127.0.0.1", client_port, "127.0.0.1", PORT);
+	assert_true(world_accept(listeners[backend]) >= 0);
+	found = world_cookie(hash);
+	return !memcmp(&found, &entry, sizeof(entry));
+}
+
+/* As long as no cookie is to be expected nothing is written; from half a backlog of handshakes on it is. */
+static void only_when_likely(void **state)
+{
+	(void)state;
+	set_cookies('1');
+	add_listeners("127.0.0.1", 0);
+	world_set_backend(2, 1, 0, 0);
+	assert_false(is_remembered(CLIENT_PORT, 1));
+	for (int i = 0; i < WORLD_BACKLOG / 2; i++)
+		world_deaf_client("127.0.0.1", "127.0.0.1", PORT);
+	assert_true(is_remembered(CLIENT_PORT + 1, 1));
 }
 
 int test_cookie(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(run_rows),
-		cmocka_unit_test_setup_teardown(drained, open_service, close_service),
+		cmocka_unit_test_setup_teardown(not_followed, open_service, close_service),
+		cmocka_unit_test_setup_teardown(only_when_likely, open_service, close_service),
 	};
 
 	return cmocka_run_group_tests_name("cookie", tests, NULL, NULL);

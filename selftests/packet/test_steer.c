@@ -231,41 +231,41 @@ static void addresses_are_kept(void **state)
 	assert_int_equal(ntohs(sa.sin_port), CLIENT_PORT);
 }
 
-/* Connects from a port for which the hand-over says `entry`; its signature is made to match. */
-static void connect_with_entry(uint16_t client_port, struct lb_handover entry, int listener,
-			       int reason)
+/* Connects from a port for which the hand-over says this; an entry that is followed is used up. */
+static void connect_with_entry(uint16_t client_port, uint32_t signature, uint16_t pool,
+			       uint16_t backend, int listener, int reason)
 {
-	uint64_t before[LB_REASON_COUNT], hash;
+	uint64_t hash = world_hash("127.0.0.1", client_port, "127.0.0.1", PORT);
+	struct lb_handover entry = world_entry(hash, pool, backend), now;
+	uint64_t before[LB_REASON_COUNT];
 
-	world_handover("127.0.0.1", client_port, "127.0.0.1", PORT, &hash);
-	entry.signature += hash >> 32;
+	entry.signature += signature;
 	world_set_handover(hash, entry);
 	world_read_reasons(before);
 	world_client("127.0.0.1", client_port, "127.0.0.1", PORT);
 	assert_true(world_accept(listener) >= 0);
 	world_expect_reason(before, reason);
-	entry = world_handover("127.0.0.1", client_port, "127.0.0.1", PORT, &hash);
-	assert_int_equal(entry.signature, hash >> 32);
-	assert_int_equal(entry.state, LB_HANDOVER_USED);
+	if (signature || pool != POOL) /* another's: left to it */
+		return;
+	now = world_handover(hash);
+	assert_int_equal(now.backend_plus_1, 0);
 }
 
 /* Backend 1 is what steer would choose by itself, 2 what the entry names. */
 static void handed_over(void **state)
 {
-	static const struct lb_handover fresh = {.backend = 2, .state = LB_HANDOVER_FRESH},
-					used = {.backend = 2, .state = LB_HANDOVER_USED},
-					other = {.signature = 1, .backend = 2, .state = 1};
+	enum { MINE = 0, OTHERS = 1 };
 
 	(void)state;
 	world_set_active(2, 100);
-	connect_with_entry(CLIENT_PORT + 1, fresh, listeners[2], LB_STEER_HANDED_OVER);
-	connect_with_entry(CLIENT_PORT + 2, used, listeners[1], LB_STEER_CHOSEN);
-	connect_with_entry(CLIENT_PORT + 3, other, listeners[1], LB_STEER_CHOSEN);
+	connect_with_entry(CLIENT_PORT + 1, MINE, POOL, 2, listeners[2], LB_STEER_HANDED_OVER);
+	connect_with_entry(CLIENT_PORT + 2, OTHERS, POOL, 2, listeners[1], LB_STEER_CHOSEN);
+	connect_with_entry(CLIENT_PORT + 3, MINE, POOL + 1, 2, listeners[1], LB_STEER_CHOSEN);
 	world_set_backend(2, 1, 0, 0);
-	connect_with_entry(CLIENT_PORT + 4, fresh, listeners[1], LB_STEER_CHOSEN);
+	connect_with_entry(CLIENT_PORT + 4, MINE, POOL, 2, listeners[1], LB_STEER_CHOSEN);
 	world_set_backend(2, 1, LB_BACKEND_ENABLED, 0);
 	world_close_socket(listeners[2]);
-	connect_with_entry(CLIENT_PORT + 5, fresh, listeners[1], LB_STEER_CHOSEN);
+	connect_with_entry(CLIENT_PORT + 5, MINE, POOL, 2, listeners[1], LB_STEER_CHOSEN);
 }
 
 /* From a SYN that ingress sees as a frame to its delivery. */

@@ -5,6 +5,7 @@
 
 int test_parse(void);
 int test_admit(void);
+int test_hash(void);
 int test_choose(void);
 int test_steer(void);
 int test_cookie(void);

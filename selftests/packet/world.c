@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mntent.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,9 @@
 #include "flow.h"
 
 struct lb *world;
+
+static const struct lb_seed seed = {.key = {0x0123456789abcdef, 0xfedcba9876543210},
+				    .origin = LB_SEED_DRAWN};
 
 static int map_fd(const char *name)
 {
@@ -94,6 +98,7 @@ int world_open(void **state)
 		world = NULL;
 		return -1;
 	}
+	map_set("seeds", &(uint32_t){0}, &seed);
 	add_own();
 	return 0;
 }
@@ -388,34 +393,72 @@ struct lb_service_count world_service_count(uint16_t id)
 	return count;
 }
 
-static uint64_t hash_of(const char *client, uint16_t client_port, const char *service,
-			uint16_t port)
+uint64_t world_hash(const char *client, uint16_t client_port, const char *service, uint16_t port)
 {
 	struct flow flow = {
 		.client = world_endpoint(client, 0).addr,
 		.service = world_endpoint(service, 0).addr,
 		.client_port = htons(client_port),
 		.service_port = htons(port),
+		.is_v6 = strchr(client, ':') != NULL,
 	};
 
-	return flow_hash(&flow, world->rodata->hash_seed);
+	return flow_hash(&flow, &seed);
 }
 
-struct lb_handover world_handover(const char *client, uint16_t client_port, const char *service,
-				  uint16_t port, uint64_t *hash)
-{
-	struct lb_handover entry;
-	uint32_t key;
+typedef struct lb_handover handover_table[LB_HANDOVER_ENTRIES];
 
-	*hash = hash_of(client, client_port, service, port);
-	key = *hash % LB_HANDOVER_ENTRIES;
-	assert_int_equal(bpf_map_lookup_elem(map_fd("handover"), &key, &entry), 0);
+/* That of each CPU, to be freed. */
+static handover_table *handover_read(void)
+{
+	handover_table *tables = calloc(libbpf_num_possible_cpus(), sizeof(*tables));
+	uint32_t zero = 0;
+
+	assert_non_null(tables);
+	assert_int_equal(bpf_map_lookup_elem(map_fd("handover"), &zero, tables), 0);
+	return tables;
+}
+
+/* The CPU that it was written on is ours: see main(). */
+struct lb_handover world_handover(uint64_t hash)
+{
+	handover_table *tables = handover_read();
+	struct lb_handover entry = tables[sched_getcpu()][hash % LB_HANDOVER_ENTRIES];
+
+	free(tables);
 	return entry;
+}
+
+struct lb_handover world_entry(uint64_t hash, uint16_t pool, uint16_t backend)
+{
+	return (struct lb_handover){.signature = hash >> 32,
+				    .pool = pool,
+				    .backend_plus_1 = backend + 1};
 }
 
 void world_set_handover(uint64_t hash, struct lb_handover entry)
 {
-	uint32_t key = hash % LB_HANDOVER_ENTRIES;
+	handover_table *tables = handover_read();
+	uint32_t zero = 0;
 
-	map_set("handover", &key, &entry);
+	for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++)
+		tables[cpu][hash % LB_HANDOVER_ENTRIES] = entry;
+	map_set("handover", &zero, tables);
+	free(tables);
+}
+
+struct lb_handover world_cookie(uint64_t hash)
+{
+	struct lb_handover entry;
+	uint32_t key = hash % LB_COOKIE_ENTRIES;
+
+	assert_int_equal(bpf_map_lookup_elem(map_fd("cookies"), &key, &entry), 0);
+	return entry;
+}
+
+void world_set_cookie(uint64_t hash, struct lb_handover entry)
+{
+	uint32_t key = hash % LB_COOKIE_ENTRIES;
+
+	map_set("cookies", &key, &entry);
 }

@@ -18,7 +18,7 @@
 #include "lb.skel.h"
 #include "lb/abi.h"
 
-enum { WORLD_SOCKETS = 256 };
+enum { WORLD_SOCKETS = 256, WORLD_BACKLOG = 64 };
 
 extern struct lb *world; /* NULL: none is open */
 
@@ -86,9 +86,12 @@ void world_expect_reasons(const uint64_t before[LB_REASON_COUNT], const int *rea
 void world_expect_reason(const uint64_t before[LB_REASON_COUNT], int reason);
 struct lb_service_count world_service_count(uint16_t id);
 
-/* The hand-over entry that the flow's hash names. */
-struct lb_handover world_handover(const char *client, uint16_t client_port, const char *service,
-				  uint16_t port, uint64_t *hash);
-void world_set_handover(uint64_t hash, struct lb_handover entry);
+/* The flow's hash; what ingress handed over for it here, and what is remembered for its cookie. */
+uint64_t world_hash(const char *client, uint16_t client_port, const char *service, uint16_t port);
+struct lb_handover world_handover(uint64_t hash);
+struct lb_handover world_cookie(uint64_t hash);
+struct lb_handover world_entry(uint64_t hash, uint16_t pool, uint16_t backend);
+void world_set_handover(uint64_t hash, struct lb_handover entry); /* on every CPU */
+void world_set_cookie(uint64_t hash, struct lb_handover entry);
 
 #endif

@@ -89,7 +89,7 @@ int world_listen(const char *address, uint16_t port, int flags)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
 	if (sa.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only));
-	if (bind(fd, (struct sockaddr *)&sa, length) || listen(fd, 64))
+	if (bind(fd, (struct sockaddr *)&sa, length) || listen(fd, WORLD_BACKLOG))
 		fail_msg("listen on %s port %u: %s", address, port, strerror(errno));
 	return fd;
 }

@@ -774,6 +774,57 @@ static void test_unfinished(void **state)
 	assert_memory_not_equal(after.maps, before.maps, sizeof(before.maps));
 }
 
+static struct lb_seed read_seed(void)
+{
+	struct lb_seed seed;
+	uint32_t key = 0;
+	int fd = pin("maps", "seeds");
+
+	assert_int_equal(bpf_map_lookup_elem(fd, &key, &seed), 0);
+	close(fd);
+	return seed;
+}
+
+/* A random seed is there from the start, and the same one for the next lbd. */
+static void test_drawn_seed(void **state)
+{
+	struct lb_seed first, now;
+
+	(void)state;
+	need_privilege();
+	first = read_seed();
+	assert_int_equal(first.origin, LB_SEED_DRAWN);
+	assert_true(first.key[0] && first.key[1]);
+	reopen();
+	assert_int_equal(datapath_set_seed(dp, NULL), 0);
+	now = read_seed();
+	assert_memory_equal(&now, &first, sizeof(now));
+	datapath_destroy(dp);
+	if (datapath_open("t", &dp, &error))
+		fail_msg("%s", error.text);
+	now = read_seed();
+	assert_memory_not_equal(&now, &first, sizeof(now));
+}
+
+/* A configured one is taken as it is, and given up when the configuration says so no more. */
+static void test_configured_seed(void **state)
+{
+	static const uint8_t bytes[16] = "0123456789abcdef";
+	struct lb_seed now;
+
+	(void)state;
+	need_privilege();
+	assert_int_equal(datapath_set_seed(dp, bytes), 0);
+	reopen();
+	now = read_seed();
+	assert_int_equal(now.origin, LB_SEED_CONFIGURED);
+	assert_memory_equal(now.key, bytes, sizeof(bytes));
+	assert_int_equal(datapath_set_seed(dp, NULL), 0);
+	now = read_seed();
+	assert_int_equal(now.origin, LB_SEED_DRAWN);
+	assert_memory_not_equal(now.key, bytes, sizeof(bytes));
+}
+
 /* A map that is not as this lbd has it, of the same version. */
 static void test_other_map(void **state)
 {
@@ -923,6 +974,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_foreign, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_abi_mismatch, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unfinished, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_drawn_seed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_configured_seed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_map, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_surroundings, setup, teardown),
 	};

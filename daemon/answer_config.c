@@ -14,26 +14,38 @@
 
 typedef int edit_function(struct block *root, struct call *call);
 
-/* Edits a clone, checks it as a file would be, and follows it: all of it or nothing. */
-static int change(struct call *call, edit_function *edit)
+/* An edited clone, checked as a file would be. */
+static int edited(struct call *call, edit_function *edit, struct conf **conf)
 {
 	struct block *root = block_clone(call->lbd->model.conf->root);
-	struct conf *conf = NULL;
 	int err;
 
 	if (!root)
 		return error_set(&call->error, -ENOMEM, "out of memory");
 	err = edit(root, call);
 	if (!err)
-		err = conf_build(root, &conf, &call->error);
-	if (err) {
+		err = conf_build(root, conf, &call->error);
+	if (err)
 		block_free(root);
-		return err;
-	}
-	err = lbd_follow(call->lbd, conf, &call->error);
+	return err;
+}
+
+static int follow(struct call *call, struct conf *conf)
+{
+	int err = lbd_follow(call->lbd, conf, &call->error);
+
 	if (err)
 		conf_free(conf);
 	return err;
+}
+
+/* All of it or nothing. */
+static int change(struct call *call, edit_function *edit)
+{
+	struct conf *conf;
+	int err = edited(call, edit, &conf);
+
+	return err ? err : follow(call, conf);
 }
 
 static int change_and_say(struct call *call, edit_function *edit, const char *done)
@@ -59,25 +71,44 @@ static void find_tier(void *arg, const struct interfaces_status *status)
 		*(struct interfaces_status *)arg = *status;
 }
 
-/* The interface first: a configuration that names one that cannot be attached is not taken on. */
+/*
+ * The interface first: a configuration that names one that cannot be attached is not taken on.  It is
+ * let go of again, or attached as it was, when what follows fails.
+ */
+static int attach(struct call *call, const struct conf_attach *want, struct conf *conf)
+{
+	struct interfaces *interfaces = call->lbd->interfaces;
+	int err = interfaces_attach(interfaces, want, &call->error);
+
+	if (err) {
+		conf_free(conf);
+		return err;
+	}
+	err = follow(call, conf);
+	if (err) {
+		const struct conf *before = call->lbd->model.conf;
+
+		interfaces_reconcile(interfaces, before->attaches, before->attach_count);
+	}
+	return err;
+}
+
 int verb_attach(struct call *call)
 {
-	const char *mode = answer_word(call, "mode", "");
-	struct conf_attach want = {
-		.interface = (char *)answer_word(call, "interface", ""),
-		.mode = !strcmp(mode, "native")    ? ATTACH_NATIVE
-			: !strcmp(mode, "generic") ? ATTACH_GENERIC
-						   : ATTACH_AUTO,
-	};
-	struct interfaces_status status = {.interface = want.interface, .tier = "none"};
-	int err = interfaces_attach(call->lbd->interfaces, &want, &call->error);
+	const char *interface = answer_word(call, "interface", "");
+	struct interfaces_status status = {.interface = interface, .tier = "none"};
+	const struct conf_attach *want;
+	struct conf *conf;
+	int err = edited(call, do_attach, &conf);
 
-	if (!err)
-		err = change(call, do_attach);
+	if (err)
+		return err;
+	want = conf_find_attach(conf, interface);
+	err = attach(call, want, conf);
 	if (err)
 		return err;
 	interfaces_each(call->lbd->interfaces, find_tier, &status);
-	control_message(call->request, "%s: attached, %s XDP%s%s", want.interface, status.tier,
+	control_message(call->request, "%s: attached, %s XDP%s%s", interface, status.tier,
 			status.note ? ": " : "", status.note ? status.note : "");
 	return 0;
 }
@@ -176,7 +207,7 @@ static int drain_timeout(struct call *call, const struct backend *backend, uint6
 	return 0;
 }
 
-/* Its connections may go on until they end, or for as long as the request says. */
+/* Its connections may go on for as long as the request says, else for its pool's drain_timeout. */
 int verb_pool_remove(struct call *call)
 {
 	struct model *model = &call->lbd->model;

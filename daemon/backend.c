@@ -103,14 +103,31 @@ static bool ramping(const struct backend *backend)
 	return backend_effective_weight(backend) < backend->weight * BACKEND_WEIGHT_SCALE;
 }
 
+/* How long it has to stay up yet for its failures to be forgotten: by the process's age since it got up. */
+static uint64_t stable_left_us(const struct backend *backend)
+{
+	uint64_t stable_us = worker_conf(backend)->stable_ms * 1000ULL;
+	uint64_t passed_us = clock_us() - backend->ready_us;
+
+	return passed_us < stable_us ? stable_us - passed_us : 0;
+}
+
+static bool on_probation(const struct backend *backend)
+{
+	return backend->failures && worker_conf(backend);
+}
+
 /* While up: the next step of the ramp, or the end of the probation after failures. */
 static void arm_up(struct backend *backend)
 {
+	uint64_t step_us = UINT64_MAX, left_us = UINT64_MAX;
+
 	if (ramping(backend))
-		backend_arm(backend,
-			    backend->pool->conf->slow_start_ms * 1000ULL / SLOW_START_STEPS);
-	else if (backend->failures && worker_conf(backend))
-		backend_arm(backend, worker_conf(backend)->stable_ms * 1000ULL);
+		step_us = backend->pool->conf->slow_start_ms * 1000ULL / SLOW_START_STEPS;
+	if (on_probation(backend))
+		left_us = stable_left_us(backend);
+	if (step_us != UINT64_MAX || left_us != UINT64_MAX)
+		backend_arm(backend, step_us < left_us ? step_us : left_us);
 }
 
 static void explain_down(struct backend *backend)
@@ -292,7 +309,7 @@ static int on_timer(sd_event_source *source, uint64_t now, void *arg)
 		backend_process_late(backend);
 		break;
 	case STATE_UP:
-		if (!ramping(backend))
+		if (on_probation(backend) && !stable_left_us(backend))
 			backend->failures = 0;
 		apply_backend(backend);
 		arm_up(backend);

@@ -59,7 +59,9 @@ static void failed(struct backend *backend)
 
 static void note_exit(struct backend *backend, const struct worker_exit *exit)
 {
-	if (!exit->known)
+	if (exit->why)
+		backend_note(backend, "%s", exit->why);
+	else if (!exit->known)
 		backend_note(backend, "exited");
 	else if (exit->signal)
 		backend_note(backend, "ended by SIG%s%s", sigabbrev_np(exit->signal),

@@ -261,6 +261,14 @@ int conf_read(const char *path, struct conf **conf, struct error *error)
 	return code;
 }
 
+const struct conf_attach *conf_find_attach(const struct conf *conf, const char *interface)
+{
+	for (size_t i = 0; i < conf->attach_count; i++)
+		if (!strcmp(conf->attaches[i].interface, interface))
+			return &conf->attaches[i];
+	return NULL;
+}
+
 const struct conf_pool *conf_find_pool(const struct conf *conf, const char *name)
 {
 	for (size_t i = 0; i < conf->pool_count; i++)

@@ -189,14 +189,6 @@ static void services(struct difference *difference, const struct conf *from, con
 	}
 }
 
-static bool attaches(const struct conf *conf, const char *interface)
-{
-	for (size_t i = 0; i < conf->attach_count; i++)
-		if (!strcmp(conf->attaches[i].interface, interface))
-			return true;
-	return false;
-}
-
 static bool same_text(const char *a, const char *b)
 {
 	return !strcmp(text_of(a), text_of(b));
@@ -228,17 +220,28 @@ static void own_settings(struct difference *difference, const struct conf *from,
 		line(difference, "control: who may use the socket changed");
 }
 
+static void attaches(struct difference *difference, const struct conf *from, const struct conf *to)
+{
+	for (size_t i = 0; i < from->attach_count; i++)
+		if (!conf_find_attach(to, from->attaches[i].interface))
+			line(difference, "interface %s detached", from->attaches[i].interface);
+	for (size_t i = 0; i < to->attach_count; i++) {
+		const char *interface = to->attaches[i].interface;
+		const struct conf_attach *was = conf_find_attach(from, interface);
+
+		if (!was)
+			line(difference, "interface %s attached", interface);
+		else if (was->mode != to->attaches[i].mode)
+			line(difference, "interface %s attached by another mode", interface);
+	}
+}
+
 unsigned difference_print(const struct conf *from, const struct conf *to, FILE *out)
 {
 	struct difference difference = {.out = out};
 
 	own_settings(&difference, from, to);
-	for (size_t i = 0; i < from->attach_count; i++)
-		if (!attaches(to, from->attaches[i].interface))
-			line(&difference, "interface %s detached", from->attaches[i].interface);
-	for (size_t i = 0; i < to->attach_count; i++)
-		if (!attaches(from, to->attaches[i].interface))
-			line(&difference, "interface %s attached", to->attaches[i].interface);
+	attaches(&difference, from, to);
 	for (size_t i = 0; i < from->pool_count; i++)
 		if (!conf_find_pool(to, from->pools[i].name))
 			line(&difference, "pool %s removed", from->pools[i].name);

@@ -71,6 +71,7 @@ static void reap_later(struct model *model)
 void leave_add(struct backend *backend)
 {
 	struct model *model = backend->model;
+	uint64_t timeout_us = backend->pool->conf->drain_timeout_ms * 1000ULL;
 	bool open = backend->worker ? state_has_process(backend->state)
 				    : backend_connections(backend) > 0;
 
@@ -84,10 +85,9 @@ void leave_add(struct backend *backend)
 	backend->next = model->leaving;
 	model->leaving = backend;
 	apply_backend_hidden(backend);
-	backend_drain(backend,
-		      backend->worker ? backend->pool->conf->drain_timeout_ms * 1000ULL
-				      : backend->leave_timeout_us,
-		      GOAL_LEAVE);
+	if (backend->leave_timeout_us != UINT64_MAX)
+		timeout_us = backend->leave_timeout_us;
+	backend_drain(backend, timeout_us, GOAL_LEAVE);
 	reap_later(model);
 }
 

@@ -23,13 +23,18 @@ enum {
 	NOT_STARTED = 127,  /* exit code, as a shell's */
 };
 
+static _Noreturn void send_report(int report, const struct spawn_report *text)
+{
+	if (write(report, text, sizeof(*text)) < 0)
+		_exit(NOT_STARTED);
+	_exit(NOT_STARTED);
+}
+
 static _Noreturn void fail(int report, enum spawn_step step, int error, int status)
 {
 	struct spawn_report text = {.step = step, .error = error, .status = status};
 
-	if (write(report, &text, sizeof(text)) < 0)
-		_exit(NOT_STARTED);
-	_exit(NOT_STARTED);
+	send_report(report, &text);
 }
 
 static _Noreturn void fail_at(int report, const char *path, int error)
@@ -37,9 +42,7 @@ static _Noreturn void fail_at(int report, const char *path, int error)
 	struct spawn_report text = {.step = SPAWN_STEP_MOUNTS, .error = error};
 
 	snprintf(text.path, sizeof(text.path), "%s", path);
-	if (write(report, &text, sizeof(text)) < 0)
-		_exit(NOT_STARTED);
-	_exit(NOT_STARTED);
+	send_report(report, &text);
 }
 
 static void reset_signals(void)
@@ -176,31 +179,54 @@ static void execute(char **argv, char **envp)
 	execvp(argv[0], argv);
 }
 
+static _Noreturn void be_hook(const struct spawn *spawn, int report)
+{
+	int err;
+
+	setpgid(0, 0);
+	become(spawn, &spawn->hook_user, report);
+	if (!spawn->hook_unconfined && (err = confine_finish(&spawn->confinement)))
+		fail(report, SPAWN_STEP_CAPABILITIES, -err, 0);
+	execute(spawn->hook, spawn->hook_envp);
+	fail(report, SPAWN_STEP_HOOK, errno, 0);
+}
+
+/* Did a step fail before the hook's program ran?  Once that runs, its exit codes are its own. */
+static bool read_report(int from, struct spawn_report *text)
+{
+	ssize_t n;
+
+	while ((n = read(from, text, sizeof(*text))) < 0 && errno == EINTR)
+		;
+	close(from);
+	return n == sizeof(*text);
+}
+
 /* Before the child becomes the worker's user, since the hook's may be another. */
 static void run_hook(const struct spawn *spawn, int report)
 {
-	int status = 0, err;
+	struct spawn_report text;
+	int status = 0, steps[2], err;
 	pid_t hook;
 
 	if (!spawn->hook)
 		return;
-	hook = fork();
-	if (!hook) {
-		setpgid(0, 0);
-		become(spawn, &spawn->hook_user, report);
-		if (!spawn->hook_unconfined && (err = confine_finish(&spawn->confinement)))
-			fail(report, SPAWN_STEP_CAPABILITIES, -err, 0);
-		execute(spawn->hook, spawn->hook_envp);
+	if (pipe2(steps, O_CLOEXEC))
 		fail(report, SPAWN_STEP_HOOK, errno, 0);
-	}
+	hook = fork();
+	if (!hook)
+		be_hook(spawn, steps[1]);
 	if (hook < 0)
 		fail(report, SPAWN_STEP_HOOK, errno, 0);
 	setpgid(hook, hook);
+	close(steps[1]);
+	if (read_report(steps[0], &text)) {
+		waitpid(hook, &status, 0);
+		send_report(report, &text);
+	}
 	err = wait_hook(hook, spawn->hook_timeout_ms, &status);
 	if (err)
 		fail(report, SPAWN_STEP_HOOK, -err, status);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_STARTED)
-		_exit(NOT_STARTED); /* not even started: it has reported itself */
 	if (status)
 		fail(report, SPAWN_STEP_HOOK, 0, status);
 }

@@ -32,6 +32,7 @@ struct worker_exit {
 	int signal;    /* that ended it, or 0 */
 	bool expected; /* by exit_codes */
 	bool core;
+	const char *why; /* its program never ran: the step that failed; NULL: it did */
 };
 
 struct worker_ops {

@@ -187,7 +187,7 @@ static void note_end(struct worker *worker)
 	struct worker_exit *end = &worker->end;
 	int status;
 
-	*end = (struct worker_exit){.code = -1};
+	*end = (struct worker_exit){.code = -1, .why = *worker->not_run ? worker->not_run : NULL};
 	if (process_status(worker->pidfd, worker->pid, &status))
 		return;
 	end->known = true;
@@ -196,7 +196,7 @@ static void note_end(struct worker *worker)
 	else
 		end->signal = WTERMSIG(status);
 	end->core = WIFSIGNALED(status) && WCOREDUMP(status);
-	end->expected = end->code >= 0 &&
+	end->expected = end->code >= 0 && !end->why &&
 			(worker->conf->exit_codes[end->code / 64] >> (end->code % 64) & 1);
 }
 

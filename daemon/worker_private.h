@@ -32,6 +32,7 @@ struct worker {
 	char *cgroup;           /* directory, or NULL */
 	struct launch *pending; /* of a child that has not come to exec yet: a hook runs */
 	struct spawn_child child;
+	char not_run[ERROR_TEXT_BYTES]; /* the step before exec that failed, or "" */
 
 	struct lb_addr listen_addr; /* what the listeners are bound to */
 	bool listen_dual;

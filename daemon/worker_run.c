@@ -243,7 +243,7 @@ void worker_settle_pending(struct worker *worker)
 	 * epoll would go on telling of a source that is no more. */
 	worker->report_source = sd_event_source_disable_unref(worker->report_source);
 	if (spawn_result(&worker->pending->spawn, &worker->child, 0, &error) < 0)
-		log_error("worker %s: %s", worker->name, error.text);
+		snprintf(worker->not_run, sizeof(worker->not_run), "%s", error.text);
 	worker_forget_pending(worker);
 }
 
@@ -307,6 +307,7 @@ int worker_spawn(struct worker *worker, struct error *error)
 	if (worker->pid)
 		return error_set(error, -EALREADY, "worker %s: runs already, pid %d", worker->name,
 				 worker->pid);
+	worker->not_run[0] = 0;
 	err = prepare(worker, &launch, error);
 	if (!err)
 		err = start(worker, &launch, error);

@@ -187,6 +187,22 @@ def test_refused(lab):
     assert not wrong, "\n".join(map(str, wrong))
 
 
+def test_attach_with_what_cannot_follow(lab):
+    """Neither an interface nor its mode stays changed by a command that was refused."""
+    lab.host.ip("address", "add", "192.0.2.77/32", "dev", "lo")
+    lbd = lab.lbd("pool web { backend 192.0.2.77:8081; }")
+    lbd.ctl("attach", "lo", "generic")
+    lab.host.ip("address", "del", "192.0.2.77/32", "dev", "lo")
+    before = everything(lbd)
+    assert [(i["interface"], i["tier"]) for i in before[3]["interfaces"]] == [("lo", "generic")]
+    assert "192.0.2.77" in lbd.refused("attach", "eth0")
+    assert "192.0.2.77" in lbd.refused("attach", "lo")
+    with Client(lbd) as client:
+        assert "fast" in client.ask(verb="attach", interface="eth0", mode="fast")["error"]
+    assert everything(lbd) == before
+    assert "xdp" not in lab.host.ip("link", "show", "eth0").stdout
+
+
 def test_pages(lab):
     """What a person sees, with the real thing."""
     lbd = lab.lbd(CONF)

@@ -111,6 +111,20 @@ def test_remove_drains_first(lab):
     wait_until(lambda: address not in lbd.pool(), lbd.pool)
 
 
+@pytest.mark.parametrize("how", ["remove", "reload"])
+def test_removed_one_has_the_drain_timeout(lab, how):
+    lbd, _ = by_hand(lab, "drain_timeout 500ms;")
+    held = lab.hold()
+    address = "127.0.0.1:" + held.worker
+    if how == "remove":
+        lbd.ctl("pool", "remove", "web", address)
+    else:
+        lbd.conf.write_text(lbd.conf.read_text().replace("backend %s;" % address, ""))
+        lbd.ctl("reload")
+    assert held.wait_end() == "reset"
+    wait_until(lambda: "drain deadline: ended 1 of 1" in lbd.output(), lbd.output)
+
+
 def test_crashed_listener_comes_back_on_its_own(lab):
     lbd, apps = by_hand(lab)
     apps["8081"].kill()

@@ -5,7 +5,7 @@ import os
 import signal
 
 import pytest
-from lab import alive, kill_and_wait, pool, text_of, wait_equal, wait_until, web
+from lab import PYTHON, alive, kill_and_wait, pool, text_of, wait_equal, wait_until, web
 
 
 def one(lbd):
@@ -185,3 +185,20 @@ def test_stopped_worker_is_stopped_by_kill(lab):
     lbd.ctl("worker", "restart", "web:8081")
     lbd.wait_up(2)
     lab.expect_workers({"8081", "8082"}, 10)
+
+
+@pytest.mark.parametrize("pool_settings", ["slow_start 200ms;", "slow_start 1h;", ""])
+def test_up_for_too_short_a_time_is_a_failure(lab, pool_settings):
+    """However long its weight grows: it has failed unless it was up for `stable`."""
+    worker = "stable %s; start_retries 1; backoff 20ms 20ms;"
+    listen = "import socket, time; s = socket.create_server((\"127.0.0.1\", 8081)); time.sleep(2)"
+    program = lab.script("exec %s -c '%s'\n" % (PYTHON, listen))
+    text = pool(program, worker % "1h").replace("pool web {", "pool web { " + pool_settings)
+    lbd = lab.lbd(text)
+    lbd.wait_worker("web:8081", "fatal")
+    assert lbd.workers()["web:8081"]["failures"] == 2
+    lbd.config(text.replace("stable 1h", "stable 300ms"))
+    lbd.ctl("reload")
+    lbd.ctl("worker", "start", "web:8081")
+    wait_until(lambda: lbd.workers()["web:8081"]["restarts"] > 2, lbd.workers)
+    assert lbd.workers()["web:8081"]["failures"] <= 1

@@ -119,4 +119,5 @@ def test_hook_that_fails_keeps_the_worker_from_starting(lab):
         )
     )
     lbd.wait_worker("web:8081", "fatal")
-    assert "before_start" in lbd.workers()["web:8081"]["note"] + lbd.output()
+    note = lbd.workers()["web:8081"]["note"]
+    assert "before_start sh: exit code 1" in note and "no database" in note, note

@@ -351,6 +351,7 @@ struct hook {
 	uint32_t timeout_ms;
 	int code, signal;
 	const char *output;
+	const char *why; /* how what is told of it begins, when the program never ran */
 };
 
 static const struct hook hooks[] = {
@@ -363,16 +364,30 @@ static const struct hook hooks[] = {
 	 .before = "sh -c 'echo no; exit 3'",
 	 .command = "echo main",
 	 .code = 127,
-	 .output = "no\n"},
+	 .output = "no\n",
+	 .why = "before_start sh: exit code 3; 0 lets the worker start"},
+	{.name = "before says that something is missing",
+	 .before = "sh -c 'no-such-command 2>&1 | sed s/.*no-/no-/; exit 127'",
+	 .command = "echo main",
+	 .code = 127,
+	 .output = "no-such-command: not found\n",
+	 .why = "before_start sh: exit code 127; 0 lets the worker start"},
 	{.name = "before is missing",
 	 .before = "no-such-hook",
 	 .command = "echo main",
-	 .code = 127},
+	 .code = 127,
+	 .why = "before_start no-such-hook: No such file or directory"},
 	{.name = "before hangs",
 	 .before = "sleep 60",
 	 .command = "echo main",
 	 .timeout_ms = 50,
-	 .code = 127},
+	 .code = 127,
+	 .why = "before_start sleep: Connection timed out"},
+	{.name = "the program itself is missing, after a hook",
+	 .before = "sleep 0.01",
+	 .command = "no-such-program",
+	 .code = 127,
+	 .why = "command no-such-program: No such file or directory"},
 	{.name = "after hangs",
 	 .command = "echo main",
 	 .after = "sleep 60",
@@ -396,6 +411,7 @@ static void test_hooks(void **state)
 		const struct hook *row = &hooks[i / 2];
 		struct lab lab;
 		char *output = NULL;
+		const char *why;
 		bool ran;
 
 		lab_open(&lab, i % 2);
@@ -408,9 +424,13 @@ static void test_hooks(void **state)
 		if (ran) {
 			lab_await(&lab, lab.exits, 1);
 			output = worker_last_output(lab.worker, 200);
+			why = lab.last.why ? lab.last.why : "";
 		} else { /* where a hook that fails is over before its parent looks */
-			lab.last.code = strstr(lab.error.text, "before_start ") ? 127 : -1;
+			lab.last.code = 127;
+			why = lab.error.text;
 		}
+		if (strncmp(why, row->why ? row->why : "", row->why ? strlen(row->why) : 1))
+			fail_msg("%s: told as \"%s\"", row->name, why);
 		if (lab.last.code != row->code ||
 		    (ran && strcmp(output ? output : "", row->output ? row->output : "")))
 			fail_msg("%s: exit code %d, output \"%s\" %s", row->name, lab.last.code,

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "apply.h"
@@ -19,34 +20,35 @@ static const struct verb {
 	const char *name;
 	enum { READER, CHANGER } least;
 	verb_handler *handler;
+	const char *words, *flags; /* members that it takes; NULL: none */
 } verbs[] = {
-	{"attach", CHANGER, verb_attach},
-	{"clear", CHANGER, verb_clear},
-	{"detach", CHANGER, verb_detach},
-	{"pid", READER, verb_pid},
-	{"pool", READER, verb_pool},
-	{"pool add", CHANGER, verb_pool_add},
-	{"pool drain", CHANGER, verb_pool_drain},
-	{"pool remove", CHANGER, verb_pool_remove},
-	{"pool undrain", CHANGER, verb_pool_undrain},
-	{"reexec", CHANGER, verb_reexec},
-	{"reload", CHANGER, verb_reload},
-	{"reread", CHANGER, verb_reread}, /* quotes a file that may be root's alone */
-	{"roll", CHANGER, verb_roll},
-	{"save", CHANGER, verb_save},
-	{"service", READER, verb_service},
-	{"service add", CHANGER, verb_service_add},
-	{"service remove", CHANGER, verb_service_remove},
-	{"shutdown", CHANGER, verb_shutdown},
-	{"signal", CHANGER, verb_signal},
-	{"status", READER, verb_status},
-	{"tail", CHANGER, verb_tail}, /* output may hold secrets */
-	{"update", CHANGER, verb_reload},
-	{"version", READER, verb_version},
-	{"worker", READER, verb_worker},
-	{"worker restart", CHANGER, verb_worker_restart},
-	{"worker start", CHANGER, verb_worker_start},
-	{"worker stop", CHANGER, verb_worker_stop},
+	{"attach", CHANGER, verb_attach, "interface mode", NULL},
+	{"clear", CHANGER, verb_clear, "name", NULL},
+	{"detach", CHANGER, verb_detach, "interface", NULL},
+	{"pid", READER, verb_pid, "name", NULL},
+	{"pool", READER, verb_pool, NULL, NULL},
+	{"pool add", CHANGER, verb_pool_add, "pool address weight max_connections", NULL},
+	{"pool drain", CHANGER, verb_pool_drain, "pool address timeout", "wait"},
+	{"pool remove", CHANGER, verb_pool_remove, "pool address timeout", "wait"},
+	{"pool undrain", CHANGER, verb_pool_undrain, "pool address", NULL},
+	{"reexec", CHANGER, verb_reexec, NULL, NULL},
+	{"reload", CHANGER, verb_reload, NULL, NULL},
+	{"reread", CHANGER, verb_reread, NULL, NULL}, /* quotes a file that may be root's alone */
+	{"roll", CHANGER, verb_roll, "pool", "force wait"},
+	{"save", CHANGER, verb_save, NULL, NULL},
+	{"service", READER, verb_service, NULL, NULL},
+	{"service add", CHANGER, verb_service_add, "name protocol address pool", NULL},
+	{"service remove", CHANGER, verb_service_remove, "name", NULL},
+	{"shutdown", CHANGER, verb_shutdown, NULL, NULL},
+	{"signal", CHANGER, verb_signal, "name signal", NULL},
+	{"status", READER, verb_status, NULL, NULL},
+	{"tail", CHANGER, verb_tail, "name", "follow"}, /* output may hold secrets */
+	{"update", CHANGER, verb_reload, NULL, NULL},
+	{"version", READER, verb_version, NULL, NULL},
+	{"worker", READER, verb_worker, "name", NULL},
+	{"worker restart", CHANGER, verb_worker_restart, "name", "force"},
+	{"worker start", CHANGER, verb_worker_start, "name", NULL},
+	{"worker stop", CHANGER, verb_worker_stop, "name", NULL},
 };
 
 const char *answer_word(const struct call *call, const char *member, const char *fallback)
@@ -99,6 +101,66 @@ static const struct verb *find(const char *name)
 	return NULL;
 }
 
+static bool is_among(const char *list, const char *word)
+{
+	size_t length = strlen(word);
+
+	for (const char *at = list; at && *at; at += strcspn(at, " "), at += strspn(at, " "))
+		if (strcspn(at, " ") == length && !strncmp(at, word, length))
+			return true;
+	return false;
+}
+
+/* A number stands for its digits. */
+static int take_word(struct call *call, const char *member, json_t *value)
+{
+	char digits[24];
+
+	if (json_is_string(value))
+		return 0;
+	if (!json_is_integer(value))
+		return error_set(&call->error, -EINVAL,
+				 "member %s: neither a string nor a whole number", member);
+	snprintf(digits, sizeof(digits), "%lld", (long long)json_integer_value(value));
+	return json_object_set_new(call->message, member, json_string(digits))
+		       ? error_set(&call->error, -ENOMEM, "out of memory")
+		       : 0;
+}
+
+static int refuse_member(struct call *call, const struct verb *verb, const char *member)
+{
+	const char *words = verb->words ? verb->words : "", *flags = verb->flags ? verb->flags : "";
+
+	return error_set(&call->error, -EINVAL, "%s: takes no member \"%.40s\"; it takes: %s%s%s",
+			 verb->name, member, *words || *flags ? words : "none",
+			 *words && *flags ? " " : "", flags);
+}
+
+/* What is not understood is refused, never passed over: it may have been what mattered. */
+static int take_members(struct call *call, const struct verb *verb)
+{
+	const char *member;
+	json_t *value;
+	void *next;
+	int err = 0;
+
+	json_object_foreach_safe(call->message, next, member, value)
+	{
+		if (!strcmp(member, "verb"))
+			continue;
+		if (is_among(verb->words, member))
+			err = take_word(call, member, value);
+		else if (!is_among(verb->flags, member))
+			err = refuse_member(call, verb, member);
+		else if (!json_is_boolean(value))
+			err = error_set(&call->error, -EINVAL, "member %s: neither true nor false",
+					member);
+		if (err)
+			break;
+	}
+	return err;
+}
+
 static void handle(void *arg, struct control_request *request, json_t *message, bool may_change)
 {
 	struct call call = {.lbd = arg,
@@ -122,6 +184,10 @@ static void handle(void *arg, struct control_request *request, json_t *message, 
 			  "%s: only root and members of group %s may do this (try sudo)", name,
 			  LB_CTL_GROUP);
 		control_refuse(request, LB_CTL_REFUSED, call.error.text);
+		return;
+	}
+	if (take_members(&call, verb)) {
+		control_refuse(request, LB_CTL_USAGE, call.error.text);
 		return;
 	}
 	apply_now(&call.lbd->model); /* what is answered is what the kernel side does */

@@ -138,6 +138,11 @@ static int do_service_add(struct block *root, struct call *call)
 
 int verb_service_add(struct call *call)
 {
+	const char *protocol = answer_word(call, "protocol", "tcp");
+
+	if (strcmp(protocol, "tcp") != 0)
+		return error_set(&call->error, -EINVAL, "protocol \"%.40s\": only tcp is served",
+				 protocol);
 	return change_and_say(call, do_service_add, "added");
 }
 

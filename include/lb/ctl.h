@@ -7,7 +7,8 @@
  *           The other members are what the verb's usage in lbctl's table names, as strings: IFACE is
  *           "interface", ADDR:PORT "address", POOL "pool", SIG "signal", NAME "name", tcp "protocol",
  *           native|generic "mode"; `weight N` is "weight", and so on; a flag word is true ("wait";
- *           "follow" for -f).
+ *           "follow" for -f).  A whole number is as good as its digits.  A member that the verb does not
+ *           take, or of another type, is refused, with LB_CTL_USAGE.
  * Replies:  any number of {"progress": "text"} while a verb that waits goes on, then one of
  *           {"ok": true, "data": ...}          data is what `lbctl -j` prints; absent when none
  *           {"ok": true, "message": "text"}    one line for a person

@@ -294,7 +294,7 @@ def verbs():
 def said_to(lbd, uid, verb):
     """The first line of an answer, as text; None: refused as one who may only read."""
     with client_of(lbd, uid) as client:
-        client.send({"verb": verb, **(ASKED if verb not in ("pid", "worker") else {})})
+        client.send({"verb": verb, **(ASKED if verb not in READS | {"reread"} else {})})
         reply = client.receive()
     refused = not reply["ok"] and "only root and members of group" in reply["error"]
     return None if refused else json.dumps(reply)
@@ -370,6 +370,49 @@ def test_bad_messages(lab):
             assert not reply["ok"] and len(reply["error"]) < 1000, request
     assert everything(lbd) == before
     wait_until(lambda: descriptors(lbd) <= open_before, lambda: descriptors(lbd))
+
+
+def members_of(lbd):
+    """{verb: (words, flags)}, by what lbd says that each takes."""
+    helped = run(BUILD / "lbctl", "help").stdout
+    verbs = re.findall(r"^  ([a-z]+(?: [a-z]+)?)(?: .*)?$", helped, re.M)
+    found = {}
+    with Client(lbd) as client:
+        for verb in verbs:
+            reply = client.ask(verb=verb, nonsense="x")
+            assert not reply["ok"] and reply["exit"] == 2, (verb, reply)
+            if "no such verb" in reply["error"]:  # one of lbctl's own
+                continue
+            assert '"nonsense"' in reply["error"], reply
+            found[verb] = reply["error"].rpartition("it takes: ")[2].split()
+    return found
+
+
+def test_no_member_is_passed_over(lab):
+    """Of every verb: a member that it does not take, or of a type that it does not."""
+    lbd = lab.lbd(CONF)
+    before = everything(lbd)
+    members = members_of(lbd)
+    assert len(members) > 20 and members["pool add"] == ["pool", "address", "weight", "max_connections"]
+    with Client(lbd) as client:
+        for verb, names in members.items():
+            for name in names if names != ["none"] else []:
+                for wrong in ([], {}, 1.5, None, 1 if name in ("wait", "force", "follow") else True):
+                    reply = client.ask(verb=verb, **{name: wrong})
+                    assert not reply["ok"] and reply["exit"] == 2, (verb, name, wrong, reply)
+                    assert "member " + name in reply["error"], reply
+        assert everything(lbd) == before
+        assert "udp" in client.ask(verb="service add", name="x", protocol="udp", address="0.0.0.0:81",
+                                   pool="web")["error"]
+        assert everything(lbd) == before
+        # A number is as good as its digits, and held to the same bounds.
+        request = {"verb": "pool add", "pool": "web", "address": "127.0.0.1:9"}
+        assert "1001" in client.ask(**request, weight=1001)["error"]
+        assert "-1" in client.ask(**request, max_connections=-1)["error"]
+        assert everything(lbd) == before
+        assert client.ask(**request, weight=7, max_connections=9)["ok"]
+    added = lbd.backend("127.0.0.1:9")
+    assert (added["weight"], added["max_connections"]) == (7, 9)
 
 
 def test_silence(lab):

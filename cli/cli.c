@@ -10,6 +10,7 @@
 #include "client.h"
 #include "complete.h"
 #include "lb/ctl.h"
+#include "name.h"
 #include "succession.h"
 #include "usage.h"
 #include "verbs.h"
@@ -148,6 +149,8 @@ static int run_words(const struct cli *cli, char **words, size_t count)
 static int take_options(struct cli *cli, char **arguments, int count, char **words, size_t *used,
 			bool *help)
 {
+	struct error error;
+
 	*used = 0;
 	for (int i = 0; i < count; i++) {
 		const char *word = arguments[i];
@@ -171,9 +174,8 @@ static int take_options(struct cli *cli, char **arguments, int count, char **wor
 		else
 			words[(*used)++] = arguments[i];
 	}
-	if (!*cli->instance || *cli->instance == '.' || strchr(cli->instance, '/'))
-		return cli_fail(cli, LB_CTL_USAGE, "-n: `%s` is no name of an instance",
-				cli->instance);
+	if (name_check_instance(cli->instance, &error))
+		return cli_fail(cli, LB_CTL_USAGE, "-n: %s", error.text);
 	return LB_CTL_DONE;
 }
 

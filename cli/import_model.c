@@ -141,7 +141,7 @@ static bool is_taken(const struct import *import, const char *name)
 
 char *import_pool_name(const struct import *import, const char *name)
 {
-	char *plain = import_text("%.50s", *name ? name : "pool"), *tried;
+	char *plain = import_text("%.48s", *name ? name : "pool"), *tried;
 
 	for (char *c = plain; *c; c++)
 		if (!isalnum((unsigned char)*c) && (c == plain || !strchr(".-", *c)))

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "datapath_internal.h"
+#include "name.h"
 
 #define BPFFS "/sys/fs/bpf"
 
@@ -59,19 +60,6 @@ static int make_directory(const char *path, struct error *error)
 	if (errno == EPERM || errno == EACCES)
 		return not_permitted(error, -errno, path);
 	return error_set(error, -errno, "cannot make the directory %s: %s", path, strerror(errno));
-}
-
-/* bpffs refuses dots in names. */
-static int check_instance(const char *instance, struct error *error)
-{
-	size_t good = strspn(instance, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				       "0123456789_-");
-
-	if (good && good < 64 && !instance[good])
-		return 0;
-	return error_set(error, -EINVAL,
-			 "instance \"%.64s\": allowed are 1 to 63 letters, digits, _ and -",
-			 instance);
 }
 
 static int make_directories(const char *instance, struct error *error)
@@ -123,7 +111,7 @@ int pins_check(const char *instance, struct error *error)
 
 int pins_prepare(const char *instance, struct error *error)
 {
-	int found, err = check_instance(instance, error);
+	int found, err = name_check_instance(instance, error);
 
 	if (!err)
 		err = bpffs_mount(error);

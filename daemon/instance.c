@@ -14,29 +14,17 @@
 #include "cgroup.h"
 #include "lb/ctl.h"
 #include "log.h"
+#include "name.h"
 #include "name_lock.h"
 #include "place.h"
 #include "sockets.h"
 
-enum { NAME_MAX_BYTES = 48, GROUP_TIMEOUT_MS = 1000 };
+enum { GROUP_TIMEOUT_MS = 1000 };
 
 /* "PID DESCRIPTOR DESCRIPTOR": a value that a process before us has had, or that a child inherits, does not count. */
 #define HANDED_ON "LBD_REEXEC"
 
 static int lock_fd = -1, name_fd = -1;
-
-static int check_name(const char *instance, struct error *error)
-{
-	size_t length = strlen(instance);
-
-	if (!length || length > NAME_MAX_BYTES || instance[0] == '.' ||
-	    strspn(instance, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") !=
-		    length)
-		return error_set(error, -EINVAL,
-				 "instance \"%s\": at most %d letters, digits, and . _ -", instance,
-				 NAME_MAX_BYTES);
-	return 0;
-}
 
 static bool is_file(int fd, const char *path)
 {
@@ -114,7 +102,7 @@ static int lock_name(const char *instance, const char *run_dir, struct error *er
 
 int instance_find(const char *instance, char *run_dir, size_t size, struct error *error)
 {
-	int err = check_name(instance, error);
+	int err = name_check_instance(instance, error);
 
 	if (err)
 		return err;

@@ -182,7 +182,9 @@ void lbd_stop_next(struct lbd *lbd)
 
 	if (stopping)
 		pool_each_backend(&lbd->model, find_running, stopping);
-	if (!stopping || !stopping->count)
+	if (!stopping)
+		sd_event_exit(lbd->event, -ENOMEM); /* what runs is left to the next lbd */
+	else if (!stopping->count)
 		sd_event_exit(lbd->event, 0);
 	for (size_t i = 0; stopping && i < stopping->count; i++)
 		if (stopping->left[i]->state != STATE_STOPPING)

@@ -179,7 +179,10 @@ static int start(struct lbd *lbd, struct error *error)
 {
 	struct conf *conf = NULL;
 	bool from_file;
-	int err = open_world(lbd, error);
+	int err;
+
+	stale_remove_files(lbd->run_dir);
+	err = open_world(lbd, error);
 
 	if (!err)
 		err = first_conf(lbd, &conf, &from_file, error);
@@ -246,6 +249,16 @@ static void finish(struct lbd *lbd, bool keep)
 	sd_event_unref(lbd->event);
 }
 
+/* Not by anybody's will: nothing is stopped or detached, and the next lbd goes on. */
+static int fail_loop(struct lbd *lbd, int err)
+{
+	log_error("event loop: %s; lbd ends, workers and connections go on without it: start it "
+		  "again",
+		  strerror(-err));
+	finish(lbd, true);
+	return 1;
+}
+
 static int run(struct lbd *lbd)
 {
 	struct error error = {0};
@@ -262,7 +275,9 @@ static int run(struct lbd *lbd)
 	log_info("ready");
 	background_ready(NULL);
 	sd_notify(0, "READY=1");
-	sd_event_loop(lbd->event);
+	err = sd_event_loop(lbd->event);
+	if (err < 0)
+		return fail_loop(lbd, err);
 	sd_notify(0, lbd->reexec.agreed ? "RELOADING=1" : "STOPPING=1");
 	if (lbd->reexec.agreed)
 		remember_now(&lbd->model);

@@ -15,6 +15,7 @@ enum { MESSAGE_BYTES = 4096, DESCRIPTORS = 16 };
 
 struct notify {
 	int fd;
+	struct stat bound; /* the path, as it was made */
 	sd_event_source *source;
 	void (*message)(void *arg, pid_t sender, const char *name, const char *value);
 	void *arg;
@@ -121,6 +122,8 @@ int notify_new(sd_event *event, const char *path,
 	notify->arg = arg;
 	notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	err = notify->fd < 0 ? -errno : bind_path(notify->fd, path);
+	if (!err && stat(path, &notify->bound))
+		err = -errno;
 	if (!err)
 		err = sd_event_add_io(event, &notify->source, notify->fd, EPOLLIN, on_message,
 				      notify);
@@ -130,6 +133,15 @@ int notify_new(sd_event *event, const char *path,
 	}
 	*out = notify;
 	return 0;
+}
+
+void notify_remove(const struct notify *notify, const char *path)
+{
+	struct stat now;
+
+	if (notify && !stat(path, &now) && now.st_dev == notify->bound.st_dev &&
+	    now.st_ino == notify->bound.st_ino)
+		unlink(path);
 }
 
 void notify_free(struct notify *notify)

@@ -17,6 +17,9 @@ int notify_new(sd_event *event, const char *path,
 	       void (*message)(void *arg, pid_t sender, const char *name, const char *value),
 	       void *arg, struct notify **out);
 
+/* Removes the path, unless another receiver has it by now; takes NULL. */
+void notify_remove(const struct notify *notify, const char *path);
+
 /* Closes, and leaves the path to the next lbd; takes NULL. */
 void notify_free(struct notify *notify);
 

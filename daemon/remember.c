@@ -76,6 +76,9 @@ void remember_now(struct model *model)
 	struct error error;
 	char path[256];
 
+	/* Should this end half-way, nobody has asked for these workers to be stopped: all are started again. */
+	if (model->stopping)
+		return;
 	path_of(model->host->run_dir, path);
 	if (publish("", path, 0600, print, model, &error))
 		log_warning("%s", error.text);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stale.h"
 
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 
@@ -72,6 +76,33 @@ static void end_workers(struct model *model)
 			keep[count++] = model->by_id[id]->name;
 	worker_sweep(model->host, keep);
 	free(keep);
+}
+
+static void remove_unfinished(const char *dir)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	DIR *opened = opendir(dir);
+
+	while (opened && (entry = readdir(opened))) {
+		size_t length = strlen(entry->d_name);
+
+		if (length < 4 || strcmp(entry->d_name + length - 4, ".new"))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+		unlink(path);
+	}
+	if (opened)
+		closedir(opened);
+}
+
+void stale_remove_files(const char *run_dir)
+{
+	char workers[PATH_MAX];
+
+	remove_unfinished(run_dir);
+	snprintf(workers, sizeof(workers), "%s/workers", run_dir);
+	remove_unfinished(workers);
 }
 
 void stale_remove(struct model *model)

@@ -5,6 +5,9 @@
 
 #include "pool.h"
 
+/* What writers that died in the middle left in the run directory: FILE.new, never read by anybody. */
+void stale_remove_files(const char *run_dir);
+
 /* Once, after the first configuration has been followed on adopted pins: clears maps, ends workers. */
 void stale_remove(struct model *model);
 

@@ -64,8 +64,11 @@ static int adopt(struct worker *worker, struct error *error)
 	if (err)
 		return err;
 	err = worker_resume_notify(worker);
-	if (!err)
-		err = worker_watch(worker);
+	if (err) /* as at its start: it serves without */
+		log_warning("worker %s: notify socket %s: %s: what it says is not heard",
+			    worker->name, worker->notify_path ? worker->notify_path : "",
+			    strerror(-err));
+	err = worker_watch(worker);
 	if (err)
 		error_set(error, err, "worker %s: %s", worker->name, strerror(-err));
 	return err;
@@ -95,12 +98,14 @@ static void bury(const struct worker_host *host, const char *name, const struct 
 	}
 	waitpid(record->pid, NULL, WNOHANG); /* ours, after a change of program in place */
 	record_remove(host->run_dir, name);
+	worker_remove_notify(host, name);
 }
 
 /* A group that nothing says of who is in it: a hook, or a child that had not come to be a worker. */
 static void bury_unknown(const struct worker_host *host, const char *name)
 {
 	record_remove(host->run_dir, name);
+	worker_remove_notify(host, name);
 	if (host->cgroup)
 		cgroup_clear(host->cgroup, name, BURY_TIMEOUT_MS);
 }

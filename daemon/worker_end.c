@@ -290,6 +290,8 @@ void worker_end_free(struct worker *worker)
 		end_hook(worker);
 	worker_forget_pending(worker);
 	worker_stop_watchdog(worker);
+	if (!worker->pid)
+		notify_remove(worker->notify, worker->notify_path);
 	notify_free(worker->notify);
 	free(worker->notify_path);
 }

@@ -6,12 +6,15 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cgroup.h"
 #include "log.h"
 #include "notify.h"
 #include "process.h"
 #include "worker_private.h"
+
+enum { NOTIFY_PATH_BYTES = 512 };
 
 static bool is_of(const struct worker *worker, pid_t sender)
 {
@@ -78,14 +81,27 @@ static void on_message(void *arg, pid_t sender, const char *name, const char *va
 	}
 }
 
+static void path_of(const struct worker_host *host, const char *name, char path[NOTIFY_PATH_BYTES])
+{
+	snprintf(path, NOTIFY_PATH_BYTES, "%s/notify/%s", host->run_dir, name);
+}
+
+void worker_remove_notify(const struct worker_host *host, const char *name)
+{
+	char path[NOTIFY_PATH_BYTES];
+
+	path_of(host, name, path);
+	unlink(path);
+}
+
 int worker_listen_notify(struct worker *worker)
 {
-	char path[512];
+	char path[NOTIFY_PATH_BYTES];
 
 	*worker->status = 0;
 	snprintf(path, sizeof(path), "%s/notify", worker->host->run_dir);
 	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "%s/notify/%s", worker->host->run_dir, worker->name);
+	path_of(worker->host, worker->name, path);
 	notify_free(worker->notify);
 	worker->notify = NULL;
 	free(worker->notify_path);

@@ -77,6 +77,7 @@ void worker_forget_pending(struct worker *worker);
 /* worker_notify.c: the socket for the next process, or for one that was taken back. */
 int worker_listen_notify(struct worker *worker);
 int worker_resume_notify(struct worker *worker);
+void worker_remove_notify(const struct worker_host *host, const char *name); /* of a gone process */
 void worker_stop_watchdog(struct worker *worker);
 
 /* worker_end.c: watches pidfd from now on. */

@@ -6,7 +6,7 @@ import pathlib
 import signal
 
 import pytest
-from lab import bpftool, pool, wait_until, web
+from lab import alive, bpftool, pool, wait_until, web
 
 
 def test_log_is_opened_anew(lab):
@@ -125,3 +125,22 @@ def test_recycled_by_memory(lab):
     )
     assert "recycled for its memory" in lbd.output()
     assert {r.outcome for r in load.stop()} == {"ok"}
+
+
+def test_event_loop_that_fails(lab):
+    """No orderly end: lbd says so by its exit code, workers serve on, the next lbd takes them back."""
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    calls = "epoll_wait,epoll_pwait,epoll_pwait2"
+    broken = "inject=%s:error=EIO" % calls
+    tracer = lab.process("strace", "-e", "trace=" + calls, "-e", broken, "-p", lbd.pid)
+    tracer.wait_output("attached")
+    lbd.ctl("status", check=False)  # it wakes up
+    assert lbd.wait() == 1
+    assert "event loop: Input/output error" in lbd.output().splitlines()[-1]
+    assert all(alive(p) for p in pids.values())
+    lab.expect_workers({"8081", "8082"}, 10)
+    again = lbd.restart()
+    again.wait_up(2)
+    assert again.pids() == pids

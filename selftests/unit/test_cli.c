@@ -151,7 +151,9 @@ static const struct {
 	 "lbctl attach IFACE [native|generic]\n"},
 	{"-x pool", 2, "lbctl: unknown option `-x`; there are -n INSTANCE, -j, -h, --version\n"},
 	{"-n", 2, "lbctl: -n: the name of an instance is missing\n"},
-	{"-n ../x pool", 2, "lbctl: -n: `../x` is no name of an instance\n"},
+	{"-n ../x pool", 2,
+	 "lbctl: -n: instance \"../x\": allowed are 1 to 32 letters, digits, _ and -, first a "
+	 "letter, digit or _\n"},
 	{"pool add \xff:1", 2, "lbctl: pool add: a word is no UTF-8\n"},
 	{"check /no/such.conf", 1, "lbctl: /no/such.conf: No such file or directory\n"},
 	{"help nonsense", 2, "lbctl: no such verb; `lbctl help` lists all\n"},

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+lbd killed at one system call after the other, of a start, an adoption, a reexec and a stop (strace's fault
+injection): the next lbd finds each worker once, and nothing half-written.  LBD_KILL_STEPS: at how many calls
+of each kind, evenly spread; one by default.
+"""
+
+import collections
+import contextlib
+import os
+import pathlib
+import re
+import signal
+
+import pytest
+from lab import alive, wait_until, web
+from system import cgroups
+
+# Those that change what outlives the process, or tell of a worker's beginning and end.
+CALLS = (
+    "mkdir rename renameat unlink unlinkat rmdir bind fchmodat setxattr write openat bpf clone3"
+    " pidfd_send_signal kill execve"
+).split()
+STEPS = int(os.environ.get("LBD_KILL_STEPS", "1"))
+PORTS = ("8081", "8082")
+
+
+def strace(*words):
+    return ["strace", "-qq", *words]
+
+
+def counted(log):
+    """{call: how often}"""
+    return collections.Counter(re.findall(r"^(\w+)\(", log.read_text(), re.M))
+
+
+def points(counts):
+    """(call, n): evenly spread."""
+    found = []
+    for call in CALLS:
+        count = counts[call]
+        steps = min(STEPS, count)
+        found += [(call, 1 + count * (2 * i + 1) // (2 * steps)) for i in range(steps)]
+    return found
+
+
+def inject(call, n):
+    return [
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=" + call,
+        "-e",
+        "inject=%s:signal=KILL:when=%d" % (call, n),
+    ]
+
+
+class World:
+    """One instance with two workers, through its deaths."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.lbd = None
+        self.text = web(PORTS[0] + "-" + PORTS[1], attach="")
+
+    def start(self, **options):
+        if self.lbd is None:
+            self.lbd = self.lab.lbd(self.text, **options)
+        else:
+            self.lbd = self.lbd.restart(**options)
+
+    def commands(self):
+        """{pid: its words} of all processes in the namespace but lbd and those that trace it."""
+        found = {}
+        for pid in self.lab.host.pids():
+            with contextlib.suppress(OSError):
+                words = pathlib.Path("/proc/%d/cmdline" % pid).read_bytes().split(b"\0")
+                if (
+                    alive(pid)
+                    and words[0]
+                    and b"/lbd" not in words[0]
+                    and b"strace" not in words[0]
+                ):
+                    found[pid] = b" ".join(words).decode()
+        return found
+
+    def check(self, pids=None, what=""):
+        """Each worker is there once, and what is kept of them is whole."""
+        lbd = self.lbd
+        lbd.wait_up(len(PORTS))
+        now = lbd.pids()
+        assert pids in (None, now), (what, pids, now)
+        commands = self.commands()
+        for port in PORTS:
+            of_port = [p for p, words in commands.items() if "--port=%s" % port in words]
+            assert of_port == [now["web:" + port]], (what, of_port, now, commands)
+        assert set(commands) == set(now.values()), (what, now, commands)
+        run_dir = pathlib.Path("/run/lbd", lbd.instance)
+        assert not [str(p) for p in run_dir.rglob("*.new")], what
+        records = {p.name: p.read_text() for p in (run_dir / "workers").iterdir()}
+        assert set(records) == set(now), what
+        for name, pid in now.items():
+            assert "\npid %d\n" % pid in records[name], (what, records)
+        groups = {os.path.basename(c) for c in cgroups(lbd.instance)}
+        assert groups == {lbd.instance} | set(now), (what, groups)
+        self.lab.get()
+
+    def stop(self):
+        self.lbd.ctl("shutdown")
+        self.lbd.wait()
+        assert self.lab.host.pids() == [] and cgroups(self.lbd.instance) == []
+        assert not os.path.exists(self.lbd.pin())
+        assert not os.path.exists("/run/lbd/" + self.lbd.instance)
+
+
+def end_traced(lbd):
+    """It has not come to that call; perhaps it does now."""
+    lbd.ctl("shutdown", check=False)
+    lbd.wait()
+
+
+def test_a_start(lab):
+    world = World(lab)
+    log = lab.path / "calls"
+    world.start(wrap=strace("-o", log, "-e", "trace=" + ",".join(CALLS)))
+    world.check()
+    end_traced(world.lbd)
+    for call, n in points(counted(log)):
+        world.start(wrap=strace(*inject(call, n)), ready=False)
+        wait_until(lambda: not world.lbd.alive() or "READY=1" in world.lbd.hear(0.05))
+        was_killed = not world.lbd.alive()
+        if not was_killed:
+            end_traced(world.lbd)
+        world.start()
+        world.check(what=(call, n, was_killed))
+        world.stop()
+
+
+def test_an_adoption(lab):
+    world = World(lab)
+    world.start()
+    world.check()
+    pids = world.lbd.pids()
+    log = lab.path / "calls"
+    world.lbd.kill()
+    world.start(wrap=strace("-o", log, "-e", "trace=" + ",".join(CALLS)))
+    world.check(pids)
+    os.kill(int(world.lbd.ctl("pid")), signal.SIGKILL)
+    world.lbd.wait()
+    for call, n in points(counted(log)):
+        world.start(wrap=strace(*inject(call, n)), ready=False)
+        wait_until(lambda: not world.lbd.alive() or "READY=1" in world.lbd.hear(0.05))
+        if world.lbd.alive():
+            os.kill(int(world.lbd.ctl("pid")), signal.SIGKILL)
+            world.lbd.wait()
+        world.start()
+        world.check(pids, (call, n))
+        world.lbd.kill()
+    world.start()
+    world.check(pids)
+
+
+@contextlib.contextmanager
+def traced(lab, lbd, *words):
+    """strace is attached to it."""
+    tracer = lab.process("strace", *words, "-p", lbd.pid)
+    tracer.wait_output("attached")
+    yield
+    wait_until(lambda: not tracer.alive(), "strace ends with lbd")
+
+
+def test_a_reexec(lab):
+    world = World(lab)
+    world.start()
+    world.check()
+    pids = world.lbd.pids()
+    log = lab.path / "calls"
+    with traced(lab, world.lbd, "-o", log, "-e", "trace=" + ",".join(CALLS)):
+        world.lbd.ctl("reexec")
+        world.check(pids)
+        world.lbd.kill()
+    for call, n in points(counted(log)):
+        world.start()
+        world.check(pids, (call, n))
+        with traced(lab, world.lbd, *inject(call, n)):
+            world.lbd.ctl("reexec", check=False)
+            # The last calls come after the answer.
+            wait_until(lambda: not world.lbd.alive() or world.lbd.ctl("pid", check=False))
+            world.lbd.kill()
+    world.start()
+    world.check(pids)
+
+
+def test_a_stop(lab):
+    """One that was killed in it is no stop by command: the next lbd starts what had ended."""
+    world = World(lab)
+    world.start()
+    world.check()
+    log = lab.path / "calls"
+    with traced(lab, world.lbd, "-o", log, "-e", "trace=" + ",".join(CALLS)):
+        world.lbd.signal(signal.SIGTERM)
+        assert world.lbd.wait() == 0
+    for call, n in points(counted(log)):
+        world.start()
+        world.check(what=(call, n))
+        with traced(lab, world.lbd, *inject(call, n)):
+            world.lbd.signal(signal.SIGTERM)
+            world.lbd.wait()
+    world.start()
+    world.check()
+    world.stop()

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "leave.h"
 #include "listeners.h"
 #include "log.h"
 #include "remember.h"
@@ -157,6 +158,9 @@ int backend_process_new(struct backend *backend, unsigned index, struct error *e
 			     ntohs(backend->endpoint.port), index, &ops, backend, &backend->worker,
 			     error);
 
+	/* Later than at the start of lbd there is none, but with one that leaves. */
+	if (!err && !backend->model->conf && !leave_holder(backend))
+		err = worker_take_back(backend->worker, error);
 	if (err)
 		return err;
 	/* READY=1 may have been said while no lbd was there to hear it: the listener has to do. */
@@ -222,6 +226,8 @@ void backend_process_start(struct backend *backend, enum state_event event)
 {
 	struct error error = {0};
 
+	if (leave_await(backend))
+		return;
 	if (check_port(backend)) {
 		backend->failures++;
 		failed(backend);
@@ -244,12 +250,24 @@ void backend_process_start(struct backend *backend, enum state_event event)
 	backend_evaluate(backend);
 }
 
+/* One that was to stop: not any more, or, where it has been told to, once it has ended. */
+static int start_again(struct backend *backend)
+{
+	if (backend->goal != GOAL_STOP)
+		return -EALREADY;
+	if (backend->state == STATE_STOPPING)
+		backend->goal = GOAL_RESTART;
+	else
+		backend_undrain(backend);
+	return 0;
+}
+
 int backend_process_start_by_hand(struct backend *backend)
 {
 	if (!backend->worker)
 		return -EINVAL;
 	if (state_has_process(backend->state))
-		return -EALREADY;
+		return start_again(backend);
 	backend->failures = 0;
 	backend->goal = GOAL_RUN;
 	backend_process_start(backend, EVENT_START);

@@ -11,10 +11,10 @@
 /* Gives the backend a worker; one that survived an earlier lbd is taken back, state included. */
 int backend_process_new(struct backend *backend, unsigned index, struct error *error);
 
-/* By command: forgets earlier failures.  -EALREADY: running; -EINVAL: has no worker. */
+/* By command: forgets earlier failures, or an order to stop.  -EALREADY: running; -EINVAL: has no worker. */
 int backend_process_start_by_hand(struct backend *backend);
 
-/* Spawns now; what goes wrong becomes the backend's note and a failure like an exit. */
+/* Spawns now, or when who has its name or port has left (see leave.h); what goes wrong becomes the backend's note and a failure like an exit. */
 void backend_process_start(struct backend *backend, enum state_event event);
 
 /* Stop signal without draining, towards a goal. */

@@ -21,28 +21,6 @@
 #include "running.h"
 #include "settings.h"
 
-int lbd_follow(struct lbd *lbd, struct conf *conf, struct error *error)
-{
-	char *log_dir = strdup(conf->log_directory ? conf->log_directory : LB_LOG_DIR);
-	const char *before = lbd->host.log_dir;
-	int err;
-
-	if (!log_dir)
-		return error_set(error, -ENOMEM, "out of memory");
-	lbd->host.log_dir = log_dir;
-	err = reconcile(&lbd->model, conf, error);
-	if (err) {
-		lbd->host.log_dir = before;
-		free(log_dir);
-		return err;
-	}
-	free((char *)before);
-	recycle_watch(&lbd->model);
-	if (running_write(lbd->run_dir, lbd->origin, conf->root, error))
-		log_warning("%s; changes by lbctl would not outlive lbd's death", error->text);
-	return 0;
-}
-
 int lbd_read_conf(const struct lbd *lbd, struct conf **conf, struct error *error)
 {
 	int err = conf_read(lbd->conf_path, conf, error);
@@ -60,18 +38,64 @@ int lbd_read_conf(const struct lbd *lbd, struct conf **conf, struct error *error
 }
 
 /* What is of lbd's own process; all of it or nothing. */
-static int change_settings(struct lbd *lbd, const struct conf *from, const struct conf *to,
-			   struct error *error)
+static int change_settings(struct lbd *lbd, const struct conf *to, struct error *error)
 {
-	int err = settings_change(from, to, lbd->instance, lbd->foreground, error);
+	const struct conf *from = lbd->model.conf;
 	struct error ignored;
+	int err = control_set_access(lbd->control, to->control_mode, to->control_user,
+				     to->control_group, error);
 
 	if (err)
 		return err;
-	err = control_set_access(lbd->control, to->control_mode, to->control_user,
-				 to->control_group, error);
+	err = settings_change(from, to, lbd->instance, lbd->foreground, error);
 	if (err)
-		settings_change(to, from, lbd->instance, lbd->foreground, &ignored);
+		control_set_access(lbd->control, from->control_mode, from->control_user,
+				   from->control_group, &ignored);
+	return err;
+}
+
+static void write_running(struct lbd *lbd)
+{
+	struct error error;
+
+	if (running_write(lbd->run_dir, lbd->origin, lbd->model.conf->root, &error))
+		log_warning("%s; changes by lbctl would not outlive lbd's death", error.text);
+}
+
+/* All that can fail comes before the model is changed. */
+static int follow(struct lbd *lbd, struct conf *conf, bool with_settings, struct error *error)
+{
+	char *log_dir = strdup(conf->log_directory ? conf->log_directory : LB_LOG_DIR);
+	const char *before = lbd->host.log_dir;
+	struct plan *plan;
+	int err;
+
+	if (!log_dir)
+		return error_set(error, -ENOMEM, "out of memory");
+	lbd->host.log_dir = log_dir;
+	err = reconcile_begin(&lbd->model, conf, &plan, error);
+	if (!err && with_settings) {
+		err = change_settings(lbd, conf, error);
+		if (err)
+			reconcile_cancel(plan);
+	}
+	if (err) {
+		lbd->host.log_dir = before;
+		free(log_dir);
+		return err;
+	}
+	reconcile_commit(plan);
+	free((char *)before);
+	recycle_watch(&lbd->model);
+	return 0;
+}
+
+int lbd_follow(struct lbd *lbd, struct conf *conf, struct error *error)
+{
+	int err = follow(lbd, conf, false, error);
+
+	if (!err)
+		write_running(lbd);
 	return err;
 }
 
@@ -106,32 +130,25 @@ void lbd_roll_outdated(struct lbd *lbd)
 		roll_outdated(lbd->model.pools[i]);
 }
 
-/* The configuration that is left is freed once it has been followed, hence its settings go first. */
 int lbd_reload(struct lbd *lbd, FILE *changes, struct error *error)
 {
-	uint64_t origin = lbd->origin;
+	uint64_t origin = running_origin(lbd->conf_path);
 	struct conf *conf;
-	struct error ignored;
 	int err = lbd_read_conf(lbd, &conf, error);
 
 	if (err)
 		return err;
 	if (changes)
 		print_changes(lbd, conf, changes);
-	err = change_settings(lbd, lbd->model.conf, conf, error);
-	if (err)
-		goto fail;
-	lbd->origin = running_origin(lbd->conf_path);
-	err = lbd_follow(lbd, conf, error);
-	if (!err) {
-		lbd_roll_outdated(lbd);
-		return 0;
+	err = follow(lbd, conf, true, error);
+	if (err) {
+		conf_free(conf);
+		return err;
 	}
 	lbd->origin = origin;
-	change_settings(lbd, conf, lbd->model.conf, &ignored);
-fail:
-	conf_free(conf);
-	return err;
+	write_running(lbd);
+	lbd_roll_outdated(lbd);
+	return 0;
 }
 
 int lbd_reread(struct lbd *lbd, FILE *changes, struct error *error)

@@ -7,21 +7,67 @@
 
 #include "apply.h"
 #include "backend.h"
+#include "backend_process.h"
+#include "listeners.h"
 #include "log.h"
 
 struct leave {
 	sd_event_source *reaper;
 };
 
-static void forget(struct backend *backend)
+static bool same_port(const struct lb_endpoint *a, const struct lb_endpoint *b)
+{
+	return a->port == b->port && (!memcmp(&a->addr, &b->addr, sizeof(a->addr)) ||
+				      addr_is_any(&a->addr) || addr_is_any(&b->addr));
+}
+
+struct backend *leave_holder(const struct backend *backend)
+{
+	for (struct backend *at = backend->model->leaving; at; at = at->next)
+		if (at != backend && at->worker &&
+		    (same_port(&at->endpoint, &backend->endpoint) ||
+		     !strcmp(at->name, backend->name)))
+			return at;
+	return NULL;
+}
+
+bool leave_await(struct backend *backend)
+{
+	const struct backend *holder = leave_holder(backend);
+
+	backend->awaits = holder != NULL;
+	if (holder)
+		backend_note(backend, "waits for the end of %s (pid %d), which leaves",
+			     holder->name, worker_pid(holder->worker));
+	return backend->awaits;
+}
+
+static void stop_awaiting(void *arg, struct backend *backend)
+{
+	(void)arg;
+	if (!backend->awaits || leave_await(backend))
+		return;
+	backend->note[0] = 0;
+	if (!backend->worker)
+		backend_evaluate(backend);
+	else if (backend->goal == GOAL_RUN && !state_has_process(backend->state))
+		backend_process_start(backend, EVENT_START);
+}
+
+static void release(struct backend *backend)
 {
 	struct pool *pool = backend->pool;
 
-	log_info("%s: gone", backend->name);
-	apply_backend_removed(backend);
 	backend_free(backend);
 	if (!--pool->leaving)
 		pool_free(pool);
+}
+
+static void forget(struct backend *backend)
+{
+	log_info("%s: gone", backend->name);
+	apply_backend_removed(backend);
+	release(backend);
 }
 
 static bool is_over(const struct backend *backend)
@@ -35,6 +81,7 @@ static int reap(sd_event_source *source, void *arg)
 {
 	struct model *model = arg;
 	struct backend **link = &model->leaving;
+	bool any = false;
 
 	(void)source;
 	while (*link) {
@@ -46,6 +93,11 @@ static int reap(sd_event_source *source, void *arg)
 		}
 		*link = backend->next;
 		forget(backend);
+		any = true;
+	}
+	if (any) {
+		pool_each_backend(model, stop_awaiting, NULL);
+		listeners_scan_later(model);
 	}
 	return 0;
 }
@@ -84,11 +136,37 @@ void leave_add(struct backend *backend)
 	backend->pool->leaving++;
 	backend->next = model->leaving;
 	model->leaving = backend;
+	backend->awaits = false;
+	backend_note(backend, "leaves: it has gone from the configuration");
 	apply_backend_hidden(backend);
 	if (backend->leave_timeout_us != UINT64_MAX)
 		timeout_us = backend->leave_timeout_us;
 	backend_drain(backend, timeout_us, GOAL_LEAVE);
 	reap_later(model);
+}
+
+struct backend *leave_find(const struct model *model, const char *pool,
+			   const struct conf_backend *conf)
+{
+	for (struct backend *at = model->leaving; at; at = at->next)
+		if (!at->kept && !!at->worker == conf->supervised &&
+		    !memcmp(&at->endpoint, &conf->endpoint, sizeof(at->endpoint)) &&
+		    !strcmp(at->pool->name, pool))
+			return at;
+	return NULL;
+}
+
+void leave_take_back(struct backend *backend)
+{
+	struct backend **link = &backend->model->leaving;
+
+	while (*link != backend)
+		link = &(*link)->next;
+	*link = backend->next;
+	backend->next = NULL;
+	backend->note[0] = 0;
+	if (!--backend->pool->leaving)
+		pool_free(backend->pool);
 }
 
 void leave_changed(struct backend *backend)
@@ -103,12 +181,9 @@ void leave_free(struct model *model)
 		return;
 	while (model->leaving) {
 		struct backend *backend = model->leaving;
-		struct pool *pool = backend->pool;
 
 		model->leaving = backend->next;
-		backend_free(backend);
-		if (!--pool->leaving)
-			pool_free(pool);
+		release(backend);
 	}
 	sd_event_source_disable_unref(model->leave->reaper);
 	free(model->leave);

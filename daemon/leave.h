@@ -1,8 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Backends that have gone from the configuration while their process runs or connections are open:
- * drained, stopped, and forgotten at the end of both.  They keep their pool of before, and with it the
- * configuration, by which they end.
+ * Backends that have gone from the configuration while their process runs or connections are open.  What
+ * leaving means:
+ *
+ * - It gets no new connection.  Those that are open go on until they end, at most for drain_timeout; then
+ *   its process is stopped, and with its end it is forgotten.  All of that by the pool of before, and the
+ *   configuration that this holds.
+ * - Until then its process has one owner, the backend that leaves, and so have its record, control group,
+ *   output and notify socket, which go by its name ("web:8081"), and its port.
+ * - A new backend of that name or port awaits the end: it is not started, has no listener, and its note
+ *   says for whom it waits.  Then it is started, if that is still wanted.
+ * - The same backend (pool, address and port, with a worker or without one, as it was) that is
+ *   configured again meanwhile is the same object, which comes back: undrained, or restarted where its
+ *   process runs with other settings or has been told to stop already.
+ * - One without a worker has no process of ours and holds nothing: another has its address at once, and
+ *   it only waits for its connections.
  */
 #ifndef LB_LEAVE_H
 #define LB_LEAVE_H
@@ -13,6 +25,19 @@ int leave_init(struct model *model);
 
 /* Takes over a backend that its pool's successor does not have; one with nothing left to end is freed at once. */
 void leave_add(struct backend *backend);
+
+/* One that can come back as this backend of a pool of that name; NULL: none, or it has come already. */
+struct backend *leave_find(const struct model *model, const char *pool,
+			   const struct conf_backend *conf);
+
+/* It does not leave any more: it is in a pool of the model again, whose backend->pool is the caller's to set. */
+void leave_take_back(struct backend *backend);
+
+/* Who leaves and has that backend's name or port still; NULL: nobody. */
+struct backend *leave_holder(const struct backend *backend);
+
+/* True where somebody has: the backend is started, and its listener looked for, when that one is gone. */
+bool leave_await(struct backend *backend);
 
 /* To be called when a backend's state has changed: forgets it if that was the end. */
 void leave_changed(struct backend *backend);

@@ -238,6 +238,8 @@ static void look_at_backend(void *arg, struct backend *backend)
 	__be16 port = backend->endpoint.port;
 
 	backend->queue = 0;
+	if (backend->awaits)
+		return;
 	for (size_t i = first_of_port(scan, port);
 	     i < scan->count && scan->listeners[i].endpoint.port == port; i++) {
 		const struct sockets_listener *listener = &scan->listeners[i];

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend.h"
+#include "leave.h"
 #include "plan_stage.h"
 #include "services.h"
 
@@ -94,7 +95,18 @@ static int add_backend(struct plan *plan, struct pool *pool, const struct conf_b
 	return 0;
 }
 
-/* The pool's backends in the configuration's order: those that stay, and new ones. */
+static struct backend *find_leaver(struct plan *plan, const struct pool *pool,
+				   const struct conf_backend *conf)
+{
+	struct backend *found = leave_find(plan->model, pool->name, conf);
+
+	if (found)
+		plan->added[plan->added_count++] =
+			(struct plan_backend){.backend = found, .comes_back = true};
+	return found;
+}
+
+/* The pool's backends in the configuration's order: those that stay or come back, and new ones. */
 static int fill_pool(struct plan *plan, struct pool *pool, struct error *error)
 {
 	const struct conf_pool *conf = pool->conf;
@@ -104,6 +116,8 @@ static int fill_pool(struct plan *plan, struct pool *pool, struct error *error)
 	for (size_t i = 0; i < conf->backend_count && !err; i++) {
 		struct backend *kept = find_kept(before, i, &conf->backends[i]);
 
+		if (!kept)
+			kept = find_leaver(plan, pool, &conf->backends[i]);
 		if (!kept) {
 			err = add_backend(plan, pool, &conf->backends[i], error);
 			continue;
@@ -188,7 +202,8 @@ void plan_drop(struct plan *plan)
 	for (size_t i = 0; i < plan->pool_count; i++)
 		let_go_of_kept(plan->pools[i]);
 	for (size_t i = 0; i < plan->added_count; i++)
-		backend_free(plan->added[i].backend);
+		if (!plan->added[i].comes_back)
+			backend_free(plan->added[i].backend);
 	for (size_t i = 0; i < plan->pool_count; i++)
 		pool_free(plan->pools[i]);
 	free(plan->pools);

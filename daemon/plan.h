@@ -11,10 +11,11 @@
 #include "apply.h"
 #include "pool.h"
 
-/* A backend that the model does not have yet. */
+/* A backend that no pool of the model has. */
 struct plan_backend {
 	struct backend *backend;
 	struct apply_before before;
+	bool comes_back; /* it was leaving: see leave.h */
 	bool is_staged;
 };
 

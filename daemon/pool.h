@@ -87,6 +87,7 @@ struct backend {
 	enum turn turn;
 	pid_t turn_pid; /* the process that its turn is to replace; 0: none */
 	bool fresh;     /* not considered for autostart yet */
+	bool awaits;    /* the end of one that leaves and has its name or port */
 	bool kept;      /* scratch of plan.h: in the next configuration as well */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconcile.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,22 @@ static void follow_drain_word(struct backend *backend, bool drain)
 		backend_undrain(backend);
 }
 
+/* It was leaving.  What has been told to stop cannot be told otherwise: it is started again. */
+static void come_back(struct backend *backend, const struct conf_backend *conf)
+{
+	backend->drain_asked = conf->drain;
+	backend->leave_timeout_us = UINT64_MAX;
+	backend->goal = GOAL_RUN;
+	if (conf->drain)
+		backend_drain(backend, backend->pool->conf->drain_timeout_ms * 1000ULL, GOAL_DRAIN);
+	else if (backend->worker && !state_has_process(backend->state))
+		backend->fresh = true;
+	else if (backend->state == STATE_STOPPING || worker_is_outdated(backend->worker))
+		backend->goal = GOAL_RESTART;
+	else
+		backend_undrain(backend);
+}
+
 static void update_backend(struct backend *backend, const struct conf_backend *conf)
 {
 	backend->weight = conf->weight;
@@ -35,7 +52,10 @@ static void update_backend(struct backend *backend, const struct conf_backend *c
 	if (backend->worker)
 		worker_set_conf(backend->worker, backend->pool->conf->worker);
 	backend_set_health(backend, &backend->pool->conf->health);
-	follow_drain_word(backend, conf->drain);
+	if (backend->goal == GOAL_LEAVE)
+		come_back(backend, conf);
+	else
+		follow_drain_word(backend, conf->drain);
 	backend_evaluate(backend);
 	apply_backend(backend);
 }
@@ -85,6 +105,9 @@ static void swap_pools(struct plan *plan)
 		else
 			apply_pool_removed(before[i]);
 	}
+	for (size_t i = 0; i < plan->added_count; i++)
+		if (plan->added[i].comes_back)
+			leave_take_back(plan->added[i].backend);
 	for (size_t i = 0; i < plan->pool_count; i++)
 		for (size_t j = 0; j < plan->pools[i]->count; j++)
 			plan->pools[i]->backends[j]->pool = plan->pools[i];
@@ -116,6 +139,8 @@ static void roll_changed_pools(struct model *model, const struct conf *before)
 
 static void start_worker(struct backend *backend)
 {
+	if (!backend->worker && backend->fresh)
+		leave_await(backend);
 	if (backend->worker && backend->fresh && backend->state == STATE_STOPPED &&
 	    backend->pool->conf->worker->autostart)
 		backend_process_start(backend, EVENT_START);
@@ -142,7 +167,7 @@ static void set_hash_seed(struct model *model)
 }
 
 /* From here on nothing can fail but what may at any time, and is made good: see apply_now(). */
-static void commit(struct plan *plan)
+void reconcile_commit(struct plan *plan)
 {
 	struct model *model = plan->model;
 	struct conf *before = model->conf;
@@ -167,23 +192,33 @@ static void commit(struct plan *plan)
 	conf_free(before);
 	free(plan->order);
 	free(plan->added);
+	free(plan);
 }
 
-int reconcile(struct model *model, struct conf *conf, struct error *error)
+int reconcile_begin(struct model *model, struct conf *conf, struct plan **out, struct error *error)
 {
-	struct plan plan;
+	struct plan *plan;
 	int err = reconcile_check(model, conf, error);
 
 	if (err)
 		return err;
-	err = plan_make(&plan, model, conf, error);
+	plan = calloc(1, sizeof(*plan));
+	if (!plan)
+		return error_set(error, -ENOMEM, "out of memory");
+	err = plan_make(plan, model, conf, error);
 	if (!err)
-		err = plan_stage(&plan, error);
+		err = plan_stage(plan, error);
 	if (err)
-		plan_drop(&plan);
+		reconcile_cancel(plan);
 	else
-		commit(&plan);
+		*out = plan;
 	return err;
+}
+
+void reconcile_cancel(struct plan *plan)
+{
+	plan_drop(plan);
+	free(plan);
 }
 
 static void free_pool(struct pool *pool)

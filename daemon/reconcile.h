@@ -7,12 +7,19 @@
 
 #include "pool.h"
 
+struct plan;
+
 /*
- * Checks conf against the world as it is (addresses in use, addresses that are not this host's), then
- * takes conf over and follows it.  On failure, with a line, the model is as before and conf is still
- * the caller's.
+ * Checks conf against the world as it is (addresses in use, addresses that are not this host's) and
+ * makes all ready that following it needs.  Between this and what comes next the loop must not run.  On
+ * failure, with a line, the model is as before.
  */
-int reconcile(struct model *model, struct conf *conf, struct error *error);
+int reconcile_begin(struct model *model, struct conf *conf, struct plan **plan,
+		    struct error *error);
+
+/* Follows the configuration, which the model owns from now on; or leaves all as before. */
+void reconcile_commit(struct plan *plan);
+void reconcile_cancel(struct plan *plan);
 
 /* Frees the model's objects; processes run on, the kernel side is left as it is. */
 void reconcile_free(struct model *model);

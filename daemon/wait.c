@@ -25,7 +25,7 @@ static enum verdict look_started(const struct backend *backend)
 {
 	if (backend->state == STATE_UP)
 		return THERE;
-	if (backend->goal == GOAL_RESTART)
+	if (backend->goal == GOAL_RESTART || backend->awaits)
 		return NOT_YET;
 	return backend->goal == GOAL_RUN && state_has_process(backend->state) ? NOT_YET : FAILED;
 }
@@ -188,6 +188,8 @@ void wait_forget(struct waits *waits, struct backend *backend)
 
 		for (size_t i = 0; i < wait->count; i++)
 			if (wait->backends[i] == backend) {
+				if (wait->what == WAIT_STARTED || wait->what == WAIT_RESTARTED)
+					add_failure(wait, backend);
 				wait->backends[i] = NULL;
 				wait->left--;
 			}

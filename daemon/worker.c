@@ -111,7 +111,7 @@ static void bury_unknown(const struct worker_host *host, const char *name)
 }
 
 /* One that cannot be read is nobody's to guess at: not started a second time beside the first. */
-static int take_back(struct worker *worker, struct error *error)
+int worker_take_back(struct worker *worker, struct error *error)
 {
 	const struct worker_host *host = worker->host;
 	int err = record_read(host->run_dir, host->cgroup, worker->name, &worker->record);
@@ -140,7 +140,6 @@ int worker_new(const struct worker_host *host, const struct conf_worker *conf, c
 	       struct worker **out, struct error *error)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
-	int err = 0;
 
 	if (!worker || asprintf(&worker->name, "%s:%u", pool, port) < 0 ||
 	    !(worker->pool = strdup(pool))) {
@@ -156,12 +155,8 @@ int worker_new(const struct worker_host *host, const struct conf_worker *conf, c
 	worker->launch_name = (struct launch_name){worker->name, worker->pool, port, index};
 	worker->pidfd = worker->listeners[0] = worker->listeners[1] = -1;
 	worker->child = worker->hook = SPAWN_NO_CHILD;
-	err = take_back(worker, error);
-	if (err)
-		worker_free(worker);
-	else
-		*out = worker;
-	return err;
+	*out = worker;
+	return 0;
 }
 
 void worker_free(struct worker *worker)

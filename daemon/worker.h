@@ -4,7 +4,7 @@
  * machine (state.h) says when to call what, and hears of events through worker_ops.
  *
  * A worker outlives lbd: its pid, start time and command are recorded in RUNDIR/workers/ before its
- * program runs, and worker_new() takes back one that is still there (also its grandchildren's cgroup).
+ * program runs, and worker_take_back() takes back one that is still there (also its grandchildren's cgroup).
  */
 #ifndef LB_WORKER_H
 #define LB_WORKER_H
@@ -45,13 +45,17 @@ struct worker_ops {
 
 struct worker;
 
-/*
- * conf and host must outlive the worker, or be replaced by worker_set_conf().  When a record of
- * a live process is found (pid, start time and boot agree) it is taken back: worker_pid() is then not 0.
- */
+/* conf and host must outlive the worker, or be replaced by worker_set_conf(). */
 int worker_new(const struct worker_host *host, const struct conf_worker *conf, const char *pool,
 	       uint16_t port, unsigned index, const struct worker_ops *ops, void *arg,
 	       struct worker **out, struct error *error);
+
+/*
+ * At the start of lbd: where a live process of that name is recorded (pid, start time and boot agree) it
+ * is taken back, and worker_pid() is then not 0; what a dead one has left is ended.  Not where another
+ * object has the process: a backend that leaves.
+ */
+int worker_take_back(struct worker *worker, struct error *error);
 void worker_free(struct worker *worker); /* the process, if any, runs on; takes NULL */
 void worker_set_conf(struct worker *worker, const struct conf_worker *conf);
 

@@ -122,7 +122,7 @@ static int on_adopted_ready(sd_event_source *source, void *arg)
 	return 0;
 }
 
-/* It said so to an earlier lbd; the callback comes from the loop, not from within worker_new(). */
+/* It said so to an earlier lbd; the callback comes from the loop, not from within worker_take_back(). */
 int worker_resume_notify(struct worker *worker)
 {
 	int err = worker_listen_notify(worker);

@@ -89,8 +89,14 @@ static inline int lab_new_worker(struct lab *lab)
 					      .hung = lab_on_hung,
 					      .exited = lab_on_exit};
 
-	return worker_new(&lab->host, &lab->conf, "lab", LAB_PORT, 0, &ops, lab, &lab->worker,
-			  &lab->error);
+	int err = worker_new(&lab->host, &lab->conf, "lab", LAB_PORT, 0, &ops, lab, &lab->worker,
+			     &lab->error);
+
+	if (!err && (err = worker_take_back(lab->worker, &lab->error))) {
+		worker_free(lab->worker);
+		lab->worker = NULL;
+	}
+	return err;
 }
 
 /* cgroup: one is used if the machine lets us. */

@@ -132,11 +132,16 @@ $(B)/unit/test_static_%: selftests/unit/test_static_%.c $(B)/liblbstatic.a
 	$(Q)$(CC) $(ALL_CFLAGS) -Idaemon/static -Iselftests $^ $(STATIC_LIBS) -lcmocka -o $@
 
 $(B)/unit/test_cli $(B)/unit/test_import: $(B)/liblbctl.a
+# Calls that may fail, and there do, each in its turn.
+WRAPPED := malloc calloc realloc reallocarray strdup fopen open_memstream mmap socket \
+	bpf_map_update_elem bpf_map_lookup_batch bpf_map_create \
+	sd_event_add_time sd_event_add_time_relative sd_event_add_io sd_event_add_defer
+$(B)/unit/test_reconcile: TEST_LDFLAGS := $(WRAPPED:%=-Wl,--wrap=%)
 $(B)/unit/test_%: selftests/unit/test_%.c $(B)/liblbd.a
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Icli -Iselftests $(filter %.c,$^) \
-		$(filter %/liblbctl.a,$^) $(B)/liblbd.a $(PKG_LIBS) -lcmocka -o $@
+		$(filter %/liblbctl.a,$^) $(B)/liblbd.a $(TEST_LDFLAGS) $(PKG_LIBS) -lcmocka -o $@
 
 $(B)/packet/packet: $(PACKET_SRCS) $(wildcard selftests/packet/*.h) $(B)/liblbd.a
 	$(call say,TEST,$@)

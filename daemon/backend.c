@@ -14,7 +14,7 @@
 #include "log.h"
 #include "remember.h"
 
-enum { SLOW_START_STEPS = 10 };
+enum { SLOW_START_STEPS = 10, TRY_AGAIN_US = 1000 * 1000 };
 
 static int on_timer(sd_event_source *source, uint64_t now, void *arg);
 
@@ -132,12 +132,27 @@ static void arm_up(struct backend *backend)
 
 static void explain_down(struct backend *backend)
 {
+	if (backend->awaits)
+		return; /* its note says so */
 	if (!backend->listens[0] && !backend->listens[1])
 		backend_note(backend, "nothing listens on it");
 	else if (backend->stuck.out)
 		backend_note(backend, "accepts nothing: its accept queue is full");
 	else if (has_check(backend) && backend->health)
 		backend_note(backend, "check: %s", health_last(backend->health));
+}
+
+static bool wants_check(const struct backend *backend, const struct conf_health *conf)
+{
+	return conf->kind != HEALTH_NONE && (backend->listens[0] || backend->listens[1]);
+}
+
+/* Without the check that could not be made it would never be up. */
+static void await_check(struct backend *backend)
+{
+	if (backend->state == STATE_DOWN && !backend->health && backend->pool &&
+	    wants_check(backend, &backend->pool->conf->health))
+		backend_arm(backend, TRY_AGAIN_US);
 }
 
 /* What each state means; the timer is whatever the state waits for. */
@@ -160,6 +175,7 @@ static void enter(struct backend *backend, enum state from)
 		break;
 	case STATE_DOWN:
 		explain_down(backend);
+		await_check(backend);
 		break;
 	case STATE_DRAINING:
 		backend_arm(backend, BACKEND_DRAIN_LEAST_US);
@@ -232,11 +248,6 @@ static void health_counted(void *arg)
 
 static const struct health_ops health_ops = {health_changed, health_counted};
 
-static bool wants_check(const struct backend *backend, const struct conf_health *conf)
-{
-	return conf->kind != HEALTH_NONE && (backend->listens[0] || backend->listens[1]);
-}
-
 static int new_check(struct backend *backend, const struct conf_health *conf, struct health **out,
 		     struct error *error)
 {
@@ -285,7 +296,8 @@ void backend_set_health(struct backend *backend, const struct conf_health *conf)
 	}
 	backend_drop_health(backend);
 	if (wanted && !backend->health && new_check(backend, conf, &backend->health, &error))
-		log_error("%s: %s", backend->name, error.text);
+		log_error("%s: %s; trying again", backend->name, error.text);
+	await_check(backend);
 }
 
 void backend_set_listener(struct backend *backend, bool is_v6, bool present)
@@ -313,6 +325,10 @@ static int on_timer(sd_event_source *source, uint64_t now, void *arg)
 			backend->failures = 0;
 		apply_backend(backend);
 		arm_up(backend);
+		break;
+	case STATE_DOWN:
+		backend_set_health(backend, &backend->pool->conf->health);
+		backend_evaluate(backend);
 		break;
 	case STATE_DRAINING:
 		backend_look_at_drain(backend);

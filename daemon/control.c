@@ -31,6 +31,7 @@ struct control {
 	struct places places;
 	uid_t owner;
 	gid_t group; /* (gid_t)-1: none */
+	int mode;    /* of the socket; -1: as without a word */
 };
 
 static bool in_group(int fd, gid_t main_group, gid_t group)
@@ -146,11 +147,12 @@ static int find_owners(struct control *control, const char *owner, const char *g
 	return 0;
 }
 
-static int set_access(const struct control *control, const char *path, int mode)
+static int set_access(const struct control *control, const char *path)
 {
 	gid_t group = control->group == (gid_t)-1 ? getegid() : control->group;
 
-	return chown(path, control->owner, group) || chmod(path, mode < 0 ? MODE : mode);
+	return chown(path, control->owner, group) ||
+	       chmod(path, control->mode < 0 ? MODE : control->mode);
 }
 
 /* A socket that a dead lbd left refuses connections; one that a living lbd owns does not. */
@@ -179,7 +181,7 @@ static int set_path(const char *path, const char *suffix, struct sockaddr_un *ad
 }
 
 /* Aside first: the name appears only when its rights are set and it accepts. */
-static int listen_at(struct control *control, const char *path, int mode, struct error *error)
+static int listen_at(struct control *control, const char *path, struct error *error)
 {
 	struct sockaddr_un address, aside;
 	int result;
@@ -197,7 +199,7 @@ static int listen_at(struct control *control, const char *path, int mode, struct
 	unlink(aside.sun_path);
 	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (control->fd < 0 || bind(control->fd, (struct sockaddr *)&aside, sizeof(aside)) ||
-	    set_access(control, aside.sun_path, mode) || listen(control->fd, SOMAXCONN) ||
+	    set_access(control, aside.sun_path) || listen(control->fd, SOMAXCONN) ||
 	    rename(aside.sun_path, path)) {
 		result = error_set(error, -errno, "control: cannot listen at %s: %s", path,
 				   strerror(errno));
@@ -236,9 +238,10 @@ int control_new(sd_event *event, const char *path, int mode, const char *owner, 
 					     .silence_us = SILENCE_US,
 					     .closed = client_closed};
 	control->fd = -1;
+	control->mode = mode;
 	result = find_owners(control, owner, group, error);
 	if (!result)
-		result = listen_at(control, path, mode, error);
+		result = listen_at(control, path, error);
 	if (!result) {
 		control->path = strdup(path);
 		result = control->path ? watch(control, error)
@@ -254,11 +257,19 @@ int control_new(sd_event *event, const char *path, int mode, const char *owner, 
 int control_set_access(struct control *control, int mode, const char *owner, const char *group,
 		       struct error *error)
 {
+	const struct control before = *control;
 	int result = find_owners(control, owner, group, error);
 
-	if (!result && set_access(control, control->path, mode))
+	control->mode = mode;
+	if (!result && set_access(control, control->path))
 		result =
 			error_set(error, -errno, "control: %s: %s", control->path, strerror(errno));
+	if (!result)
+		return 0;
+	control->owner = before.owner;
+	control->group = before.group;
+	control->mode = before.mode;
+	set_access(control, control->path);
 	return result;
 }
 

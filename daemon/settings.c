@@ -95,13 +95,20 @@ static int use_log(const struct conf *conf, const char *instance, bool foregroun
 	return log_open(path, LOG_MAX_BYTES, LOG_MAX_FILES, error);
 }
 
-int settings_use(const struct conf *conf, const char *instance, bool foreground,
-		 struct error *error)
+static int raise_limits(const struct conf *conf, struct error *error)
 {
 	int err = raise_limit(RLIMIT_NOFILE, "min_files", conf->min_files, FILES_WANTED, error);
 
 	if (!err && conf->min_processes)
 		err = raise_limit(RLIMIT_NPROC, "min_processes", conf->min_processes, 0, error);
+	return err;
+}
+
+int settings_use(const struct conf *conf, const char *instance, bool foreground,
+		 struct error *error)
+{
+	int err = raise_limits(conf, error);
+
 	if (!err)
 		err = use_log(conf, instance, foreground, error);
 	if (!err && conf->pid_file)
@@ -119,16 +126,18 @@ static void remove_pid(const struct conf *old, const struct conf *now)
 int settings_change(const struct conf *from, const struct conf *to, const char *instance,
 		    bool foreground, struct error *error)
 {
-	int err = settings_use(to, instance, foreground, error);
-	struct error again;
+	int err = raise_limits(to, error);
 
-	if (!err) {
+	if (!err && to->pid_file)
+		err = write_pid(to->pid_file, error);
+	if (err)
+		return err;
+	/* The log last: where it cannot be opened it stays where it was. */
+	err = use_log(to, instance, foreground, error);
+	if (err)
+		remove_pid(to, from);
+	else
 		remove_pid(from, to);
-		return 0;
-	}
-	remove_pid(to, from);
-	if (settings_use(from, instance, foreground, &again))
-		log_error("cannot go back to the settings before: %s", again.text);
 	return err;
 }
 

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A change of the configuration fails at each step at which it can: every call that may fail is made to
+ * fail in its turn, and the model and the maps must be as before.  The calls are replaced when this test
+ * is linked (ld --wrap, see the makefile).
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "apply.h"
+#include "backend.h"
+#include "datapath_internal.h"
+#include "leave.h"
+#include "listeners.h"
+#include "reconcile.h"
+#include "roll.h"
+#include "unit/own_netns.h"
+
+/* --- the calls that fail: the fail_at-th from now on; 0: none */
+
+static unsigned fail_at, calls;
+static const char *failed; /* which one it was */
+
+static bool fails(const char *name)
+{
+	if (!fail_at || ++calls != fail_at)
+		return false;
+	failed = name;
+	errno = ENOMEM;
+	return true;
+}
+
+#define WRAP(type, name, parameters, arguments, failure)                                           \
+	type __real_##name parameters;                                                             \
+	type __wrap_##name parameters;                                                             \
+	type __wrap_##name parameters                                                              \
+	{                                                                                          \
+		return fails(#name) ? (failure) : __real_##name arguments;                         \
+	}
+
+WRAP(void *, malloc, (size_t size), (size), NULL)
+WRAP(void *, calloc, (size_t count, size_t size), (count, size), NULL)
+WRAP(void *, realloc, (void *old, size_t size), (old, size), NULL)
+WRAP(void *, reallocarray, (void *old, size_t count, size_t size), (old, count, size), NULL)
+WRAP(char *, strdup, (const char *text), (text), NULL)
+WRAP(FILE *, fopen, (const char *path, const char *mode), (path, mode), NULL)
+WRAP(FILE *, open_memstream, (char **text, size_t *size), (text, size), NULL)
+WRAP(int, bpf_map_update_elem, (int fd, const void *key, const void *value, __u64 flags),
+     (fd, key, value, flags), -ENOMEM)
+WRAP(int, bpf_map_lookup_batch,
+     (int fd, void *in, void *out, void *keys, void *values, __u32 *count,
+      const struct bpf_map_batch_opts *opts),
+     (fd, in, out, keys, values, count, opts), -ENOMEM)
+WRAP(int, bpf_map_create,
+     (enum bpf_map_type map_type, const char *map_name, __u32 key_size, __u32 value_size,
+      __u32 max_entries, const struct bpf_map_create_opts *opts),
+     (map_type, map_name, key_size, value_size, max_entries, opts), -ENOMEM)
+WRAP(void *, mmap, (void *at, size_t size, int prot, int flags, int fd, off_t offset),
+     (at, size, prot, flags, fd, offset), MAP_FAILED)
+WRAP(int, socket, (int domain, int type, int protocol), (domain, type, protocol), -1)
+WRAP(int, sd_event_add_time,
+     (sd_event * event, sd_event_source **source, clockid_t clock, uint64_t at, uint64_t slack,
+      sd_event_time_handler_t handler, void *arg),
+     (event, source, clock, at, slack, handler, arg), -ENOMEM)
+WRAP(int, sd_event_add_time_relative,
+     (sd_event * event, sd_event_source **source, clockid_t clock, uint64_t after, uint64_t slack,
+      sd_event_time_handler_t handler, void *arg),
+     (event, source, clock, after, slack, handler, arg), -ENOMEM)
+WRAP(int, sd_event_add_io,
+     (sd_event * event, sd_event_source **source, int fd, uint32_t events,
+      sd_event_io_handler_t handler, void *arg),
+     (event, source, fd, events, handler, arg), -ENOMEM)
+WRAP(int, sd_event_add_defer,
+     (sd_event * event, sd_event_source **source, sd_event_handler_t handler, void *arg),
+     (event, source, handler, arg), -ENOMEM)
+
+/* --- an lbd's model, with a kernel side of its own */
+
+static struct model model;
+static struct worker_host host;
+static char dir[] = "/tmp/reconcile.XXXXXX";
+static sd_event_source *events;
+static int sockets[5] = {-1, -1, -1, -1, -1};
+static struct error error;
+
+static void changed(void *arg, struct backend *backend, enum state from, enum state to)
+{
+	(void)arg, (void)from, (void)to;
+	leave_changed(backend);
+}
+
+static struct conf *conf_of(const char *text)
+{
+	struct block *root;
+	struct conf *conf;
+
+	if (block_parse("test.conf", text, strlen(text), &root, &error) ||
+	    conf_build(root, &conf, &error))
+		fail_msg("%s", error.text);
+	return conf;
+}
+
+static int follow(const char *text)
+{
+	struct conf *conf = conf_of(text);
+	struct plan *plan;
+	int err = reconcile_begin(&model, conf, &plan, &error);
+
+	if (err)
+		conf_free(conf);
+	else
+		reconcile_commit(plan);
+	return err;
+}
+
+/* What a check has connected to ends here, too. */
+static void end_connections(void)
+{
+	int fd;
+
+	for (unsigned i = 0; i < 5; i++)
+		while ((fd = accept4(sockets[i], NULL, NULL, SOCK_CLOEXEC)) >= 0)
+			close(fd);
+}
+
+static void settle(uint64_t us)
+{
+	while (sd_event_run(model.event, us) > 0)
+		end_connections();
+}
+
+static int listen_on(uint16_t port)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET,
+				 .sin_port = htons(port),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	return fd;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	for (unsigned i = 0; i < 5; i++)
+		sockets[i] = listen_on((uint16_t)(9001 + i));
+	model = (struct model){.host = &host, .changes = {.tell = changed}};
+	assert_true(sd_event_new(&model.event) >= 0);
+	host = (struct worker_host){.event = model.event, .run_dir = dir, .log_dir = dir};
+	if (datapath_open("reconcile", &model.dp, &error) ||
+	    interfaces_new(model.event, model.dp, &model.interfaces, &error))
+		fail_msg("%s", error.text);
+	assert_int_equal(apply_init(&model), 0);
+	assert_int_equal(leave_init(&model), 0);
+	assert_true(listeners_watch(&model, &events) >= 0);
+	return 0;
+}
+
+static void end_worker(void *arg, struct backend *backend)
+{
+	(void)arg;
+	if (backend->worker)
+		worker_kill(backend->worker);
+}
+
+static int teardown(void **state)
+{
+	char command[64];
+
+	(void)state;
+	if (!model.dp)
+		return 0;
+	pool_each_backend(&model, end_worker, NULL);
+	interfaces_free(model.interfaces);
+	reconcile_free(&model);
+	sd_event_source_disable_unref(events);
+	datapath_destroy(model.dp);
+	sd_event_unref(model.event);
+	for (unsigned i = 0; i < 5; i++)
+		close(sockets[i]);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	return system(command);
+}
+
+/* --- what is compared */
+
+struct lines {
+	char *text[4096];
+	size_t count;
+};
+
+static void __attribute__((format(printf, 2, 3))) add(struct lines *lines, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	assert_true(lines->count < 4096);
+	assert_true(vasprintf(&lines->text[lines->count++], format, args) >= 0);
+	va_end(args);
+}
+
+static void clear(struct lines *lines)
+{
+	for (size_t i = 0; i < lines->count; i++)
+		free(lines->text[i]);
+	lines->count = 0;
+}
+
+static void add_backend(void *arg, struct backend *backend)
+{
+	add(arg,
+	    "model: %p %s of %s id %u.%u %s goal %d weight %u/%u listens %d%d check %d/%d pid %d",
+	    (void *)backend, backend->name, backend->pool->name, backend->id, backend->generation,
+	    state_name(backend->state), backend->goal, backend->weight, backend->max_connections,
+	    backend->listens[0], backend->listens[1], backend->health != NULL,
+	    backend->prepared != NULL || backend->kept,
+	    backend->worker ? worker_pid(backend->worker) : 0);
+}
+
+static void add_service_key(void *arg, const struct lb_endpoint *key,
+			    const struct lb_service *value)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	add(arg, "map: service %s: %u pool %u flags %x", addr_format_endpoint(key, text), value->id,
+	    value->pool, value->flags);
+}
+
+static void add_rule(void *arg, const struct lb_acl_key *key, int verdict)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	add(arg, "map: rule of %u: %s/%u %d", key->service, addr_format(&key->addr, text),
+	    key->prefix_bits, verdict);
+}
+
+static void add_name(void *arg, const struct lb_endpoint *key, uint16_t id)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	add(arg, "map: %s is %u", addr_format_endpoint(key, text), id);
+}
+
+static void add_arrays(struct lines *lines)
+{
+	for (uint32_t id = 0; id < 16; id++) {
+		struct lb_backend backend;
+		struct lb_pool pool;
+		uint64_t sum = 0, cookies[2] = {0};
+
+		assert_int_equal(datapath_get_backend(model.dp, (uint16_t)id, &backend), 0);
+		assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(model.dp->skel->maps.pools), &id,
+						     &pool),
+				 0);
+		for (int is_v6 = 0; is_v6 < 2; is_v6++)
+			datapath_get_listener(model.dp, (uint16_t)id, is_v6, &cookies[is_v6]);
+		for (uint32_t i = 0; i < pool.ring_entries; i++)
+			sum = sum * 31 + model.dp->rings[id].entries[i];
+		add(lines, "map: backend %u: %u weight %u flags %x most %u listeners %lx %lx", id,
+		    backend.generation, backend.weight, backend.flags, backend.max_connections,
+		    cookies[0], cookies[1]);
+		add(lines, "map: pool %u: %u of %u: %u %u %u %u ring %u %lx", id, pool.scheduler,
+		    pool.count, pool.members[0], pool.members[1], pool.members[2], pool.members[3],
+		    pool.ring_entries, sum);
+	}
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void look(struct lines *lines)
+{
+	clear(lines);
+	add(lines, "model: conf %p", (void *)model.conf);
+	for (size_t i = 0; i < model.pool_count; i++)
+		add(lines, "model: pool %p %s id %u by %p, %zu backends", (void *)model.pools[i],
+		    model.pools[i]->name, model.pools[i]->id, (const void *)model.pools[i]->conf,
+		    model.pools[i]->count);
+	for (size_t i = 0; i < model.service_count; i++)
+		add(lines, "model: service %p %s id %u pool %s", (void *)model.services[i],
+		    model.services[i]->name, model.services[i]->id, model.services[i]->pool->name);
+	pool_each_backend(&model, add_backend, lines);
+	datapath_each_service(model.dp, add_service_key, lines);
+	datapath_each_acl(model.dp, add_rule, lines);
+	datapath_each_backend_id(model.dp, add_name, lines);
+	add_arrays(lines);
+	qsort(lines->text, lines->count, sizeof(char *), by_text);
+}
+
+static bool same(const struct lines *before, const struct lines *after)
+{
+	size_t most = before->count > after->count ? before->count : after->count;
+	bool is_same = before->count == after->count;
+
+	for (size_t i = 0; i < most && is_same; i++)
+		is_same = !strcmp(before->text[i], after->text[i]);
+	for (size_t i = 0; i < most && !is_same; i++) {
+		if (i < before->count)
+			print_message("before %s\n", before->text[i]);
+		if (i < after->count)
+			print_message("after  %s\n", after->text[i]);
+	}
+	return is_same;
+}
+
+/* --- the rows: from one configuration to another */
+
+#define WEB                                                                                        \
+	"pool web { worker { command \"sleep 1000\"; ports 9101-9102; stop_signal KILL; }"         \
+	" drain_timeout 0; }"
+
+static const char first[] =
+	WEB "pool plain { backend 127.0.0.1:9001; backend 127.0.0.1:9002 weight 3; }"
+	    "pool gone { scheduler round_robin; backend 127.0.0.1:9003; }"
+	    "pool late { worker { command \"sleep 1000\"; ports 9201; autostart off; } }"
+	    "service a { listen 127.0.0.1:80; pool plain; allow 10.0.0.0/8; deny all; }"
+	    "service b { listen 127.0.0.1:81; listen 127.0.0.1:82; pool gone; }"
+	    "service w { listen 127.0.0.1:83; pool web; }";
+
+static const struct row {
+	const char *name, *text;
+} rows[] = {
+	{"nothing", first},
+	{"much at once",
+	 WEB "pool plain { scheduler maglev; backend 127.0.0.1:9001 weight 2;"
+	     " backend 127.0.0.1:9002 max_connections 9; backend 127.0.0.1:9004;"
+	     " health { tcp; interval 1h; } }"
+	     "pool new { scheduler maglev; backend 127.0.0.1:9005; }"
+	     "pool late { worker { command \"sleep 1000\"; ports 9201-9202; autostart off; } }"
+	     "service a { listen 127.0.0.1:80; listen 127.0.0.1:84; pool new;"
+	     " allow 10.0.0.0/8; deny 10.1.0.0/16; }"
+	     "service c { listen 127.0.0.1:82; listen 127.0.0.1:85; pool plain; deny 10.2.0.0/16; }"
+	     "service w { listen 127.0.0.1:83; pool web; }"},
+	{"a backend to another pool",
+	 WEB "pool plain { backend 127.0.0.1:9001; }"
+	     "pool gone { scheduler round_robin; backend 127.0.0.1:9003; backend 127.0.0.1:9002; }"
+	     "service a { listen 127.0.0.1:80; pool gone; }"},
+	{"nothing left", ""},
+};
+
+static bool lacks_check(const struct backend *backend)
+{
+	return !backend->health && backend->pool->conf->health.kind != HEALTH_NONE &&
+	       (backend->listens[0] || backend->listens[1]);
+}
+
+/* What could not be written at once is written soon; no backend is without the check that it wants. */
+static void look_that_it_stands(const struct conf *conf)
+{
+	assert_ptr_equal(model.conf, conf);
+	for (size_t i = 0; i < model.pool_count; i++) {
+		const struct pool *pool = model.pools[i];
+
+		for (int turn = 0; turn < 500 && pool->dirty; turn++)
+			sd_event_run(model.event, 10000);
+		assert_false(pool->dirty);
+		for (size_t j = 0; j < pool->count; j++) {
+			const struct backend *backend = pool->backends[j];
+
+			assert_true(backend->is_published);
+			assert_false(backend->kept || backend->prepared);
+			for (int turn = 0; turn < 500 && lacks_check(backend); turn++)
+				sd_event_run(model.event, 10000);
+			assert_false(lacks_check(backend));
+		}
+	}
+}
+
+/* After a success: it stands, and the configuration of before can be had again. */
+static void go_back(void)
+{
+	settle(0);
+	if (follow(first))
+		fail_msg("%s", error.text);
+	for (int i = 0; i < 1000 && model.leaving; i++) {
+		end_connections();
+		sd_event_run(model.event, 10000);
+	}
+	settle(1000);
+	if (model.leaving)
+		fail_msg("%s: %s, and does not leave (%s failed)", model.leaving->name,
+			 state_name(model.leaving->state), failed ? failed : "nothing");
+}
+
+static void test_each_step(void **state)
+{
+	static struct lines before, after;
+	unsigned refused = 0, followed = 0;
+
+	(void)state;
+	go_back();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		for (unsigned step = 1;; step++) {
+			int err;
+			struct conf *conf = conf_of(rows[i].text);
+			struct plan *plan;
+
+			look(&before);
+			failed = NULL;
+			calls = 0;
+			fail_at = step;
+			err = reconcile_begin(&model, conf, &plan, &error);
+			if (!err)
+				reconcile_commit(plan);
+			fail_at = 0;
+			refused += err != 0;
+			followed += !err;
+			if (!err) {
+				settle(0);
+				look_that_it_stands(conf);
+				go_back();
+				if (!failed)
+					break;
+				continue;
+			}
+			conf_free(conf);
+			settle(0);
+			look(&after);
+			if (!same(&before, &after))
+				fail_msg("%s: step %u, %s: not as before", rows[i].name, step,
+					 failed);
+			assert_non_null(failed);
+			assert_true(error.text[0]);
+		}
+	print_message("%u refused, %u followed\n", refused, followed);
+	assert_true(refused > 100);
+	clear(&before);
+	clear(&after);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_each_step, setup, teardown),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	if (!own_netns_enter()) {
+		puts("needs root and BPF: skipped");
+		return 0;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -118,6 +118,20 @@ static size_t aliases(const struct backend *backend, struct lb_endpoint keys[APP
 	return count;
 }
 
+/*
+ * The generation before its count, and the count before it can be chosen: a connection of the generation
+ * before that is opened or closed meanwhile is not counted, neither in the old sum nor in the new one.
+ */
+static int begin_generation(struct backend *backend, const struct apply_before *before)
+{
+	int err;
+
+	if (before->value.generation == backend->generation)
+		return 0;
+	err = publish_backend(backend, false);
+	return err ? err : datapath_clear_load(backend->model->dp, backend->id);
+}
+
 int apply_backend_added(struct backend *backend, struct apply_before *before)
 {
 	struct lb_endpoint keys[APPLY_NAMES_MAX];
@@ -130,9 +144,9 @@ int apply_backend_added(struct backend *backend, struct apply_before *before)
 	for (size_t i = 0; i < count; i++)
 		if (datapath_get_backend_id(dp, &keys[i], &before->ids[i]))
 			before->ids[i] = LB_BACKEND_NONE;
-	if (before->value.generation != backend->generation)
-		datapath_clear_load(dp, backend->id);
-	err = publish_backend(backend, backend_enabled(backend));
+	err = begin_generation(backend, before);
+	if (!err)
+		err = publish_backend(backend, backend_enabled(backend));
 	if (!err)
 		err = datapath_set_backend_id(dp, &keys[0], backend->id);
 	/* The wider names go to the first of several backends of one port; a scan finds the others. */

@@ -15,30 +15,77 @@ struct pool *plan_predecessor(const struct plan *plan, const struct pool *pool)
 	return pool_find(plan->model, pool->name);
 }
 
-/* After adoption: the ids that the pinned services know their pools by. */
-static void take_pinned_ids(struct plan *plan, bool *taken, bool *done)
+enum { NOBODY = -1, SEVERAL = -2 };
+
+/* Whose services know a pool by each id: the pool's index in the configuration. */
+static void find_owners(const struct plan *plan, int owners[LB_MAX_SERVICES])
 {
 	const struct conf *conf = plan->conf;
 
+	for (int id = 0; id < LB_MAX_SERVICES; id++)
+		owners[id] = NOBODY;
 	for (size_t i = 0; i < conf->service_count; i++) {
 		const struct conf_service *service = &conf->services[i];
 		struct lb_service known;
 
-		for (size_t j = 0; j < service->listen_count && !done[service->pool]; j++) {
+		for (size_t j = 0; j < service->listen_count; j++) {
 			if (datapath_get_service(plan->model->dp, &service->listens[j], &known) ||
-			    known.pool >= LB_MAX_SERVICES || taken[known.pool])
+			    known.pool >= LB_MAX_SERVICES)
 				continue;
-			plan->pools[service->pool]->id = known.pool;
-			taken[known.pool] = done[service->pool] = true;
+			if (owners[known.pool] == NOBODY)
+				owners[known.pool] = (int)service->pool;
+			else if (owners[known.pool] != (int)service->pool)
+				owners[known.pool] = SEVERAL;
 		}
 	}
+}
+
+/*
+ * After adoption: the ids that the pinned services know their pools by.  One that services of several
+ * pools name is nobody's: the others' clients would get the wrong backends until theirs are switched.
+ */
+static void take_pinned_ids(struct plan *plan, bool *taken, bool *done)
+{
+	int owners[LB_MAX_SERVICES];
+
+	find_owners(plan, owners);
+	for (unsigned id = 0; id < LB_MAX_SERVICES; id++) {
+		int owner = owners[id];
+
+		if (owner < 0 || taken[id] || done[owner])
+			continue;
+		plan->pools[owner]->id = (uint16_t)id;
+		taken[id] = done[owner] = true;
+	}
+}
+
+static void note_pinned(void *arg, const struct lb_endpoint *key, const struct lb_service *value)
+{
+	bool *pinned = arg;
+
+	(void)key;
+	if (value->pool < LB_MAX_SERVICES)
+		pinned[value->pool] = true;
+}
+
+/* One that no service names either, as long as there are such. */
+static unsigned free_id(const bool *taken, const bool *pinned)
+{
+	for (unsigned id = 0; id < LB_MAX_SERVICES; id++)
+		if (!taken[id] && !pinned[id])
+			return id;
+	for (unsigned id = 0; id < LB_MAX_SERVICES; id++)
+		if (!taken[id])
+			return id;
+	return LB_MAX_SERVICES;
 }
 
 /* Those that are known keep theirs; one of a pool that goes is not free before it has gone. */
 static int take_ids(struct plan *plan, struct error *error)
 {
 	bool taken[LB_MAX_SERVICES] = {false}, done[LB_MAX_SERVICES] = {false};
-	unsigned next = 0;
+	bool pinned[LB_MAX_SERVICES] = {false};
+	size_t known_count = 0;
 
 	for (size_t i = 0; i < plan->model->pool_count; i++)
 		taken[plan->model->pools[i]->id] = true;
@@ -46,15 +93,19 @@ static int take_ids(struct plan *plan, struct error *error)
 		const struct pool *known = plan_predecessor(plan, plan->pools[i]);
 
 		done[i] = known != NULL;
+		known_count += done[i];
 		if (known)
 			plan->pools[i]->id = known->id;
 	}
+	if (known_count == plan->pool_count)
+		return 0;
 	take_pinned_ids(plan, taken, done);
+	datapath_each_service(plan->model->dp, note_pinned, pinned);
 	for (size_t i = 0; i < plan->pool_count; i++) {
+		unsigned next = done[i] ? 0 : free_id(taken, pinned);
+
 		if (done[i])
 			continue;
-		while (next < LB_MAX_SERVICES && taken[next])
-			next++;
 		if (next == LB_MAX_SERVICES)
 			return error_set(error, -ENOSPC,
 					 "pool %s: no room beside the pools that go: at most %d at "

@@ -326,3 +326,37 @@ def test_stop_and_restart_go_on(lab, autostart):
     again.wait_worker("web:8082", "up")
     now = again.pids()
     assert now == {"web:8081": 0, "web:8082": now["web:8082"], "web:8083": pids["web:8083"]}
+
+
+def pool_ids(lbd):
+    """{port: pool id}, of the services as the kernel side knows them."""
+    found = bpftool("map", "dump", "pinned", lbd.pin("maps", "services"))
+    return {
+        int.from_bytes(int(e["formatted"]["key"]["port"]).to_bytes(2, "little"), "big"): e[
+            "formatted"
+        ]["value"]["pool"]
+        for e in found
+    }
+
+
+def test_no_pool_stands_in_for_another(lab):
+    """Services of one pool, of two when lbd comes back: what is pinned for both becomes neither's."""
+    text = """
+        pool a { backend 127.0.0.1:8081; } pool b { backend 127.0.0.1:8082; }
+        service y { listen 0.0.0.0:82; pool %s; }
+        service x { listen 0.0.0.0:81; pool a; }
+        service z { listen 0.0.0.0:83; pool b; }
+    """
+    lab.apps([8081, 8082])
+    lbd = lab.lbd(text % "a")
+    lbd.wait_up(2)
+    before = pool_ids(lbd)
+    assert before[81] == before[82] != before[83]
+    lbd.kill()
+    lbd.config(text % "b")
+    again = lbd.restart()
+    again.wait_up(2)
+    now = pool_ids(again)
+    assert now[82] == now[83] != now[81] and before[81] not in now.values(), (before, now)
+    assert lab.get(port=81).worker == "8081"
+    assert {lab.get(port=port).worker for port in (82, 83)} == {"8082"}

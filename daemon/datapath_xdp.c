@@ -206,7 +206,8 @@ static uint32_t holding_link(int ifindex, uint32_t program)
 	return 0;
 }
 
-static void program_name(uint32_t id, char name[BPF_OBJ_NAME_LEN])
+/* -EPERM: once it runs, lbd cannot open what is not its own (CAP_SYS_ADMIN). */
+static int program_name(uint32_t id, char name[BPF_OBJ_NAME_LEN])
 {
 	struct bpf_prog_info info = {0};
 	uint32_t length = sizeof(info);
@@ -214,10 +215,11 @@ static void program_name(uint32_t id, char name[BPF_OBJ_NAME_LEN])
 
 	snprintf(name, BPF_OBJ_NAME_LEN, "?");
 	if (fd < 0)
-		return;
+		return fd;
 	if (!bpf_obj_get_info_by_fd(fd, &info, &length) && info.name[0])
 		memcpy(name, info.name, BPF_OBJ_NAME_LEN);
 	close(fd);
+	return 0;
 }
 
 /* Refuses an interface that somebody else's program is on, with what to do about it. */
@@ -229,7 +231,13 @@ static int check_foreign(const char *interface, int ifindex, struct error *error
 
 	if (!found.program)
 		return 0;
-	program_name(found.program, name);
+	if (program_name(found.program, name) == -EPERM)
+		return error_set(
+			error, -EBUSY,
+			"%s XDP program of somebody else's is attached: `bpftool prog show "
+			"id %u` names it; if it is not needed: `ip link set dev %s xdp "
+			"off`, or `bpftool link detach` where `bpftool link` shows it",
+			found.mode, found.program, interface);
 	link = holding_link(ifindex, found.program);
 	if (link)
 		return error_set(

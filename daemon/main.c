@@ -21,6 +21,7 @@
 #include "log.h"
 #include "options.h"
 #include "orphans.h"
+#include "privileges.h"
 #include "program.h"
 #include "reconcile.h"
 #include "record.h"
@@ -188,6 +189,12 @@ static int start(struct lbd *lbd, struct error *error)
 		err = first_conf(lbd, &conf, &from_file, error);
 	if (!err)
 		err = settings_use(conf, lbd->instance, lbd->foreground, error);
+	if (err) {
+		conf_free(conf);
+		return err;
+	}
+	/* The programs are loaded; from here on strangers are listened to. */
+	err = privileges_drop(conf, error);
 	if (err) {
 		conf_free(conf);
 		return err;

@@ -13,6 +13,7 @@
 #include "instance.h"
 #include "log.h"
 #include "place.h"
+#include "privileges.h"
 #include "program.h"
 #include "publish.h"
 
@@ -97,8 +98,10 @@ static int use_log(const struct conf *conf, const char *instance, bool foregroun
 
 static int raise_limits(const struct conf *conf, struct error *error)
 {
-	int err = raise_limit(RLIMIT_NOFILE, "min_files", conf->min_files, FILES_WANTED, error);
+	int err = privileges_check(conf, error);
 
+	if (!err)
+		err = raise_limit(RLIMIT_NOFILE, "min_files", conf->min_files, FILES_WANTED, error);
 	if (!err && conf->min_processes)
 		err = raise_limit(RLIMIT_NPROC, "min_processes", conf->min_processes, 0, error);
 	return err;

@@ -7,6 +7,7 @@
 #include "conf.h"
 #include "datapath.h"
 #include "instance.h"
+#include "privileges.h"
 #include "record.h"
 #include "remember.h"
 #include "running.h"
@@ -48,6 +49,8 @@ static int check_conf(const char *run_dir, const struct options *options, struct
 		err = conf_read(options->conf_path, &conf, error);
 	if (err == -ENOENT && !options->conf_named)
 		err = 0;
+	else if (!err)
+		err = privileges_check(conf, error);
 	conf_free(conf);
 	return err;
 }

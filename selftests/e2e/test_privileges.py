@@ -4,9 +4,11 @@
 import os
 import pathlib
 import pwd
+import re
+import socket
 
 import pytest
-from lab import wait_until
+from lab import HERE, PYTHON, run, wait_until, web
 
 NOBODY = pwd.getpwnam("nobody")
 BASE = {"PATH", "LANG", "HOME", "USER", "LOGNAME", "SHELL"}
@@ -263,12 +265,116 @@ def test_everything_read_only(lab):
 def test_without_rights_to_confine(lab):
     """In a container that may not mount: one line that says what is missing."""
     lbd = lab.lbd(
-        POOL % (SERVES, "private_tmp on; start_retries 0;", ""),
+        POOL % (SERVES, "private_tmp on;", ""),
         wrap=["setpriv", "--bounding-set=-sys_admin"],
+        ready=False,
     )
-    lbd.wait_worker("web:8081", "fatal")
-    note = lbd.workers()["web:8081"]["note"]
-    assert "private_tmp" in note and "CAP_SYS_ADMIN" in note
+    assert lbd.wait() == 1
+    line = lbd.output().splitlines()[-1]
+    assert "pool web" in line and "cap_sys_admin" in line and "lbctl reexec" in line
+
+
+NAMES = run("setpriv", "--list-caps").stdout.split()
+
+
+def named_in_manual():
+    """The capabilities that lbd.8 gives a reason for, as a set."""
+    page = (HERE.parent.parent / "daemon" / "lbd.8").read_text()
+    named = re.findall(r"^\.(?:B|BR) (CAP_[A-Z_]+)", page, re.M)
+    assert len(named) > 5 and len(set(named)) == len(named)
+    return sum(1 << NAMES.index(name[4:].lower()) for name in named)
+
+
+def test_own_capabilities(lab):
+    """lbd has what its manual gives a reason for; a worker of root's has what lbd was started with."""
+    lbd = lab.lbd((POOL % (SERVES, "", "")).replace("user nobody;", ""))
+    lbd.wait_up(1)
+    all_of_them = capabilities(Proc(lbd.pid))[3]
+    kept = named_in_manual() & all_of_them  # a container may have withheld some
+    assert capabilities(Proc(lbd.pid)) == [0, kept, kept, all_of_them, 0]
+    worker = capabilities(Proc(lbd.pids()["web:8081"]))
+    assert worker == [0, all_of_them, all_of_them, all_of_them, 0]
+    lbd.ctl("reexec")
+    wait_until(lambda: lbd.json("status")["uptime_s"] < 5)
+    assert capabilities(Proc(lbd.pid)) == [0, kept, kept, all_of_them, 0]
+
+
+def test_capability_that_was_given_up(lab):
+    """A reload that wants it changes nothing and says what does; that does."""
+    lbd = lab.lbd(POOL % (SERVES, "", ""))
+    lbd.wait_up(1)
+    pid = lbd.pids()["web:8081"]
+    lbd.config(POOL % (SERVES, "capabilities CAP_SYS_TIME;", ""))
+    said = lbd.refused("reload")
+    assert "pool web" in said and "cap_sys_time" in said and "lbctl reexec" in said
+    assert lbd.pids()["web:8081"] == pid
+    lbd.ctl("reexec")
+    bit = 1 << NAMES.index("sys_time")
+
+    def given():
+        pid = lbd.pids()["web:8081"]
+        return pid and capabilities(Proc(pid)) == [bit] * 5
+
+    wait_until(given, lbd.workers)
+
+
+def unit(name):
+    """The words of a setting of lbd.service."""
+    text = (HERE.parent.parent / "daemon" / "lbd.service").read_text()
+    return re.search(r"^%s=(.*)$" % name, text, re.M).group(1).split()
+
+
+CONFINED = """
+import ctypes, os, sys
+
+lib = ctypes.CDLL("libseccomp.so.2")
+lib.seccomp_init.restype = ctypes.c_void_p
+
+
+class Compare(ctypes.Structure):
+    _fields_ = [("arg", ctypes.c_uint), ("op", ctypes.c_int),
+                ("a", ctypes.c_uint64), ("b", ctypes.c_uint64)]
+
+
+context = ctypes.c_void_p(lib.seccomp_init(0x7FFF0000))
+assert not lib.seccomp_attr_set(context, 4, 0)
+for call in sys.argv[1].split(","):
+    number = lib.seccomp_syscall_resolve_name(call.encode())
+    assert number < 0 or not lib.seccomp_rule_add_array(context, 0x50001, number, 0, None), call
+socket = lib.seccomp_syscall_resolve_name(b"socket")
+for family in set(range(1, 46)) - {int(f) for f in sys.argv[2].split(",")}:
+    one = Compare(0, 4, family, 0)
+    assert not lib.seccomp_rule_add_array(context, 0x50061, socket, 1, ctypes.byref(one))
+assert not lib.seccomp_load(context)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
+
+
+def test_as_confined_as_by_its_unit(lab):
+    """All that lbd does, with the capabilities, system calls and sockets that lbd.service leaves it."""
+    script = lab.path / "confined.py"
+    script.write_text(CONFINED)
+    groups = [word.lstrip("~") for word in unit("SystemCallFilter")]
+    listed = run("systemd-analyze", "syscall-filter", *groups).stdout
+    calls = re.findall(r"^    ([a-z_0-9]+)$", listed, re.M)
+    assert "kexec_load" in calls and "finit_module" in calls
+    families = [str(int(getattr(socket, name))) for name in unit("RestrictAddressFamilies")]
+    bounds = [word.lstrip("~")[4:].lower() for word in unit("CapabilityBoundingSet")]
+    wrap = ["setpriv", "--bounding-set=-" + ",-".join(set(bounds) & set(NAMES)), PYTHON, script,
+            ",".join(calls), ",".join(families)]
+    options = "read_only /usr; listen inherit; dual_stack on; nice -5; limit core 0;"
+    files = POOL.replace("web", "files") % (SERVES.replace("$port", "8083"), "private_tmp on;", "")
+    text = web("8081-8082", worker=options, words="--inherit") + files.replace("8081", "8083")
+    lbd = lab.lbd(text, wrap=wrap)
+    lbd.wait_up(3)
+    lab.expect_workers({"8081", "8082"}, 4)
+    lbd.ctl("roll", "web", "wait")
+    lbd.ctl("reexec")
+    wait_until(lambda: lbd.json("status")["uptime_s"] < 5)
+    lbd.wait_up(3)
+    own = capabilities(Proc(lbd.pid))
+    assert own[2] == (named_in_manual() | 1 << NAMES.index("sys_admin")) & own[3]
+    lab.expect_workers({"8081", "8082"}, 4)
 
 
 REFUSED = [

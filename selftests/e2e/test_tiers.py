@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The three tiers serve alike, and the one in use is said; interfaces come and go."""
 
+import re
+
 import pytest
-from lab import HOST4, wait_equal, web
+from lab import HOST4, bpftool, wait_equal, web
 
 ALL = {"8081", "8082", "8083", "8084"}
 
@@ -100,7 +102,9 @@ def test_foreign_program_is_refused_and_left(lab):
     lbd = lab.lbd(web("8081", attach=""))
     lbd.wait_up(1)
     said = lbd.refused("attach", "eth0")
-    assert "eth0" in said and "ingress" in said, said  # the program's name
+    assert "eth0" in said and "bpftool prog show id" in said, said
+    named = bpftool("prog", "show", "id", re.search(r"id (\d+)", said)[1])
+    assert named["name"] == "ingress"
     assert interfaces(other) == {"eth0": "native"}
     assert lab.get(port=81).worker == "8091"
     # Free again, it can be had.

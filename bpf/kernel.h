@@ -30,6 +30,30 @@ typedef struct {
 	struct net *net;
 } LB_RELOCATED possible_net_t;
 
+typedef struct {
+	__u32 val;
+} LB_RELOCATED kuid_t;
+
+struct kernfs_node {
+	__u64 id;
+} LB_RELOCATED;
+
+struct cgroup;
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+} LB_RELOCATED;
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	struct kernfs_node *kn;
+} LB_RELOCATED;
+
+struct sock_cgroup_data {
+	struct cgroup *cgroup; /* of version 2, in which the socket was made */
+} LB_RELOCATED;
+
 struct sock_common {
 	unsigned char skc_ipv6only : 1;
 	possible_net_t skc_net;
@@ -40,6 +64,8 @@ struct sock {
 	__u32 sk_ack_backlog;     /* connections in the accept queue */
 	__u32 sk_max_ack_backlog; /* beyond so many the kernel drops handshakes */
 	struct sock_reuseport *sk_reuseport_cb;
+	kuid_t sk_uid; /* who made it */
+	struct sock_cgroup_data sk_cgrp_data;
 } LB_RELOCATED;
 
 struct inet_sock {

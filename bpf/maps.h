@@ -82,14 +82,23 @@ struct {
 	__type(value, struct lb_load);
 } loads LB_MAP;
 
-/* A listener's bound address to the backend's id.  Room for several addresses of each. */
+/* A listener's bound address to the backend's id, and who may listen there. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4 * LB_MAX_BACKENDS);
+	__uint(max_entries, LB_MAX_BACKENDS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct lb_endpoint);
-	__type(value, __u32);
+	__type(value, struct lb_backend_id);
 } backend_ids LB_MAP;
+
+/* The control group of each running worker: what proves that a socket is its own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * LB_MAX_BACKENDS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct lb_worker);
+} workers LB_MAP;
 
 /* Values of 8 bytes, so that lbd may look up which socket is there by its cookie. */
 struct {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
 /*
  * track: sockops, on the cgroup v2 root, for one network namespace.  Captures the listener of a backend
- * at the moment of listen(2), and counts each backend's open connections exactly.
+ * at the moment of listen(2), if it is that backend's and nobody else's, and counts each backend's open
+ * connections exactly.
  *
  * The owner in a listener's storage is cloned into each connection that it accepts.
  */
@@ -21,6 +22,8 @@
 enum {
 	TRACK_AF_INET6 = 10,
 	TRACK_IPV4_MAPPED = 0xffff,
+	TRACK_LOOPBACK = 127,
+	TRACK_LEVELS = 8, /* of groups that a worker makes below its own */
 };
 
 /* Whose sockets are ours (SO_NETNS_COOKIE); 0 is nobody's. */
@@ -63,39 +66,75 @@ static __always_inline bool track_takes(struct bpf_sock_ops *ctx, struct bpf_soc
 	return !is_v6;
 }
 
-/* The backend of any address and this port, not one that is known by that address among others. */
-static __always_inline __u32 *track_find_any(struct lb_endpoint *key, bool is_v6)
+static __always_inline bool track_is_same(const struct lb_addr *a, const struct lb_addr *b)
 {
-	struct lb_backend *backend;
-	__u32 *id;
+	return a->words[0] == b->words[0] && a->words[1] == b->words[1] &&
+	       a->words[2] == b->words[2] && a->words[3] == b->words[3];
+}
 
-	__builtin_memset(&key->addr, 0, sizeof(key->addr));
-	if (!is_v6)
-		key->addr.words[2] = bpf_htonl(TRACK_IPV4_MAPPED);
-	id = bpf_map_lookup_elem(&backend_ids, key);
-	if (!id)
-		return NULL;
-	backend = bpf_map_lookup_elem(&backends, id);
-	return backend && backend->flags & LB_BACKEND_ANY_ADDRESS ? id : NULL;
+static __always_inline bool track_is_any(const struct lb_addr *addr)
+{
+	return !addr->words[0] && !addr->words[1] && !addr->words[3] &&
+	       (!addr->words[2] || addr->words[2] == bpf_htonl(TRACK_IPV4_MAPPED));
+}
+
+static __always_inline bool track_is_loopback(const struct lb_addr *addr, bool *is_v6)
+{
+	*is_v6 = !addr->words[2];
+	if (addr->words[0] || addr->words[1])
+		return false;
+	if (*is_v6)
+		return addr->words[3] == bpf_htonl(1);
+	return addr->words[2] == bpf_htonl(TRACK_IPV4_MAPPED) && addr->bytes[12] == TRACK_LOOPBACK;
+}
+
+/* As listeners_match() in lbd. */
+static __always_inline bool track_serves(const struct lb_endpoint *worker,
+					 const struct lb_endpoint *bound)
+{
+	bool worker_v6, bound_v6;
+
+	if (bound->port != worker->port)
+		return false;
+	if (track_is_same(&bound->addr, &worker->addr))
+		return true;
+	if (track_is_any(&bound->addr) || track_is_any(&worker->addr))
+		return true;
+	return track_is_loopback(&worker->addr, &worker_v6) &&
+	       track_is_loopback(&bound->addr, &bound_v6) && worker_v6 != bound_v6;
 }
 
 /*
- * Whose backend is it?  Its own address goes before any address of its family, and for one that takes
- * both families any address of IPv4 is the last resort.
+ * The worker that the socket was made by.  Not the one that calls listen(2): a group is proof of whose
+ * the socket is, also of one that lbd finds later (INET_DIAG_CGROUP_ID is the same).  Unrolled, as the
+ * verifier wants one kind of pointer at each load.
  */
-static __always_inline __u32 *track_find_backend(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+static __always_inline struct lb_worker *track_find_worker(const struct tcp_sock *tcp)
 {
-	bool is_v6 = ctx->family == TRACK_AF_INET6;
-	struct lb_endpoint key;
-	__u32 *id;
+	struct cgroup *group = tcp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
+	struct cgroup_subsys_state *parent;
+	struct lb_worker *worker = NULL;
+	__u64 id;
 
-	track_read_endpoint(ctx, &key);
-	id = bpf_map_lookup_elem(&backend_ids, &key);
-	if (!id)
-		id = track_find_any(&key, is_v6);
-	if (!id && is_v6 && track_takes(ctx, sk, false))
-		id = track_find_any(&key, false);
-	return id;
+#pragma unroll
+	for (int level = 0; level < TRACK_LEVELS; level++) {
+		if (!worker && group) {
+			id = group->kn->id;
+			worker = bpf_map_lookup_elem(&workers, &id);
+			parent = group->self.parent;
+			group = parent ? parent->cgroup : NULL;
+		}
+	}
+	return worker;
+}
+
+static __always_inline bool track_may_listen(const struct lb_backend_id *known,
+					     const struct tcp_sock *tcp)
+{
+	if (known->flags & LB_ID_WORKER)
+		return false;
+	return !(known->flags & LB_ID_OWNER) ||
+	       known->owner == tcp->inet_conn.icsk_inet.sk.sk_uid.val;
 }
 
 static __always_inline void track_tell(__u32 type, const struct lb_owner *owner, bool is_v6)
@@ -125,19 +164,54 @@ static __always_inline void track_capture(struct bpf_sock_ops *ctx, struct bpf_s
 		track_tell(LB_LISTENER_OPENED, owner, is_v6);
 }
 
+/* Once, until lbd has looked: whoever listens and closes again and again must not keep it busy. */
+static __always_inline void track_tell_denied(struct lb_backend_id *known)
+{
+	__u32 id = known->backend;
+	struct lb_backend *backend = bpf_map_lookup_elem(&backends, &id);
+	struct lb_owner owner = {.backend = id};
+
+	if (!backend || known->denied)
+		return;
+	known->denied = 1;
+	owner.generation = backend->generation;
+	track_tell(LB_LISTENER_DENIED, &owner, false);
+}
+
+/* Whose listener is it?  The worker's that made it, else that of the backend at its very address. */
+static __always_inline __u32 track_find_backend(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	struct lb_backend_id *known;
+	struct lb_endpoint bound;
+	struct lb_worker *worker;
+
+	if (!tcp)
+		return LB_BACKEND_NONE;
+	track_read_endpoint(ctx, &bound);
+	worker = track_find_worker(tcp);
+	if (worker && track_serves(&worker->endpoint, &bound))
+		return worker->backend;
+	known = bpf_map_lookup_elem(&backend_ids, &bound);
+	if (!known)
+		return LB_BACKEND_NONE;
+	if (track_may_listen(known, tcp))
+		return known->backend;
+	track_tell_denied(known);
+	return LB_BACKEND_NONE;
+}
+
 /* The owner first: a connection may come as soon as the listener can be chosen. */
 static __always_inline void track_listen(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
-	__u32 *found = track_find_backend(ctx, sk), id;
-	struct lb_backend *backend;
+	__u32 id = track_find_backend(ctx, sk);
+	struct lb_backend *backend = bpf_map_lookup_elem(&backends, &id);
 	struct lb_owner *owner;
 
-	if (!found)
+	if (!backend) /* also of LB_BACKEND_NONE */
 		return;
-	id = *found;
-	backend = bpf_map_lookup_elem(&backends, &id);
 	owner = bpf_sk_storage_get(&owners, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!backend || !owner)
+	if (!owner)
 		return;
 	owner->backend = id;
 	owner->generation = backend->generation;

@@ -134,6 +134,12 @@ static void print_files(const struct cli *cli, char **words, int count)
 	fputs(":files\n", cli->out);
 }
 
+static void print_users(const struct cli *cli, char **words, int count)
+{
+	(void)words, (void)count;
+	fputs(":users\n", cli->out);
+}
+
 static void print_values(const struct cli *cli, const char *place, char **words, int count)
 {
 	static const struct {
@@ -142,6 +148,7 @@ static void print_values(const struct cli *cli, const char *place, char **words,
 	} sources[] = {
 		{"POOL", print_pools},       {"ADDR:PORT", print_addresses}, {"NAME", print_names},
 		{"IFACE", print_interfaces}, {"SIG", print_signals},         {"FILE", print_files},
+		{"USER", print_users},
 	};
 
 	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++) {

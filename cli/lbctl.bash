@@ -17,6 +17,10 @@ _lbctl() {
 		compopt -o default
 		return
 	fi
+	if [[ $found == :users ]]; then
+		mapfile -t COMPREPLY < <(compgen -u -- "$current")
+		return
+	fi
 	# Not compgen -W: it would expand what is in the names.
 	while IFS= read -r word; do
 		[[ -n $word && $word == "$current"* ]] && COMPREPLY+=("$word")

@@ -22,7 +22,7 @@ const struct verb verbs[] = {
 	{"service remove", "NAME", "no new connections for this service", NULL, NULL, 0},
 
 	{"pool", "", "list pools with their backends", render_pools, NULL, 0},
-	{"pool add", BACKEND " [weight N] [max_connections N]",
+	{"pool add", BACKEND " [weight N] [max_connections N] [owner USER]",
 	 "add a backend to a pool (default: `default`)", NULL, NULL, 0},
 	{"pool remove", BACKEND " [timeout T] [wait]", "drain a backend and forget it",
 	 NULL, NULL, VERB_WAITS},

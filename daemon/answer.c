@@ -27,7 +27,7 @@ static const struct verb {
 	{"detach", CHANGER, verb_detach, "interface", NULL},
 	{"pid", READER, verb_pid, "name", NULL},
 	{"pool", READER, verb_pool, NULL, NULL},
-	{"pool add", CHANGER, verb_pool_add, "pool address weight max_connections", NULL},
+	{"pool add", CHANGER, verb_pool_add, "pool address weight max_connections owner", NULL},
 	{"pool drain", CHANGER, verb_pool_drain, "pool address timeout", "wait"},
 	{"pool remove", CHANGER, verb_pool_remove, "pool address timeout", "wait"},
 	{"pool undrain", CHANGER, verb_pool_undrain, "pool address", NULL},

@@ -166,7 +166,8 @@ static int do_pool_add(struct block *root, struct call *call)
 {
 	return edit_backend_add(root, answer_word(call, "pool", "default"),
 				answer_word(call, "address", ""), answer_word(call, "weight", NULL),
-				answer_word(call, "max_connections", NULL), &call->error);
+				answer_word(call, "max_connections", NULL),
+				answer_word(call, "owner", NULL), &call->error);
 }
 
 int verb_pool_add(struct call *call)

@@ -48,21 +48,12 @@ void apply_pool_later(struct pool *pool)
 	sd_event_source_set_enabled(pool->model->deferred, SD_EVENT_ONESHOT);
 }
 
-static uint16_t flags_of(const struct backend *backend, bool enabled)
-{
-	unsigned flags = enabled ? LB_BACKEND_ENABLED : 0;
-
-	if (addr_is_any(&backend->endpoint.addr))
-		flags |= LB_BACKEND_ANY_ADDRESS;
-	return (uint16_t)flags;
-}
-
 static int publish_backend(struct backend *backend, bool enabled)
 {
 	struct lb_backend value = {
 		.generation = backend->generation,
 		.weight = (uint16_t)backend_effective_weight(backend),
-		.flags = flags_of(backend, enabled),
+		.flags = enabled ? LB_BACKEND_ENABLED : 0,
 		.max_connections = backend->max_connections,
 	};
 	int err;
@@ -93,29 +84,27 @@ void apply_backend_anew(struct backend *backend)
 	apply_backend(backend);
 }
 
-/* The addresses by which a listener of this backend may be bound: see listeners_match(). */
-static size_t aliases(const struct backend *backend, struct lb_endpoint keys[APPLY_NAMES_MAX])
+static int write_id(struct backend *backend)
 {
-	static const struct lb_addr loopbacks[2] = {
-		{.bytes = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}},
-		{.bytes = {[15] = 1}},
+	struct lb_backend_id value = {
+		.backend = backend->id,
+		.flags = backend->worker     ? LB_ID_WORKER
+			 : backend->owner[0] ? LB_ID_OWNER
+					     : 0,
+		.owner = backend->owner_uid,
 	};
-	size_t count = 0;
 
-	keys[count++] = backend->endpoint;
-	for (int is_v6 = 0; is_v6 < 2; is_v6++) {
-		keys[count] = backend->endpoint;
-		addr_any(is_v6, &keys[count].addr);
-		if (!addr_is_any(&backend->endpoint.addr) ||
-		    addr_is_v4(&backend->endpoint.addr) == !!is_v6)
-			count++;
-	}
-	for (int is_v6 = 0; is_v6 < 2; is_v6++)
-		if (!memcmp(&backend->endpoint.addr, &loopbacks[!is_v6], sizeof(struct lb_addr))) {
-			keys[count] = backend->endpoint;
-			keys[count++].addr = loopbacks[is_v6];
-		}
-	return count;
+	return datapath_set_backend_id(backend->model->dp, &backend->endpoint, &value);
+}
+
+void apply_backend_id(struct backend *backend)
+{
+	int err = write_id(backend);
+
+	if (err)
+		log_error("%s: cannot write who may listen there to the kernel side: %s",
+			  backend->name, strerror(-err));
+	backend->denied = err != 0; /* the next look for listeners tries again */
 }
 
 /*
@@ -134,61 +123,68 @@ static int begin_generation(struct backend *backend, const struct apply_before *
 
 int apply_backend_added(struct backend *backend, struct apply_before *before)
 {
-	struct lb_endpoint keys[APPLY_NAMES_MAX];
-	size_t count = aliases(backend, keys);
 	struct datapath *dp = backend->model->dp;
 	int err;
 
 	*before = (struct apply_before){0};
 	datapath_get_backend(dp, backend->id, &before->value);
-	for (size_t i = 0; i < count; i++)
-		if (datapath_get_backend_id(dp, &keys[i], &before->ids[i]))
-			before->ids[i] = LB_BACKEND_NONE;
+	before->has_id = !datapath_get_backend_id(dp, &backend->endpoint, &before->id);
 	err = begin_generation(backend, before);
 	if (!err)
 		err = publish_backend(backend, backend_enabled(backend));
-	if (!err)
-		err = datapath_set_backend_id(dp, &keys[0], backend->id);
-	/* The wider names go to the first of several backends of one port; a scan finds the others. */
-	for (size_t i = 1; i < count && !err; i++)
-		if (before->ids[i] == LB_BACKEND_NONE)
-			err = datapath_set_backend_id(dp, &keys[i], backend->id);
-	return err;
+	return err ? err : write_id(backend);
+}
+
+static void forget_group(struct backend *backend)
+{
+	if (backend->group)
+		datapath_set_worker(backend->model->dp, backend->group, NULL);
+	backend->group = 0;
 }
 
 void apply_backend_taken_back(struct backend *backend, const struct apply_before *before)
 {
-	struct lb_endpoint keys[APPLY_NAMES_MAX];
-	size_t count = aliases(backend, keys);
 	struct datapath *dp = backend->model->dp;
 
-	for (size_t i = 0; i < count; i++) {
-		uint16_t id;
-
-		if (!datapath_get_backend_id(dp, &keys[i], &id) && id != before->ids[i])
-			datapath_set_backend_id(dp, &keys[i], before->ids[i]);
-	}
+	forget_group(backend);
+	datapath_set_backend_id(dp, &backend->endpoint, before->has_id ? &before->id : NULL);
 	datapath_set_backend(dp, backend->id, &before->value);
+}
+
+int apply_worker(struct backend *backend)
+{
+	uint64_t group = worker_group(backend->worker);
+	struct lb_worker value = {.endpoint = backend->endpoint, .backend = backend->id};
+	int err = group ? datapath_set_worker(backend->model->dp, group, &value) : 0;
+
+	if (!err)
+		backend->group = group;
+	return err;
+}
+
+/* Whoever was given its listening socket has it still, but no connection any more. */
+void apply_worker_ended(struct backend *backend)
+{
+	forget_group(backend);
+	for (int is_v6 = 0; is_v6 < 2; is_v6++)
+		if (worker_listener(backend->worker, is_v6) < 0)
+			datapath_remove_listener(backend->model->dp, backend->id, is_v6);
 }
 
 void apply_backend_hidden(struct backend *backend)
 {
-	struct lb_endpoint keys[APPLY_NAMES_MAX];
-	size_t count = aliases(backend, keys);
+	struct lb_backend_id known;
 
-	for (size_t i = 0; i < count; i++) {
-		uint16_t id;
-
-		if (!datapath_get_backend_id(backend->model->dp, &keys[i], &id) &&
-		    id == backend->id)
-			datapath_set_backend_id(backend->model->dp, &keys[i], LB_BACKEND_NONE);
-	}
+	if (!datapath_get_backend_id(backend->model->dp, &backend->endpoint, &known) &&
+	    known.backend == backend->id)
+		datapath_set_backend_id(backend->model->dp, &backend->endpoint, NULL);
 }
 
 void apply_backend_removed(struct backend *backend)
 {
 	publish_backend(backend, false);
 	apply_backend_hidden(backend);
+	forget_group(backend);
 	datapath_remove_listener(backend->model->dp, backend->id, false);
 	datapath_remove_listener(backend->model->dp, backend->id, true);
 }

@@ -9,8 +9,6 @@
 
 #include "pool.h"
 
-enum { APPLY_NAMES_MAX = 4 }; /* addresses that a backend goes by */
-
 /* Publishes a backend at once, and its pool and ring at the end of this turn of the loop. */
 void apply_backend(struct backend *backend);
 
@@ -29,7 +27,8 @@ void apply_now(struct model *model);
 /* What the kernel side had in a new backend's places. */
 struct apply_before {
 	struct lb_backend value;
-	uint16_t ids[APPLY_NAMES_MAX];
+	struct lb_backend_id id; /* of its address */
+	bool has_id;
 };
 
 /* Makes the kernel side know a new backend's address; or takes that back; or forgets an old one's. */
@@ -37,6 +36,13 @@ int apply_backend_added(struct backend *backend, struct apply_before *before);
 void apply_backend_taken_back(struct backend *backend, const struct apply_before *before);
 void apply_backend_hidden(struct backend *backend); /* address only: another may have it now */
 void apply_backend_removed(struct backend *backend);
+
+/* Who may listen at its address, after a change; the kernel side tells of others anew. */
+void apply_backend_id(struct backend *backend);
+
+/* Makes the kernel side know its worker's sockets by their control group; forget them, with its end. */
+int apply_worker(struct backend *backend);
+void apply_worker_ended(struct backend *backend);
 
 /* Writes a pool that no service names yet. */
 int apply_pool_added(struct pool *pool);

@@ -130,12 +130,32 @@ static void arm_up(struct backend *backend)
 		backend_arm(backend, step_us < left_us ? step_us : left_us);
 }
 
+static void explain_no_listener(struct backend *backend)
+{
+	const struct port_user *stranger = &backend->stranger;
+	char bound[ADDR_TEXT_BYTES];
+
+	if (!stranger->inode)
+		backend_note(backend, "nothing listens on it");
+	else if (backend->worker)
+		backend_note(backend,
+			     "port %u is in use by %s, which is not this worker: end it, or change "
+			     "`ports`",
+			     ntohs(backend->endpoint.port), stranger->text);
+	else if (!memcmp(&stranger->bound, &backend->endpoint, sizeof(backend->endpoint)))
+		backend_note(backend, "%s listens on it, but only user %s may", stranger->text,
+			     backend->owner);
+	else
+		backend_note(backend, "nothing listens on it; %s listens on %s, which is another",
+			     stranger->text, addr_format_endpoint(&stranger->bound, bound));
+}
+
 static void explain_down(struct backend *backend)
 {
 	if (backend->awaits)
 		return; /* its note says so */
 	if (!backend->listens[0] && !backend->listens[1])
-		backend_note(backend, "nothing listens on it");
+		explain_no_listener(backend);
 	else if (backend->stuck.out)
 		backend_note(backend, "accepts nothing: its accept queue is full");
 	else if (has_check(backend) && backend->health)
@@ -169,6 +189,7 @@ static void enter(struct backend *backend, enum state from)
 		break;
 	case STATE_UP:
 		backend->note[0] = 0;
+		backend->port_held_us = 0;
 		if (!backend->ready_us)
 			backend->ready_us = clock_us();
 		arm_up(backend);
@@ -193,6 +214,15 @@ static void enter(struct backend *backend, enum state from)
 		break;
 	}
 	(void)from;
+}
+
+void backend_explain(struct backend *backend)
+{
+	bool starting = backend->state == STATE_STARTING;
+
+	if (backend->state == STATE_DOWN ||
+	    (starting && (backend->health || backend->stranger.inode)))
+		explain_down(backend);
 }
 
 bool backend_event(struct backend *backend, enum state_event event)
@@ -222,8 +252,7 @@ void backend_evaluate(struct backend *backend)
 		backend_event(backend, EVENT_READY);
 	else if (backend->state == STATE_UP)
 		backend_event(backend, EVENT_LOST);
-	if (backend->state == STATE_DOWN || (backend->state == STATE_STARTING && backend->health))
-		explain_down(backend);
+	backend_explain(backend);
 }
 
 static void health_changed(void *arg, bool healthy, const char *why)
@@ -367,6 +396,16 @@ static void resume_starting(struct backend *backend)
 	backend_arm(backend, passed_us < limit_us ? limit_us - passed_us : 0);
 }
 
+bool backend_set_owner(struct backend *backend, const struct conf_backend *conf)
+{
+	const char *owner = conf->owner ? conf->owner : "";
+	bool is_same = !*owner == !backend->owner[0] && backend->owner_uid == conf->owner_uid;
+
+	snprintf(backend->owner, sizeof(backend->owner), "%s", owner);
+	backend->owner_uid = conf->owner_uid;
+	return !is_same;
+}
+
 /*
  * What the lbd before had found out counts until something else is found: a check has to fail before
  * its backend is left out, or traffic would stop at each start of lbd.
@@ -426,6 +465,7 @@ int backend_new(struct model *model, struct pool *pool, const struct conf_backen
 		.leave_timeout_us = UINT64_MAX,
 	};
 	set_name(backend, conf);
+	backend_set_owner(backend, conf);
 	err = pool_take_id(model, &backend->endpoint, &backend->id, &backend->generation);
 	if (err) {
 		error_set(error, err, "%s: all %d backends are taken", backend->name,

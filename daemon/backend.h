@@ -20,6 +20,9 @@ void backend_free(struct backend *backend); /* its process runs on; takes NULL *
 void backend_note(struct backend *backend, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Says why it is down, or not up yet, by what is known now. */
+void backend_explain(struct backend *backend);
+
 /* Changes the state; false where the event means nothing now. */
 bool backend_event(struct backend *backend, enum state_event event);
 
@@ -28,6 +31,7 @@ void backend_set_listener(struct backend *backend, bool is_v6, bool present);
 void backend_empty(struct backend *backend);    /* while draining: its last connection has closed */
 void backend_evaluate(struct backend *backend); /* after a fact or a setting has changed */
 void backend_set_health(struct backend *backend, const struct conf_health *conf);
+bool backend_set_owner(struct backend *backend, const struct conf_backend *conf); /* another? */
 
 /* Makes aside the check that backend_set_health() will put in place, so that it cannot fail; or drops it. */
 int backend_prepare_health(struct backend *backend, const struct conf_health *conf,

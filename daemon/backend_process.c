@@ -8,17 +8,55 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply.h"
 #include "clock.h"
 #include "leave.h"
 #include "listeners.h"
 #include "log.h"
 #include "remember.h"
 
-enum { LAST_OUTPUT_LINES = 3 };
+enum { LAST_OUTPUT_LINES = 3, PORT_RETRY_US = 1000 * 1000 };
 
 static const struct conf_worker *conf_of(const struct backend *backend)
 {
 	return backend->pool->conf->worker;
+}
+
+static bool has_listener(const struct backend *backend)
+{
+	return worker_listener(backend->worker, false) >= 0 ||
+	       worker_listener(backend->worker, true) >= 0;
+}
+
+/*
+ * Somebody else has its port.  That is no failure of the worker's: it is tried again until the port is
+ * free, for as long as it takes.
+ */
+static void wait_for_port(struct backend *backend)
+{
+	backend_note(
+		backend,
+		"port %u is in use by %s, which is not this worker: end it, or change `ports`; "
+		"tried again until it is free",
+		ntohs(backend->endpoint.port), backend->stranger.text);
+	if (!backend->port_held_us) {
+		backend->port_held_us = clock_us();
+		log_error("%s: %s", backend->name, backend->note);
+	}
+	backend->retry_us = clock_us() + PORT_RETRY_US;
+	backend_event(backend, EVENT_EXIT);
+}
+
+/* What it could not bind to, a worker that was started tells in its own words, if at all. */
+static void add_stranger(struct backend *backend)
+{
+	size_t used = strlen(backend->note);
+
+	if (has_listener(backend) || !port_user_find(backend, false, &backend->stranger))
+		return;
+	snprintf(backend->note + used, sizeof(backend->note) - used,
+		 "; port %u is in use by %s, which is not this worker",
+		 ntohs(backend->endpoint.port), backend->stranger.text);
 }
 
 /* Adds the end of what the process wrote, on one line, to the note. */
@@ -37,13 +75,13 @@ out:
 	free(output);
 }
 
-/* After an exit or a failed spawn: again after a delay, or not at all. */
+/* After an exit or a failed spawn: again after a delay, or not at all, unless a stranger may be the cause. */
 static void failed(struct backend *backend)
 {
 	const struct conf_worker *conf = conf_of(backend);
 	uint32_t delay_ms = 0;
 
-	if (backend->failures > conf->start_retries) {
+	if (backend->failures > conf->start_retries && !backend->stranger.inode) {
 		log_error(
 			"%s: given up after %u failures: %s (start it by `lbctl worker start %s`)",
 			backend->name, backend->failures, backend->note, backend->name);
@@ -69,8 +107,11 @@ static void note_exit(struct backend *backend, const struct worker_exit *exit)
 			     exit->core ? " (core dumped)" : "");
 	else
 		backend_note(backend, "exited with code %d", exit->code);
-	if (!exit->expected)
-		add_last_output(backend);
+	if (exit->expected)
+		return;
+	if (!backend->ready_us)
+		add_stranger(backend);
+	add_last_output(backend);
 }
 
 static bool to_restart(const struct backend *backend, const struct worker_exit *exit)
@@ -101,6 +142,9 @@ static void on_exit_of_running(struct backend *backend, const struct worker_exit
 		/* It left by itself while it was drained: no failure. */
 		backend_event(backend, EVENT_STOP);
 		backend_event(backend, EVENT_EXIT);
+	} else if (to_restart(backend, exit) && !backend->ready_us &&
+		   port_user_find(backend, true, &backend->stranger)) {
+		wait_for_port(backend);
 	} else if (to_restart(backend, exit)) {
 		bool stable = was_stable(backend);
 
@@ -116,6 +160,7 @@ static void on_exited(void *arg, const struct worker_exit *exit)
 {
 	struct backend *backend = arg;
 
+	apply_worker_ended(backend);
 	listeners_look(backend); /* where the kernel side did not see it listen, it does not tell */
 	if (backend->state == STATE_STOPPING)
 		backend_event(backend, EVENT_EXIT);
@@ -145,7 +190,13 @@ static void on_hung(void *arg)
 	backend_process_hung(arg, "no WATCHDOG=1 within its time");
 }
 
+static int on_placed(void *arg)
+{
+	return apply_worker(arg);
+}
+
 static const struct worker_ops ops = {
+	.placed = on_placed,
 	.ready = on_ready,
 	.stopping = on_stopping,
 	.hung = on_hung,
@@ -168,47 +219,13 @@ int backend_process_new(struct backend *backend, unsigned index, struct error *e
 		backend->notified = true;
 		backend->state = STATE_DOWN;
 		backend->ready_us = worker_started_us(backend->worker);
+		err = apply_worker(backend);
 		log_info("%s: taken back, pid %d", backend->name, worker_pid(backend->worker));
 	}
 	remember_restore(backend);
-	return 0;
-}
-
-struct port_user {
-	const struct backend *backend;
-	struct sockets_listener listener;
-	bool found;
-};
-
-static void find_user(void *arg, const struct sockets_listener *listener)
-{
-	struct port_user *user = arg;
-
-	if (!user->found && listeners_serves(user->backend, listener)) {
-		user->found = true;
-		user->listener = *listener;
-	}
-}
-
-/* A port that is taken would make somebody else's listener this worker's: -EADDRINUSE. */
-static int check_port(struct backend *backend)
-{
-	struct port_user user = {.backend = backend};
-	struct sockets_owner owner = {0};
-
-	if (conf_of(backend)->inherit)
-		return 0;
-	sockets_each_listener(ntohs(backend->endpoint.port), find_user, &user);
-	if (!user.found)
-		return 0;
-	sockets_find_owners(&user.listener.inode, 1, &owner);
-	if (owner.pid)
-		backend_note(backend, "port %u is in use by %s (pid %d): end it, or change `ports`",
-			     ntohs(backend->endpoint.port), owner.comm, owner.pid);
-	else
-		backend_note(backend, "port %u is in use: end its user, or change `ports`",
-			     ntohs(backend->endpoint.port));
-	return -EADDRINUSE;
+	return err ? error_set(error, err, "%s: cannot write it to the kernel side: %s",
+			       backend->name, strerror(-err))
+		   : 0;
 }
 
 static void use_inherited(struct backend *backend)
@@ -225,15 +242,23 @@ static void use_inherited(struct backend *backend)
 void backend_process_start(struct backend *backend, enum state_event event)
 {
 	struct error error = {0};
+	int err;
 
 	if (leave_await(backend))
 		return;
-	if (check_port(backend)) {
-		backend->failures++;
-		failed(backend);
+	if (!has_listener(backend) && port_user_find(backend, true, &backend->stranger)) {
+		wait_for_port(backend);
 		return;
 	}
-	if (worker_spawn(backend->worker, &error)) {
+	backend->stranger.inode = 0;
+	backend->ready_us = 0; /* of the process before */
+	err = worker_spawn(backend->worker, &error);
+	if (err) {
+		apply_worker_ended(backend);
+		if (err == -EADDRINUSE && port_user_find(backend, false, &backend->stranger)) {
+			wait_for_port(backend);
+			return;
+		}
 		backend_note(backend, "%s", error.text);
 		backend->failures++;
 		failed(backend);
@@ -269,6 +294,7 @@ int backend_process_start_by_hand(struct backend *backend)
 	if (state_has_process(backend->state))
 		return start_again(backend);
 	backend->failures = 0;
+	backend->port_held_us = 0;
 	backend->goal = GOAL_RUN;
 	backend_process_start(backend, EVENT_START);
 	return 0;
@@ -324,6 +350,8 @@ void backend_process_late(struct backend *backend)
 	}
 	backend_note(backend, "not ready within %u ms%s%s", conf_of(backend)->start_timeout_ms,
 		     checked ? "; check: " : "", checked ? health_last(backend->health) : "");
+	if (!backend->listens[0] && !backend->listens[1])
+		add_stranger(backend);
 	add_last_output(backend);
 	log_warning("%s: %s; killed", backend->name, backend->note);
 	worker_kill(backend->worker);

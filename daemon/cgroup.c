@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -142,9 +143,9 @@ int cgroup_make(const char *parent, const char *name, char **dir)
 
 	if (snprintf(path, sizeof(path), "%s/%s", parent, name) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	if (rmdir(path) && errno == EBUSY && !cgroup_kill(path)) {
+	if (cgroup_remove(path) == -EBUSY && !cgroup_kill(path)) {
 		cgroup_await_empty(path, EMPTY_TIMEOUT_MS);
-		rmdir(path);
+		cgroup_remove(path);
 	}
 	err = mkdir(path, 0755) && errno != EEXIST ? -errno : 0;
 	if (!err && !(*dir = strdup(path)))
@@ -235,6 +236,28 @@ bool cgroup_holds(const char *dir, pid_t pid)
 		return false;
 	return !strncmp(group, dir + mount, whole - mount) &&
 	       (!group[whole - mount] || group[whole - mount] == '/');
+}
+
+/* kernfs has the number as the inode's. */
+uint64_t cgroup_id(const char *dir)
+{
+	struct stat st;
+
+	return stat(dir, &st) ? 0 : st.st_ino;
+}
+
+bool cgroup_contains(const char *dir, uint64_t id)
+{
+	char *paths[] = {(char *)dir, NULL};
+	FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	bool found = false;
+	FTSENT *entry;
+
+	while (tree && !found && (entry = fts_read(tree)))
+		found = entry->fts_info == FTS_D && entry->fts_statp->st_ino == id;
+	if (tree)
+		fts_close(tree);
+	return found;
 }
 
 uint64_t cgroup_memory(const char *dir)
@@ -385,14 +408,25 @@ void cgroup_clear(const char *dir, const char *name, int timeout_ms)
 
 	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
 		return;
-	if (!rmdir(path) || errno != EBUSY)
+	if (cgroup_remove(path) != -EBUSY)
 		return;
 	cgroup_kill(path);
 	cgroup_await_empty(path, timeout_ms);
-	rmdir(path);
+	cgroup_remove(path);
 }
 
 int cgroup_remove(const char *dir)
 {
-	return rmdir(dir) ? -errno : 0;
+	char *paths[] = {(char *)dir, NULL};
+	FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	FTSENT *entry;
+	int err = tree ? 0 : -errno;
+
+	while (tree && (entry = fts_read(tree)))
+		if ((entry->fts_info == FTS_DP && rmdir(entry->fts_path)) ||
+		    entry->fts_info == FTS_NS)
+			err = -errno;
+	if (tree)
+		fts_close(tree);
+	return err;
 }

@@ -49,6 +49,12 @@ int cgroup_await_empty(const char *dir, int timeout_ms);
 /* Whether the process is in it or below. */
 bool cgroup_holds(const char *dir, pid_t pid);
 
+/* The kernel's number for it, which is never given out again; 0 where it does not exist. */
+uint64_t cgroup_id(const char *dir);
+
+/* Whether that number is its own, or of a group below it. */
+bool cgroup_contains(const char *dir, uint64_t id);
+
 /* Bytes charged to it; 0 where the memory controller is not enabled. */
 uint64_t cgroup_memory(const char *dir);
 
@@ -72,7 +78,7 @@ void cgroup_each(const char *dir, void (*each)(void *arg, const char *name), voi
 /* Ends all that is in dir/name, at most so long, and removes it. */
 void cgroup_clear(const char *dir, const char *name, int timeout_ms);
 
-/* Removes the directory; -EBUSY while processes are in it. */
+/* Removes it and the groups that were made in it; -EBUSY while processes are in one of them. */
 int cgroup_remove(const char *dir);
 
 #endif

@@ -26,7 +26,7 @@ struct conf_limits {
 	int nice;                  /* CONF_NICE_UNSET leaves it */
 };
 #define CONF_UNSET UINT64_MAX
-enum { CONF_NICE_UNSET = 100 };
+enum { CONF_NICE_UNSET = 100, CONF_USER_BYTES = 33 };
 
 enum conf_output_kind { OUTPUT_FILE, OUTPUT_SYSLOG, OUTPUT_JOURNAL, OUTPUT_NONE };
 
@@ -101,8 +101,10 @@ struct conf_backend {
 	unsigned weight;          /* 1..1000 */
 	uint32_t max_connections; /* 0: no limit */
 	bool drain;               /* `drain` word: kept out of service */
-	bool supervised;          /* of the pool's worker block */
-	unsigned index;           /* of the worker: 0, 1, ... */
+	const char *owner;        /* `owner USER`, a word of the tree: only its listener; or NULL */
+	uid_t owner_uid;
+	bool supervised; /* of the pool's worker block */
+	unsigned index;  /* of the worker: 0, 1, ... */
 };
 
 struct conf_pool {

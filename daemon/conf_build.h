@@ -29,6 +29,7 @@ int conf_read_command_user(const struct block *at, const struct conf_directive *
 /* user: whose worker reads it; NULL: lbd's own */
 int conf_check_environment_file(const struct block *at, const char *path, const char *user,
 				struct error *error);
+int conf_find_uid(const char *name, uid_t *uid); /* -ENOENT: this host knows no such user */
 
 /* conf_output.c: FILE|syslog|journal|none [size N] [files N] [age T] [prefix] */
 int conf_output_read(const struct block *at, const struct conf_directive *row,

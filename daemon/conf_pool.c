@@ -18,6 +18,8 @@ struct draft {
 	struct conf_pool pool;
 	uint32_t scheduler, weight, max_connections;
 	const struct block *health;
+	const char *owner; /* of the backends that name none; NULL: anybody */
+	uid_t owner_uid;
 };
 static const uint32_t unset = UINT32_MAX;
 
@@ -72,6 +74,8 @@ static int read_option(char **words, struct conf_backend *backend)
 	else if (strcmp(words[0], "max_connections") == 0 &&
 		 conf_parse_number(words[1], unset - 1, &value) == 0)
 		backend->max_connections = (uint32_t)value;
+	else if (strcmp(words[0], "owner") == 0 && !conf_find_uid(words[1], &backend->owner_uid))
+		backend->owner = words[1];
 	else
 		return -EINVAL;
 	return 2;
@@ -95,6 +99,17 @@ static int set_backend(void *target, const struct conf_directive *row, const str
 			return conf_refuse(at, row, at->words[i + (i + 1 < at->count)], error);
 		i += (size_t)words;
 	}
+	return 0;
+}
+
+static int set_owner(void *target, const struct conf_directive *row, const struct block *at,
+		     struct error *error)
+{
+	struct draft *draft = target;
+
+	draft->owner = at->words[1];
+	if (conf_find_uid(draft->owner, &draft->owner_uid))
+		return conf_refuse(at, row, draft->owner, error);
 	return 0;
 }
 
@@ -142,8 +157,10 @@ const struct conf_directive conf_pool_table[] = {
 	{"scheduler", "scheduler least_load|maglev|round_robin|random|source_hash;", 1, 1,
 	 conf_set_choice, AT(scheduler), .choices = schedulers},
 	{"backend",
-	 "backend ADDRESS:PORT [weight 1..1000] [max_connections N] [drain]; (0 is no limit)", 1, 6,
-	 .set = set_backend, .repeat = true},
+	 "backend ADDRESS:PORT [weight 1..1000] [max_connections N] [owner USER] [drain]; "
+	 "(0 is no limit; USER as `getent passwd` lists it)",
+	 1, 8, .set = set_backend, .repeat = true},
+	{"owner", "owner USER; one that `getent passwd` lists", 1, 1, .set = set_owner},
 	{"weight", "weight N; 1..1000", 1, 1, conf_set_number, AT(weight), 1, WEIGHT_MAX},
 	{"max_connections", "max_connections N; 0..4294967294 (0 is no limit)", 1, 1,
 	 conf_set_number, AT(max_connections), 0, UINT32_MAX - 1},
@@ -192,6 +209,10 @@ static int settle(struct draft *draft, struct error *error)
 			backend->weight = draft->weight;
 		if (backend->max_connections == unset)
 			backend->max_connections = draft->max_connections;
+		if (backend->supervised || backend->owner)
+			continue;
+		backend->owner = draft->owner;
+		backend->owner_uid = draft->owner_uid;
 	}
 	if (pool->health.restart && !pool->worker)
 		return block_error(draft->health, error, -EINVAL,

@@ -17,10 +17,24 @@ static bool is_number(const char *text)
 	return *text && !text[strspn(text, "0123456789")];
 }
 
+int conf_find_uid(const char *name, uid_t *uid)
+{
+	const struct passwd *entry = getpwnam(name);
+
+	if (!entry && is_number(name))
+		entry = getpwuid((uid_t)strtoul(name, NULL, 10));
+	if (!entry)
+		return -ENOENT;
+	*uid = entry->pw_uid;
+	return 0;
+}
+
 static int check_user(const struct block *at, const struct conf_directive *row, const char *name,
 		      struct error *error)
 {
-	if (!getpwnam(name) && !(is_number(name) && getpwuid((uid_t)strtoul(name, NULL, 10))))
+	uid_t uid;
+
+	if (conf_find_uid(name, &uid))
 		return block_error(at, error, -EINVAL,
 				   "%s: found \"%.80s\", which is unknown on this host; name one "
 				   "that `getent passwd` lists",

@@ -78,12 +78,20 @@ int datapath_grow_ring(struct datapath *dp, uint16_t pool, uint32_t count);
 int datapath_set_backend(struct datapath *dp, uint16_t id, const struct lb_backend *value);
 int datapath_get_backend(struct datapath *dp, uint16_t id, struct lb_backend *value);
 int datapath_clear_load(struct datapath *dp, uint16_t id);
-/* What a listener's address stands for; id LB_BACKEND_NONE removes. */
-int datapath_set_backend_id(struct datapath *dp, const struct lb_endpoint *key, uint16_t id);
-int datapath_get_backend_id(struct datapath *dp, const struct lb_endpoint *key, uint16_t *id);
+/* What a listener's address stands for, and who may listen there; value NULL removes. */
+int datapath_set_backend_id(struct datapath *dp, const struct lb_endpoint *key,
+			    const struct lb_backend_id *value);
+int datapath_get_backend_id(struct datapath *dp, const struct lb_endpoint *key,
+			    struct lb_backend_id *value);
 int datapath_each_backend_id(struct datapath *dp,
-			     void (*each)(void *arg, const struct lb_endpoint *, uint16_t id),
+			     void (*each)(void *arg, const struct lb_endpoint *,
+					  const struct lb_backend_id *),
 			     void *arg);
+/* Whose the sockets are that are made in this control group; value NULL removes. */
+int datapath_set_worker(struct datapath *dp, uint64_t group, const struct lb_worker *value);
+int datapath_each_worker(struct datapath *dp,
+			 void (*each)(void *arg, uint64_t group, const struct lb_worker *),
+			 void *arg);
 
 /* Puts a listening socket of ours (from listen or pidfd_getfd) where steer finds it; marks its owner. */
 int datapath_set_listener(struct datapath *dp, uint16_t id, uint32_t generation, bool is_v6,

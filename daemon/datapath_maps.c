@@ -157,22 +157,25 @@ int datapath_clear_load(struct datapath *dp, uint16_t id)
 	return array_write(MAP_FD(dp, loads), id, &(struct lb_load){0});
 }
 
-int datapath_set_backend_id(struct datapath *dp, const struct lb_endpoint *key, uint16_t id)
+int datapath_set_backend_id(struct datapath *dp, const struct lb_endpoint *key,
+			    const struct lb_backend_id *value)
 {
-	uint32_t value = id;
-
-	if (id == LB_BACKEND_NONE)
+	if (!value)
 		return map_remove(MAP_FD(dp, backend_ids), key);
-	return bpf_map_update_elem(MAP_FD(dp, backend_ids), key, &value, BPF_ANY);
+	return bpf_map_update_elem(MAP_FD(dp, backend_ids), key, value, BPF_ANY);
 }
 
-int datapath_get_backend_id(struct datapath *dp, const struct lb_endpoint *key, uint16_t *id)
+int datapath_get_backend_id(struct datapath *dp, const struct lb_endpoint *key,
+			    struct lb_backend_id *value)
 {
-	uint32_t value = LB_BACKEND_NONE;
-	int err = bpf_map_lookup_elem(MAP_FD(dp, backend_ids), key, &value);
+	return bpf_map_lookup_elem(MAP_FD(dp, backend_ids), key, value);
+}
 
-	*id = value;
-	return err;
+int datapath_set_worker(struct datapath *dp, uint64_t group, const struct lb_worker *value)
+{
+	if (!value)
+		return map_remove(MAP_FD(dp, workers), &group);
+	return bpf_map_update_elem(MAP_FD(dp, workers), &group, value, BPF_ANY);
 }
 
 /* The owner first: a connection may come as soon as the listener can be chosen. */

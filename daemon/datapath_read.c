@@ -100,14 +100,28 @@ int datapath_each_local(struct datapath *dp, void (*each)(void *arg, const struc
 }
 
 int datapath_each_backend_id(struct datapath *dp,
-			     void (*each)(void *arg, const struct lb_endpoint *, uint16_t id),
+			     void (*each)(void *arg, const struct lb_endpoint *,
+					  const struct lb_backend_id *),
 			     void *arg)
 {
 	struct table t;
 	int err = table_read(dp->skel->maps.backend_ids, &t);
 
 	for (size_t i = 0; !err && i < t.count; i++)
-		each(arg, (struct lb_endpoint *)t.keys + i, ((uint32_t *)t.values)[i]);
+		each(arg, (struct lb_endpoint *)t.keys + i, (struct lb_backend_id *)t.values + i);
+	table_free(&t);
+	return err;
+}
+
+int datapath_each_worker(struct datapath *dp,
+			 void (*each)(void *arg, uint64_t group, const struct lb_worker *),
+			 void *arg)
+{
+	struct table t;
+	int err = table_read(dp->skel->maps.workers, &t);
+
+	for (size_t i = 0; !err && i < t.count; i++)
+		each(arg, ((uint64_t *)t.keys)[i], (struct lb_worker *)t.values + i);
 	table_free(&t);
 	return err;
 }

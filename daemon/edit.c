@@ -60,10 +60,10 @@ static struct block *backend_block(struct block *pool, const char *address)
 }
 
 int edit_backend_add(struct block *root, const char *pool, const char *address, const char *weight,
-		     const char *max_connections, struct error *error)
+		     const char *max_connections, const char *owner, struct error *error)
 {
 	struct block *block = pool_block(root, pool);
-	const char *words[8] = {"backend", address};
+	const char *words[10] = {"backend", address};
 	size_t count = 2;
 
 	if (!block)
@@ -79,6 +79,10 @@ int edit_backend_add(struct block *root, const char *pool, const char *address, 
 	if (max_connections) {
 		words[count++] = "max_connections";
 		words[count++] = max_connections;
+	}
+	if (owner) {
+		words[count++] = "owner";
+		words[count++] = owner;
 	}
 	return block_append(block, false, words) ? 0 : out_of_memory(error);
 }

@@ -12,9 +12,9 @@
 int edit_attach(struct block *root, const char *interface, const char *mode, struct error *error);
 int edit_detach(struct block *root, const char *interface, struct error *error);
 
-/* A pool that does not exist yet is made.  weight and max_connections may be NULL. */
+/* A pool that does not exist yet is made.  weight, max_connections and owner may be NULL. */
 int edit_backend_add(struct block *root, const char *pool, const char *address, const char *weight,
-		     const char *max_connections, struct error *error);
+		     const char *max_connections, const char *owner, struct error *error);
 int edit_backend_remove(struct block *root, const char *pool, const char *address,
 			struct error *error);
 /* Sets or clears the word `drain`; one of a worker block has no place for it: 0 and nothing done. */

@@ -1,19 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "listeners.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/pidfd.h>
-#include <unistd.h>
 
 #include "backend.h"
+#include "cgroup.h"
 #include "clock.h"
+#include "inherit.h"
 #include "log.h"
 
-enum { LOOK_AGAIN_US = 500 * 1000 }; /* where nothing tells of listeners */
+enum {
+	LOOK_AGAIN_US = 500 * 1000,   /* where nothing tells of listeners */
+	DENIED_PAUSE_US = 100 * 1000, /* between two looks that a stranger has brought about */
+};
+
+static int on_look(sd_event_source *source, uint64_t now, void *arg);
+
+/* However often somebody listens and closes again. */
+static void scan_for_stranger(struct model *model)
+{
+	uint64_t next_us = model->stranger_look_us + DENIED_PAUSE_US, now_us = clock_us();
+
+	model->stranger_look_us = next_us > now_us ? next_us : now_us;
+	clock_arm(model->event, &model->scan_timer, model->stranger_look_us - now_us, on_look,
+		  model);
+}
 
 static void handle_event(void *arg, const struct lb_event *event)
 {
@@ -33,11 +45,32 @@ static void handle_event(void *arg, const struct lb_event *event)
 		stuck_seen(backend);
 		return;
 	}
+	if (event->type == LB_LISTENER_DENIED) {
+		backend->denied = true;
+		scan_for_stranger(model);
+		return;
+	}
 	backend->tracked[event->is_v6] = event->type == LB_LISTENER_OPENED;
 	backend_set_listener(backend, event->is_v6, event->type == LB_LISTENER_OPENED);
-	/* Others may listen there too (SO_REUSEPORT). */
-	if (event->type == LB_LISTENER_CLOSED && !backend->worker)
+	/* It may have others there (SO_REUSEPORT). */
+	if (event->type == LB_LISTENER_CLOSED)
 		listeners_scan_later(model);
+}
+
+/*
+ * Which events were lost nobody knows: what each would have told is looked up.  Listeners are found by the
+ * scan that follows.
+ */
+static void make_good(void *arg, struct backend *backend)
+{
+	struct lb_backend known = {0};
+
+	(void)arg;
+	backend->denied = true;
+	if (!datapath_get_backend(backend->model->dp, backend->id, &known) && known.queue_full)
+		stuck_seen(backend);
+	if (backend->state == STATE_DRAINING && !backend_connections(backend))
+		backend_empty(backend);
 }
 
 static int handle_readable(sd_event_source *source, int fd, uint32_t revents, void *arg)
@@ -51,6 +84,7 @@ static int handle_readable(sd_event_source *source, int fd, uint32_t revents, vo
 	if (!err && !datapath_read_reasons(model->dp, reasons) &&
 	    reasons[LB_TRACK_EVENT_LOST] != model->events_lost) {
 		model->events_lost = reasons[LB_TRACK_EVENT_LOST];
+		pool_each_backend(model, make_good, NULL);
 		listeners_scan_later(model);
 	}
 	return err;
@@ -82,231 +116,66 @@ int listeners_watch(struct model *model, sd_event_source **source)
 			       handle_readable, model);
 }
 
-bool listeners_match(const struct lb_endpoint *backend, const struct sockets_listener *listener)
+bool listeners_match(const struct lb_endpoint *worker, const struct lb_endpoint *bound)
 {
-	const struct lb_endpoint *bound = &listener->endpoint;
-
-	if (bound->port != backend->port)
+	if (bound->port != worker->port)
 		return false;
-	if (!memcmp(&bound->addr, &backend->addr, sizeof(bound->addr)))
+	if (!memcmp(&bound->addr, &worker->addr, sizeof(bound->addr)))
 		return true;
-	if (addr_is_any(&bound->addr) || addr_is_any(&backend->addr))
+	if (addr_is_any(&bound->addr) || addr_is_any(&worker->addr))
 		return true;
-	return addr_is_loopback(&bound->addr) && addr_is_loopback(&backend->addr) &&
-	       addr_is_v4(&bound->addr) != addr_is_v4(&backend->addr);
+	return addr_is_loopback(&bound->addr) && addr_is_loopback(&worker->addr) &&
+	       addr_is_v4(&bound->addr) != addr_is_v4(&worker->addr);
 }
 
-/* The backend that has exactly the address that the socket is bound to. */
-static const struct backend *owner_of(const struct model *model,
-				      const struct sockets_listener *listener)
+/* What lbd itself listens on for the worker (`listen inherit`). */
+static bool is_inherited(const struct worker *worker, const struct sockets_listener *listener)
 {
-	const struct backend *owner;
-	uint16_t id;
+	for (int is_v6 = 0; is_v6 < 2; is_v6++) {
+		int fd = worker_listener(worker, is_v6);
 
-	if (datapath_get_backend_id(model->dp, &listener->endpoint, &id) || id >= LB_MAX_BACKENDS)
-		return NULL;
-	owner = model->by_id[id];
-	return owner && !memcmp(&owner->endpoint, &listener->endpoint, sizeof(owner->endpoint))
-		       ? owner
-		       : NULL;
+		if (fd >= 0 && inherit_inode(fd) == listener->inode)
+			return true;
+	}
+	return false;
 }
 
-bool listeners_serves(const struct backend *backend, const struct sockets_listener *listener)
+static bool is_made_by(const struct worker *worker, const struct sockets_listener *listener)
 {
-	const struct backend *owner;
+	uint64_t group = worker_group(worker);
 
-	if (!listeners_match(&backend->endpoint, listener))
+	if (!worker_pid(worker))
 		return false;
-	owner = owner_of(backend->model, listener);
-	return !owner || owner == backend;
+	if (!group || listener->group == group)
+		return true;
+	return cgroup_contains(worker_cgroup(worker), listener->group);
 }
 
-/* A listener to put into a backend's slot, or (in_place) whose process is to be watched. */
-struct capture {
-	struct backend *backend;
-	struct sockets_listener listener;
-	bool is_v6, in_place;
-};
-
-struct scan {
-	struct model *model;
-	struct sockets_listener *listeners;
-	size_t count, room;
-	struct capture *captures;
-	size_t capture_count, capture_room;
-	bool (*present)[2]; /* by backend id */
-	bool failed;
-};
-
-static void collect_listener(void *arg, const struct sockets_listener *listener)
+bool listeners_own(const struct backend *backend, const struct sockets_listener *listener)
 {
-	struct scan *scan = arg;
+	const struct worker *worker = backend->worker;
 
-	if (scan->count == scan->room) {
-		size_t room = scan->room ? 2 * scan->room : 64;
-		void *grown = realloc(scan->listeners, room * sizeof(*listener));
-
-		if (!grown) {
-			scan->failed = true;
-			return;
-		}
-		scan->listeners = grown;
-		scan->room = room;
-	}
-	scan->listeners[scan->count++] = *listener;
+	if (worker)
+		return is_inherited(worker, listener) ||
+		       (listeners_match(&backend->endpoint, &listener->endpoint) &&
+			is_made_by(worker, listener));
+	/* Of two at one address the one that leaves has no use for it. */
+	if (backend->goal == GOAL_LEAVE ||
+	    memcmp(&listener->endpoint, &backend->endpoint, sizeof(backend->endpoint)))
+		return false;
+	return !backend->owner[0] || backend->owner_uid == listener->uid;
 }
 
-static void want_capture(struct scan *scan, const struct capture *capture)
-{
-	if (scan->capture_count == scan->capture_room) {
-		size_t room = scan->capture_room ? 2 * scan->capture_room : 64;
-		void *grown = realloc(scan->captures, room * sizeof(*scan->captures));
-
-		if (!grown) {
-			scan->failed = true;
-			return;
-		}
-		scan->captures = grown;
-		scan->capture_room = room;
-	}
-	scan->captures[scan->capture_count++] = *capture;
-}
-
-/* Nothing else tells of its end: neither the kernel side nor, of a worker, its exit. */
-static bool needs_holder(const struct backend *backend, bool is_v6, uint32_t inode)
-{
-	return !backend->worker && !backend->tracked[is_v6] &&
-	       backend->holders[is_v6].inode != inode;
-}
-
-/* A slot that is taken is left alone: whoever was captured first serves the family. */
-static void look_at_slot(struct scan *scan, struct backend *backend,
-			 const struct sockets_listener *listener, bool is_v6)
-{
-	struct capture capture = {backend, *listener, is_v6, false};
-	uint64_t cookie;
-
-	if (scan->present[backend->id][is_v6])
-		return;
-	scan->present[backend->id][is_v6] = true;
-	capture.in_place = !datapath_get_listener(scan->model->dp, backend->id, is_v6, &cookie);
-	if (capture.in_place &&
-	    (cookie != listener->cookie || !needs_holder(backend, is_v6, listener->inode)))
-		return;
-	want_capture(scan, &capture);
-}
-
-/* It stood in for the backend's own until the one came whose address it has. */
-static void let_go(struct scan *scan, struct backend *backend,
-		   const struct sockets_listener *listener)
+bool listeners_in_place(const struct backend *backend, const struct sockets_listener *listener)
 {
 	for (int is_v6 = 0; is_v6 < 2; is_v6++) {
 		uint64_t cookie;
 
-		if (!datapath_get_listener(scan->model->dp, backend->id, is_v6, &cookie) &&
+		if (!datapath_get_listener(backend->model->dp, backend->id, is_v6, &cookie) &&
 		    cookie == listener->cookie)
-			datapath_remove_listener(scan->model->dp, backend->id, is_v6);
+			return true;
 	}
-}
-
-static int by_port(const void *a, const void *b)
-{
-	const struct sockets_listener *left = a, *right = b;
-
-	return (int)left->endpoint.port - (int)right->endpoint.port;
-}
-
-/* Index of the first listener of this port, or of a later one. */
-static size_t first_of_port(const struct scan *scan, __be16 port)
-{
-	size_t low = 0, high = scan->count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (scan->listeners[middle].endpoint.port < port)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static void look_at_backend(void *arg, struct backend *backend)
-{
-	struct scan *scan = arg;
-	__be16 port = backend->endpoint.port;
-
-	backend->queue = 0;
-	if (backend->awaits)
-		return;
-	for (size_t i = first_of_port(scan, port);
-	     i < scan->count && scan->listeners[i].endpoint.port == port; i++) {
-		const struct sockets_listener *listener = &scan->listeners[i];
-
-		if (!listeners_match(&backend->endpoint, listener))
-			continue;
-		if (!listeners_serves(backend, listener)) {
-			let_go(scan, backend, listener);
-			continue;
-		}
-		backend->queue += listener->queue;
-		if (!listener->is_v6 || !listener->v6only)
-			look_at_slot(scan, backend, listener, false);
-		if (listener->is_v6)
-			look_at_slot(scan, backend, listener, true);
-	}
-}
-
-/* Takes it from its process, which is watched where nothing else tells of the listener's end. */
-static int take_one(struct model *model, const struct capture *capture,
-		    const struct sockets_owner *owner)
-{
-	struct backend *backend = capture->backend;
-	int pidfd = -1, err = 0, fd = owner->pid ? sockets_take(owner, &pidfd) : -ESRCH;
-
-	if (fd < 0)
-		return fd;
-	if (!capture->in_place)
-		err = datapath_set_listener(model->dp, backend->id, backend->generation,
-					    capture->is_v6, fd);
-	close(fd);
-	if (!err && needs_holder(backend, capture->is_v6, owner->inode))
-		holder_watch(&backend->holders[capture->is_v6], model, pidfd, owner->inode);
-	else
-		close(pidfd);
-	return err;
-}
-
-static int take_all(struct scan *scan)
-{
-	uint32_t *inodes = calloc(scan->capture_count, sizeof(*inodes));
-	struct sockets_owner *owners = calloc(scan->capture_count, sizeof(*owners));
-	int err = -ENOMEM;
-
-	if (!inodes || !owners)
-		goto out;
-	for (size_t i = 0; i < scan->capture_count; i++)
-		inodes[i] = scan->captures[i].listener.inode;
-	err = sockets_find_owners(inodes, scan->capture_count, owners);
-	for (size_t i = 0; i < scan->capture_count && !err; i++) {
-		struct backend *backend = scan->captures[i].backend;
-		int one = take_one(scan->model, &scan->captures[i], &owners[i]);
-
-		if (!one)
-			continue;
-		if (scan->captures[i].in_place) { /* not to be asked for again */
-			backend->holders[scan->captures[i].is_v6].inode = inodes[i];
-			continue;
-		}
-		scan->present[backend->id][scan->captures[i].is_v6] = false;
-		snprintf(backend->note, sizeof(backend->note),
-			 "its listener cannot be taken from its process: %s", strerror(-one));
-	}
-out:
-	free(inodes);
-	free(owners);
-	return err;
+	return false;
 }
 
 void listeners_look(struct backend *backend)
@@ -318,39 +187,4 @@ void listeners_look(struct backend *backend)
 				     !datapath_get_listener(backend->model->dp, backend->id, is_v6,
 							    &cookie));
 	}
-}
-
-static void tell_backend(void *arg, struct backend *backend)
-{
-	struct scan *scan = arg;
-
-	for (int is_v6 = 0; is_v6 < 2; is_v6++)
-		backend_set_listener(backend, is_v6, scan->present[backend->id][is_v6]);
-}
-
-int listeners_scan(struct model *model)
-{
-	struct scan scan = {.model = model};
-	int err;
-
-	scan.present = calloc(LB_MAX_BACKENDS, sizeof(*scan.present));
-	if (!scan.present)
-		return -ENOMEM;
-	err = sockets_each_listener(0, collect_listener, &scan);
-	if (err)
-		goto out;
-	if (scan.count)
-		qsort(scan.listeners, scan.count, sizeof(*scan.listeners), by_port);
-	pool_each_backend(model, look_at_backend, &scan);
-	if (scan.failed)
-		err = -ENOMEM;
-	else if (scan.capture_count)
-		err = take_all(&scan);
-	if (!err)
-		pool_each_backend(model, tell_backend, &scan);
-out:
-	free(scan.present);
-	free(scan.listeners);
-	free(scan.captures);
-	return err;
 }

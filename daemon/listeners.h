@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Listeners of local backends: which are there, and getting those into the kernel side that it did not
- * capture itself at listen(2) because they were listening before.
+ * Listeners of local backends: which are there and whose they are, and getting those into the kernel side
+ * that it did not capture itself at listen(2) because they were listening before.  listeners_scan.c looks.
  */
 #ifndef LB_LISTENERS_H
 #define LB_LISTENERS_H
@@ -14,8 +14,9 @@ int listeners_watch(struct model *model, sd_event_source **source);
 
 /*
  * Looks at all listening sockets of the network namespace: captures what is a backend's and not in
- * place, tells backends what is there.  -errno of the look; a socket that cannot be taken (its owner is
- * in another pid namespace, say) becomes its backend's note.
+ * place, lets go of what is not, tells backends what is there, and who has the port of one that has no
+ * listener.  -errno of the look; a socket that cannot be taken (its owner is in another pid namespace,
+ * say) becomes its backend's note.
  */
 int listeners_scan(struct model *model);
 
@@ -25,10 +26,20 @@ void listeners_scan_later(struct model *model);
 /* Tells one backend what the kernel side has in its slots. */
 void listeners_look(struct backend *backend);
 
-/* listeners_match(), and no other backend has the very address that it is bound to. */
-bool listeners_serves(const struct backend *backend, const struct sockets_listener *listener);
+/*
+ * Is it the backend's own?  Of a worker: made in its control group, on its port, see listeners_match(),
+ * or opened for it by lbd; without a control group of its own any that matches, and whoever takes it has
+ * to look for its process.  Else: bound to exactly the backend's address, and by its owner if it names one.
+ */
+bool listeners_own(const struct backend *backend, const struct sockets_listener *listener);
 
-/* Would this socket serve that endpoint?  Bound to it, to any address, or to the other loopback.  Pure. */
-bool listeners_match(const struct lb_endpoint *backend, const struct sockets_listener *listener);
+/* Is it where the kernel side takes the backend's listener from? */
+bool listeners_in_place(const struct backend *backend, const struct sockets_listener *listener);
+
+/*
+ * May a socket of the worker's that is bound there be its listener?  At the worker's address, at any
+ * address, or at the loopback address of the other family.  As track has it.  Pure.
+ */
+bool listeners_match(const struct lb_endpoint *worker, const struct lb_endpoint *bound);
 
 #endif

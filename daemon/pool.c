@@ -121,12 +121,12 @@ struct id_search {
 	int found;
 };
 
-static void match_id(void *arg, const struct lb_endpoint *key, uint16_t id)
+static void match_id(void *arg, const struct lb_endpoint *key, const struct lb_backend_id *value)
 {
 	struct id_search *search = arg;
 
 	if (!memcmp(key, search->endpoint, sizeof(*key)))
-		search->found = id;
+		search->found = value->backend;
 }
 
 static int lowest_free_id(const struct model *model)

@@ -18,6 +18,7 @@
 #include "health.h"
 #include "holder.h"
 #include "interfaces.h"
+#include "port_user.h"
 #include "state.h"
 #include "stuck.h"
 #include "worker.h"
@@ -58,9 +59,15 @@ struct backend {
 
 	enum state state;
 	enum backend_goal goal;
+	char owner[CONF_USER_BYTES]; /* only this user's listener is its own; "": anybody's */
+	uid_t owner_uid;
+	uint64_t group;  /* control group by which the kernel side knows its worker; 0: none */
 	bool listens[2]; /* a listener is in place, by is_v6 */
 	bool tracked[2]; /* the kernel side saw it open, and tells when it closes */
 	struct holder holders[2];
+	struct port_user stranger; /* who has its port and is not it, at the last look */
+	bool denied;               /* the kernel side has told of somebody like that */
+	uint64_t port_held_us;     /* its worker cannot start for that since then; 0: it can */
 	struct stuck stuck;
 	uint32_t queue; /* in its accept queues, at the last look */
 	bool notified;  /* READY=1 since the process was spawned */
@@ -136,10 +143,11 @@ struct model {
 	struct leave *leave; /* what has gone from the configuration and has not ended yet */
 	struct backend *leaving;
 	struct backend *by_id[LB_MAX_BACKENDS];
-	sd_event_source *deferred;     /* applies what is dirty, once a turn of the loop */
-	sd_event_source *apply_timer;  /* tries that again */
-	sd_event_source *scan_timer;   /* looks for listeners: once, or again and again */
-	uint64_t events_lost;          /* by the kernel side, for want of room */
+	sd_event_source *deferred;    /* applies what is dirty, once a turn of the loop */
+	sd_event_source *apply_timer; /* tries that again */
+	sd_event_source *scan_timer;  /* looks for listeners: once, or again and again */
+	uint64_t stranger_look_us;    /* the last, or the next, that a stranger has brought about */
+	uint64_t events_lost;         /* by the kernel side, for want of room */
 	struct remembered *remembered; /* by remember.c, at the start */
 	sd_event_source *remember_source;
 	sd_event_source *recycle_timer;

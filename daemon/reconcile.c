@@ -49,6 +49,9 @@ static void update_backend(struct backend *backend, const struct conf_backend *c
 {
 	backend->weight = conf->weight;
 	backend->max_connections = conf->max_connections;
+	/* Those who may not any more are let go by the look that follows. */
+	if (backend_set_owner(backend, conf))
+		apply_backend_id(backend);
 	if (backend->worker)
 		worker_set_conf(backend->worker, backend->pool->conf->worker);
 	backend_set_health(backend, &backend->pool->conf->health);

@@ -62,7 +62,8 @@ static bool is_backend_of(const struct conf *conf, const struct sockets_listener
 {
 	for (size_t i = 0; i < conf->pool_count; i++)
 		for (size_t j = 0; j < conf->pools[i].backend_count; j++)
-			if (listeners_match(&conf->pools[i].backends[j].endpoint, listener))
+			if (listeners_match(&conf->pools[i].backends[j].endpoint,
+					    &listener->endpoint))
 				return true;
 	return false;
 }

@@ -9,12 +9,14 @@
 
 #include "backend.h"
 #include "backend_process.h"
+#include "clock.h"
 #include "log.h"
 #include "remember.h"
 
 struct roll {
 	struct roll_watcher watcher;
 	size_t done;
+	const struct backend *waits; /* the last of which was said that its port is taken */
 };
 
 static size_t count_turns(const struct pool *pool, enum turn turn)
@@ -288,6 +290,21 @@ void roll_resume(struct pool *pool)
 	roll_go(pool);
 }
 
+/* Somebody has taken the port meanwhile: it may let go, but not for longer than a start may take. */
+static bool waits_for_port(struct backend *backend, enum state to)
+{
+	struct pool *pool = backend->pool;
+	uint64_t patience_us = pool->conf->worker->start_timeout_ms * 1000ULL;
+
+	if (to != STATE_BACKOFF || !backend->port_held_us ||
+	    clock_us() - backend->port_held_us >= patience_us)
+		return false;
+	if (pool->roll->waits != backend)
+		progress(pool, "%s: waits: %s", backend->name, backend->note);
+	pool->roll->waits = backend;
+	return true;
+}
+
 static void look_at_turn(struct backend *backend, enum state to)
 {
 	struct pool *pool = backend->pool;
@@ -311,7 +328,7 @@ static void look_at_turn(struct backend *backend, enum state to)
 	case STATE_FATAL:
 	case STATE_EXITED:
 		/* While it is still on its way down an exit is what was asked for. */
-		if (backend->goal == GOAL_RUN)
+		if (backend->goal == GOAL_RUN && !waits_for_port(backend, to))
 			end_early(pool, "%s did not get ready: %s", backend->name,
 				  backend->note[0] ? backend->note : state_name(to));
 		break;

@@ -24,6 +24,7 @@
 enum {
 	REQUEST_BYTES = 256,
 	/* Those that may own socket storage: not TIME_WAIT, nor requests that no ACK has answered. */
+	BOUND_INACTIVE = 13, /* TCP_BOUND_INACTIVE; older headers lack it */
 	CONNECTION_STATES = 1U << TCP_ESTABLISHED | 1U << TCP_FIN_WAIT1 | 1U << TCP_FIN_WAIT2 |
 			    1U << TCP_CLOSE_WAIT | 1U << TCP_LAST_ACK | 1U << TCP_CLOSING,
 };
@@ -105,6 +106,7 @@ static int on_listener(const struct nlmsghdr *nlh, void *arg)
 		.queue = msg->idiag_rqueue,
 		.backlog = msg->idiag_wqueue,
 		.cookie = msg->id.idiag_cookie[0] | (uint64_t)msg->id.idiag_cookie[1] << 32,
+		.uid = msg->idiag_uid,
 	};
 	const struct nlattr *attr;
 
@@ -112,6 +114,8 @@ static int on_listener(const struct nlmsghdr *nlh, void *arg)
 	{
 		if (mnl_attr_get_type(attr) == INET_DIAG_SKV6ONLY)
 			listener.v6only = mnl_attr_get_u8(attr);
+		else if (mnl_attr_get_type(attr) == INET_DIAG_CGROUP_ID)
+			listener.group = mnl_attr_get_u64(attr);
 	}
 	each->each(each->arg, &listener);
 	return MNL_CB_OK;
@@ -123,6 +127,16 @@ int sockets_each_listener(uint16_t port, void (*each)(void *arg, const struct so
 	struct each_listener ctx = {each, arg};
 
 	return diag_dump(1U << TCP_LISTEN, port, -1, on_listener, &ctx);
+}
+
+int sockets_each_on_port(uint16_t port, void (*each)(void *arg, const struct sockets_listener *),
+			 void *arg)
+{
+	struct each_listener ctx = {each, arg};
+
+	return diag_dump(CONNECTION_STATES | 1U << TCP_SYN_SENT | 1U << TCP_LISTEN |
+				 1U << BOUND_INACTIVE,
+			 port, -1, on_listener, &ctx);
 }
 
 /* The process may have closed it since and put another file in its place. */

@@ -18,22 +18,33 @@ struct sockets_listener {
 	uint32_t inode;
 	uint32_t queue, backlog; /* accept queue: connections in it, and its limit */
 	uint64_t cookie;
+	uid_t uid;      /* who made it */
+	uint64_t group; /* control group (v2) in which it was made, see cgroup_id(); 0: not known */
 };
 
 /* Calls each for every listening TCP socket, of both families.  port 0: all; else host order. */
 int sockets_each_listener(uint16_t port, void (*each)(void *arg, const struct sockets_listener *),
 			  void *arg);
 
+/*
+ * The same for every socket that has this local port, whatever its state: also those that connect from
+ * it, and, from Linux 6.8 on, those that are bound to it and no more.
+ */
+int sockets_each_on_port(uint16_t port, void (*each)(void *arg, const struct sockets_listener *),
+			 void *arg);
+
 struct sockets_owner {
 	pid_t pid;
 	int fd;         /* number in that process */
 	uint32_t inode; /* of the socket; sockets_take() checks it */
-	char comm[16];
+	pid_t session;  /* asked for: a process of this session; 0: any */
+	char comm[16];  /* printable */
 };
 
 /*
  * Finds a process that holds each socket: fills owners[i] for inodes[i] (pid 0: none found, for
- * example in another pid namespace).  One walk through /proc whatever the count.
+ * example in another pid namespace).  Of owners[i] it reads `session`.  One walk through /proc whatever
+ * the count.
  */
 int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_owner *owners);
 

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "process.h"
+
 struct wanted {
 	uint32_t inode;
 	struct sockets_owner *owner;
@@ -41,7 +43,18 @@ static void read_comm(int proc, const char *pid, char comm[16])
 	n = read(fd, comm, 15);
 	comm[n > 0 ? n : 0] = '\0';
 	comm[strcspn(comm, "\n")] = '\0';
+	/* A process names itself as it likes; this is shown on terminals. */
+	for (char *at = comm; *at; at++)
+		if (!isprint((unsigned char)*at))
+			*at = '?';
 	close(fd);
+}
+
+static bool is_asked_for(const struct sockets_owner *owner, pid_t pid)
+{
+	struct process_stat stat;
+
+	return !owner->session || (!process_stat(pid, &stat) && stat.session == owner->session);
 }
 
 /* One descriptor of one process.  A socket that we hold too is better named by its other holder. */
@@ -59,7 +72,7 @@ static void search_fd(struct search *s, int proc, int fds, const char *pid, cons
 		return;
 	found = bsearch(&key, s->wanted, s->count, sizeof(key), wanted_compare);
 	owner = found ? found->owner : NULL;
-	if (!owner || (owner->pid && owner->pid != getpid()))
+	if (!owner || (owner->pid && owner->pid != getpid()) || !is_asked_for(owner, atoi(pid)))
 		return;
 	if (atoi(pid) != getpid())
 		s->missing--;
@@ -114,7 +127,8 @@ int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_own
 	if (!s.wanted)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		owners[i] = (struct sockets_owner){.inode = inodes[i]};
+		owners[i] =
+			(struct sockets_owner){.inode = inodes[i], .session = owners[i].session};
 		s.wanted[i] = (struct wanted){inodes[i], &owners[i]};
 	}
 	qsort(s.wanted, count, sizeof(*s.wanted), wanted_compare);

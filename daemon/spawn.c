@@ -37,8 +37,15 @@ static int fork_into(const char *cgroup, int *pidfd)
 		args.flags = CLONE_PIDFD;
 		args.cgroup = 0;
 		pid = syscall(SYS_clone3, &args, sizeof(args));
-		if (pid > 0 && cgroup)
-			cgroup_add(cgroup, pid);
+		/* Outside of it its listener would be taken for somebody else's. */
+		if (pid > 0 && cgroup && cgroup_add(cgroup, pid)) {
+			kill(pid, SIGKILL);
+			waitpid(pid, NULL, 0);
+			close(*pidfd);
+			*pidfd = -1;
+			errno = EACCES;
+			pid = -1;
+		}
 	}
 	if (pid && dir >= 0)
 		close(dir);

@@ -16,11 +16,11 @@ struct stale_keys {
 	size_t count, room;
 };
 
-static void collect(void *arg, const struct lb_endpoint *key, uint16_t id)
+static void collect(void *arg, const struct lb_endpoint *key, const struct lb_backend_id *value)
 {
 	struct stale_keys *stale = arg;
 
-	if (id < LB_MAX_BACKENDS && stale->model->by_id[id])
+	if (value->backend < LB_MAX_BACKENDS && stale->model->by_id[value->backend])
 		return;
 	if (stale->count < stale->room)
 		stale->keys[stale->count++] = *key;
@@ -28,15 +28,26 @@ static void collect(void *arg, const struct lb_endpoint *key, uint16_t id)
 
 static void remove_keys(struct model *model)
 {
-	struct stale_keys stale = {.model = model, .room = 4 * LB_MAX_BACKENDS};
+	struct stale_keys stale = {.model = model, .room = LB_MAX_BACKENDS};
 
 	stale.keys = calloc(stale.room, sizeof(*stale.keys));
 	if (!stale.keys)
 		return;
 	datapath_each_backend_id(model->dp, collect, &stale);
 	for (size_t i = 0; i < stale.count; i++)
-		datapath_set_backend_id(model->dp, &stale.keys[i], LB_BACKEND_NONE);
+		datapath_set_backend_id(model->dp, &stale.keys[i], NULL);
 	free(stale.keys);
+}
+
+/* Of processes that have ended while no lbd was there. */
+static void forget_group(void *arg, uint64_t group, const struct lb_worker *value)
+{
+	struct model *model = arg;
+	const struct backend *backend =
+		value->backend < LB_MAX_BACKENDS ? model->by_id[value->backend] : NULL;
+
+	if (!backend || backend->group != group)
+		datapath_set_worker(model->dp, group, NULL);
 }
 
 static void disable_backends(struct model *model)
@@ -108,6 +119,7 @@ void stale_remove_files(const char *run_dir)
 void stale_remove(struct model *model)
 {
 	remove_keys(model);
+	datapath_each_worker(model->dp, forget_group, model);
 	disable_backends(model);
 	empty_pools(model);
 	end_workers(model);

@@ -24,7 +24,7 @@ static void look_at_queue(void *arg, const struct sockets_listener *listener)
 {
 	struct queue *queue = arg;
 
-	if (!listeners_serves(queue->backend, listener))
+	if (!listeners_in_place(queue->backend, listener))
 		return;
 	queue->is_full |= listener->queue > listener->backlog;
 	queue->is_half_full |= listener->queue > listener->backlog / 2;

@@ -57,6 +57,7 @@ static int adopt(struct worker *worker, struct error *error)
 	worker->started_us = process_started_us(stat.start_ticks);
 	if (*worker->record.cgroup && !(worker->cgroup = strdup(worker->record.cgroup)))
 		return error_set(error, -ENOMEM, "worker %s: out of memory", worker->name);
+	worker->group = worker->cgroup ? cgroup_id(worker->cgroup) : 0;
 	worker_set_limits(
 		worker); /* lost when a service manager started lbd anew, see lbd.service */
 	take_listeners(worker);
@@ -176,6 +177,16 @@ void worker_free(struct worker *worker)
 void worker_set_conf(struct worker *worker, const struct conf_worker *conf)
 {
 	worker->conf = conf;
+}
+
+uint64_t worker_group(const struct worker *worker)
+{
+	return worker->group;
+}
+
+const char *worker_cgroup(const struct worker *worker)
+{
+	return worker->group ? worker->cgroup : NULL;
 }
 
 pid_t worker_pid(const struct worker *worker)

@@ -36,6 +36,11 @@ struct worker_exit {
 };
 
 struct worker_ops {
+	/*
+	 * The process is in its control group, worker_group(), and its program has not run yet: what it
+	 * listens on can be told by that.  -errno: it is not let run.
+	 */
+	int (*placed)(void *arg);
 	void (*ready)(void *arg);    /* READY=1 */
 	void (*stopping)(void *arg); /* STOPPING=1 */
 	void (*hung)(void *arg);     /* no WATCHDOG=1 within the time */
@@ -69,6 +74,10 @@ int worker_spawn(struct worker *worker, struct error *error);
 int worker_stop(struct worker *worker);
 int worker_kill(struct worker *worker); /* SIGKILL to the group at once */
 int worker_signal(struct worker *worker, int signal);
+
+/* Of the running process: the number of its control group, and the group; 0 and NULL: it has none. */
+uint64_t worker_group(const struct worker *worker);
+const char *worker_cgroup(const struct worker *worker);
 
 pid_t worker_pid(const struct worker *worker); /* 0: not running */
 uint64_t

@@ -204,6 +204,7 @@ static void close_process(struct worker *worker)
 {
 	worker->exit_source = sd_event_source_disable_unref(worker->exit_source);
 	worker->stop_timer = sd_event_source_disable_unref(worker->stop_timer);
+	worker->group = 0; /* what is made in it from now on is not the worker's */
 	if (worker->pidfd >= 0)
 		close(worker->pidfd);
 	worker->pidfd = -1;

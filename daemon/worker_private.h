@@ -30,6 +30,7 @@ struct worker {
 	uint64_t started_us;
 	struct record record;   /* of pid */
 	char *cgroup;           /* directory, or NULL */
+	uint64_t group;         /* its number while the process runs; 0: none */
 	struct launch *pending; /* of a child that has not come to exec yet: a hook runs */
 	struct spawn_child child;
 	char not_run[ERROR_TEXT_BYTES]; /* the step before exec that failed, or "" */

@@ -279,6 +279,10 @@ static int start(struct worker *worker, struct launch *launch, struct error *err
 	if (err)
 		return err;
 	err = record(worker, error);
+	worker->group = worker->cgroup ? cgroup_id(worker->cgroup) : 0;
+	if (!err && worker->ops->placed && (err = worker->ops->placed(worker->arg)))
+		error_set(error, err, "cannot be made known to the kernel side: %s",
+			  strerror(-err));
 	if (!err) {
 		spawn_go(&worker->child);
 		err = await(worker, launch, error);
@@ -317,6 +321,7 @@ int worker_spawn(struct worker *worker, struct error *error)
 		return 0;
 	worker_forget_pending(worker);
 	spawn_abandon(&worker->child);
+	worker->group = 0;
 	record_remove(worker->host->run_dir, worker->name);
 	if (worker->cgroup)
 		cgroup_remove(worker->cgroup);

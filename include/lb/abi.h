@@ -90,8 +90,6 @@ struct lb_ring_chunk {
 
 enum lb_backend_flags {
 	LB_BACKEND_ENABLED = 1U << 0, /* may be chosen, if a listener is there */
-	/* Its own address is any: track takes a listener bound to whichever of its family for it. */
-	LB_BACKEND_ANY_ADDRESS = 1U << 1,
 };
 
 /* Value of `backends`, written by lbd. */
@@ -101,6 +99,33 @@ struct lb_backend {
 	__u16 flags;
 	__u32 max_connections; /* 0: no limit */
 	__u32 queue_full; /* 1: LB_QUEUE_FULL has been sent; by the kernel side, lbd writes 0 */
+};
+
+enum lb_backend_id_flags {
+	LB_ID_WORKER = 1U << 0, /* lbd supervises it: only what `workers` names is its listener */
+	LB_ID_OWNER = 1U << 1,  /* only a socket that this user made is its listener */
+};
+
+/*
+ * Value of `backend_ids`: whose the listener bound to exactly this address is.  Who may listen is a part
+ * of it, since any local user may bind to an address whose process has died.
+ */
+struct lb_backend_id {
+	__u16 backend;
+	__u16 flags;
+	__u32 owner;  /* uid, with LB_ID_OWNER */
+	__u32 denied; /* 1: LB_LISTENER_DENIED has been sent; by the kernel side, lbd writes 0 */
+};
+
+/*
+ * Value of `workers`, whose key is the id of a control group (v2): a socket that was made in that group
+ * or below, and listens on the worker's port at the worker's address, at any address, or at the
+ * loopback address of the other family, is the backend's listener.  lbd writes it before the worker's
+ * program runs and makes a new group for each process, so that none before or after it is meant.
+ */
+struct lb_worker {
+	struct lb_endpoint endpoint;
+	__u32 backend;
 };
 
 /* Value of `loads`, written by the kernel side; lbd clears it when an id is given out. */
@@ -232,8 +257,9 @@ enum lb_reason {
 enum lb_event_type {
 	LB_LISTENER_OPENED = 1, /* captured at listen(2) */
 	LB_LISTENER_CLOSED = 2,
-	LB_BACKEND_EMPTY = 3, /* not enabled, and its last open connection has closed */
-	LB_QUEUE_FULL = 4,    /* a choice met it with an accept queue that takes no more */
+	LB_BACKEND_EMPTY = 3,   /* not enabled, and its last open connection has closed */
+	LB_QUEUE_FULL = 4,      /* a choice met it with an accept queue that takes no more */
+	LB_LISTENER_DENIED = 5, /* somebody listens at its address who may not */
 };
 
 /* Record in `events`, a ring buffer. */
@@ -257,6 +283,8 @@ _Static_assert(sizeof(struct lb_service) == 8, "abi");
 _Static_assert(sizeof(struct lb_pool) == 48, "abi");
 _Static_assert(sizeof(struct lb_ring_chunk) == 8, "abi");
 _Static_assert(sizeof(struct lb_backend) == 16, "abi");
+_Static_assert(sizeof(struct lb_backend_id) == 12, "abi");
+_Static_assert(sizeof(struct lb_worker) == 24, "abi");
 _Static_assert(sizeof(struct lb_load) == 16, "abi");
 _Static_assert(sizeof(struct lb_owner) == 8, "abi");
 _Static_assert(sizeof(struct lb_handover) == 8, "abi");

@@ -79,6 +79,14 @@ class Lbd(Process):
             assert self.alive(), "lbd: exit %s\n%s" % (self.popen.returncode, self.output())
             assert time.monotonic() < end, "lbd: not ready\n" + self.output()
 
+    def ctl_command(self, *words):
+        return [BUILD / "lbctl", "-n", self.instance, *words]
+
+    def cpu_s(self):
+        """Processor time so far."""
+        fields = pathlib.Path("/proc/%d/stat" % self.pid).read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def ctl(self, *words, check=True, **options):
         """lbctl; its standard output, or Refused.  check=False: the finished process."""
         words = [str(w) for w in words]

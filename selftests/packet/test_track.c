@@ -3,8 +3,12 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -79,36 +83,33 @@ static int open_track(void **state)
 struct row {
 	const char *name;
 	const char *known, *bound; /* address of the backend, and of the listener */
-	uint16_t backend_flags;
 	int listen_flags;
 	bool v4, v6; /* slots that it goes to */
 };
 
+/* Nothing is implied: a backend that lbd does not supervise is at its address and nowhere else. */
 static const struct row rows[] = {
-	{"v4", "127.0.0.1", "127.0.0.1", 0, 0, true, false},
-	{"v6 only", "::1", "::1", 0, WORLD_V6ONLY, false, true},
-	{"v6 address: never IPv4", "::1", "::1", 0, 0, false, true},
-	{"v4 any", "0.0.0.0", "0.0.0.0", 0, 0, true, false},
-	{"v6 any, takes both", "::", "::", 0, 0, true, true},
-	{"v6 any, v6 only", "::", "::", 0, WORLD_V6ONLY, false, true},
-	{"v4 mapped", "127.0.0.1", "::ffff:127.0.0.1", 0, 0, true, true},
-	{"another address", "127.0.0.2", "127.0.0.1", 0, 0, false, false},
-	{"another family", "::1", "127.0.0.1", 0, 0, false, false},
-	{"any backend", "0.0.0.0", "127.0.0.1", LB_BACKEND_ANY_ADDRESS, 0, true, false},
-	{"any v6 backend", "::", "::1", LB_BACKEND_ANY_ADDRESS, 0, false, true},
-	{"known by any among others", "0.0.0.0", "127.0.0.1", 0, 0, false, false},
-	{"any v4 backend, takes both", "0.0.0.0", "::", LB_BACKEND_ANY_ADDRESS, 0, true, true},
-	{"any v4 backend, v6 only", "0.0.0.0", "::", LB_BACKEND_ANY_ADDRESS, WORLD_V6ONLY, false,
-	 false},
+	{"v4", "127.0.0.1", "127.0.0.1", 0, true, false},
+	{"v6 only", "::1", "::1", WORLD_V6ONLY, false, true},
+	{"v6 address: never IPv4", "::1", "::1", 0, false, true},
+	{"v4 any", "0.0.0.0", "0.0.0.0", 0, true, false},
+	{"v6 any, takes both", "::", "::", 0, true, true},
+	{"v6 any, v6 only", "::", "::", WORLD_V6ONLY, false, true},
+	{"v4 mapped", "127.0.0.1", "::ffff:127.0.0.1", 0, true, true},
+	{"another address", "127.0.0.2", "127.0.0.1", 0, false, false},
+	{"another family", "::1", "127.0.0.1", 0, false, false},
+	{"the other loopback", "127.0.0.1", "::1", 0, false, false},
+	{"any v4 for one", "127.0.0.1", "0.0.0.0", 0, false, false},
+	{"any v6 for one", "127.0.0.1", "::", 0, false, false},
+	{"one for any v4", "0.0.0.0", "127.0.0.1", 0, false, false},
+	{"one for any v6", "::", "::1", 0, false, false},
+	{"any v6 for any v4", "0.0.0.0", "::", 0, false, false},
 };
 
-static void run_row(const struct row *row)
+static void expect_row(const struct row *row)
 {
-	int fd;
+	int fd = world_listen(row->bound, PORT, row->listen_flags);
 
-	world_set_backend(ID, 1, LB_BACKEND_ENABLED | row->backend_flags, 0);
-	world_add_backend_id(row->known, PORT, ID);
-	fd = world_listen(row->bound, PORT, row->listen_flags);
 	assert_true(world_slot_is(LB_LISTENER(ID, false), row->v4 ? fd : -1));
 	assert_true(world_slot_is(LB_LISTENER(ID, true), row->v6 ? fd : -1));
 	expect_events(LB_LISTENER_OPENED, row->v4, row->v6);
@@ -123,9 +124,180 @@ static void run_rows(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		print_message("           %s\n", rows[i].name);
 		assert_int_equal(open_track(state), 0);
-		run_row(&rows[i]);
+		world_add_backend_id(rows[i].known, PORT, ID);
+		expect_row(&rows[i]);
 		world_close(state);
 	}
+}
+
+/* A control group of this process's own, and back to where it was. */
+static char home_group[PATH_MAX], own_group[PATH_MAX];
+
+static void enter_group(const char *group)
+{
+	char path[PATH_MAX + 16];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0 && write(fd, "0", 1) == 1);
+	close(fd);
+}
+
+static uint64_t group_id(const char *group)
+{
+	struct stat st;
+
+	assert_int_equal(stat(group, &st), 0);
+	return st.st_ino;
+}
+
+static void find_home_group(void)
+{
+	char line[PATH_MAX + 8];
+	FILE *file = fopen("/proc/self/cgroup", "re");
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, "0::", 3))
+			snprintf(home_group, sizeof(home_group), "%s%.*s", world_cgroup_root(),
+				 (int)strcspn(line + 3, "\n"), line + 3);
+	fclose(file);
+}
+
+static int make_group(void **state)
+{
+	if (open_track(state))
+		return -1;
+	find_home_group();
+	snprintf(own_group, sizeof(own_group), "%s/lbd-test-track-%d", world_cgroup_root(),
+		 getpid());
+	mkdir(own_group, 0755);
+	return 0;
+}
+
+static int remove_group(void **state)
+{
+	enter_group(home_group);
+	rmdir(own_group);
+	return world_close(state);
+}
+
+/* Of a worker: its group is the proof, so it may listen at any address, and at the other loopback. */
+static const struct row worker_rows[] = {
+	{"v4", "127.0.0.1", "127.0.0.1", 0, true, false},
+	{"any v4", "127.0.0.1", "0.0.0.0", 0, true, false},
+	{"any v6, takes both", "127.0.0.1", "::", 0, true, true},
+	{"any v6, v6 only", "127.0.0.1", "::", WORLD_V6ONLY, false, true},
+	{"the other loopback", "127.0.0.1", "::1", 0, false, true},
+	{"the other loopback, of v6", "::1", "127.0.0.1", 0, true, false},
+	{"v6", "::1", "::1", 0, false, true},
+	{"one for any", "0.0.0.0", "127.0.0.1", 0, true, false},
+	{"another loopback address", "127.0.0.2", "127.0.0.1", 0, false, false},
+};
+
+static void worker_rows_run(void **state)
+{
+	(void)state;
+	enter_group(own_group);
+	for (size_t i = 0; i < sizeof(worker_rows) / sizeof(worker_rows[0]); i++) {
+		print_message("           %s\n", worker_rows[i].name);
+		world_add_worker(group_id(own_group), worker_rows[i].known, PORT, ID);
+		expect_row(&worker_rows[i]);
+	}
+}
+
+static void expect_denied(const char *bound)
+{
+	int fd;
+
+	fd = world_listen(bound, PORT, 0);
+	assert_true(world_slot_is(LB_LISTENER(ID, false), -1));
+	assert_true(world_slot_is(LB_LISTENER(ID, true), -1));
+	expect_events(LB_LISTENER_DENIED, true, false);
+	world_close_socket(fd);
+	expect_events(0, false, false);
+}
+
+static void strangers_on_a_workers_port(void **state)
+{
+	struct lb_backend_id worker = {.backend = ID, .flags = LB_ID_WORKER};
+
+	(void)state;
+	world_set_backend_id("127.0.0.1", PORT, worker);
+	world_add_worker(group_id(own_group), "127.0.0.1", PORT, ID);
+	expect_denied("127.0.0.1");
+	assert_int_equal(world_backend_id("127.0.0.1", PORT).denied, 1);
+	world_close_socket(world_listen("127.0.0.1", PORT, 0));
+	expect_events(0, false, false); /* told once */
+	world_set_backend_id("127.0.0.1", PORT, worker);
+	expect_denied("127.0.0.1");
+	world_close_socket(world_listen("::1", PORT, 0));
+	world_close_socket(world_listen("0.0.0.0", PORT, 0));
+	expect_events(0, false, false);
+}
+
+/* The group in which it was made counts, whoever calls listen(2). */
+static void made_elsewhere(void **state)
+{
+	struct lb_backend_id worker = {.backend = ID, .flags = LB_ID_WORKER};
+	int outside = world_bind("127.0.0.1", PORT, 0), inside;
+
+	(void)state;
+	world_set_backend_id("127.0.0.1", PORT, worker);
+	world_add_worker(group_id(own_group), "127.0.0.1", PORT, ID);
+	enter_group(own_group);
+	assert_int_equal(listen(outside, 1), 0);
+	assert_true(world_slot_is(LB_LISTENER(ID, false), -1));
+	world_close_socket(outside);
+	inside = world_bind("127.0.0.1", PORT, 0);
+	enter_group(home_group);
+	assert_int_equal(listen(inside, 1), 0);
+	assert_true(world_slot_is(LB_LISTENER(ID, false), inside));
+}
+
+static void made_below(void **state)
+{
+	char below[PATH_MAX + 16];
+	int fd;
+
+	(void)state;
+	world_add_worker(group_id(own_group), "127.0.0.1", PORT, ID);
+	snprintf(below, sizeof(below), "%s/below", own_group);
+	mkdir(below, 0755);
+	enter_group(below);
+	fd = world_listen("127.0.0.1", PORT, 0);
+	assert_true(world_slot_is(LB_LISTENER(ID, false), fd));
+	enter_group(home_group);
+	rmdir(below);
+}
+
+/* A worker is no more than others where it is not its own port. */
+static void a_worker_elsewhere(void **state)
+{
+	(void)state;
+	world_set_backend_id("127.0.0.1", PORT,
+			     (struct lb_backend_id){.backend = ID, .flags = LB_ID_WORKER});
+	world_add_worker(group_id(own_group), "127.0.0.1", PORT + 1, ID + 1);
+	enter_group(own_group);
+	expect_denied("127.0.0.1");
+}
+
+static void owners_only(void **state)
+{
+	struct lb_backend_id mine = {.backend = ID, .flags = LB_ID_OWNER, .owner = getuid()};
+	struct lb_backend_id other = mine;
+	int fd;
+
+	(void)state;
+	world_set_backend_id("127.0.0.1", PORT, mine);
+	fd = world_listen("127.0.0.1", PORT, 0);
+	assert_true(world_slot_is(LB_LISTENER(ID, false), fd));
+	world_close_socket(fd);
+	read_events();
+	other.owner++;
+	world_set_backend_id("127.0.0.1", PORT, other);
+	expect_denied("127.0.0.1");
 }
 
 static void other_port(void **state)
@@ -316,12 +488,19 @@ static void capture_to_delivery(void **state)
 	assert_int_equal(world_service_count(1).connections, 1);
 }
 
+#define GROUP_TEST(test) cmocka_unit_test_setup_teardown(test, make_group, remove_group)
 #define TRACK_TEST(test) cmocka_unit_test_setup_teardown(test, open_track, world_close)
 
 int test_track(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(run_rows),
+		GROUP_TEST(worker_rows_run),
+		GROUP_TEST(strangers_on_a_workers_port),
+		GROUP_TEST(made_elsewhere),
+		GROUP_TEST(made_below),
+		GROUP_TEST(a_worker_elsewhere),
+		TRACK_TEST(owners_only),
 		TRACK_TEST(other_port),
 		TRACK_TEST(comes_back),
 		TRACK_TEST(other_namespace),

@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <mntent.h>
 #include <sched.h>
 #include <stdio.h>
@@ -121,33 +122,29 @@ void world_attach_steer(void)
 	assert_non_null(world->links.steer);
 }
 
-/* A descriptor of the cgroup v2 root, or -1. */
-static int open_cgroup(void)
+const char *world_cgroup_root(void)
 {
+	static char root[PATH_MAX];
 	FILE *mounts = setmntent("/proc/self/mounts", "r");
 	struct mntent *entry;
-	int fd = -1;
 
-	while (mounts && fd < 0 && (entry = getmntent(mounts)))
+	root[0] = 0;
+	while (mounts && !root[0] && (entry = getmntent(mounts)))
 		if (!strcmp(entry->mnt_type, "cgroup2"))
-			fd = open(entry->mnt_dir, O_RDONLY | O_CLOEXEC);
+			snprintf(root, sizeof(root), "%s", entry->mnt_dir);
 	if (mounts)
 		endmntent(mounts);
-	return fd;
+	return root[0] ? root : NULL;
 }
 
 bool world_can_track(void)
 {
-	int fd = open_cgroup();
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
+	return world_cgroup_root() != NULL;
 }
 
 void world_attach_track(void)
 {
-	int cgroup = open_cgroup();
+	int cgroup = open(world_cgroup_root(), O_RDONLY | O_CLOEXEC);
 
 	world->links.track = bpf_program__attach_cgroup(world->progs.track, cgroup);
 	close(cgroup);
@@ -279,11 +276,32 @@ struct lb_load world_load(uint16_t id)
 	return load;
 }
 
-void world_add_backend_id(const char *address, uint16_t port, uint32_t id)
+void world_set_backend_id(const char *address, uint16_t port, struct lb_backend_id value)
 {
 	struct lb_endpoint key = world_endpoint(address, port);
 
-	map_set("backend_ids", &key, &id);
+	map_set("backend_ids", &key, &value);
+}
+
+void world_add_backend_id(const char *address, uint16_t port, uint16_t id)
+{
+	world_set_backend_id(address, port, (struct lb_backend_id){.backend = id});
+}
+
+struct lb_backend_id world_backend_id(const char *address, uint16_t port)
+{
+	struct lb_endpoint key = world_endpoint(address, port);
+	struct lb_backend_id value;
+
+	assert_int_equal(bpf_map_lookup_elem(map_fd("backend_ids"), &key, &value), 0);
+	return value;
+}
+
+void world_add_worker(uint64_t group, const char *address, uint16_t port, uint16_t id)
+{
+	struct lb_worker value = {.endpoint = world_endpoint(address, port), .backend = id};
+
+	map_set("workers", &group, &value);
 }
 
 void world_set_slot(uint32_t slot, int fd)

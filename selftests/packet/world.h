@@ -49,11 +49,16 @@ void world_set_backend(uint16_t id, uint16_t weight, uint16_t flags, uint32_t ma
 void world_set_generation(uint16_t id, uint32_t generation);
 void world_set_active(uint16_t id, uint32_t active);
 struct lb_load world_load(uint16_t id);
-void world_add_backend_id(const char *address, uint16_t port, uint32_t id);
+void world_add_backend_id(const char *address, uint16_t port, uint16_t id);
+void world_set_backend_id(const char *address, uint16_t port, struct lb_backend_id value);
+struct lb_backend_id world_backend_id(const char *address, uint16_t port);
+void world_add_worker(uint64_t group, const char *address, uint16_t port, uint16_t id);
+const char *world_cgroup_root(void); /* of version 2; NULL: there is none */
 
 enum { WORLD_V6ONLY = 1, WORLD_REUSEPORT = 2 };
 
-/* A socket that listens; port 0: any.  */
+/* A socket that is bound, and one that listens; port 0: any.  */
+int world_bind(const char *address, uint16_t port, int flags);
 int world_listen(const char *address, uint16_t port, int flags);
 /* Put into the slot, as lbd does with a listener that it adopts; the owner too. */
 void world_adopt(int fd, uint16_t backend, uint32_t generation, bool is_v6);

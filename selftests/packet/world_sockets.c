@@ -77,7 +77,7 @@ static socklen_t to_sockaddr(const char *address, uint16_t port, struct sockaddr
 	return sizeof(*v4);
 }
 
-int world_listen(const char *address, uint16_t port, int flags)
+int world_bind(const char *address, uint16_t port, int flags)
 {
 	struct sockaddr_storage sa;
 	socklen_t length = to_sockaddr(address, port, &sa);
@@ -89,7 +89,16 @@ int world_listen(const char *address, uint16_t port, int flags)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
 	if (sa.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only));
-	if (bind(fd, (struct sockaddr *)&sa, length) || listen(fd, WORLD_BACKLOG))
+	if (bind(fd, (struct sockaddr *)&sa, length))
+		fail_msg("bind to %s port %u: %s", address, port, strerror(errno));
+	return fd;
+}
+
+int world_listen(const char *address, uint16_t port, int flags)
+{
+	int fd = world_bind(address, port, flags);
+
+	if (listen(fd, WORLD_BACKLOG))
 		fail_msg("listen on %s port %u: %s", address, port, strerror(errno));
 	return fd;
 }

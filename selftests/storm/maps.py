@@ -104,7 +104,7 @@ class Maps:
         self.backends = self._array("backends", "=IHHII", Backend, lambda b: b.generation)
         self.loads = self.read_loads()
         self.pools = self._pools()
-        self.backend_ids = self._hash("backend_ids", lambda v: struct.unpack("=I", v)[0])
+        self.backend_ids = self._hash("backend_ids", lambda v: struct.unpack("=HHII", v)[0])
         self.services = self._hash("services", lambda v: Service(*struct.unpack("=HHI", v)))
         self.ports = self._ports()
         self.acl = self._acl()

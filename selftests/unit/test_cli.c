@@ -132,16 +132,17 @@ static const struct {
 	{"poo", 2, "lbctl: unknown verb `poo`; did you mean `pool`? `lbctl help` lists all\n"},
 	{"pool add", 2,
 	 "lbctl: pool add: POOL or ADDR:PORT is missing; usage: lbctl pool add [POOL] "
-	 "ADDR:PORT [weight N] [max_connections N]\n"},
+	 "ADDR:PORT [weight N] [max_connections N] [owner USER]\n"},
 	{"pool drain web 8081", 2,
 	 "lbctl: pool drain: `8081` found where it takes ADDR:PORT; "
 	 "usage: lbctl pool drain [POOL] ADDR:PORT [timeout T] [wait]\n"},
 	{"pool add 1:2 weight", 2,
 	 "lbctl: pool add: N is missing; usage: lbctl pool add [POOL] ADDR:PORT [weight N] "
-	 "[max_connections N]\n"},
+	 "[max_connections N] [owner USER]\n"},
 	{"pool add 1:2 wei 3", 2,
-	 "lbctl: pool add: `wei` found where it takes `weight` or `max_connections`; usage: lbctl "
-	 "pool add [POOL] ADDR:PORT [weight N] [max_connections N]\n"},
+	 "lbctl: pool add: `wei` found where it takes `weight` or `max_connections` or "
+	 "`owner`; usage: lbctl "
+	 "pool add [POOL] ADDR:PORT [weight N] [max_connections N] [owner USER]\n"},
 	{"pool undrain 1:2 3", 2,
 	 "lbctl: pool undrain: `3` found, which is too much; usage: lbctl "
 	 "pool undrain [POOL] ADDR:PORT\n"},
@@ -346,9 +347,10 @@ static const struct {
 	{"--complete pool ''", "add\nremove\ndrain\nundrain\n"},
 	{"--complete service add x ''", "tcp\n"},
 	{"--complete service add x tcp 1:2 ''", "pool\n"},
-	{"--complete pool add 1:2 ''", "weight\nmax_connections\n"},
+	{"--complete pool add 1:2 ''", "weight\nmax_connections\nowner\n"},
 	{"--complete pool add 1:2 weight ''", ""},
-	{"--complete pool add 1:2 weight 3 ''", "max_connections\n"},
+	{"--complete pool add 1:2 weight 3 ''", "max_connections\nowner\n"},
+	{"--complete pool add 1:2 owner ''", ":users\n"},
 	{"--complete attach lo ''", "native\ngeneric\n"},
 	{"--complete import ''", ":files\n"},
 	{"--complete import a b ''", ":files\n"},

@@ -431,10 +431,15 @@ static void test_ring_in_place(void **state)
 	assert_int_equal(datapath_set_ring(dp, 510, NULL, 0), 0);
 }
 
-static void see_id(void *arg, const struct lb_endpoint *key, uint16_t id)
+static void see_id(void *arg, const struct lb_endpoint *key, const struct lb_backend_id *value)
 {
 	(void)key;
-	*(unsigned *)arg += id;
+	*(unsigned *)arg += value->backend;
+}
+
+static void see_worker(void *arg, uint64_t group, const struct lb_worker *value)
+{
+	*(unsigned *)arg += group + value->backend;
 }
 
 static void test_backends(void **state)
@@ -442,7 +447,9 @@ static void test_backends(void **state)
 	struct lb_backend value = {.generation = 3, .weight = 10, .max_connections = 7}, found;
 	struct lb_endpoint key = endpoint("::1", 8081), other = endpoint("::1", 8082);
 	unsigned sum = 0;
-	uint16_t id;
+	struct lb_backend_id last = {.backend = 4095, .flags = LB_ID_OWNER, .owner = 7};
+	struct lb_backend_id fifth = {.backend = 5}, id;
+	struct lb_worker worker = {.endpoint = key, .backend = 5};
 
 	(void)state;
 	need_privilege();
@@ -450,15 +457,21 @@ static void test_backends(void **state)
 	assert_int_equal(datapath_get_backend(dp, LB_MAX_BACKENDS - 1, &found), 0);
 	assert_memory_equal(&found, &value, sizeof(value));
 	assert_true(datapath_set_backend(dp, LB_MAX_BACKENDS, &value) < 0);
-	assert_int_equal(datapath_set_backend_id(dp, &key, 4095), 0);
-	assert_int_equal(datapath_set_backend_id(dp, &other, 5), 0);
+	assert_int_equal(datapath_set_backend_id(dp, &key, &last), 0);
+	assert_int_equal(datapath_set_backend_id(dp, &other, &fifth), 0);
 	assert_int_equal(datapath_get_backend_id(dp, &key, &id), 0);
-	assert_int_equal(id, 4095);
+	assert_memory_equal(&id, &last, sizeof(id));
 	assert_int_equal(datapath_each_backend_id(dp, see_id, &sum), 0);
 	assert_int_equal(sum, 4100);
-	assert_int_equal(datapath_set_backend_id(dp, &key, LB_BACKEND_NONE), 0);
-	assert_int_equal(datapath_set_backend_id(dp, &key, LB_BACKEND_NONE), 0);
+	assert_int_equal(datapath_set_backend_id(dp, &key, NULL), 0);
+	assert_int_equal(datapath_set_backend_id(dp, &key, NULL), 0);
 	assert_int_equal(datapath_get_backend_id(dp, &key, &id), -ENOENT);
+	assert_int_equal(datapath_set_worker(dp, 90, &worker), 0);
+	sum = 0;
+	assert_int_equal(datapath_each_worker(dp, see_worker, &sum), 0);
+	assert_int_equal(sum, 95);
+	assert_int_equal(datapath_set_worker(dp, 90, NULL), 0);
+	assert_int_equal(datapath_set_worker(dp, 90, NULL), 0);
 }
 
 static int listening(uint16_t port)
@@ -556,12 +569,13 @@ static void test_steer_and_track(void **state)
 	static struct lb_service_count counts[LB_MAX_SERVICES];
 	uint64_t reasons[LB_REASON_COUNT];
 	struct events_seen seen = {0};
+	struct lb_backend_id third = {.backend = 3};
 	int listener, client;
 
 	(void)state;
 	need_privilege();
 	serve(80, 0);
-	assert_int_equal(datapath_set_backend_id(dp, &bound, 3), 0);
+	assert_int_equal(datapath_set_backend_id(dp, &bound, &third), 0);
 	assert_int_equal(try_connect(80, NULL), ECONNREFUSED);
 	listener = listening(7102);
 	assert_int_equal(datapath_read_events(dp, see_event, &seen), 0);

@@ -69,11 +69,13 @@ static void attach_changes_its_mode(void **state)
 static void backends_come_and_go(void **state)
 {
 	(void)state;
-	assert_int_equal(edit_backend_add(root, "web", "127.0.0.1:8083", "2", "10", &error), 0);
+	assert_int_equal(edit_backend_add(root, "web", "127.0.0.1:8083", "2", "10", NULL, &error),
+			 0);
 	assert_tree_has("backend 127.0.0.1:8083 weight 2 max_connections 10;", true);
 	assert_int_equal(edit_backend_remove(root, "web", "127.0.0.1:8081", &error), 0);
 	assert_tree_has("8081", false);
-	assert_int_equal(edit_backend_add(root, "new", "127.0.0.1:7000", NULL, NULL, &error), 0);
+	assert_int_equal(edit_backend_add(root, "new", "127.0.0.1:7000", NULL, NULL, NULL, &error),
+			 0);
 	assert_tree_has("pool new { backend 127.0.0.1:7000; }", true);
 }
 
@@ -81,7 +83,7 @@ static void backends_come_and_go(void **state)
 static void duplicates_are_seen(void **state)
 {
 	(void)state;
-	assert_true(edit_backend_add(root, "web", "[0:0::1]:8082", NULL, NULL, &error) < 0);
+	assert_true(edit_backend_add(root, "web", "[0:0::1]:8082", NULL, NULL, NULL, &error) < 0);
 	assert_true(edit_backend_remove(root, "web", "127.0.0.1:9999", &error) < 0);
 	assert_true(edit_backend_remove(root, "nowhere", "127.0.0.1:8081", &error) < 0);
 	assert_non_null(strstr(error.text, "nowhere"));
@@ -99,7 +101,8 @@ static void drain_is_a_word_of_the_backend(void **state)
 	assert_tree_has("drain", false);
 	assert_int_equal(edit_backend_drain(root, "web", "127.0.0.1:1", 1), 0);
 	assert_tree_has("drain", false);
-	assert_int_equal(edit_backend_add(root, "web", "127.0.0.1:9001", NULL, NULL, &error), 0);
+	assert_int_equal(edit_backend_add(root, "web", "127.0.0.1:9001", NULL, NULL, NULL, &error),
+			 0);
 	assert_tree_has("backend 127.0.0.1:9001", true);
 }
 

@@ -250,11 +250,12 @@ static void add_rule(void *arg, const struct lb_acl_key *key, int verdict)
 	    key->prefix_bits, verdict);
 }
 
-static void add_name(void *arg, const struct lb_endpoint *key, uint16_t id)
+static void add_name(void *arg, const struct lb_endpoint *key, const struct lb_backend_id *value)
 {
 	char text[ADDR_TEXT_BYTES];
 
-	add(arg, "map: %s is %u", addr_format_endpoint(key, text), id);
+	add(arg, "map: %s is %u, flags %u owner %u", addr_format_endpoint(key, text),
+	    value->backend, value->flags, value->owner);
 }
 
 static void add_arrays(struct lines *lines)

@@ -200,7 +200,7 @@ static void test_owners(void **state)
 {
 	static const uint16_t ports[] = {7011, 7012};
 	uint32_t inodes[5];
-	struct sockets_owner owners[5];
+	struct sockets_owner owners[5] = {0};
 	int own, shared;
 	pid_t pid;
 
@@ -230,7 +230,7 @@ static void test_owners(void **state)
 static void test_take(void **state)
 {
 	static const uint16_t port = 7021;
-	struct sockets_owner owner;
+	struct sockets_owner owner = {0};
 	struct seen seen = {0};
 	uint32_t inode;
 	pid_t pid;
@@ -257,7 +257,7 @@ static void test_take(void **state)
 static void test_take_stale(void **state)
 {
 	int fd, other;
-	struct sockets_owner owner;
+	struct sockets_owner owner = {0};
 
 	(void)state;
 	need_privilege();

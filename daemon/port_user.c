@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "port_user.h"
+
+#include <arpa/inet.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "addr.h"
+#include "listeners.h"
+#include "pool.h"
+
+static const char *user_name(uid_t uid, char number[16])
+{
+	const struct passwd *entry = getpwuid(uid);
+
+	snprintf(number, 16, "%u", uid);
+	return entry ? entry->pw_name : number;
+}
+
+void port_user_set(struct port_user *user, const struct sockets_listener *socket,
+		   const struct sockets_owner *owner)
+{
+	char number[16];
+	const char *name = user_name(socket->uid, number);
+
+	user->inode = socket->inode;
+	user->bound = socket->endpoint;
+	if (owner->pid)
+		snprintf(user->text, sizeof(user->text), "%s (pid %d, user %.32s)", owner->comm,
+			 owner->pid, name);
+	else
+		snprintf(user->text, sizeof(user->text), "a process of user %.32s", name);
+}
+
+/* As inet_csk_bind_conflict() has it for two that do not both ask for SO_REUSEPORT. */
+bool port_user_blocks(const struct lb_endpoint *endpoint, const struct sockets_listener *socket)
+{
+	bool is_v6 = !addr_is_v4(&endpoint->addr);
+	const struct lb_endpoint *bound = &socket->endpoint;
+
+	if (bound->port != endpoint->port)
+		return false;
+	if (!memcmp(&bound->addr, &endpoint->addr, sizeof(bound->addr)))
+		return true;
+	if (!addr_is_any(&bound->addr) && !addr_is_any(&endpoint->addr))
+		return false;
+	return socket->is_v6 == is_v6 || (socket->is_v6 && !socket->v6only);
+}
+
+struct search {
+	const struct backend *backend;
+	bool in_the_way, found;
+	struct sockets_listener socket;
+};
+
+/* Without an inode it is nobody's any more: what a closed connection leaves behind. */
+static void look_at(void *arg, const struct sockets_listener *socket)
+{
+	struct search *search = arg;
+	const struct backend *backend = search->backend;
+
+	if (search->found || !socket->inode || listeners_own(backend, socket))
+		return;
+	if (search->in_the_way && !port_user_blocks(&backend->endpoint, socket))
+		return;
+	search->found = true;
+	search->socket = *socket;
+}
+
+bool port_user_find(const struct backend *backend, bool in_the_way, struct port_user *user)
+{
+	struct search search = {.backend = backend, .in_the_way = in_the_way};
+	struct sockets_owner owner = {0};
+	uint16_t port = ntohs(backend->endpoint.port);
+
+	if (in_the_way)
+		sockets_each_listener(port, look_at, &search);
+	else
+		sockets_each_on_port(port, look_at, &search);
+	if (!search.found)
+		return false;
+	sockets_find_owners(&search.socket.inode, 1, &owner);
+	port_user_set(user, &search.socket, &owner);
+	return true;
+}

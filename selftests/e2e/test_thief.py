@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Whose a listener is: a local user who takes a backend's port, in whatever way, gets no connection, and a
+person is told who it is.
+"""
+
+import pathlib
+
+import pytest
+from lab import HERE, HOST4, HOST6, PYTHON, Refused, kill_and_wait, wait_equal, wait_until, web
+
+BOTH = ("0.0.0.0:80", "[::]:80")
+THIEF = str(HERE / "workers" / "thief.py")
+QUICK = "backoff 50ms 50ms; "
+
+
+def thief(lab, port, address="127.0.0.1", user="nobody", has_it=True):
+    process = lab.process(PYTHON, THIEF, address, port, user, log="thief.log")
+    process.wait_output("^stole it" if has_it else "^lurking")
+    return process
+
+
+def name_of(process, user="nobody"):
+    return "thief (pid %d, user %s)" % (process.pid, user)
+
+
+def expect_nothing_stolen(records, death):
+    """Lost is what the worker had when it died, and nothing that came later."""
+    assert not [r for r in records if r.worker == "thief"]
+    assert not [r for r in records if r.outcome != "ok" and r.opened > death]
+
+
+def test_the_other_loopback(lab):
+    """README's example: a worker at 127.0.0.1 and clients of IPv6."""
+    lbd = lab.lbd(web("8081-8082", listen=BOTH))
+    lbd.wait_up(2)
+    for port in (8081, 8082):
+        thief(lab, port, "::1")
+    for _ in range(4):
+        with pytest.raises(ConnectionRefusedError):
+            lab.get(host=HOST6)
+    lab.expect_workers({"8081", "8082"}, 4)
+    assert {tuple(b["listeners"]) for b in lbd.pool().values()} == {("v4",)}
+    assert {b["note"] for b in lbd.pool().values()} == {"no IPv6 listener"}
+
+
+def test_the_other_loopback_does_not_keep_a_worker_from_starting(lab):
+    thief(lab, 8081, "::1")
+    lbd = lab.lbd(web("8081"))
+    lbd.wait_up(1)
+    lab.expect_workers({"8081"}, 4)
+
+
+@pytest.mark.parametrize("check", ["", "health { http /; interval 20ms; rise 1; fall 1; }"])
+def test_a_dead_workers_port(lab, check):
+    """It is taken at the moment of the worker's death: told, tried again, served again."""
+    lbd = lab.lbd(web("8081-8082", pool=check, worker=QUICK))
+    lbd.wait_up(2)
+    lurker = thief(lab, 8081, has_it=False)
+    load = lab.load(rate=100)
+    load.wait_count(20)
+    death = kill_and_wait(lbd.pids()["web:8081"])
+    lurker.wait_output("^stole it")
+    said = name_of(lurker)
+    wait_until(lambda: said in lbd.workers()["web:8081"]["note"], lbd.workers)
+    assert lbd.workers()["web:8081"]["state"] == "backoff"
+    assert lbd.backend("127.0.0.1:8081")["listeners"] == []
+    assert "port 8081 is in use by " + said in lbd.output()
+    load.wait_count(100)
+    lurker.kill()
+    lbd.wait_up(2)
+    lab.expect_workers({"8081", "8082"}, 8)
+    records = load.stop()
+    expect_nothing_stolen(records, death)
+
+
+def test_it_never_becomes_fatal(lab):
+    """However long the port is another's: that is no failure of the worker's."""
+    lurker = thief(lab, 8081)
+    lbd = lab.lbd(web("8081-8082", worker="start_retries 0; " + QUICK))
+    lbd.wait_worker("web:8082", "up")
+    for _ in range(3):
+        said = lbd.refused("worker", "start", "web:8081")
+        assert name_of(lurker) in said
+        lbd.wait_worker("web:8081", "backoff")
+    assert lbd.workers()["web:8081"]["failures"] == 0
+    lurker.kill()
+    lbd.wait_up(2)
+
+
+def test_a_roll_names_it(lab):
+    lbd = lab.lbd(web("8081-8082", worker="start_timeout 3s; " + QUICK))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    lurker = thief(lab, 8081, has_it=False)
+    with pytest.raises(Refused) as refused:
+        lbd.ctl("roll", "web", "wait")
+    assert name_of(lurker) in refused.value.text
+    assert lbd.pids()["web:8082"] == pids["web:8082"]
+    lab.expect_workers({"8082"}, 4)
+    lurker.kill()
+    lbd.wait_up(2)
+    lbd.ctl("roll", "web", "wait")
+    assert not set(lbd.pids().values()) & set(pids.values())
+
+
+def test_a_roll_goes_on_when_it_lets_go(lab):
+    lbd = lab.lbd(web("8081-8082", worker="start_timeout 60s; " + QUICK))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    lurker = thief(lab, 8081, has_it=False)
+    roll = lab.process(*lbd.ctl_command("roll", "web", "wait"), log="roll.log")
+    roll.wait_output("waits: .*" + "thief")
+    lurker.kill()
+    assert roll.wait() == 0, roll.output()
+    assert not set(lbd.pids().values()) & set(pids.values())
+
+
+def test_while_lbd_is_dead(lab):
+    lab.expect_left = False
+    lbd = lab.lbd(web("8081-8082", worker=QUICK))
+    lbd.wait_up(2)
+    pid = lbd.pids()["web:8081"]
+    load = lab.load(rate=100)
+    load.wait_count(20)
+    lbd.kill()
+    lurker = thief(lab, 8081, has_it=False)
+    death = kill_and_wait(pid)
+    lurker.wait_output("^stole it")
+    load.wait_count(100)
+    again = lbd.restart()
+    wait_until(lambda: name_of(lurker) in again.workers()["web:8081"]["note"], again.workers)
+    load.wait_count(50)
+    lurker.kill()
+    again.wait_up(2)
+    records = load.stop()
+    expect_nothing_stolen(records, death)
+
+
+def test_a_listener_that_outlives_its_worker(lab):
+    """A process that has left the worker's control group keeps the listening socket."""
+    script = lab.path / "leaver.py"
+    script.write_text(
+        """
+import os, socket, sys, time
+root = [l.split()[1] for l in open("/proc/self/mounts") if l.split()[2] == "cgroup2"][-1]
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.1", int(sys.argv[1])))
+if os.fork() == 0:
+    os.setsid()
+    open(root + "/cgroup.procs", "w").write("0")
+    open("/proc/self/comm", "w").write("leaver")
+    s.listen(100)
+    open(sys.argv[2], "w").write(str(os.getpid()))
+time.sleep(10000)
+"""
+    )
+    told = lab.path / "leaver.pid"
+    lbd = lab.lbd(
+        "pool web { worker { ports 8081; command '%s %s $port %s'; %s } }"
+        "service web { listen 0.0.0.0:80; pool web; }" % (PYTHON, script, told, QUICK)
+    )
+    lbd.wait_up(1)
+    leaver = int(told.read_text())
+    kill_and_wait(lbd.pids()["web:8081"])
+    try:
+        wait_until(lambda: "leaver (pid %d" % leaver in lbd.backend("127.0.0.1:8081")["note"], lbd.pool)
+        assert lbd.backend("127.0.0.1:8081")["listeners"] == []
+        with pytest.raises(ConnectionRefusedError):
+            lab.get()
+    finally:
+        kill_and_wait(leaver)
+
+
+def test_a_worker_in_a_group_below(lab):
+    """Its control group is its own to divide."""
+    script = lab.script(
+        "d=$(awk '$3 == \"cgroup2\" {print $2}' /proc/mounts | tail -1)$(sed -n s/^0:://p /proc/self/cgroup)\n"
+        "mkdir $d/below && echo 0 > $d/below/cgroup.procs\n"
+        "exec %s %s --port=$1\n" % (PYTHON, HERE / "workers" / "app.py")
+    )
+    lbd = lab.lbd(
+        "pool web { worker { ports 8081; command '%s'; } }"
+        "service web { listen 0.0.0.0:80; pool web; }" % script
+    )
+    lbd.wait_up(1)
+    group = pathlib.Path("/proc/%d/cgroup" % lbd.pids()["web:8081"]).read_text()
+    assert group.rstrip().endswith("/below"), group
+    for _ in range(3):
+        assert lbd.backend("127.0.0.1:8081")["listeners"] == ["v4"]
+        assert lab.get().worker == "8081"
+
+
+def test_without_groups_of_their_own(lab):
+    """Where lbd may not make control groups a worker's session tells."""
+    lock = (
+        'for m in $(awk \'$3 == "cgroup2" {print $2}\' /proc/mounts); do'
+        ' mount -o remount,bind,ro $m; done; exec "$@"'
+    )
+    lbd = lab.lbd(web("8081-8082", worker=QUICK), wrap=["unshare", "-m", "sh", "-c", lock, "sh"])
+    wait_until(lambda: {w["state"] for w in lbd.workers().values()} == {"up"}, lbd.workers)
+    assert lbd.json("status")["tracks"] is True
+    lab.expect_workers({"8081", "8082"}, 8)
+    lurker = thief(lab, 8081, has_it=False)
+    kill_and_wait(lbd.pids()["web:8081"])
+    lurker.wait_output("^stole it")
+    wait_until(lambda: name_of(lurker) in lbd.workers()["web:8081"]["note"], lbd.workers)
+    assert lbd.backend("127.0.0.1:8081")["listeners"] == []
+    lab.expect_workers({"8082"}, 16)
+    lurker.kill()
+    lbd.wait_up(2)
+    lab.expect_workers({"8081", "8082"}, 8)
+
+
+def test_owner(lab):
+    lbd = lab.lbd("service web { listen 0.0.0.0:80; pool web; } pool web { }")
+    lbd.ctl("pool", "add", "web", "127.0.0.1:8081", "owner", "daemon")
+    lurker = thief(lab, 8081)
+    said = name_of(lurker) + " listens on it, but only user daemon may"
+    wait_equal(lambda: lbd.backend("127.0.0.1:8081")["note"], said)
+    with pytest.raises(ConnectionRefusedError):
+        lab.get()
+    lurker.kill()
+    thief(lab, 8081, user="daemon")
+    lbd.wait_up(1)
+    assert lab.get().status == 200
+    lbd.ctl("save")
+    assert "backend 127.0.0.1:8081 owner daemon;" in lbd.conf.read_text()
+
+
+def test_another_owner_by_reload(lab):
+    """Who may not any more is let go at once, and found again."""
+    text = (
+        "service web { listen 0.0.0.0:80; pool web; } pool web { owner %s; backend 127.0.0.1:8081; }"
+    )
+    thief(lab, 8081)
+    lbd = lab.lbd(text % "nobody")
+    lbd.wait_up(1)
+    for user, state in (("daemon", "down"), ("nobody", "up")):
+        lbd.config(text % user)
+        lbd.ctl("reload")
+        lbd.wait_state("127.0.0.1:8081", state)
+
+
+def test_unknown_owner_is_refused(lab):
+    lbd = lab.lbd()
+    said = lbd.refused("pool", "add", "127.0.0.1:8081", "owner", "nosuchuser")
+    assert "nosuchuser" in said and "getent passwd" in said
+
+
+def test_nothing_is_implied(lab):
+    """A backend that lbd does not supervise is at its address alone; what is elsewhere is named."""
+    lbd = lab.lbd()
+    lurker = thief(lab, 8081, "0.0.0.0")
+    lbd.ctl("pool", "add", "127.0.0.1:8081")
+    wait_until(
+        lambda: name_of(lurker) + " listens on 0.0.0.0:8081" in lbd.backend("127.0.0.1:8081")["note"],
+        lbd.pool,
+    )
+    with pytest.raises(ConnectionRefusedError):
+        lab.get(host=HOST4)
+    lbd.ctl("pool", "remove", "127.0.0.1:8081")
+    lbd.ctl("pool", "add", "0.0.0.0:8081")
+    lbd.wait_up(1)
+    assert lab.get(host=HOST4).status == 200
+
+
+def test_one_who_tries_again_and_again(lab):
+    """A loop of listen and close does not keep lbd busy."""
+    lbd = lab.lbd("service web { listen 0.0.0.0:80; pool web; } pool web { backend 127.0.0.1:8081 owner daemon; }")
+    loop = lab.process(
+        PYTHON,
+        "-c",
+        "import socket, time\n"
+        "end, n = time.time() + 2, 0\n"
+        "while time.time() < end:\n"
+        "  s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
+        "  s.bind(('127.0.0.1', 8081)); s.listen(1); s.close(); n += 1\n"
+        "print('times', n)",
+    )
+    before = lbd.cpu_s()
+    assert loop.wait() == 0, loop.output()
+    assert int(loop.output().split()[1]) > 100
+    assert lbd.cpu_s() - before < 0.5
+    assert lbd.backend("127.0.0.1:8081")["state"] == "down"

@@ -73,10 +73,20 @@ static int parse_bytes(const char *text, size_t length, struct lb_addr *addr)
 
 int addr_parse(const char *text, struct lb_addr *addr, struct error *error)
 {
-	if (parse_bytes(text, strlen(text), addr) == 0)
+	if (parse_bytes(text, strlen(text), addr) == 0 && addr_is_unicast(addr))
 		return 0;
 	return error_set(error, -EINVAL,
 			 "\"%.80s\" is no address; write it as 192.0.2.1 or 2001:db8::1", text);
+}
+
+/* RFC 1122, 3.2.1.3; RFC 4291, 2.7. */
+bool addr_is_unicast(const struct lb_addr *addr)
+{
+	unsigned first = addr->bytes[V4_OFFSET];
+
+	if (!addr_is_v4(addr))
+		return addr->bytes[0] != 0xff;
+	return addr_is_any(addr) || (first != 0 && first < 224);
 }
 
 static int parse_port(const char *digits, unsigned *port)
@@ -103,6 +113,11 @@ int addr_parse_endpoint(const char *text, struct lb_endpoint *endpoint, struct e
 	if (!colon || (text[0] != '[' && strchr(text, ':') != colon) ||
 	    parse_bytes(text, (size_t)(colon - text), &endpoint->addr))
 		return error_set(error, -EINVAL, "\"%.80s\" is no address and port; " ADDR_ALLOWED,
+				 text);
+	if (!addr_is_unicast(&endpoint->addr))
+		return error_set(error, -EINVAL,
+				 "\"%.80s\" is no address that a host may have (multicast, "
+				 "broadcast or reserved); " ADDR_ALLOWED,
 				 text);
 	if (parse_port(colon + 1, &port))
 		return error_set(error, -EINVAL, "\"%.80s\" has port \"%.20s\"; ports are 1..65535",

@@ -34,6 +34,7 @@ const char *addr_format(const struct lb_addr *addr, char *text);
 
 bool addr_is_v4(const struct lb_addr *addr);
 bool addr_is_any(const struct lb_addr *addr);      /* 0.0.0.0 or :: */
+bool addr_is_unicast(const struct lb_addr *addr);  /* what one host may have; any is */
 bool addr_is_loopback(const struct lb_addr *addr); /* 127.0.0.0/8 or ::1 */
 void addr_any(bool is_v6, struct lb_addr *addr);   /* sets 0.0.0.0 or :: */
 

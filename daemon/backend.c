@@ -175,6 +175,19 @@ static void await_check(struct backend *backend)
 		backend_arm(backend, TRY_AGAIN_US);
 }
 
+static bool is_silent(const struct backend *backend)
+{
+	return backend->state == STATE_DOWN && worker_conf(backend) && !backend->listens[0] &&
+	       !backend->listens[1] && worker_conf(backend)->restart != RESTART_NEVER;
+}
+
+/* A worker that runs and listens no more does not come back by itself: it has as long as for a start. */
+static void arm_silence(struct backend *backend)
+{
+	if (is_silent(backend))
+		backend_arm(backend, worker_conf(backend)->start_timeout_ms * 1000ULL);
+}
+
 /* What each state means; the timer is whatever the state waits for. */
 static void enter(struct backend *backend, enum state from)
 {
@@ -197,6 +210,7 @@ static void enter(struct backend *backend, enum state from)
 	case STATE_DOWN:
 		explain_down(backend);
 		await_check(backend);
+		arm_silence(backend);
 		break;
 	case STATE_DRAINING:
 		backend_arm(backend, BACKEND_DRAIN_LEAST_US);
@@ -338,6 +352,8 @@ void backend_set_listener(struct backend *backend, bool is_v6, bool present)
 		return;
 	backend_set_health(backend, &backend->pool->conf->health);
 	backend_evaluate(backend);
+	if (!present)
+		arm_silence(backend);
 }
 
 static int on_timer(sd_event_source *source, uint64_t now, void *arg)
@@ -358,6 +374,8 @@ static int on_timer(sd_event_source *source, uint64_t now, void *arg)
 	case STATE_DOWN:
 		backend_set_health(backend, &backend->pool->conf->health);
 		backend_evaluate(backend);
+		if (is_silent(backend))
+			backend_process_silent(backend);
 		break;
 	case STATE_DRAINING:
 		backend_look_at_drain(backend);
@@ -421,6 +439,7 @@ static void resume(struct backend *backend)
 		arm_retry(backend);
 	else if (backend->state == STATE_DRAINING)
 		backend_arm(backend, BACKEND_DRAIN_LEAST_US);
+	arm_silence(backend);
 	if (!datapath_adopted(dp) || backend->goal != GOAL_RUN || backend->state != STATE_DOWN ||
 	    datapath_get_backend(dp, backend->id, &known) ||
 	    known.generation != backend->generation || !(known.flags & LB_BACKEND_ENABLED))

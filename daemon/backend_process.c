@@ -195,7 +195,15 @@ static int on_placed(void *arg)
 	return apply_worker(arg);
 }
 
+static void use_inherited(struct backend *backend);
+
+static void on_relistened(void *arg)
+{
+	use_inherited(arg);
+}
+
 static const struct worker_ops ops = {
+	.relistened = on_relistened,
 	.placed = on_placed,
 	.ready = on_ready,
 	.stopping = on_stopping,
@@ -355,6 +363,15 @@ void backend_process_late(struct backend *backend)
 	add_last_output(backend);
 	log_warning("%s: %s; killed", backend->name, backend->note);
 	worker_kill(backend->worker);
+}
+
+void backend_process_silent(struct backend *backend)
+{
+	const struct conf_pool *conf = backend->pool->conf;
+
+	log_warning("%s: runs, but has not listened for %u ms: drained and restarted",
+		    backend->name, conf->worker->start_timeout_ms);
+	backend_drain(backend, conf->drain_timeout_ms * 1000ULL, GOAL_RESTART);
 }
 
 void backend_process_hung(struct backend *backend, const char *why)

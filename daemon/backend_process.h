@@ -26,6 +26,8 @@ void backend_process_stopped(struct backend *backend);
 
 /* Not ready within its time; no sign of life, or its check fails. */
 void backend_process_late(struct backend *backend);
+/* Runs on without a listener: its open connections may end, then it is restarted. */
+void backend_process_silent(struct backend *backend);
 void backend_process_hung(struct backend *backend, const char *why);
 
 /* A goal for a backend that has no running process to drain. */

@@ -83,6 +83,18 @@ int inherit_open(const struct lb_endpoint *endpoint, bool dual_stack, unsigned b
 	return fds[1];
 }
 
+int inherit_listen_again(int fd, unsigned backlog)
+{
+	int listens = 0;
+	socklen_t length = sizeof(listens);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length))
+		return -errno;
+	if (listens)
+		return 0;
+	return listen(fd, backlog ? backlog : SOMAXCONN) ? -errno : 1;
+}
+
 void inherit_close(int fds[2])
 {
 	if (fds[0] >= 0)

@@ -21,6 +21,12 @@
 int inherit_open(const struct lb_endpoint *endpoint, bool dual_stack, unsigned backlog, int fds[2],
 		 struct error *error);
 
+/*
+ * A process that has the socket may shut it down for all: then it listens again, with what waited in its
+ * queue gone.  1: so it was; 0: it listens still; -errno: it cannot any more.
+ */
+int inherit_listen_again(int fd, unsigned backlog);
+
 /* Closes both, also when they are one, and sets them to -1. */
 void inherit_close(int fds[2]);
 

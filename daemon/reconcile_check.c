@@ -14,6 +14,19 @@
 #include "open_file.h"
 #include "sockets.h"
 
+/* A subnet's: bind(2) takes it, but no connection can be made to it.  Nothing is sent. */
+static bool is_broadcast(const struct sockaddr_storage *sa, socklen_t length)
+{
+	int fd = socket(sa->ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool is_one;
+
+	if (fd < 0)
+		return false;
+	is_one = connect(fd, (const struct sockaddr *)sa, length) < 0 && errno == EACCES;
+	close(fd);
+	return is_one;
+}
+
 /* bind(2) knows which addresses are this host's, also those of `local` routes. */
 static bool is_local(const struct lb_addr *addr)
 {
@@ -25,10 +38,11 @@ static bool is_local(const struct lb_addr *addr)
 
 	if (fd < 0)
 		return true;
+	/* EINVAL: of a link, which an endpoint does not name. */
 	if (bind(fd, (struct sockaddr *)&sa, length) < 0)
-		local = errno != EADDRNOTAVAIL;
+		local = errno != EADDRNOTAVAIL && errno != EINVAL;
 	close(fd);
-	return local;
+	return local && !is_broadcast(&sa, length);
 }
 
 static int check_backends(const struct conf_pool *pool, struct lb_addr *known, struct error *error)
@@ -41,7 +55,7 @@ static int check_backends(const struct conf_pool *pool, struct lb_addr *known, s
 			continue;
 		if (!is_local(&backend->endpoint.addr))
 			return block_error(backend->at, error, -EADDRNOTAVAIL,
-					   "backend %s: not an address of this host; "
+					   "backend %s: not an address of this host alone; "
 					   "only local backends can be served",
 					   addr_format_endpoint(&backend->endpoint, text));
 		*known = backend->endpoint.addr;

@@ -112,6 +112,9 @@ static void add_worker(void *arg, struct backend *backend)
 			worker_is_outdated(backend->worker) ? "old" : NULL, "roll",
 			backend->turn ? roll_turn_name(backend->turn) : NULL, "note",
 			backend->note[0] && workers->notes ? backend->note : NULL);
+	if (worker_relistened(backend->worker))
+		json_object_set_new(one, "relistened",
+				    json_integer(worker_relistened(backend->worker)));
 	if (pid) {
 		json_object_set_new(one, "pid", json_integer(pid));
 		json_object_set_new(one, "uptime_s",

@@ -61,6 +61,11 @@ static int adopt(struct worker *worker, struct error *error)
 	worker_set_limits(
 		worker); /* lost when a service manager started lbd anew, see lbd.service */
 	take_listeners(worker);
+	if (worker_revive_listeners(worker))
+		worker_close_listeners(worker);
+	err = worker_watch_listeners(worker);
+	if (err)
+		return error_set(error, err, "worker %s: %s", worker->name, strerror(-err));
 	err = worker_open_outputs(worker, true, error);
 	if (err)
 		return err;
@@ -166,7 +171,7 @@ void worker_free(struct worker *worker)
 		return;
 	worker_end_free(worker);
 	worker_close_outputs(worker);
-	inherit_close(worker->listeners);
+	worker_close_listeners(worker);
 	free(worker->cgroup);
 	free(worker->name);
 	free(worker->pool);
@@ -233,6 +238,11 @@ bool worker_adopted(const struct worker *worker)
 int worker_listener(const struct worker *worker, bool is_v6)
 {
 	return worker->listeners[is_v6] >= 0 ? worker->listeners[is_v6] : -1;
+}
+
+unsigned worker_relistened(const struct worker *worker)
+{
+	return worker->relistened;
 }
 
 char *worker_last_output(const struct worker *worker, unsigned lines)

@@ -41,9 +41,10 @@ struct worker_ops {
 	 * listens on can be told by that.  -errno: it is not let run.
 	 */
 	int (*placed)(void *arg);
-	void (*ready)(void *arg);    /* READY=1 */
-	void (*stopping)(void *arg); /* STOPPING=1 */
-	void (*hung)(void *arg);     /* no WATCHDOG=1 within the time */
+	void (*relistened)(void *arg); /* an inherited listener: it was shut down for a moment */
+	void (*ready)(void *arg);      /* READY=1 */
+	void (*stopping)(void *arg);   /* STOPPING=1 */
+	void (*hung)(void *arg);       /* no WATCHDOG=1 within the time */
 	/* The process is gone and what was left of its group has been killed. */
 	void (*exited)(void *arg, const struct worker_exit *exit);
 };
@@ -92,6 +93,9 @@ bool worker_adopted(const struct worker *worker);   /* not our child */
 
 /* Listening sockets that lbd keeps for `listen inherit`; -1 where there is none. */
 int worker_listener(const struct worker *worker, bool is_v6);
+
+/* How often one that its processes had shut down was made to listen again. */
+unsigned worker_relistened(const struct worker *worker);
 
 /* Last lines of its output (at most `lines`), newly allocated, or NULL. */
 char *worker_last_output(const struct worker *worker, unsigned lines);

@@ -21,7 +21,9 @@ struct worker {
 	char *log_path, *err_path; /* expanded */
 	uid_t log_user;            /* whose they may be: see place.h */
 	struct output *out, *err;  /* err NULL: merged */
-	int listeners[2];          /* inherited, v4 and v6 */
+	sd_event_source *listener_sources[2], *listener_timer;
+	unsigned relistened; /* times that a listener which was shut down listens again */
+	int listeners[2];    /* inherited, v4 and v6 */
 
 	pid_t pid; /* 0: not running */
 	int pidfd;
@@ -80,6 +82,11 @@ int worker_listen_notify(struct worker *worker);
 int worker_resume_notify(struct worker *worker);
 void worker_remove_notify(const struct worker_host *host, const char *name); /* of a gone process */
 void worker_stop_watchdog(struct worker *worker);
+
+/* worker_listeners.c: sees to it that the inherited ones go on listening; -errno: they cannot. */
+int worker_watch_listeners(struct worker *worker);
+int worker_revive_listeners(struct worker *worker);
+void worker_close_listeners(struct worker *worker);
 
 /* worker_end.c: watches pidfd from now on. */
 int worker_watch(struct worker *worker);

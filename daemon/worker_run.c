@@ -136,13 +136,18 @@ static int open_listeners(struct worker *worker, struct launch *launch, struct e
 
 	if (!conf->inherit || memcmp(&worker->listen_addr, &conf->addr, sizeof(conf->addr)) ||
 	    worker->listen_dual != conf->dual_stack)
-		inherit_close(fds);
+		worker_close_listeners(worker);
 	if (!conf->inherit)
 		return 0;
+	if (worker_revive_listeners(worker))
+		worker_close_listeners(worker);
 	if (fds[0] < 0 && fds[1] < 0)
 		err = inherit_open(&at, conf->dual_stack, conf->backlog, fds, error);
 	if (err)
 		return err;
+	err = worker_watch_listeners(worker);
+	if (err)
+		return error_set(error, err, "listeners: %s", strerror(-err));
 	worker->listen_addr = conf->addr;
 	worker->listen_dual = conf->dual_stack;
 	for (int i = 0; i < 2; i++)

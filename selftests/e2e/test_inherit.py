@@ -1,7 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """`listen inherit`: lbd owns the listener, so that its queue outlives the process behind it."""
 
-from lab import CLIENT6, HOST4, HOST6, alive, kill_and_wait, wait_until, web
+from lab import (
+    CLIENT6,
+    HOST4,
+    HOST6,
+    PYTHON,
+    alive,
+    kill_and_wait,
+    wait_equal,
+    wait_until,
+    web,
+)
 
 
 def inherit(lab, ports="8081-8084", worker="", **options):
@@ -89,3 +99,80 @@ def test_stopped_one_is_not_chosen(lab):
     lbd.ctl("worker", "start", "web:8081")
     lbd.wait_up(2)
     lab.expect_workers({"8081", "8082"}, 8)
+
+
+SHUTTER = """
+import os, signal, socket, time
+s = socket.socket(fileno=3)
+signal.signal(signal.SIGUSR1, lambda *_: s.shutdown(socket.SHUT_RDWR))
+signal.signal(signal.SIGUSR2, lambda *_: (s.shutdown(socket.SHUT_RDWR), s.connect(("127.0.0.1", 1))))
+s.setblocking(False)
+while True:
+    time.sleep(0.01)
+    try:
+        c = s.accept()[0]
+    except OSError:
+        continue
+    c.setblocking(True)
+    c.recv(65536)
+    c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\nX-Worker: 1\\r\\nX-Pid: %d\\r\\nX-Version: 0\\r\\nConnection: close\\r\\n\\r\\n" % os.getpid())
+    c.close()
+"""
+
+
+def shutter(lab):
+    script = lab.path / "shutter.py"
+    script.write_text(SHUTTER)
+    lbd = lab.lbd(
+        "pool web { worker { ports 8081; command '%s %s'; listen inherit; } }"
+        "service web { listen 0.0.0.0:80; pool web; }" % (PYTHON, script)
+    )
+    lbd.wait_up(1)
+    assert lab.get().status == 200
+    return lbd
+
+
+def relistened(lbd):
+    return lbd.workers()["web:8081"].get("relistened", 0)
+
+
+def test_a_listener_that_is_shut_down_listens_again(lab):
+    lbd = shutter(lab)
+    pid = lbd.pids()["web:8081"]
+    for times in (1, 2, 3):
+        lbd.ctl("signal", "web:8081", "USR1")
+        wait_equal(lambda: relistened(lbd), times)
+        assert lab.get().pid == pid
+    assert "listens again (3 times so far)" in lbd.output()
+
+
+def test_shut_down_while_lbd_is_dead(lab):
+    lbd = shutter(lab)
+    pid = lbd.pids()["web:8081"]
+    lbd.kill()
+    lab.process("kill", "-USR1", str(pid)).wait()
+    wait_until(lambda: refused(lab), "shut down")
+    again = lbd.restart()
+    again.wait_up(1)
+    assert lab.get().pid == pid
+
+
+def refused(lab):
+    try:
+        lab.get()
+    except OSError:
+        return True
+    return False
+
+
+def test_one_that_cannot_listen_any_more_is_opened_anew(lab):
+    """Connected to somewhere, a socket never listens again: the worker gets another."""
+    lbd = shutter(lab)
+    pid = lbd.pids()["web:8081"]
+    lab.host.ip("link", "set", "lo", "up")
+    listener = lab.process(PYTHON, "-c", "import socket,time\ns=socket.create_server(('127.0.0.1',1))\nprint('up',flush=True)\ntime.sleep(1000)")
+    listener.wait_output("^up")
+    lab.process("kill", "-USR2", str(pid)).wait()
+    wait_until(lambda: lbd.pids()["web:8081"] not in (0, pid), lbd.workers)
+    lbd.wait_up(1)
+    assert lab.get().pid == lbd.pids()["web:8081"]

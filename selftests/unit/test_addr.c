@@ -23,7 +23,7 @@ static const struct {
 	{"[2001:db8::1]:8081", NULL},
 	{"[2001:DB8:0::1]:8081", "[2001:db8::1]:8081"},
 	{"[::ffff:192.0.2.1]:80", "192.0.2.1:80"},
-	{"[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535", NULL},
+	{"[fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535", NULL},
 };
 
 static void endpoints_are_read(void **state)
@@ -50,6 +50,10 @@ static void endpoints_are_read(void **state)
 static const struct {
 	const char *text, *message;
 } bad_endpoints[] = {
+	{"224.0.0.1:80", "no address that a host may have"},
+	{"255.255.255.255:80", "no address that a host may have"},
+	{"0.0.0.1:80", "no address that a host may have"},
+	{"[ff02::1]:80", "no address that a host may have"},
 	{"", "no address and port"},
 	{":", "no address and port"},
 	{":80", "no address and port"},

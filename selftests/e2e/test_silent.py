@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Workers that run on without a listener, and addresses that nobody can listen on."""
+
+import pytest
+from lab import PYTHON, alive, wait_until
+
+QUITTER = """
+import signal, socket, sys, time
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.1", int(sys.argv[1])))
+s.listen(100)
+signal.signal(signal.SIGUSR1, lambda *_: s.close())
+while True:
+    time.sleep(1000)
+"""
+
+
+def quitter(lab, settings=""):
+    script = lab.path / "quitter.py"
+    script.write_text(QUITTER)
+    return lab.lbd(
+        "pool web { worker { ports 8081; command '%s %s $port'; start_timeout 500ms; %s } }"
+        "service web { listen 0.0.0.0:80; pool web; }" % (PYTHON, script, settings)
+    )
+
+
+def test_a_worker_that_closes_its_listener_is_restarted(lab):
+    lbd = quitter(lab)
+    lbd.wait_up(1)
+    for _ in range(2):
+        pid = lbd.pids()["web:8081"]
+        lbd.ctl("signal", "web:8081", "USR1")
+        wait_until(lambda: lbd.pids()["web:8081"] not in (0, pid), lbd.workers)
+        lbd.wait_up(1)
+        assert not alive(pid)
+    assert lbd.output().count("has not listened for 500 ms") == 2
+    assert lbd.workers()["web:8081"]["failures"] == 0
+
+
+def test_also_one_that_was_taken_back(lab):
+    lbd = quitter(lab)
+    lbd.wait_up(1)
+    pid = lbd.pids()["web:8081"]
+    lbd.signal(19)
+    lab.process("kill", "-USR1", str(pid)).wait()
+    lbd.kill()
+    again = lbd.restart()
+    wait_until(lambda: again.pids()["web:8081"] not in (0, pid), again.workers)
+    again.wait_up(1)
+
+
+def test_never_restarted_means_never(lab):
+    lbd = quitter(lab, "restart never;")
+    lbd.wait_up(1)
+    pid = lbd.pids()["web:8081"]
+    lbd.ctl("signal", "web:8081", "USR1")
+    lbd.wait_state("127.0.0.1:8081", "down")
+    assert lbd.backend("127.0.0.1:8081")["note"] == "nothing listens on it"
+    assert lbd.pids()["web:8081"] == pid
+
+
+NONSENSE = ["224.0.0.1", "239.1.2.3", "255.255.255.255", "240.0.0.1", "0.1.2.3", "192.0.2.255"]
+NONSENSE6 = ["[ff02::1]", "[ff0e::1]", "[fe80::1]", "[2001:db8:99::1]"]
+
+
+@pytest.mark.parametrize("address", NONSENSE + NONSENSE6)
+def test_no_backend_can_be_there(lab, address):
+    lbd = lab.lbd()
+    said = lbd.refused("pool", "add", address + ":8081")
+    assert address in said
+    assert lbd.json("pool") == []

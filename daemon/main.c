@@ -14,6 +14,7 @@
 #include "cgroup.h"
 #include "clock.h"
 #include "instance.h"
+#include "keeper.h"
 #include "lb/ctl.h"
 #include "lbd.h"
 #include "leave.h"
@@ -183,8 +184,9 @@ static int start(struct lbd *lbd, struct error *error)
 	int err;
 
 	stale_remove_files(lbd->run_dir);
-	err = open_world(lbd, error);
-
+	err = keeper_end(lbd->run_dir, error);
+	if (!err)
+		err = open_world(lbd, error);
 	if (!err)
 		err = first_conf(lbd, &conf, &from_file, error);
 	if (!err)
@@ -222,6 +224,10 @@ static int start(struct lbd *lbd, struct error *error)
 		return err;
 	}
 	stale_remove(&lbd->model);
+	if (keeper_start(lbd->event, lbd->run_dir, &lbd->keeper, error))
+		log_warning("%s; without lbd, workers would stop once 1 MiB of their output is "
+			    "unread",
+			    error->text);
 	/* The file was changed while no lbd was there: as with a reload. */
 	if (from_file)
 		lbd_roll_outdated(lbd);
@@ -236,12 +242,17 @@ static int start(struct lbd *lbd, struct error *error)
  */
 static void finish(struct lbd *lbd, bool keep)
 {
+	struct error error;
+
 	reexec_end(lbd);
 	control_free(lbd->control);
 	interfaces_free(lbd->interfaces);
 	locals_free(lbd->locals);
 	if (!keep)
 		settings_end(lbd->model.conf);
+	keeper_free(lbd->keeper);
+	if (!keep && keeper_end(lbd->run_dir, &error))
+		log_warning("%s", error.text);
 	reconcile_free(&lbd->model);
 	sd_event_source_disable_unref(lbd->events);
 	if (keep) {
@@ -302,9 +313,13 @@ int main(int argc, char **argv)
 	static struct lbd lbd;
 	struct options options;
 	struct error error = {0};
-	int code = options_parse(argc, argv, &options);
+	int code;
 	bool handed_on = instance_handed_on();
 
+	/* Not for people: how keeper_start() runs this program. */
+	if (argc == 4 && !strcmp(argv[1], "--keep-output"))
+		return keeper_run(argv[3], atoi(argv[2]));
+	code = options_parse(argc, argv, &options);
 	if (code)
 		return code - 1;
 	program_find();

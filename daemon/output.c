@@ -32,6 +32,9 @@ struct output {
 	bool is_err;
 	uid_t user;
 
+	void (*ended)(void *arg); /* of a keeper */
+	void *arg;
+
 	int fd; /* the FIFO, or -1: nothing to be read */
 	sd_event_source *source, *more, *retry;
 	struct output_file *file;
@@ -150,7 +153,15 @@ static int on_bytes(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct output *output = arg;
 
-	(void)source, (void)fd, (void)events;
+	(void)source, (void)fd;
+	/* Seen by a keeper alone: lbd's own descriptor can write, too. */
+	if (events & EPOLLHUP) {
+		output_drain(output);
+		sd_event_source_set_enabled(output->source, SD_EVENT_OFF);
+		sd_event_source_set_enabled(output->more, SD_EVENT_OFF);
+		output->ended(output->arg);
+		return 0;
+	}
 	if (!output->retry && turn(output, false))
 		sd_event_source_set_enabled(output->more, SD_EVENT_ONESHOT);
 	return 0;
@@ -185,7 +196,7 @@ static int open_sink(struct output *output)
 	return output->syslog || output->file ? 0 : -ENOMEM;
 }
 
-static int open_fifo(struct output *output, bool create)
+static int open_fifo(struct output *output, bool create, int mode)
 {
 	int err = open_peek();
 
@@ -193,7 +204,7 @@ static int open_fifo(struct output *output, bool create)
 		return err;
 	if (create && mkfifo(output->fifo, 0600) && errno != EEXIST)
 		return -errno;
-	output->fd = open(output->fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	output->fd = open(output->fifo, mode | O_NONBLOCK | O_CLOEXEC);
 	if (output->fd < 0)
 		return errno == ENOENT && !create ? 0 : -errno;
 	fcntl(output->fd, F_SETPIPE_SZ, PIPE_BYTES);
@@ -207,14 +218,9 @@ static bool needs_fifo(const struct conf_output *conf)
 	       (conf->kind == OUTPUT_FILE && (conf->max_bytes || conf->max_age_s || conf->prefix));
 }
 
-int output_new(sd_event *event, const struct conf_output *conf, const struct output_target *target,
-	       bool adopt, struct output **out, struct error *error)
+static int fill(struct output *output, sd_event *event, const struct conf_output *conf,
+		const struct output_target *target)
 {
-	struct output *output = calloc(1, sizeof(*output));
-	int err = 0;
-
-	if (!output)
-		return error_set(error, -ENOMEM, "log of %s: out of memory", target->name);
 	output->event = event;
 	output->conf = *conf;
 	output->conf.path = NULL;
@@ -224,17 +230,61 @@ int output_new(sd_event *event, const struct conf_output *conf, const struct out
 	output->name = strdup(target->name);
 	output->path = strdup(target->path);
 	output->fifo = strdup(target->fifo);
-	if (!output->name || !output->path || !output->fifo)
-		err = -ENOMEM;
+	return output->name && output->path && output->fifo ? 0 : -ENOMEM;
+}
+
+int output_new(sd_event *event, const struct conf_output *conf, const struct output_target *target,
+	       bool adopt, struct output **out, struct error *error)
+{
+	struct output *output = calloc(1, sizeof(*output));
+	int err;
+
+	if (!output)
+		return error_set(error, -ENOMEM, "log of %s: out of memory", target->name);
+	err = fill(output, event, conf, target);
 	if (!err && !adopt && !needs_fifo(conf))
-		unlink(output->fifo);
+		output_target_remove(output->fifo);
 	else if (!err)
-		err = open_fifo(output, !adopt);
+		err = open_fifo(output, !adopt, O_RDWR);
+	if (!err && output->fd >= 0)
+		err = output_target_write(conf, target);
 	if (err) {
 		output_free(output);
 		return error_set(error, err, "fifo %s: %s", target->fifo, strerror(-err));
 	}
 	*out = output;
+	return 0;
+}
+
+int output_keep(sd_event *event, const char *fifo, void (*ended)(void *arg), void *arg)
+{
+	struct output *output = calloc(1, sizeof(*output));
+	struct output_target target;
+	struct conf_output conf;
+	char *text = NULL;
+	int err, writer;
+
+	if (!output)
+		return -ENOMEM;
+	output->fd = -1;
+	err = output_target_read(fifo, &conf, &target, &text);
+	if (!err)
+		err = fill(output, event, &conf, &target);
+	output->ended = ended;
+	output->arg = arg;
+	if (!err)
+		err = open_fifo(output, false, O_RDONLY);
+	if (!err && output->fd < 0)
+		err = -ENOENT;
+	free(text);
+	if (err) {
+		output_free(output);
+		return err;
+	}
+	/* Without a writer since this reader came, the kernel would not tell that there is none. */
+	writer = open(fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (writer >= 0)
+		close(writer);
 	return 0;
 }
 
@@ -307,6 +357,24 @@ void output_drain(struct output *output)
 	turn(output, true);
 	if (output->file)
 		output_file_end_line(output->file);
+}
+
+void output_forget(const char *fifo)
+{
+	output_target_remove(fifo);
+}
+
+void output_end(struct output *output)
+{
+	if (!output || output->fd < 0)
+		return;
+	output_drain(output);
+	output->source = sd_event_source_disable_unref(output->source);
+	output->more = sd_event_source_disable_unref(output->more);
+	output->retry = sd_event_source_disable_unref(output->retry);
+	close(output->fd);
+	output->fd = -1;
+	output_target_remove(output->fifo);
 }
 
 void output_free(struct output *output)

@@ -37,6 +37,18 @@ void output_drain(struct output *output);
 /* A descriptor for the worker to write to, or -errno with a line; the caller closes it. */
 int output_open(struct output *output, struct error *error);
 
+/* The worker has ended, and its hooks: drains, and removes the FIFO. */
+void output_end(struct output *output); /* takes NULL */
+
+/* The FIFO of a worker that ended while no lbd was there. */
+void output_forget(const char *fifo);
+
+/*
+ * Reads on in a process that outlives lbd, for the rest of that process's life; ended() when nobody has the
+ * FIFO open for writing any more and it has been drained.  -errno: not one of ours.
+ */
+int output_keep(sd_event *event, const char *fifo, void (*ended)(void *arg), void *arg);
+
 void output_free(struct output *output); /* takes NULL */
 
 #endif

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "conf.h"
+#include "output.h"
 
 struct output_file;
 struct output_syslog;
@@ -33,6 +34,14 @@ void output_file_end_line(struct output_file *file);
 struct output_syslog *output_syslog_new(const char *name, int priority);
 void output_syslog_free(struct output_syslog *log); /* takes NULL */
 size_t output_syslog_move(struct output_syslog *log, int fifo, const char *text, size_t bytes);
+
+/* output_target.c: FIFO.to, which says where a FIFO's bytes belong.  -errno. */
+int output_target_write(const struct conf_output *conf, const struct output_target *target);
+void output_target_remove(const char *fifo); /* with the FIFO */
+
+/* The words of target are in *text, to be freed.  -EINVAL: not one of ours. */
+int output_target_read(const char *fifo, struct conf_output *conf, struct output_target *target,
+		       char **text);
 
 /* Takes bytes off the FIFO. */
 void output_discard(int fifo, size_t bytes);

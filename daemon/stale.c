@@ -109,11 +109,13 @@ static void remove_unfinished(const char *dir)
 
 void stale_remove_files(const char *run_dir)
 {
-	char workers[PATH_MAX];
+	char below[PATH_MAX];
 
 	remove_unfinished(run_dir);
-	snprintf(workers, sizeof(workers), "%s/workers", run_dir);
-	remove_unfinished(workers);
+	snprintf(below, sizeof(below), "%s/workers", run_dir);
+	remove_unfinished(below);
+	snprintf(below, sizeof(below), "%s/output", run_dir);
+	remove_unfinished(below);
 }
 
 void stale_remove(struct model *model)

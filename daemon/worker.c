@@ -105,6 +105,7 @@ static void bury(const struct worker_host *host, const char *name, const struct 
 	waitpid(record->pid, NULL, WNOHANG); /* ours, after a change of program in place */
 	record_remove(host->run_dir, name);
 	worker_remove_notify(host, name);
+	worker_remove_outputs(host, name);
 }
 
 /* A group that nothing says of who is in it: a hook, or a child that had not come to be a worker. */
@@ -112,6 +113,7 @@ static void bury_unknown(const struct worker_host *host, const char *name)
 {
 	record_remove(host->run_dir, name);
 	worker_remove_notify(host, name);
+	worker_remove_outputs(host, name);
 	if (host->cgroup)
 		cgroup_clear(host->cgroup, name, BURY_TIMEOUT_MS);
 }

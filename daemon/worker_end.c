@@ -34,9 +34,9 @@ static bool group_gone(const struct worker *worker)
 
 static void finish(struct worker *worker)
 {
-	output_drain(worker->out);
-	if (worker->err)
-		output_drain(worker->err);
+	output_end(worker->out);
+	output_end(worker->err);
+	worker_forget_notify(worker);
 	record_remove(worker->host->run_dir, worker->name);
 	if (worker->cgroup)
 		cgroup_remove(worker->cgroup);

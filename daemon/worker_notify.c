@@ -111,6 +111,13 @@ int worker_listen_notify(struct worker *worker)
 	return notify_new(worker->host->event, path, on_message, worker, &worker->notify);
 }
 
+void worker_forget_notify(struct worker *worker)
+{
+	notify_remove(worker->notify, worker->notify_path);
+	notify_free(worker->notify);
+	worker->notify = NULL;
+}
+
 static int on_adopted_ready(sd_event_source *source, void *arg)
 {
 	struct worker *worker = arg;

@@ -66,6 +66,8 @@ int worker_timer(struct worker *worker, sd_event_source **source, uint64_t delay
 /* worker_run.c: paths and streams by the present configuration. */
 int worker_open_outputs(struct worker *worker, bool adopt, struct error *error);
 void worker_close_outputs(struct worker *worker);
+void worker_remove_outputs(const struct worker_host *host,
+			   const char *name); /* of a gone process */
 
 /* A fresh group for the next process; none where cgroup v2 is not ours to write. */
 int worker_make_cgroup(struct worker *worker, struct error *error);
@@ -80,6 +82,7 @@ void worker_forget_pending(struct worker *worker);
 /* worker_notify.c: the socket for the next process, or for one that was taken back. */
 int worker_listen_notify(struct worker *worker);
 int worker_resume_notify(struct worker *worker);
+void worker_forget_notify(struct worker *worker);
 void worker_remove_notify(const struct worker_host *host, const char *name); /* of a gone process */
 void worker_stop_watchdog(struct worker *worker);
 

@@ -75,6 +75,17 @@ int worker_open_outputs(struct worker *worker, bool adopt, struct error *error)
 	return err;
 }
 
+void worker_remove_outputs(const struct worker_host *host, const char *name)
+{
+	char path[512];
+
+	for (int is_err = 0; is_err < 2; is_err++) {
+		snprintf(path, sizeof(path), "%s/output/%s%s", host->run_dir, name,
+			 is_err ? ".err" : ".out");
+		output_forget(path);
+	}
+}
+
 void worker_close_outputs(struct worker *worker)
 {
 	output_free(worker->out);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """lbd under test, and its configurations."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -176,8 +177,17 @@ class Lbd(Process):
         text = pathlib.Path("/proc/%d/status" % self.pid).read_text()
         return int(text.partition("VmRSS:")[2].split()[0])
 
+    def keeper(self):
+        """The process that goes on with the workers' output when lbd is dead; 0: none."""
+        for path in pathlib.Path("/proc").glob("[0-9]*/comm"):
+            with contextlib.suppress(OSError):
+                words = (path.parent / "cmdline").read_bytes().split(b"\0")
+                if b"--keep-output" in words and words[3].endswith(b"/" + self.instance.encode()):
+                    return int(path.parent.name)
+        return 0
+
     def children(self):
-        """{pid: state letter} of lbd's own children."""
+        """{pid: state letter} of lbd's own children, but for the keeper of the output."""
         found = {}
         for entry in os.listdir("/proc"):
             if entry.isdigit():
@@ -186,7 +196,7 @@ class Lbd(Process):
                 except OSError:
                     continue
                 state, parent = text.rpartition(")")[2].split()[:2]
-                if int(parent) == self.pid:
+                if int(parent) == self.pid and "(lbd-output)" not in text:
                     found[int(entry)] = state
         return found
 

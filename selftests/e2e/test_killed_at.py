@@ -70,7 +70,7 @@ class World:
             self.lbd = self.lbd.restart(**options)
 
     def commands(self):
-        """{pid: its words} of all processes in the namespace but lbd and those that trace it."""
+        """{pid: its words} of all processes in the namespace but lbd, its keeper, and what traces it."""
         found = {}
         for pid in self.lab.host.pids():
             with contextlib.suppress(OSError):
@@ -80,6 +80,7 @@ class World:
                     and words[0]
                     and b"/lbd" not in words[0]
                     and b"strace" not in words[0]
+                    and b"--keep-output" not in words
                 ):
                     found[pid] = b" ".join(words).decode()
         return found

@@ -1,9 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """What workers write: to files, within limits, whatever becomes of them."""
 
+import os
 import pathlib
+import signal
 
-from lab import BUILD, pool, run, text_of, wait_equal, wait_until, web
+import pytest
+
+from lab import (
+    BUILD,
+    alive,
+    kill_and_wait,
+    pool,
+    run,
+    text_of,
+    wait_equal,
+    wait_until,
+    web,
+)
 
 
 def test_output_to_the_log(lab):
@@ -108,3 +122,99 @@ def test_cleared_log(lab):
     assert lbd.log_of("web:8081") == ""
     lbd.ctl("signal", "web:8081", "USR1")
     wait_equal(lambda: lbd.log_of("web:8081"), "second\n")
+
+
+LINES = 100_000_000 // 100  # 100 MB in lines of 100 bytes
+
+
+def all_lines(log):
+    """Of the log and its rotated files, the oldest first."""
+    files = sorted(log.parent.glob(log.name + ".*"), key=lambda p: -int(p.suffix[1:])) + [log]
+    return b"".join(p.read_bytes() for p in files if p.exists()).splitlines()
+
+
+@pytest.mark.parametrize("options", ("", "size 30m files 9", "size 0", "files 9 prefix"))
+def test_output_while_lbd_is_dead(lab, options):
+    """100 MB of it: the worker does not stop, nothing is lost, and the next lbd goes on where it is."""
+    log, written = lab.path / "out.log", lab.path / "written"
+    command = lab.script(
+        'trap go=1 USR1\necho first\nwhile [ -z "$go" ]; do sleep 0.02; done\n'
+        "seq -f '%%099.0f' 1 %d\n: >%s\n"
+        'go=\nwhile [ -z "$go" ]; do sleep 0.02; done\necho last\nexec sleep 1000\n'
+        % (LINES, written)
+    )
+    lbd = lab.lbd(pool(command, "stdout %s %s;" % (log, options)))
+    wait_until(lambda: "first\n" in text_of(log))
+    pid = lbd.pids()["web:8081"]
+    kill_and_wait(lbd.pid)
+    os.kill(pid, signal.SIGUSR1)
+    wait_until(written.exists, "100 MB written without lbd", 120)
+    lbd = lbd.restart()
+    assert lbd.pids()["web:8081"] == pid
+    lbd.ctl("signal", "web:8081", "USR1")
+    wait_until(lambda: text_of(log).endswith("last\n"), lbd.output, 60)
+    lines = [line.rpartition(b" ")[2] for line in all_lines(log)]
+    if "prefix" in options:  # some may come twice when whoever wrote them was killed
+        lines = list(dict.fromkeys(lines))
+    assert (lines[0], lines[-1], len(lines)) == (b"first", b"last", LINES + 2)
+    assert all(int(line) == n for n, line in enumerate(lines[1:-1], 1))
+
+
+def test_worker_ends_while_lbd_is_dead(lab):
+    """Its last words are in the log, an unfinished line too; nobody is left to wait for more."""
+    log = lab.path / "out.log"
+    command = lab.script(
+        "trap 'printf last; exit 0' USR1\necho first\nwhile :; do sleep 0.02; done\n"
+    )
+    lbd = lab.lbd(pool(command, "stdout %s; restart never;" % log))
+    wait_until(lambda: "first\n" in text_of(log))
+    pid = lbd.pids()["web:8081"]
+    keeper = lbd.keeper()
+    assert keeper
+    kill_and_wait(lbd.pid)
+    os.kill(pid, signal.SIGUSR1)
+    wait_until(lambda: text_of(log) == "first\nlast\n")
+    wait_until(lambda: not alive(keeper))
+    lbd = lbd.restart()
+    wait_until(lambda: text_of(log) == "first\nlast\nfirst\n")
+
+
+def test_keeper_is_killed(lab):
+    """Another takes its place, and does its work."""
+    lbd = lab.lbd(pool("sleep 1000"))
+    first = lbd.keeper()
+    kill_and_wait(first)
+    wait_until(lambda: lbd.keeper() not in (0, first))
+    assert "Z" not in lbd.children().values()
+    last = lbd.keeper()
+    lbd.ctl("shutdown")
+    lbd.popen.wait(30)
+    assert not alive(last)
+
+
+def test_nothing_stays_of_what_is_gone(lab):
+    """Neither FIFOs nor sockets of workers that ended, were removed, or were killed with lbd."""
+    lbd = lab.lbd(pool("sleep 1000", "stderr %s/err.log;" % lab.path, ports="8081-8084"))
+    wait_until(lambda: all(lbd.pids().values()))
+    assert len(files_of(lbd)) == 4 * 5  # two FIFOs with their notes, a socket
+    lbd.ctl("worker", "stop", "web:8081")
+    lbd.wait_worker("web:8081", "stopped")
+    assert not [f for f in files_of(lbd) if ":8081" in f]
+    victim = lbd.pids()["web:8082"]
+    lbd.config(pool("sleep 1000", "stderr %s/err.log;" % lab.path, ports="8081-8083"))
+    lbd.ctl("reload")
+    wait_until(lambda: not [f for f in files_of(lbd) if ":8084" in f])
+    kill_and_wait(lbd.pid)
+    kill_and_wait(victim)
+    lbd = lbd.restart()
+    wait_until(lambda: lbd.pids()["web:8082"] not in (0, victim))
+    wait_until(lambda: len(files_of(lbd)) == 2 * 5, lambda: str(files_of(lbd)))
+    lbd.config("")
+    lbd.ctl("reload")
+    wait_until(lambda: files_of(lbd) == [], lambda: str(files_of(lbd)))
+
+
+def files_of(lbd):
+    """In the run directory, of workers."""
+    root = pathlib.Path("/run/lbd", lbd.instance)
+    return [str(p) for d in ("output", "notify") for p in (root / d).glob("*:*")]

@@ -42,7 +42,7 @@ static int follow(struct call *call, struct conf *conf)
 /* All of it or nothing. */
 static int change(struct call *call, edit_function *edit)
 {
-	struct conf *conf;
+	struct conf *conf = NULL;
 	int err = edited(call, edit, &conf);
 
 	return err ? err : follow(call, conf);
@@ -98,7 +98,7 @@ int verb_attach(struct call *call)
 	const char *interface = answer_word(call, "interface", "");
 	struct interfaces_status status = {.interface = interface, .tier = "none"};
 	const struct conf_attach *want;
-	struct conf *conf;
+	struct conf *conf = NULL;
 	int err = edited(call, do_attach, &conf);
 
 	if (err)

@@ -370,7 +370,7 @@ int cgroup_limit(const char *dir, const char *file, const char *value, struct er
 	return 0;
 }
 
-#define MARK "trusted.lbd.worker"
+#define MARK "user.lbd.worker"
 
 int cgroup_mark(const char *dir, const char *text)
 {

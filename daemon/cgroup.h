@@ -66,8 +66,8 @@ uint64_t cgroup_memory(const char *dir);
 int cgroup_limit(const char *dir, const char *file, const char *value, struct error *error);
 
 /*
- * A text that stays with the directory, for lbd alone to read (an extended attribute, trusted.lbd.worker).
- * -EPERM without CAP_SYS_ADMIN; -ENOENT, -ENODATA: none is there.
+ * A text that stays with the directory (an extended attribute, user.lbd.worker): its owner alone writes it, all
+ * may read it.  -ENOENT, -ENODATA: none is there.
  */
 int cgroup_mark(const char *dir, const char *text);
 int cgroup_read_mark(const char *dir, char *text, size_t room);

@@ -57,17 +57,36 @@ static void print(FILE *file, const void *arg)
 		(unsigned long long)record->settings, record->cgroup);
 }
 
+/* A second place, which lasts as long as the processes do.  All may read it: without the fingerprint. */
+static void mark_group(const struct record *record)
+{
+	struct record shown = *record;
+	char text[TEXT_BYTES] = "";
+	FILE *file = fmemopen(text, sizeof(text), "w");
+
+	if (!file)
+		return;
+	shown.settings = 0;
+	print(file, &shown);
+	if (!fclose(file))
+		cgroup_mark(record->cgroup, text);
+}
+
 int record_write(const char *run_dir, const char *name, const struct record *record)
 {
 	char path[PATH_MAX];
 	struct error ignored;
+	int err;
 
 	snprintf(path, sizeof(path), "%s/workers", run_dir);
 	if (mkdir(path, 0755) && errno != EEXIST)
 		return -errno;
 	name_path(path, run_dir, name);
 	/* What it runs with may be guessed from the fingerprint, a password in its environment too. */
-	return publish("", path, 0600, print, record, &ignored);
+	err = publish("", path, 0600, print, record, &ignored);
+	if (!err && *record->cgroup)
+		mark_group(record);
+	return err;
 }
 
 static void take(struct record *record, const char *key, const char *value)

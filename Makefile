@@ -201,7 +201,7 @@ run: deps ## start lbd with the example configuration, ^C stops it
 check: deps ## build and run every test; counts them
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all tests $(if $(filter fuzz,$(or $(ONLY),fuzz)),fuzzers)
 	$(Q)selftests/run $(B) --fuzz-seconds $(FUZZ_SECONDS) \
-		$(if $(REQUIRE_PRIVILEGED),--require-privileged) $(ONLY:%=--only %)
+		$(if $(REQUIRE_PRIVILEGED),--require-privileged) $(ONLY:%=--only %) $(E2E:%=--e2e %)
 
 static-check: deps ## lbstatic before Chromium, which it installs, and under a minute of each load
 	$(Q)selftests/deps browser

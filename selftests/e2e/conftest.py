@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import lab as laboratory
+import system
 
 
 def pytest_configure(config):
@@ -17,6 +18,7 @@ def pytest_configure(config):
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+    system.hear_sanitizers()
     config.addinivalue_line("markers", "unprivileged: needs neither BPF nor namespaces")
 
 
@@ -36,6 +38,14 @@ def pytest_runtest_makereport(item, call):
         for lbd in found.lbds:
             if hasattr(lbd, "log") and lbd.log.exists():
                 report.sections.append(("log of lbd -n " + lbd.instance, lbd.output()[-6000:]))
+
+
+@pytest.fixture(autouse=True)
+def sanitizers():
+    """Whatever a program of this test did wrong is this test's failure, also where its exit code is not."""
+    yield
+    found = system.sanitizer_reports()
+    assert not found, "sanitizers:\n" + "\n".join(found)
 
 
 @pytest.fixture

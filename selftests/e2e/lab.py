@@ -30,6 +30,7 @@ from system import (
     DEADLINE,
     HERE,
     PYTHON,
+    SANITIZED,
     alive,
     bpftool,
     cgroups,
@@ -210,12 +211,19 @@ class Lab:
             elif code not in (0, 1, -signal.SIGKILL, -signal.SIGTERM):
                 left.append("lbd: exit %d\n%s" % (code, lbd.output()[-2000:]))
             lbd.notify.close()
+        left += self._reports_in_logs()
         orderly = bool(self.lbds) and not self.expect_left and self.lbds[-1].popen.returncode == 0
         self._sweep(left if orderly else [])
         for space in (self.client, self.host):
             if space:
                 space.remove()
         shutil.rmtree(self.short, ignore_errors=True)
+
+    def _reports_in_logs(self):
+        """Of workers that are programs of ours: what a sanitizer says goes where their output goes."""
+        logs = (self.path / "logs").rglob("*.log*") if SANITIZED else []
+        texts = [(p, p.read_text(errors="replace")) for p in logs if p.is_file()]
+        return ["sanitizer: %s: %s" % (p, t[-4000:]) for p, t in texts if SANITIZER.search(t)]
 
     def _sweep(self, left):
         """Removes what is there, and names it."""

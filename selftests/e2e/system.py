@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the laboratory stands on: paths, commands, waiting for events, processes by their pid."""
 
+import atexit
 import ctypes
 import json
 import os
 import pathlib
 import platform
 import select
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -24,7 +27,31 @@ HOST6, CLIENT6 = "2001:db8::1", "2001:db8::2"
 TIME_SCALE = int(os.environ.get("LBD_TIME_SCALE", "1"))
 DEADLINE = 30 * TIME_SCALE  # seconds that an event may take on a loaded machine before the test fails
 
+# Programs with sanitizers write what they find there, whoever they run as; looked at after each test.
+SANITIZED = BUILD.name == "san"
+REPORTS = pathlib.Path(tempfile.mkdtemp(prefix="lbd-sanitizers-")) if SANITIZED else None
+if REPORTS:
+    atexit.register(shutil.rmtree, REPORTS, ignore_errors=True)
+
 _counter = 0
+
+
+def hear_sanitizers():
+    """For every program started from now on; lbd does not hand its environment on to workers."""
+    if SANITIZED:
+        REPORTS.chmod(0o1777)
+        words = "log_path=%s/report:exitcode=66:print_stacktrace=1" % REPORTS
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
+            os.environ[name] = words
+
+
+def sanitizer_reports():
+    """What was written since the last time; taken away."""
+    found = []
+    for path in sorted(REPORTS.iterdir()) if SANITIZED else []:
+        found.append(path.read_text(errors="replace"))
+        path.unlink()
+    return found
 
 
 def unique():

@@ -22,6 +22,7 @@ import time
 import steps
 from episode import Episode, Failure
 from lab import refusal
+from system import hear_sanitizers, sanitizer_reports
 
 SKIPPED = 77  # exit code, as automake's
 
@@ -41,7 +42,8 @@ def play(sequence, verbose):
     episode = Episode()
     try:
         episode.run(sequence, tell)
-        return None
+        found = sanitizer_reports()
+        return ("sanitizers: " + "\n".join(found), len(done), episode.log()) if found else None
     except (Failure, AssertionError, OSError) as error:
         return "%s: %s" % (type(error).__name__, error), len(done), episode.log()
     finally:
@@ -107,6 +109,7 @@ def main():
     if why:
         print(why)
         return SKIPPED
+    hear_sanitizers()
     options = arguments()
     if options.replay:
         sequence = read(options.replay)

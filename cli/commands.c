@@ -6,7 +6,10 @@
 #include "client.h"
 #include "conf.h"
 #include "import.h"
+#include "launch_check.h"
 #include "lb/ctl.h"
+#include "program.h"
+#include "settings.h"
 
 /* lbd's is told when one answers: they may differ after an upgrade. */
 int commands_version(const struct cli *cli, const json_t *request)
@@ -37,8 +40,14 @@ int commands_check(const struct cli *cli, const json_t *request)
 
 	if (!path)
 		path = LB_SYSCONFDIR "/lbd/lbd.conf";
+	program_find();
+	settings_find_static();
 	if (conf_read(path, &conf, &error))
 		return cli_fail(cli, LB_CTL_REFUSED, "%s", error.text);
+	if (launch_check_all(conf, &error)) {
+		conf_free(conf);
+		return cli_fail(cli, LB_CTL_REFUSED, "%s", error.text);
+	}
 	if (cli->json)
 		fprintf(cli->out, "{\"services\": %zu, \"pools\": %zu}\n", conf->service_count,
 			conf->pool_count);

@@ -49,9 +49,9 @@ const struct verb verbs[] = {
 	{"import", "FILE...", "print nginx.conf and supervisord.conf as an lbd.conf; needs no lbd", NULL,
 	 commands_import, 0},
 	{"reread", "", "what reload would change", render_changes, NULL, 0},
-	{"reload", "", "read the configuration again and change what differs", render_changes,
+	{"reload", "[force]", "read the configuration again and change what differs", render_changes,
 	 NULL, VERB_WAITS},
-	{"update", "", "the same as reload", render_changes, NULL, VERB_WAITS},
+	{"update", "[force]", "the same as reload", render_changes, NULL, VERB_WAITS},
 	{"save", "", "write what is in force to the configuration file", render_plain, NULL, 0},
 
 	{"reexec", "", "replace lbd by its new binary; workers and connections stay",

@@ -32,7 +32,7 @@ static const struct verb {
 	{"pool remove", CHANGER, verb_pool_remove, "pool address timeout", "wait"},
 	{"pool undrain", CHANGER, verb_pool_undrain, "pool address", NULL},
 	{"reexec", CHANGER, verb_reexec, NULL, NULL},
-	{"reload", CHANGER, verb_reload, NULL, NULL},
+	{"reload", CHANGER, verb_reload, NULL, "force"},
 	{"reread", CHANGER, verb_reread, NULL, NULL}, /* quotes a file that may be root's alone */
 	{"roll", CHANGER, verb_roll, "pool", "force wait"},
 	{"save", CHANGER, verb_save, NULL, NULL},
@@ -43,7 +43,7 @@ static const struct verb {
 	{"signal", CHANGER, verb_signal, "name signal", NULL},
 	{"status", READER, verb_status, NULL, NULL},
 	{"tail", CHANGER, verb_tail, "name", "follow"}, /* output may hold secrets */
-	{"update", CHANGER, verb_reload, NULL, NULL},
+	{"update", CHANGER, verb_reload, NULL, "force"},
 	{"version", READER, verb_version, NULL, NULL},
 	{"worker", READER, verb_worker, "name", NULL},
 	{"worker restart", CHANGER, verb_worker_restart, "name", "force"},

@@ -327,9 +327,19 @@ static int with_changes(struct call *call, int (*act)(struct lbd *, FILE *, stru
 	return err;
 }
 
+static int reload(struct lbd *lbd, FILE *changes, struct error *error)
+{
+	return lbd_reload(lbd, false, changes, error);
+}
+
+static int reload_by_force(struct lbd *lbd, FILE *changes, struct error *error)
+{
+	return lbd_reload(lbd, true, changes, error);
+}
+
 int verb_reload(struct call *call)
 {
-	return with_changes(call, lbd_reload);
+	return with_changes(call, answer_flag(call, "force") ? reload_by_force : reload);
 }
 
 int verb_reread(struct call *call)

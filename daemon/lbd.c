@@ -130,7 +130,25 @@ void lbd_roll_outdated(struct lbd *lbd)
 		roll_outdated(lbd->model.pools[i]);
 }
 
-int lbd_reload(struct lbd *lbd, FILE *changes, struct error *error)
+/* A disk that was full, a generator that failed, an `include` that matches nothing: all would be gone. */
+static int check_loss(const struct lbd *lbd, const struct conf *to, struct error *error)
+{
+	const struct conf *from = lbd->model.conf;
+	bool no_service = from->service_count && !to->service_count;
+	bool no_pool = from->pool_count && !to->pool_count;
+
+	if (!no_service && !no_pool)
+		return 0;
+	return error_set(
+		error, -EPERM,
+		"%s: found no %s, where %zu %s now: a reload would remove all of them "
+		"(does each `include` match a file?); if that is meant: `lbctl reload force`",
+		lbd->conf_path, no_service ? "service" : "pool",
+		no_service ? from->service_count : from->pool_count,
+		no_service ? "serve" : "are there");
+}
+
+int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
 {
 	uint64_t origin = running_origin(lbd->conf_path);
 	struct conf *conf;
@@ -140,7 +158,10 @@ int lbd_reload(struct lbd *lbd, FILE *changes, struct error *error)
 		return err;
 	if (changes)
 		print_changes(lbd, conf, changes);
-	err = follow(lbd, conf, true, error);
+	if (!force)
+		err = check_loss(lbd, conf, error);
+	if (!err)
+		err = follow(lbd, conf, true, error);
 	if (err) {
 		conf_free(conf);
 		return err;

@@ -43,8 +43,11 @@ int lbd_follow(struct lbd *lbd, struct conf *conf, struct error *error);
 /* Reads the file; that of the default name may be missing at the start, and is then an empty one. */
 int lbd_read_conf(const struct lbd *lbd, struct conf **conf, struct error *error);
 
-/* Reads the configuration file anew.  changes, if not NULL, gets a line for each difference. */
-int lbd_reload(struct lbd *lbd, FILE *changes, struct error *error);
+/*
+ * Reads the configuration file anew.  changes, if not NULL, gets a line for each difference.  Without
+ * force one that leaves no service or no pool is refused: -EPERM.
+ */
+int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error);
 
 /* Rolls the workers that run with other settings than are in force. */
 void lbd_roll_outdated(struct lbd *lbd);

@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "instance.h"
 #include "keeper.h"
+#include "launch_check.h"
 #include "lb/ctl.h"
 #include "lbd.h"
 #include "leave.h"
@@ -38,7 +39,14 @@ static int check_conf(const char *path)
 	struct error error;
 	struct conf *conf;
 
-	if (conf_read(path, &conf, &error)) {
+	int err = conf_read(path, &conf, &error);
+
+	if (!err) {
+		err = launch_check_all(conf, &error);
+		if (err)
+			conf_free(conf);
+	}
+	if (err) {
 		fprintf(stderr, "lbd: %s\n", error.text);
 		return 1;
 	}
@@ -79,7 +87,7 @@ static int on_reload_signal(sd_event_source *source, const struct signalfd_sigin
 	struct error error;
 
 	(void)source, (void)info;
-	if (lbd_reload(arg, NULL, &error))
+	if (lbd_reload(arg, false, NULL, &error))
 		log_error("not reloaded: %s", error.text);
 	else
 		log_info("reloaded");

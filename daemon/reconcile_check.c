@@ -10,6 +10,7 @@
 
 #include "account.h"
 #include "difference.h"
+#include "launch_check.h"
 #include "listeners.h"
 #include "open_file.h"
 #include "sockets.h"
@@ -172,7 +173,8 @@ static int check_log(const struct conf_pool *pool, const struct conf_output *out
 }
 
 /* Of pools whose workers would be started by it: that is when it would show. */
-static int check_logs(const struct model *model, const struct conf *conf, struct error *error)
+static int check_programs_and_logs(const struct model *model, const struct conf *conf,
+				   struct error *error)
 {
 	int err = 0;
 
@@ -183,7 +185,9 @@ static int check_logs(const struct model *model, const struct conf *conf, struct
 		if (!pool->worker ||
 		    (known && known->conf->worker && !difference_restarts(known->conf, pool)))
 			continue;
-		err = check_log(pool, &pool->worker->stdout_log, error);
+		err = launch_check(pool, error);
+		if (!err)
+			err = check_log(pool, &pool->worker->stdout_log, error);
 		if (!err && !pool->worker->merge_stderr)
 			err = check_log(pool, &pool->worker->stderr_log, error);
 	}
@@ -198,6 +202,6 @@ int reconcile_check(const struct model *model, const struct conf *conf, struct e
 	for (size_t i = 0; i < conf->pool_count && !err; i++)
 		err = check_backends(&conf->pools[i], &known, error);
 	if (!err)
-		err = check_logs(model, conf, error);
+		err = check_programs_and_logs(model, conf, error);
 	return err ? err : check_services(model, conf, error);
 }

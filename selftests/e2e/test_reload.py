@@ -5,7 +5,7 @@ import pathlib
 import signal
 
 import pytest
-from lab import APP, PYTHON, alive, pool, wait_equal, wait_until, web
+from lab import APP, BUILD, PYTHON, alive, pool, run, wait_equal, wait_until, web
 
 
 def one(name, port, listen, words="", worker="", pool=""):
@@ -290,3 +290,50 @@ def test_every_change_is_told(lab):
     lbd.config(one("web", "8081", 80, worker="environment A=b;"))
     assert "workers are rolled" in lbd.ctl("reload")
     wait_until(lambda: lbd.pids()["web:8081"] not in (0, pids["web:8081"]), lbd.pids)
+
+
+def test_all_at_once_wants_force(lab):
+    """An empty file, or one that includes nothing, is most likely none that somebody has written."""
+    lbd = lab.lbd(KEPT)
+    lbd.wait_up(2)
+    before = world(lbd)
+    for text in ("", "include *.nothing;", KEPT.replace("service kept", "#")):
+        lbd.config(text)
+        assert "`lbctl reload force`" in lbd.refused("reload")
+        assert world(lbd) == before
+    lbd.signal(signal.SIGHUP)
+    lbd.wait_output("^not reloaded: .*force")
+    assert world(lbd) == before
+    lbd.config("")
+    assert "pool kept removed" in lbd.ctl("reload", "force")
+    wait_equal(lambda: lbd.json("worker"), [])
+    lbd.ctl("reload")
+    assert lbd.json("pool") == []
+    # The first start has nothing to lose.
+    assert lab.lbd("").json("pool") == []
+
+
+def test_a_command_that_is_not_there(lab):
+    """Found by `check` and by the reload that would start it, in the worker's PATH and directory."""
+    lbd = lab.lbd(KEPT)
+    lbd.wait_up(2)
+    before = world(lbd)
+    (lab.path / "plain").write_text("not executable")
+    for command, settings in (
+        ("nowhere-to-be-found", ""),
+        ("/nowhere/serve", ""),
+        ("./serve", "directory /;"),
+        ("sh -c true", "environment PATH=/nowhere;"),
+        (str(lab.path / "plain"), ""),
+        (str(lab.path), ""),
+        ("sleep 1000", 'before_start "nowhere-to-be-found";'),
+    ):
+        lbd.config(KEPT + pool(command, settings, "8099").replace("0.0.0.0:80", "0.0.0.0:90"))
+        word = "nowhere-to-be-found" if "before" in settings else command.split()[0]
+        assert word in lbd.refused("reload"), command
+        assert world(lbd) == before
+        checked = run(BUILD / "lbctl", "check", lbd.conf, check=False)
+        assert checked.returncode == 1 and word in checked.stderr, command
+    lbd.config(KEPT + pool("sh -c 'sleep 1000'", "", "8099").replace("0.0.0.0:80", "0.0.0.0:90"))
+    run(BUILD / "lbctl", "check", lbd.conf)
+    lbd.ctl("reload")

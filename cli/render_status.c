@@ -118,6 +118,16 @@ static void print_outdated(const struct cli *cli, const json_t *names)
 	free(text);
 }
 
+static void print_all_down(const struct cli *cli, const json_t *names)
+{
+	char *text = table_text(names);
+
+	if (text && *text)
+		fprintf(cli->out, "%-10s  ALL FAIL: %s; served on all the same (all_down serve)\n",
+			"checks", text);
+	free(text);
+}
+
 int render_status(const struct cli *cli, const json_t *request, const json_t *data)
 {
 	const char *tier = text_of(data, "tier", "?");
@@ -131,6 +141,7 @@ int render_status(const struct cli *cli, const json_t *request, const json_t *da
 		"model", number_of(data, "services"), number_of(data, "pools"),
 		number_of(data, "backends"), number_of(data, "workers"));
 	print_outdated(cli, json_object_get(data, "outdated"));
+	print_all_down(cli, json_object_get(data, "all_down"));
 	if (json_is_false(tracks))
 		fprintf(cli->out, "%-10s  %s\n", "tracking",
 			"OFF: connections are not counted, listeners are found late; needs cgroup "

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "all_down.h"
 #include "backend.h"
 #include "clock.h"
 #include "log.h"
@@ -67,10 +68,26 @@ static int publish_backend(struct backend *backend, bool enabled)
 	return err;
 }
 
+/* Each of its backends may be enabled, or not, by that. */
+static void look_at_all(struct pool *pool)
+{
+	if (!all_down_look(pool))
+		return;
+	for (size_t i = 0; i < pool->count; i++) {
+		pool->backends[i]->is_published = false;
+		backend_explain(pool->backends[i]);
+	}
+}
+
 void apply_backend(struct backend *backend)
 {
-	int err = publish_backend(backend, backend_enabled(backend));
+	struct pool *pool = backend->pool;
+	int err;
 
+	/* Before it is taken out: it may be the last one. */
+	if (pool && backend->failed && backend->state == STATE_DOWN)
+		look_at_all(pool);
+	err = publish_backend(backend, backend_enabled(backend));
 	if (err)
 		log_error("%s: cannot write it to the kernel side: %s", backend->name,
 			  strerror(-err));
@@ -328,8 +345,10 @@ int apply_pool_room(const struct pool *pool)
 /* One that cannot be written serves as it was until it can. */
 static void try_pool(struct pool *pool)
 {
-	int err = publish_pool(pool);
+	int err;
 
+	look_at_all(pool);
+	err = publish_pool(pool);
 	pool->dirty = err != 0;
 	if (err && !pool->failing)
 		log_error("pool %s: cannot write it to the kernel side: %s; trying again",

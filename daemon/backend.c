@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "all_down.h"
 #include "apply.h"
 #include "backend_process.h"
 #include "clock.h"
@@ -54,8 +55,11 @@ bool backend_enabled(const struct backend *backend)
 	switch (backend->state) {
 	case STATE_UP:
 		return true;
-	case STATE_STARTING:
 	case STATE_DOWN:
+		if (backend->pool->all_down && all_down_fails(backend))
+			return true;
+		return gated_by_listener(backend);
+	case STATE_STARTING:
 	case STATE_BACKOFF:
 		return gated_by_listener(backend);
 	default:
@@ -159,7 +163,10 @@ static void explain_down(struct backend *backend)
 	else if (backend->stuck.out)
 		backend_note(backend, "accepts nothing: its accept queue is full");
 	else if (has_check(backend) && backend->health)
-		backend_note(backend, "check: %s", health_last(backend->health));
+		backend_note(backend, "check: %s%s", health_last(backend->health),
+			     backend->pool->all_down && all_down_fails(backend)
+				     ? "; SERVES ON, since all checks of the pool fail"
+				     : "");
 }
 
 static bool wants_check(const struct backend *backend, const struct conf_health *conf)
@@ -276,7 +283,9 @@ static void health_changed(void *arg, bool healthy, const char *why)
 	if (healthy != backend->healthy)
 		log_info("%s: check %s: %s", backend->name, healthy ? "passes" : "fails", why);
 	backend->healthy = healthy;
+	backend->failed = !healthy;
 	backend_evaluate(backend);
+	apply_backend(backend); /* one that was never up has not changed its state by it */
 	if (!healthy && backend->pool->conf->health.restart && backend->worker &&
 	    state_has_process(backend->state) && backend->goal == GOAL_RUN)
 		backend_process_hung(backend, why);
@@ -333,9 +342,12 @@ void backend_set_health(struct backend *backend, const struct conf_health *conf)
 		backend->health = NULL;
 	}
 	backend->healthy &= wanted;
+	backend->failed &= wanted;
 	if (wanted && !backend->health) {
 		backend->health = backend->prepared;
 		backend->prepared = NULL;
+		/* One that serves has to fail the check that it did not have before. */
+		backend->healthy |= backend->state == STATE_UP;
 	}
 	backend_drop_health(backend);
 	if (wanted && !backend->health && new_check(backend, conf, &backend->health, &error))

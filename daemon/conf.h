@@ -107,12 +107,16 @@ struct conf_backend {
 	unsigned index;  /* of the worker: 0, 1, ... */
 };
 
+/* When all checks of a pool fail. */
+enum conf_all_down { ALL_DOWN_SERVE, ALL_DOWN_REFUSE };
+
 struct conf_pool {
 	const struct block *at;
 	char *name;
 	enum lb_scheduler scheduler;
 	uint32_t drain_timeout_ms;
 	uint32_t slow_start_ms;
+	uint32_t all_down;             /* enum conf_all_down */
 	unsigned roll_parallel;        /* at most so many at once in a roll */
 	struct conf_backend *backends; /* those written and those of the worker block */
 	size_t backend_count;

@@ -153,6 +153,9 @@ static int set_health(void *target, const struct conf_directive *row, const stru
 	return conf_health_build(at, &draft->pool.health, error);
 }
 
+/* Indices are values of enum conf_all_down. */
+static const char *const all_downs[] = {"serve", "refuse", NULL};
+
 const struct conf_directive conf_pool_table[] = {
 	{"scheduler", "scheduler least_load|maglev|round_robin|random|source_hash;", 1, 1,
 	 conf_set_choice, AT(scheduler), .choices = schedulers},
@@ -170,6 +173,8 @@ const struct conf_directive conf_pool_table[] = {
 	 MOST_MS},
 	{"roll_parallel", "roll_parallel N; 1..4096", 1, 1, conf_set_number, AT(pool.roll_parallel),
 	 1, LB_MAX_BACKENDS},
+	{"all_down", "all_down serve|refuse;", 1, 1, conf_set_choice, AT(pool.all_down),
+	 .choices = all_downs},
 	{"worker", "worker { }", 0, 0, .set = set_worker, .body = true},
 	{"health", "health { }", 0, 0, .set = set_health, .body = true},
 	{.name = NULL},

@@ -72,6 +72,7 @@ struct backend {
 	uint32_t queue; /* in its accept queues, at the last look */
 	bool notified;  /* READY=1 since the process was spawned */
 	bool healthy;   /* by its check; true where there is none */
+	bool failed;    /* its check has failed so often that it counts */
 
 	struct worker *worker; /* NULL: not ours to supervise */
 	struct health *health;
@@ -115,7 +116,8 @@ struct pool {
 	uint64_t ring_digest; /* of the ring that is in place; 0: none */
 	bool is_published;
 	bool dirty;
-	bool failing; /* to be written: said once */
+	bool failing;  /* to be written: said once */
+	bool all_down; /* all checks fail, and it serves on: see all_down.h */
 };
 
 struct service {

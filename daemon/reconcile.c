@@ -69,6 +69,7 @@ static void move_state(struct pool *to, struct pool *from)
 	to->is_published = from->is_published;
 	to->ring_digest = from->ring_digest;
 	to->failing = from->failing;
+	to->all_down = from->all_down;
 	roll_move(from, to);
 }
 

@@ -84,8 +84,6 @@ def test_redirect_is_named(lab):
     lbd.wait_state("127.0.0.1:8081", "down")
     note = lbd.backend("127.0.0.1:8081")["note"]
     assert "302" in note and "/health" in note, note
-    with pytest.raises(ConnectionRefusedError):
-        lab.get()
 
 
 def stuck(lab, ports, worker="", health=""):
@@ -162,3 +160,39 @@ def test_backends_by_hand(lab):
     lbd.wait_state("127.0.0.1:8082", "down")
     lab.expect_workers({"8081"}, 10)
     wait_equal(lambda: lbd.states()["127.0.0.1:8081"], "up")
+
+
+def test_all_down(lab):
+    """A check that fails on all is more likely wrong than all of them: they serve on, and lbd says so."""
+    base = web("8081-8082", attach="")
+    check = lab.script("[ -e %s/good$LBD_PORT ]" % lab.path, "check").partition(" ")[0]
+    health = 'health { exec "%s"; interval 100ms; fall 2; rise 1; } all_down WORD; worker' % check
+    lbd = lab.lbd(base)
+    lbd.wait_up(2)
+    load = lab.load(rate=40)
+    load.wait_count(10)
+    lbd.config(base.replace("worker", health.replace("WORD", "serve"), 1))
+    lbd.ctl("reload")
+    wait_until(lambda: lbd.json("status")["all_down"] == ["web"], lbd.output)
+    assert set(lbd.states().values()) == {"down"}
+    assert all("SERVES ON" in b["note"] for b in lbd.pool().values())
+    assert "ALL FAIL: web" in lbd.ctl("status") and "ALL CHECKS FAIL" in lbd.output()
+    load.wait_count(40)
+    # One that passes serves alone.
+    (lab.path / "good8081").touch()
+    wait_until(lambda: lbd.json("status")["all_down"] == [], lbd.output)
+    lab.expect_workers({"8081"}, 5)
+    (lab.path / "good8081").unlink()
+    wait_until(lambda: lbd.json("status")["all_down"] == ["web"], lbd.output)
+    load.wait_count(40)
+    assert {r.outcome for r in load.stop()} == {"ok"}
+
+    lbd.config(base.replace("worker", health.replace("WORD", "refuse"), 1))
+    lbd.ctl("reload")
+    wait_until(lambda: lbd.json("status")["all_down"] == [], lbd.output)
+    with pytest.raises(ConnectionRefusedError):
+        lab.get()
+    lbd.config(base)
+    lbd.ctl("reload")
+    lbd.wait_up(2)
+    lab.expect_workers({"8081", "8082"}, 5)

@@ -34,7 +34,7 @@ ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SANFLAGS) -D_GNU_SOURCE -DLB_VERSION
 	-DLB_PREFIX='"$(PREFIX)"' -DLB_SYSCONFDIR='"$(SYSCONFDIR)"' \
 	-Iinclude -Ibpf -Idaemon -I$(B) -MMD -MP
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
-PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -linih
+PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -linih -pthread
 STATIC_LIBS = -lseccomp -lcrypt
 
 BPF_SRCS := $(wildcard bpf/*.bpf.c)
@@ -151,7 +151,7 @@ $(B)/packet/packet: $(PACKET_SRCS) $(wildcard selftests/packet/*.h) $(B)/liblbd.
 $(B)/bench/%: selftests/bench/%.c $(B)/liblbd.a
 	$(call say,BENCH,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Iselftests $^ $(PKG_LIBS) -lm -pthread -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Iselftests $^ $(PKG_LIBS) -lm -o $@
 
 # Fuzzers: libFuzzer's instrumentation needs objects of its own.
 build/fuzz/daemon/%.o: daemon/%.c | $(B)/lb.skel.h

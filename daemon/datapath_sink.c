@@ -2,14 +2,31 @@
 /*
  * Sinks: listeners that discard what they get, for steer to drop by (see LB_SINK).  They end with lbd;
  * until the next one steer refuses instead of dropping, and ingress goes on dropping.
+ *
+ * A listener has a port, and there is none that a worker, or any other program, might not want: so they
+ * are in a network namespace of their own, which is there for as long as they are.  A program of sk_lookup
+ * may choose a socket of another namespace (see bpf_sk_assign in bpf-helpers(7), which names no such
+ * error for it).
  */
 #include <errno.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "datapath_internal.h"
+#include "log.h"
+
+enum { FAMILIES = 2 };
+
+struct sinks {
+	int fds[FAMILIES]; /* by is_v6; -1: none */
+	int err;
+	bool is_apart;
+};
 
 /* Discards from before the first segment: the filter is there before listen(2). */
 static int discard(int fd)
@@ -20,54 +37,70 @@ static int discard(int fd)
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
-/* Also where loopback is down, or has no address. */
-static int bind_loopback(int fd, int family)
+/* On whatever port: listen(2) takes one.  A kernel without the family has no use for its sink. */
+static int open_one(int family, int *out)
 {
-	int one = 1;
-	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-
-	if (family == AF_INET)
-		return setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)) ||
-		       bind(fd, (void *)&v4, sizeof(v4));
-	return setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &one, sizeof(one)) ||
-	       bind(fd, (void *)&v6, sizeof(v6));
-}
-
-static int sink_open(struct datapath *dp, int family)
-{
-	uint32_t key = LB_SINK(family == AF_INET6);
 	int err, fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	uint64_t value = fd;
 
 	if (fd < 0)
-		return -errno;
-	if (bind_loopback(fd, family) || discard(fd) || listen(fd, 1))
+		return errno == EAFNOSUPPORT ? 0 : -errno;
+	if (discard(fd) || listen(fd, 1)) {
 		err = -errno;
-	else
-		err = bpf_map_update_elem(bpf_map__fd(dp->skel->maps.listeners), &key, &value,
-					  BPF_ANY);
-	if (!err)
-		return fd;
-	close(fd);
-	return err;
+		close(fd);
+		return err;
+	}
+	*out = fd;
+	return 0;
+}
+
+/* A thread: its namespace is its own, its descriptors are lbd's.  lbd itself never leaves where it is. */
+static void *open_apart(void *arg)
+{
+	static const int families[FAMILIES] = {AF_INET, AF_INET6};
+	struct sinks *sinks = arg;
+
+	sinks->is_apart = !unshare(CLONE_NEWNET);
+	sinks->err = sinks->is_apart ? 0 : -errno;
+	for (int i = 0; i < FAMILIES && !sinks->err; i++)
+		sinks->err = open_one(families[i], &sinks->fds[i]);
+	return NULL;
+}
+
+static int publish(struct datapath *dp, int is_v6)
+{
+	uint32_t key = LB_SINK(is_v6);
+	uint64_t value = dp->sinks[is_v6];
+
+	return dp->sinks[is_v6] < 0 ? 0
+				    : bpf_map_update_elem(bpf_map__fd(dp->skel->maps.listeners),
+							  &key, &value, BPF_ANY);
 }
 
 int sinks_open(struct datapath *dp)
 {
-	static const int families[] = {AF_INET, AF_INET6};
+	struct sinks sinks = {.fds = {-1, -1}};
+	pthread_t thread;
+	int err = -pthread_create(&thread, NULL, open_apart, &sinks);
 
-	for (int i = 0; i < 2; i++) {
-		dp->sinks[i] = sink_open(dp, families[i]);
-		if (dp->sinks[i] < 0 && dp->sinks[i] != -EAFNOSUPPORT)
-			return dp->sinks[i];
+	if (err)
+		return err;
+	pthread_join(thread, NULL);
+	memcpy(dp->sinks, sinks.fds, sizeof(dp->sinks));
+	if (!sinks.is_apart) {
+		log_warning("cannot make a network namespace: %s; what finds all backends at "
+			    "max_connections is refused instead of dropped",
+			    strerror(-sinks.err));
+		return 0;
 	}
-	return 0;
+	err = sinks.err;
+	for (int i = 0; i < FAMILIES && !err; i++)
+		err = publish(dp, i);
+	return err;
 }
 
 void sinks_close(struct datapath *dp)
 {
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < FAMILIES; i++)
 		if (dp->sinks[i] >= 0)
 			close(dp->sinks[i]);
 }

@@ -147,10 +147,10 @@ struct lb_owner {
 
 /*
  * Index of the sink of each family in `listeners`: a listening socket of lbd's own that discards what it
- * gets, because a program of sk_lookup can refuse (a reset) but not drop in silence.  To make one: bind
- * it to port 0 of a loopback address, attach the classic filter { BPF_STMT(BPF_RET | BPF_K, 0) } with
- * SO_ATTACH_FILTER, listen, put it there.  With no sink steer refuses what finds all backends at
- * max_connections.
+ * gets, because a program of sk_lookup can refuse (a reset) but not drop in silence.  To make one: in a
+ * network namespace of its own, where its port is in nobody's way, attach the classic filter
+ * { BPF_STMT(BPF_RET | BPF_K, 0) } with SO_ATTACH_FILTER, listen, put it there.  With no sink steer
+ * refuses what finds all backends at max_connections.
  */
 #define LB_SINK(is_v6)       ((__u32)LB_MAX_BACKENDS * 2 + !!(is_v6))
 #define LB_LISTENERS_ENTRIES (LB_MAX_BACKENDS * 2 + 2)

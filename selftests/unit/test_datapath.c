@@ -621,6 +621,29 @@ static void test_sink(void **state)
 	close(listener);
 }
 
+/* On every address of both families. */
+static void bind_all(uint16_t port)
+{
+	struct sockaddr_in6 all = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	int fd = socket(AF_INET6, SOCK_STREAM, 0);
+
+	if (bind(fd, (void *)&all, sizeof(all)))
+		fail_msg("port %u: %s", port, strerror(errno));
+	close(fd);
+}
+
+/* Whatever port another program wants, also where there are but two to choose from. */
+static void test_sink_has_no_port(void **state)
+{
+	(void)state;
+	need_privilege();
+	assert_int_equal(system("sysctl -qw net.ipv4.ip_local_port_range='7110 7111'"), 0);
+	reopen();
+	bind_all(7110);
+	bind_all(7111);
+	assert_int_equal(system("sysctl -qw net.ipv4.ip_local_port_range='32768 60999'"), 0);
+}
+
 static void test_attach(void **state)
 {
 	static const struct {
@@ -981,6 +1004,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_listener, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_steer_and_track, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sink, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sink_has_no_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_attach, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_attach_dotted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_attach_nowhere, setup, teardown),

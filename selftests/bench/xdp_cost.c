@@ -4,7 +4,8 @@
  * BPF_PROG_TEST_RUN per packet and the kernel's run-time statistics.  Each round measures the empty
  * program and every case; printed is the median over rounds of the differences within a round, and their
  * lowest decile, `quiet`: where the machine had other things to do the two differ.  Last the same packet in
- * a loop inside the kernel, with everything in the caches.
+ * a loop inside the kernel, with everything in the caches.  Machines differ by more than programs do: the
+ * rows of two reference programs (see reference.h), measured in the same rounds, are what to divide by.
  *
  * Usage: xdp_cost [ROUNDS]
  */
@@ -30,6 +31,7 @@
 
 #include "lb.skel.h"
 #include "lb/abi.h"
+#include "reference.h"
 
 enum {
 	PACKETS = 250, /* per case and round: too short for most interruptions */
@@ -69,39 +71,45 @@ static const struct pool pools[] = {
 	{EXACT, LB_LEAST_LOAD, 4},
 };
 
+enum program { INGRESS, HASH, LRU, PROGRAMS };
+
 struct cost_case {
 	const char *name;
 	bool is_v6, is_syn;
 	uint16_t port;
 	uint32_t flows;
+	enum program program; /* which one it is put to */
 };
 
 static const struct cost_case cases[] = {
-	{"no service", false, true, NONE, 1},
-	{"no service", false, true, NONE, MANY_FLOWS},
-	{"no service, v6", true, true, NONE, MANY_FLOWS},
-	{"no service at the address, only at the port", false, false, OTHER_ADDRESS, MANY_FLOWS},
-	{"established", false, false, LEAST_4, 1},
-	{"established", false, false, LEAST_4, MANY_FLOWS},
-	{"established, v6", true, false, LEAST_4, MANY_FLOWS},
-	{"established, service on one address", false, false, EXACT, MANY_FLOWS},
-	{"SYN least_load 4", false, true, LEAST_4, 1},
-	{"SYN least_load 4", false, true, LEAST_4, MANY_FLOWS},
-	{"SYN least_load 4, v6", true, true, LEAST_4, MANY_FLOWS},
-	{"SYN least_load 4, access rules", false, true, RULES, MANY_FLOWS},
-	{"SYN maglev 4", false, true, MAGLEV_4, 1},
-	{"SYN round_robin 4", false, true, ROUND_ROBIN_4, 1},
-	{"SYN random 4", false, true, RANDOM_4, 1},
-	{"SYN least_load 16", false, true, LEAST_16, 1},
-	{"SYN maglev 4", false, true, MAGLEV_4, MANY_FLOWS},
-	{"SYN round_robin 4", false, true, ROUND_ROBIN_4, MANY_FLOWS},
-	{"SYN random 4", false, true, RANDOM_4, MANY_FLOWS},
-	{"SYN source_hash 4", false, true, SOURCE_HASH_4, MANY_FLOWS},
-	{"SYN least_load 16", false, true, LEAST_16, MANY_FLOWS},
-	{"SYN least_load 64", false, true, LEAST_64, MANY_FLOWS},
-	{"SYN least_load 4096", false, true, LEAST_4096, MANY_FLOWS},
-	{"SYN maglev 64", false, true, MAGLEV_64, MANY_FLOWS},
-	{"SYN maglev 4096", false, true, MAGLEV_4096, MANY_FLOWS},
+	{"reference: hash look-up", false, true, LEAST_4, MANY_FLOWS, HASH},
+	{"reference: LRU look-up and insert", false, true, LEAST_4, MANY_FLOWS, LRU},
+	{"no service", false, true, NONE, 1, INGRESS},
+	{"no service", false, true, NONE, MANY_FLOWS, INGRESS},
+	{"no service, v6", true, true, NONE, MANY_FLOWS, INGRESS},
+	{"no service at the address, only at the port", false, false, OTHER_ADDRESS, MANY_FLOWS,
+	 INGRESS},
+	{"established", false, false, LEAST_4, 1, INGRESS},
+	{"established", false, false, LEAST_4, MANY_FLOWS, INGRESS},
+	{"established, v6", true, false, LEAST_4, MANY_FLOWS, INGRESS},
+	{"established, service on one address", false, false, EXACT, MANY_FLOWS, INGRESS},
+	{"SYN least_load 4", false, true, LEAST_4, 1, INGRESS},
+	{"SYN least_load 4", false, true, LEAST_4, MANY_FLOWS, INGRESS},
+	{"SYN least_load 4, v6", true, true, LEAST_4, MANY_FLOWS, INGRESS},
+	{"SYN least_load 4, access rules", false, true, RULES, MANY_FLOWS, INGRESS},
+	{"SYN maglev 4", false, true, MAGLEV_4, 1, INGRESS},
+	{"SYN round_robin 4", false, true, ROUND_ROBIN_4, 1, INGRESS},
+	{"SYN random 4", false, true, RANDOM_4, 1, INGRESS},
+	{"SYN least_load 16", false, true, LEAST_16, 1, INGRESS},
+	{"SYN maglev 4", false, true, MAGLEV_4, MANY_FLOWS, INGRESS},
+	{"SYN round_robin 4", false, true, ROUND_ROBIN_4, MANY_FLOWS, INGRESS},
+	{"SYN random 4", false, true, RANDOM_4, MANY_FLOWS, INGRESS},
+	{"SYN source_hash 4", false, true, SOURCE_HASH_4, MANY_FLOWS, INGRESS},
+	{"SYN least_load 16", false, true, LEAST_16, MANY_FLOWS, INGRESS},
+	{"SYN least_load 64", false, true, LEAST_64, MANY_FLOWS, INGRESS},
+	{"SYN least_load 4096", false, true, LEAST_4096, MANY_FLOWS, INGRESS},
+	{"SYN maglev 64", false, true, MAGLEV_64, MANY_FLOWS, INGRESS},
+	{"SYN maglev 4096", false, true, MAGLEV_4096, MANY_FLOWS, INGRESS},
 };
 
 enum { CASES = sizeof(cases) / sizeof(cases[0]) };
@@ -396,14 +404,16 @@ static double quantile(double *values, int count, int percent)
 
 static double costs[CASES][MAX_ROUNDS], loops[CASES][MAX_ROUNDS], empty[MAX_ROUNDS];
 
-static void run_round(int round, int nothing, int ingress)
+static void run_round(int round, int nothing, const int programs[PROGRAMS])
 {
 	double loop = measure_loop(nothing, &cases[0]);
 
 	empty[round] = measure(nothing, &cases[0]);
 	for (int i = 0; i < CASES; i++) {
-		costs[i][round] = measure(ingress, &cases[i]) - empty[round];
-		loops[i][round] = measure_loop(ingress, &cases[i]) - loop;
+		int program = programs[cases[i].program];
+
+		costs[i][round] = measure(program, &cases[i]) - empty[round];
+		loops[i][round] = measure_loop(program, &cases[i]) - loop;
 	}
 }
 
@@ -424,14 +434,17 @@ static void print(int rounds)
 
 int main(int argc, char **argv)
 {
-	int rounds = argc > 1 ? atoi(argv[1]) : 401, nothing;
+	int rounds = argc > 1 ? atoi(argv[1]) : 401, nothing, programs[PROGRAMS];
 
 	if (rounds < 1 || rounds > MAX_ROUNDS)
 		errx(2, "rounds: 1 to %d, not %s", MAX_ROUNDS, argv[1]);
 	set_up();
 	nothing = load_empty();
+	programs[INGRESS] = bpf_program__fd(lb->progs.ingress);
+	programs[HASH] = reference_hash(service_address(false).words[3], htons(LEAST_4));
+	programs[LRU] = reference_lru();
 	for (int round = 0; round < rounds; round++)
-		run_round(round, nothing, bpf_program__fd(lb->progs.ingress));
+		run_round(round, nothing, programs);
 	print(rounds);
 	lb__destroy(lb);
 	return 0;

@@ -116,19 +116,6 @@ int pool_each_target(struct model *model, const char *target,
 	return count;
 }
 
-struct id_search {
-	const struct lb_endpoint *endpoint;
-	int found;
-};
-
-static void match_id(void *arg, const struct lb_endpoint *key, const struct lb_backend_id *value)
-{
-	struct id_search *search = arg;
-
-	if (!memcmp(key, search->endpoint, sizeof(*key)))
-		search->found = value->backend;
-}
-
 static int lowest_free_id(const struct model *model)
 {
 	for (int id = 0; id < LB_MAX_BACKENDS; id++)
@@ -140,18 +127,17 @@ static int lowest_free_id(const struct model *model)
 int pool_take_id(struct model *model, const struct lb_endpoint *endpoint, uint16_t *id,
 		 uint32_t *generation)
 {
-	struct id_search search = {.endpoint = endpoint, .found = -1};
 	struct lb_backend value = {0};
-	int chosen;
+	struct lb_backend_id pinned;
+	bool is_its_own = datapath_adopted(model->dp) &&
+			  !datapath_get_backend_id(model->dp, endpoint, &pinned) &&
+			  pinned.backend < LB_MAX_BACKENDS && !model->by_id[pinned.backend];
+	int chosen = is_its_own ? pinned.backend : lowest_free_id(model);
 
-	if (datapath_adopted(model->dp))
-		datapath_each_backend_id(model->dp, match_id, &search);
-	chosen = search.found >= 0 && !model->by_id[search.found] ? search.found
-								  : lowest_free_id(model);
 	if (chosen < 0)
 		return chosen;
 	datapath_get_backend(model->dp, (uint16_t)chosen, &value);
 	*id = (uint16_t)chosen;
-	*generation = chosen == search.found ? value.generation : value.generation + 1;
+	*generation = is_its_own ? value.generation : value.generation + 1;
 	return 0;
 }

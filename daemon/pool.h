@@ -142,7 +142,8 @@ struct model {
 	size_t pool_count;
 	struct service **services;
 	size_t service_count;
-	struct leave *leave; /* what has gone from the configuration and has not ended yet */
+	uint64_t services_digest; /* of what apply_services() wrote last; 0: unknown */
+	struct leave *leave;      /* what has gone from the configuration and has not ended yet */
 	struct backend *leaving;
 	struct backend *by_id[LB_MAX_BACKENDS];
 	sd_event_source *deferred;    /* applies what is dirty, once a turn of the loop */

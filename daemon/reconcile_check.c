@@ -46,20 +46,55 @@ static bool is_local(const struct lb_addr *addr)
 	return local && !is_broadcast(&sa, length);
 }
 
-static int check_backends(const struct conf_pool *pool, struct lb_addr *known, struct error *error)
+/* Addresses that were looked at when their backends came, sorted. */
+struct addresses {
+	struct lb_addr *list;
+	size_t count;
+	struct lb_addr last; /* that was found to be the host's */
+};
+
+static int by_bytes(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct lb_addr));
+}
+
+static int addresses_of(const struct model *model, struct addresses *known)
+{
+	size_t room = 1;
+
+	for (size_t i = 0; i < model->pool_count; i++)
+		room += model->pools[i]->count;
+	known->list = calloc(room, sizeof(*known->list));
+	if (!known->list)
+		return -ENOMEM;
+	for (size_t i = 0; i < model->pool_count; i++)
+		for (size_t j = 0; j < model->pools[i]->count; j++)
+			known->list[known->count++] = model->pools[i]->backends[j]->endpoint.addr;
+	qsort(known->list, known->count, sizeof(*known->list), by_bytes);
+	return 0;
+}
+
+static bool is_known(const struct addresses *known, const struct lb_addr *addr)
+{
+	return !by_bytes(addr, &known->last) ||
+	       bsearch(addr, known->list, known->count, sizeof(*addr), by_bytes);
+}
+
+static int check_backends(const struct conf_pool *pool, struct addresses *known,
+			  struct error *error)
 {
 	for (size_t i = 0; i < pool->backend_count; i++) {
 		const struct conf_backend *backend = &pool->backends[i];
 		char text[ADDR_TEXT_BYTES];
 
-		if (!memcmp(&backend->endpoint.addr, known, sizeof(*known)))
+		if (is_known(known, &backend->endpoint.addr))
 			continue;
 		if (!is_local(&backend->endpoint.addr))
 			return block_error(backend->at, error, -EADDRNOTAVAIL,
 					   "backend %s: not an address of this host alone; "
 					   "only local backends can be served",
 					   addr_format_endpoint(&backend->endpoint, text));
-		*known = backend->endpoint.addr;
+		known->last = backend->endpoint.addr;
 	}
 	return 0;
 }
@@ -196,11 +231,14 @@ static int check_programs_and_logs(const struct model *model, const struct conf 
 
 int reconcile_check(const struct model *model, const struct conf *conf, struct error *error)
 {
-	struct lb_addr known = {0};
-	int err = 0;
+	struct addresses known = {0};
+	int err = addresses_of(model, &known);
 
+	if (err)
+		return error_set(error, err, "out of memory");
 	for (size_t i = 0; i < conf->pool_count && !err; i++)
 		err = check_backends(&conf->pools[i], &known, error);
+	free(known.list);
 	if (!err)
 		err = check_programs_and_logs(model, conf, error);
 	return err ? err : check_services(model, conf, error);

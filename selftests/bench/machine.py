@@ -138,3 +138,9 @@ def family(pid):
 def context_switches(pid):
     """Voluntary ones: how often it went to sleep, i.e. was woken."""
     return int(_first("/proc/%d/status" % pid, "voluntary_ctxt_switches"))
+
+
+def processor_seconds(pid):
+    """Of a process since its start, in the kernel and outside."""
+    fields = pathlib.Path("/proc/%d/stat" % pid).read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -2,7 +2,7 @@
 """As large as it gets: 512 services, 4096 backends, 64 workers."""
 
 import pytest
-from lab import HERE, PYTHON
+from lab import HERE, PYTHON, bpftool
 
 SERVICES, BACKENDS, WORKERS = 512, 4096, 64
 
@@ -77,3 +77,37 @@ def test_pool_of(lab, count):
         per[record.worker] = per.get(record.worker, 0) + 1
     assert len(per) >= min(count, 250) and max(per.values()) <= 400 / min(count, 400) * 1.5 + 3, per
     assert sum(b["total"] for b in lbd.pool().values()) == 400
+
+
+MUCH = {
+    "addresses": "".join("listen 10.1.%d.%d:80; " % (i // 250, i % 250) for i in range(4000)),
+    "rules": "listen 0.0.0.0:80; "
+    + "".join("allow 10.1.%d.%d; " % (i // 200, i % 200) for i in range(8000)),
+}
+
+
+@pytest.mark.parametrize("what", MUCH)
+def test_a_small_change_beside_much(lab, what):
+    """What has not changed costs little: a second of processor time, ten times what it takes, not 10."""
+    lbd = lab.lbd("pool web { backend 127.0.0.1:9; } service web { %s pool web; }" % MUCH[what])
+    before = lbd.cpu_s()
+    for port in range(20000, 20020):
+        lbd.ctl("pool", "add", "web", "127.0.0.1:%d" % port)
+    spent = lbd.cpu_s() - before
+    print("%.3f s" % spent)
+    assert spent < 1
+    # A change of the services themselves is seen all the same, and goes as far as it says.
+    lbd.config("pool web { backend 127.0.0.1:9; } service web { listen 0.0.0.0:81; pool web; }")
+    lbd.ctl("reload")
+    for name, left in (("services", 1), ("acl", 0)):
+        assert len(bpftool("map", "dump", "pinned", lbd.pin("maps", name)) or ()) == left
+
+
+def test_many_backends_are_taken_over(lab):
+    """Each was looked for among all, in the kernel: quadratic, more than a minute of processor time."""
+    backends = "".join("backend 127.0.0.1:%d; " % port for port in range(20000, 24000))
+    lbd = lab.lbd("pool web { %s } service web { listen 0.0.0.0:80; pool web; }" % backends)
+    lbd.kill()
+    lbd = lbd.restart()
+    assert lbd.cpu_s() < 5
+    assert len(lbd.pool()) == 4000

@@ -52,6 +52,8 @@ def run(bench, case):
     record(metric, "a program that does nothing", timed(lambda: spawn("/bin/true"), times))
     small(bench, case, metric, times)
     large(bench, case, metric, times)
+    much(bench, case, metric, times)
+    adoption(bench, case)
     many_workers(bench, case)
 
 
@@ -100,6 +102,43 @@ def large(bench, case, metric, times):
     goal(case, metric, add, 20)
     goal(case, metric, reload, 200)
     lbd.stop()
+
+
+# What a command has to do with: service addresses, access rules, backends with an address each.
+MUCH = {
+    "4000 service addresses": "".join("listen 10.1.%d.%d:80; " % (i // 250, 1 + i % 250) for i in range(4000)),
+    "8000 access rules": "listen 0.0.0.0:80; "
+    + "".join("allow 10.%d.%d.%d; " % (i // 40000, i // 200 % 200, i % 200) for i in range(8000)),
+}
+OWN_ADDRESSES = "".join("backend 127.0.%d.%d:9; " % (1 + i // 250, 1 + i % 250) for i in range(4000))
+
+
+def much(bench, case, metric, times):
+    frame = "pool web { backend 127.0.0.1:9; %s }\nservice web { %s pool web; }\n"
+    rows = {what: frame % ("", text) for what, text in MUCH.items()}
+    rows["4000 backends of other addresses"] = frame % (OWN_ADDRESSES, "listen 0.0.0.0:80;")
+    for what, text in rows.items():
+        name = "pool add, " + what
+        lbd = bench.lab.lbd(text)
+        for i in range(times):
+            record(metric, name, timed(lambda: ctl(lbd, "pool", "add", "web", "127.0.0.1:%d" % (30000 + i)), 1))
+        goal(case, metric, name, 5)
+        lbd.stop()
+
+
+def adoption(bench, case):
+    """Of lbd's own time: loading the programs, which takes as long with one backend, is not of it."""
+    metric = case.metric("Processor time until an lbd has taken over", "ms", "less", 0)
+    few, many = ("%d backends" % count for count in (1, BACKENDS))
+    for _ in range(bench.repeats):
+        for name, count in ((few, 1), (many, BACKENDS)):
+            lbd = bench.lab.lbd("pool web {\n%s}\nservice web { listen 0.0.0.0:8080; pool web; }\n" % backends(count))
+            lbd.kill()
+            lbd = lbd.restart()
+            metric.add(name, 1000 * machine.processor_seconds(lbd.pid))
+            lbd.stop()
+    beyond = [b - a for a, b in zip(metric.values(few), metric.values(many))]
+    case.goal("adoption of %d backends" % BACKENDS, beyond, "<=", 200, "ms")
 
 
 def fleet(bench, count):

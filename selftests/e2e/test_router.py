@@ -87,7 +87,8 @@ def test_access_rules(lab, mode):
     for address in (SERVER4, SERVER6):
         assert lab.get(host=address).worker == "80"
     counters = lbd.counters()
-    assert (counters["ingress_not_local"], counters["ingress_denied"]) == (2, 0)
+    assert counters["ingress_not_local"] >= 2  # more when a first segment is sent again
+    assert counters["ingress_denied"] == 0
     for address in (HOST4, HOST6, NEAR4, NEAR6):
         assert lab.dropped(lbd, address)
 

@@ -393,7 +393,7 @@ def test_no_member_is_passed_over(lab):
     lbd = lab.lbd(CONF)
     before = everything(lbd)
     members = members_of(lbd)
-    assert len(members) > 20 and members["pool add"] == ["pool", "address", "weight", "max_connections"]
+    assert len(members) > 20 and members["pool drain"] == ["pool", "address", "timeout", "wait"]
     with Client(lbd) as client:
         for verb, names in members.items():
             for name in names if names != ["none"] else []:

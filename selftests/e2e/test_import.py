@@ -22,9 +22,20 @@ def entries(path):
             yield number, word.group(1)
 
 
+def with_paths_of_here(lab):
+    text = carried_over()
+    text = re.sub(r"/opt/bin/python \S+/server.py", "%s %s" % (PYTHON, APP), text)
+    text = re.sub(r"python /var/www/site/serv.py ", "%s %s --port=" % (PYTHON, APP), text)
+    # Files of these directories, and no path through them: the checkout may lie below /tmp.
+    return re.sub(r"(?<![\w/])(/opt/logs|/tmp)/(?=[^/]*$)", "%s/" % lab.path, text, flags=re.M)
+
+
 def test_the_result_is_a_configuration(lab):
     path = lab.path / "imported.conf"
     path.write_text(carried_over())
+    refused = run(BUILD / "lbctl", "check", path, check=False)
+    assert refused.returncode == 1 and "command /opt/bin/python: No such file" in refused.stderr
+    path.write_text(with_paths_of_here(lab))
     assert run(BUILD / "lbd", "-t", "-c", path).returncode == 0
     assert "good: 1 services, 2 pools" in run(BUILD / "lbctl", "check", path).stdout
 
@@ -44,12 +55,7 @@ def test_no_line_is_lost_without_a_word():
 
 
 def test_the_result_serves_once_its_paths_are_right(lab):
-    text = carried_over()
-    text = re.sub(r"/opt/bin/python \S+/server.py", "%s %s" % (PYTHON, APP), text)
-    text = re.sub(r"python /var/www/site/serv.py ", "%s %s --port=" % (PYTHON, APP), text)
-    # Files of these directories, and no path through them: the checkout may lie below /tmp.
-    text = re.sub(r"(?<![\w/])(/opt/logs|/tmp)/(?=[^/]*$)", "%s/" % lab.path, text, flags=re.M)
-    lbd = lab.lbd("attach eth0;\n" + text)
+    lbd = lab.lbd("attach eth0;\n" + with_paths_of_here(lab))
     lbd.wait_up(8)
     lab.expect_workers(PORTS, 60)
     assert set(lbd.workers()) == {"myweb:%s" % p for p in PORTS} | {

@@ -5,6 +5,7 @@
 
 #include "client.h"
 #include "conf.h"
+#include "conf_warn.h"
 #include "import.h"
 #include "launch_check.h"
 #include "lb/ctl.h"
@@ -48,6 +49,7 @@ int commands_check(const struct cli *cli, const json_t *request)
 		conf_free(conf);
 		return cli_fail(cli, LB_CTL_REFUSED, "%s", error.text);
 	}
+	conf_warn(conf, "lbctl: ", cli->err);
 	if (cli->json)
 		fprintf(cli->out, "{\"services\": %zu, \"pools\": %zu}\n", conf->service_count,
 			conf->pool_count);

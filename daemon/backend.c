@@ -303,8 +303,8 @@ static const struct health_ops health_ops = {health_changed, health_counted};
 static int new_check(struct backend *backend, const struct conf_health *conf, struct health **out,
 		     struct error *error)
 {
-	int err = health_new(backend->model->event, conf, &backend->endpoint, &health_ops, backend,
-			     out, error);
+	int err = health_new(backend->model->event, backend->model->outgoing, conf,
+			     &backend->endpoint, &health_ops, backend, out, error);
 
 	if (err)
 		return err;
@@ -495,6 +495,7 @@ int backend_new(struct model *model, struct pool *pool, const struct conf_backen
 		.fresh = true,
 		.leave_timeout_us = UINT64_MAX,
 	};
+	outgoing_add(model->outgoing, &backend->endpoint);
 	set_name(backend, conf);
 	backend_set_owner(backend, conf);
 	err = pool_take_id(model, &backend->endpoint, &backend->id, &backend->generation);
@@ -532,6 +533,7 @@ void backend_free(struct backend *backend)
 {
 	if (!backend)
 		return;
+	outgoing_remove(backend->model->outgoing, &backend->endpoint);
 	changes_forget(&backend->model->changes, backend);
 	if (backend->model->hooks.forgotten)
 		backend->model->hooks.forgotten(backend->model->hooks_arg, backend);

@@ -41,7 +41,12 @@ static int on_due(sd_event_source *source, uint64_t now, void *arg)
 	health->reply_bytes = health->read_bytes = 0;
 	arm(health, health->conf.timeout_ms * 1000ull, on_late);
 	err = health->kind->start(health);
-	if (err)
+	if (err == -EADDRNOTAVAIL)
+		health_result(health, false,
+			      "no address or port here to connect from: "
+			      "net.ipv4.ip_local_port_range has none that is neither in use nor "
+			      "a backend's, or no address leads there");
+	else if (err)
 		health_result(health, false, "%s", strerror(-err));
 	return 0;
 }
@@ -122,8 +127,9 @@ static int copy(char **to, const char *from)
 	return from && !*to ? -ENOMEM : 0;
 }
 
-int health_new(sd_event *event, const struct conf_health *conf, const struct lb_endpoint *endpoint,
-	       const struct health_ops *ops, void *arg, struct health **out, struct error *error)
+int health_new(sd_event *event, const struct outgoing *outgoing, const struct conf_health *conf,
+	       const struct lb_endpoint *endpoint, const struct health_ops *ops, void *arg,
+	       struct health **out, struct error *error)
 {
 	struct health *health;
 	int err;
@@ -138,6 +144,7 @@ int health_new(sd_event *event, const struct conf_health *conf, const struct lb_
 	health->conf = *conf;
 	health->kind = find_kind(conf->kind);
 	health->endpoint = *endpoint;
+	health->outgoing = outgoing;
 	health->ops = ops;
 	health->arg = arg;
 	health->fd = -1;

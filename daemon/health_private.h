@@ -5,6 +5,7 @@
 
 #include "health.h"
 #include "launch.h"
+#include "outgoing.h"
 
 enum { HEALTH_TEXT_BYTES = 256, HEALTH_REPLY_BYTES = 2048 };
 
@@ -24,6 +25,7 @@ struct health {
 	sd_event *event;
 	struct conf_health conf; /* strings are our own */
 	struct lb_endpoint endpoint;
+	const struct outgoing *outgoing;
 	const struct health_kind *kind;
 	const struct health_ops *ops;
 	void *arg;

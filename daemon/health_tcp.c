@@ -5,20 +5,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "addr.h"
 #include "health_private.h"
 
 int health_connect(struct health *health, sd_event_io_handler_t handler)
 {
-	struct sockaddr_storage sa;
-	socklen_t length = addr_to_sockaddr(&health->endpoint, &sa);
-	int err;
+	int err, fd = outgoing_connect(health->outgoing, &health->endpoint);
 
-	health->fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (health->fd < 0)
-		return -errno;
-	if (connect(health->fd, (struct sockaddr *)&sa, length) && errno != EINPROGRESS)
-		return -errno;
+	if (fd < 0)
+		return fd;
+	health->fd = fd;
 	err = sd_event_add_io(health->event, &health->source, health->fd, EPOLLOUT, handler,
 			      health);
 	return err < 0 ? err : 0;

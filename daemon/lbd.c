@@ -73,6 +73,7 @@ static int follow(struct lbd *lbd, struct conf *conf, bool with_settings, struct
 	if (!log_dir)
 		return error_set(error, -ENOMEM, "out of memory");
 	lbd->host.log_dir = log_dir;
+	outgoing_refresh(lbd->model.outgoing);
 	err = reconcile_begin(&lbd->model, conf, &plan, error);
 	if (!err && with_settings) {
 		err = change_settings(lbd, conf, error);

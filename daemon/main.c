@@ -13,6 +13,7 @@
 #include "background.h"
 #include "cgroup.h"
 #include "clock.h"
+#include "conf_warn.h"
 #include "instance.h"
 #include "keeper.h"
 #include "launch_check.h"
@@ -50,6 +51,7 @@ static int check_conf(const char *path)
 		fprintf(stderr, "lbd: %s\n", error.text);
 		return 1;
 	}
+	conf_warn(conf, "lbd: ", stderr);
 	printf("%s: good: %zu services, %zu pools\n", path, conf->service_count, conf->pool_count);
 	conf_free(conf);
 	return 0;
@@ -209,6 +211,11 @@ static int start(struct lbd *lbd, struct error *error)
 		conf_free(conf);
 		return err;
 	}
+	lbd->model.outgoing = outgoing_new();
+	if (!lbd->model.outgoing) {
+		conf_free(conf);
+		return error_set(error, -ENOMEM, "out of memory");
+	}
 	lbd->model.dp = lbd->dp;
 	lbd->model.interfaces = lbd->interfaces;
 	err = remember_read(&lbd->model, error);
@@ -262,6 +269,7 @@ static void finish(struct lbd *lbd, bool keep)
 	if (!keep && keeper_end(lbd->run_dir, &error))
 		log_warning("%s", error.text);
 	reconcile_free(&lbd->model);
+	outgoing_free(lbd->model.outgoing);
 	sd_event_source_disable_unref(lbd->events);
 	if (keep) {
 		datapath_close(lbd->dp);

@@ -18,6 +18,7 @@
 #include "health.h"
 #include "holder.h"
 #include "interfaces.h"
+#include "outgoing.h"
 #include "port_user.h"
 #include "state.h"
 #include "stuck.h"
@@ -136,6 +137,7 @@ struct model {
 	sd_event *event;
 	struct datapath *dp;
 	struct interfaces *interfaces;
+	struct outgoing *outgoing; /* lbd's own; NULL: none of its backends are known */
 	const struct worker_host *host;
 	struct conf *conf; /* what the model follows; owned */
 	struct pool **pools;

@@ -217,7 +217,10 @@ static struct lb_endpoint endpoint_of(uint16_t port)
 
 static void test_judged(void **state)
 {
+	struct outgoing *outgoing = outgoing_new();
+
 	(void)state;
+	assert_non_null(outgoing);
 	for (size_t i = 0; i < sizeof(judged) / sizeof(*judged); i++) {
 		const struct judged *row = &judged[i];
 		const char *replies[] = {row->reply, NULL};
@@ -247,8 +250,8 @@ static void test_judged(void **state)
 		endpoint = endpoint_of(server.port);
 		if (row->no_server)
 			server_close(&server);
-		assert_int_equal(health_new(lab.event, &conf, &endpoint, &watcher_ops, &watcher,
-					    &health, &lab.error),
+		assert_int_equal(health_new(lab.event, outgoing, &conf, &endpoint, &watcher_ops,
+					    &watcher, &health, &lab.error),
 				 0);
 		lab_await(&lab, watcher.changes, 1);
 		if (watcher.healthy != row->healthy ||
@@ -263,6 +266,7 @@ static void test_judged(void **state)
 		lab_close(&lab);
 		assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	}
+	outgoing_free(outgoing);
 }
 
 /* Only changes are reported, and only after as many in a row. */
@@ -305,8 +309,8 @@ static void test_rise_and_fall(void **state)
 	lab_open(&lab, false);
 	server_open(&server, lab.event, replies);
 	endpoint = endpoint_of(server.port);
-	assert_int_equal(health_new(lab.event, &conf, &endpoint, &watcher_ops, &watcher, &health,
-				    &lab.error),
+	assert_int_equal(health_new(lab.event, NULL, &conf, &endpoint, &watcher_ops, &watcher,
+				    &health, &lab.error),
 			 0);
 	for (int change = 1; change <= 3; change++) {
 		lab_await(&lab, watcher.changes, change);
@@ -339,8 +343,8 @@ static void test_jitter(void **state)
 	lab_open(&lab, false);
 	server_open(&server, lab.event, replies);
 	endpoint = endpoint_of(server.port);
-	assert_int_equal(health_new(lab.event, &conf, &endpoint, &watcher_ops, &watcher, &health,
-				    &lab.error),
+	assert_int_equal(health_new(lab.event, NULL, &conf, &endpoint, &watcher_ops, &watcher,
+				    &health, &lab.error),
 			 0);
 	for (int i = 1; i <= 5; i++) {
 		lab_await(&lab, server.connections, i);
@@ -389,8 +393,8 @@ static void test_freed_within(void **state)
 		lab_open(&lab, false);
 		server_open(&server, lab.event, replies);
 		endpoint = endpoint_of(i < 3 ? server.port : htons(1));
-		assert_int_equal(health_new(lab.event, &conf, &endpoint, &freeing_ops, &reports,
-					    &freed, &lab.error),
+		assert_int_equal(health_new(lab.event, NULL, &conf, &endpoint, &freeing_ops,
+					    &reports, &freed, &lab.error),
 				 0);
 		lab_await(&lab, reports, 1);
 		server_close(&server);

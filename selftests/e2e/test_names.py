@@ -34,7 +34,7 @@ def test_the_longest_names(lab):
     again.wait_up(2)
     assert not set(again.pids().values()) & set(pids.values())
     again.config("")
-    again.ctl("reload")
+    again.ctl("reload", "force")
     again.ctl("shutdown")
 
 

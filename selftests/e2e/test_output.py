@@ -210,7 +210,7 @@ def test_nothing_stays_of_what_is_gone(lab):
     wait_until(lambda: lbd.pids()["web:8082"] not in (0, victim))
     wait_until(lambda: len(files_of(lbd)) == 2 * 5, lambda: str(files_of(lbd)))
     lbd.config("")
-    lbd.ctl("reload")
+    lbd.ctl("reload", "force")
     wait_until(lambda: files_of(lbd) == [], lambda: str(files_of(lbd)))
 
 

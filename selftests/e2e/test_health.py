@@ -3,9 +3,10 @@
 
 import os
 import signal
+import socket
 
 import pytest
-from lab import wait_equal, wait_until, web
+from lab import bpftool, wait_equal, wait_until, web
 
 QUICK = "interval 100ms; timeout 1s; rise 2; fall 2;"
 
@@ -135,6 +136,47 @@ def test_full_queue_restarts_where_asked(lab):
     wait_until(lambda: lbd.pids()["web:8081"] not in (0, pid), lbd.pids)
     lbd.wait_up(2)
     burst.kill()  # clients whose handshake went with the queue find out late
+
+
+def fill_events(lab, port):
+    """More events than there is room for: each listener is told twice."""
+    with lab.host.entered():
+        for _ in range(2000):
+            listener = socket.socket()
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("127.0.0.1", port))
+            listener.listen()
+            listener.close()
+
+
+def full_is_told(lbd):
+    """The kernel side's own mark: it tells once."""
+    dump = bpftool("map", "dump", "pinned", lbd.pin("maps", "backends"))
+    return any(entry["formatted"]["value"]["queue_full"] for entry in dump)
+
+
+def test_full_queue_that_could_not_be_told(lab):
+    """The event found no room, and there is no other: lbd looks itself."""
+    lbd = lab.lbd(
+        web("8081-8082", words="--backlog=3", pool="scheduler round_robin;")
+        + "pool other { backend 127.0.0.1:8090; }"
+    )
+    lbd.wait_up(2, "web")
+    pid = lbd.pids()["web:8081"]
+    lbd.signal(signal.SIGSTOP)
+    try:
+        fill_events(lab, 8090)
+        os.kill(pid, signal.SIGSTOP)
+        burst = lab.load("burst", count=20, timeout=60)
+        wait_until(lambda: full_is_told(lbd), "a choice meets the full queue")
+    finally:
+        lbd.signal(signal.SIGCONT)
+    lbd.wait_output("web:8081: .*accept queue")
+    assert lbd.counters()["track_event_lost"] > 0
+    lbd.wait_state("127.0.0.1:8081", "down")
+    os.kill(pid, signal.SIGCONT)
+    lbd.wait_up(2, "web")
+    assert {r.outcome for r in burst.finish()} == {"ok"}
 
 
 def test_busy_is_not_stuck(lab):

@@ -52,12 +52,13 @@ static json_t *view_backend(const struct backend *backend, const struct lb_load 
 {
 	char text[ADDR_TEXT_BYTES];
 
-	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:i, s:i, s:s?, s:o, s:o*}", "address",
+	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:i, s:i, s:s?, s:s*, s:o, s:o*}", "address",
 			 addr_format_endpoint(&backend->endpoint, text), "state",
 			 state_name(backend->state), "weight", backend->weight, "active",
 			 (json_int_t)load->active, "total", (json_int_t)load->total, "queue",
 			 backend->queue, "max_connections", backend->max_connections, "worker",
-			 backend->worker ? backend->name : NULL, "listeners", listeners(backend),
+			 backend->worker ? backend->name : NULL, "owner",
+			 backend->owner[0] ? backend->owner : NULL, "listeners", listeners(backend),
 			 "note", note(backend, wanted, notes));
 }
 

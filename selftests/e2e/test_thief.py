@@ -219,6 +219,7 @@ def test_owner(lab):
     lurker = thief(lab, 8081)
     said = name_of(lurker) + " listens on it, but only user daemon may"
     wait_equal(lambda: lbd.backend("127.0.0.1:8081")["note"], said)
+    assert lbd.backend("127.0.0.1:8081")["owner"] == "daemon"
     with pytest.raises(ConnectionRefusedError):
         lab.get()
     lurker.kill()

@@ -472,8 +472,28 @@ static void resume(struct backend *backend)
 	arm_up(backend);
 }
 
+static int take_place(struct backend *backend, const struct backend_place *leaves,
+		      struct error *error)
+{
+	struct model *model = backend->model;
+	struct backend_place place;
+	int err = 0;
+
+	if (leaves)
+		place = *leaves;
+	else
+		err = pool_take_place(model, &backend->endpoint, &place);
+	if (err || model->by_id[place.id])
+		return error_set(error, -ENOSPC, "%s: all %d backends are taken", backend->name,
+				 LB_MAX_BACKENDS);
+	backend->id = place.id;
+	backend->generation = place.generation;
+	model->by_id[backend->id] = backend;
+	return 0;
+}
+
 int backend_new(struct model *model, struct pool *pool, const struct conf_backend *conf,
-		struct backend **out, struct error *error)
+		const struct backend_place *leaves, struct backend **out, struct error *error)
 {
 	struct backend *backend = calloc(1, sizeof(*backend));
 	int err;
@@ -487,10 +507,12 @@ int backend_new(struct model *model, struct pool *pool, const struct conf_backen
 		.weight = conf->weight,
 		.max_connections = conf->max_connections,
 		.drain_asked = conf->drain,
-		.goal = conf->drain ? GOAL_DRAIN : GOAL_RUN,
-		.state = conf->supervised ? STATE_STOPPED
-			 : conf->drain    ? STATE_DRAINED
-					  : STATE_DOWN,
+		.goal = leaves        ? GOAL_LEAVE
+			: conf->drain ? GOAL_DRAIN
+				      : GOAL_RUN,
+		.state = conf->supervised         ? STATE_STOPPED
+			 : conf->drain && !leaves ? STATE_DRAINED
+						  : STATE_DOWN,
 		.since_us = clock_us(),
 		.fresh = true,
 		.leave_timeout_us = UINT64_MAX,
@@ -498,13 +520,9 @@ int backend_new(struct model *model, struct pool *pool, const struct conf_backen
 	outgoing_add(model->outgoing, &backend->endpoint);
 	set_name(backend, conf);
 	backend_set_owner(backend, conf);
-	err = pool_take_id(model, &backend->endpoint, &backend->id, &backend->generation);
-	if (err) {
-		error_set(error, err, "%s: all %d backends are taken", backend->name,
-			  LB_MAX_BACKENDS);
+	err = take_place(backend, leaves, error);
+	if (err)
 		goto out;
-	}
-	model->by_id[backend->id] = backend;
 	err = clock_arm(model->event, &backend->timer, 0, on_timer, backend);
 	if (err < 0) {
 		error_set(error, err, "%s: %s", backend->name, strerror(-err));

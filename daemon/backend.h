@@ -10,10 +10,11 @@
 
 /*
  * A worker only where the pool has one and conf is supervised.  It begins stopped, or down; the kernel
- * side does not know it before apply_backend_added().
+ * side does not know it before apply_backend_added().  leaves: its place, if it left already when an lbd
+ * before died, and goes on to (see leave.h); NULL: it is the configuration's.
  */
 int backend_new(struct model *model, struct pool *pool, const struct conf_backend *conf,
-		struct backend **out, struct error *error);
+		const struct backend_place *leaves, struct backend **out, struct error *error);
 void backend_free(struct backend *backend); /* its process runs on; takes NULL */
 
 /* Why it is not up, for a person. */

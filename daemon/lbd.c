@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "difference.h"
 #include "instance.h"
+#include "leave_record.h"
 #include "log.h"
 #include "reconcile.h"
 #include "recycle.h"
@@ -60,6 +61,8 @@ static void write_running(struct lbd *lbd)
 
 	if (running_write(lbd->run_dir, lbd->origin, lbd->model.conf->root, &error))
 		log_warning("%s; changes by lbctl would not outlive lbd's death", error.text);
+	else
+		leave_record_sweep(&lbd->model);
 }
 
 /* All that can fail comes before the model is changed. */

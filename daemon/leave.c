@@ -8,6 +8,8 @@
 #include "apply.h"
 #include "backend.h"
 #include "backend_process.h"
+#include "clock.h"
+#include "leave_record.h"
 #include "listeners.h"
 #include "log.h"
 
@@ -67,6 +69,7 @@ static void forget(struct backend *backend)
 {
 	log_info("%s: gone", backend->name);
 	apply_backend_removed(backend);
+	leave_record_remove(backend);
 	release(backend);
 }
 
@@ -120,6 +123,14 @@ static void reap_later(struct model *model)
 	sd_event_source_set_enabled(model->leave->reaper, SD_EVENT_ONESHOT);
 }
 
+/* One that was drained already has begun with its time. */
+static uint64_t deadline_us(const struct backend *backend, uint64_t timeout_us)
+{
+	uint64_t from_us = backend->state == STATE_DRAINING ? backend->since_us : clock_us();
+
+	return timeout_us < UINT64_MAX - from_us ? from_us + timeout_us : UINT64_MAX;
+}
+
 void leave_add(struct backend *backend)
 {
 	struct model *model = backend->model;
@@ -130,6 +141,7 @@ void leave_add(struct backend *backend)
 	if (!open) {
 		backend->goal = GOAL_LEAVE;
 		apply_backend_removed(backend);
+		leave_record_remove(backend);
 		backend_free(backend);
 		return;
 	}
@@ -138,9 +150,10 @@ void leave_add(struct backend *backend)
 	model->leaving = backend;
 	backend->awaits = false;
 	backend_note(backend, "leaves: it has gone from the configuration");
-	apply_backend_hidden(backend);
 	if (backend->leave_timeout_us != UINT64_MAX)
 		timeout_us = backend->leave_timeout_us;
+	leave_record_write(backend, deadline_us(backend, timeout_us));
+	apply_backend_hidden(backend);
 	backend_drain(backend, timeout_us, GOAL_LEAVE);
 	reap_later(model);
 }

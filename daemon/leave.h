@@ -13,6 +13,7 @@
  * - The same backend (pool, address and port, with a worker or without one, as it was) that is
  *   configured again meanwhile is the same object, which comes back: undrained, or restarted where its
  *   process runs with other settings or has been told to stop already.
+ * - All of that goes on after a death of lbd, in the time that is left, by leave_record.h.
  * - One without a worker has no process of ours and holds nothing: another has its address at once, and
  *   it only waits for its connections.
  */
@@ -22,6 +23,12 @@
 #include "pool.h"
 
 int leave_init(struct model *model);
+
+/* At the start of lbd, before there is a configuration: those that left when the lbd before ended. */
+void leave_restore(struct model *model);
+
+/* The same of those that the configuration before has and the one to come has not: it was changed meanwhile. */
+void leave_missing(struct model *model, struct conf *before, const struct conf *conf);
 
 /* Takes over a backend that its pool's successor does not have; one with nothing left to end is freed at once. */
 void leave_add(struct backend *backend);

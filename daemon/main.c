@@ -187,6 +187,20 @@ static int open_control(struct lbd *lbd, const struct conf *conf, struct error *
 			   conf->control_group, answer_handler(), lbd, &lbd->control, error);
 }
 
+/* What has gone from the file while no lbd was there leaves as by a reload. */
+static void restore_leavers(struct lbd *lbd, const struct conf *conf, bool from_file)
+{
+	uint64_t origin = 0;
+	struct conf *before;
+	struct error ignored;
+
+	leave_restore(&lbd->model);
+	if (!from_file || running_read(lbd->run_dir, lbd->conf_path, &origin, &before, &ignored))
+		return;
+	leave_missing(&lbd->model, before, conf);
+	conf_free(before);
+}
+
 static int start(struct lbd *lbd, struct error *error)
 {
 	struct conf *conf = NULL;
@@ -232,6 +246,8 @@ static int start(struct lbd *lbd, struct error *error)
 		error_set(error, err, "event loop: %s", strerror(-err));
 	else
 		err = open_control(lbd, conf, error);
+	if (!err)
+		restore_leavers(lbd, conf, from_file);
 	if (!err)
 		err = lbd_follow(lbd, conf, error);
 	if (err) {

@@ -137,7 +137,7 @@ static int add_backend(struct plan *plan, struct pool *pool, const struct conf_b
 		       struct error *error)
 {
 	struct backend *backend;
-	int err = backend_new(plan->model, pool, conf, &backend, error);
+	int err = backend_new(plan->model, pool, conf, NULL, &backend, error);
 
 	if (err)
 		return err;

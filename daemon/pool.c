@@ -124,8 +124,8 @@ static int lowest_free_id(const struct model *model)
 	return -ENOSPC;
 }
 
-int pool_take_id(struct model *model, const struct lb_endpoint *endpoint, uint16_t *id,
-		 uint32_t *generation)
+int pool_take_place(struct model *model, const struct lb_endpoint *endpoint,
+		    struct backend_place *place)
 {
 	struct lb_backend value = {0};
 	struct lb_backend_id pinned;
@@ -137,7 +137,7 @@ int pool_take_id(struct model *model, const struct lb_endpoint *endpoint, uint16
 	if (chosen < 0)
 		return chosen;
 	datapath_get_backend(model->dp, (uint16_t)chosen, &value);
-	*id = (uint16_t)chosen;
-	*generation = is_its_own ? value.generation : value.generation + 1;
+	place->id = (uint16_t)chosen;
+	place->generation = is_its_own ? value.generation : value.generation + 1;
 	return 0;
 }

@@ -46,6 +46,12 @@ enum turn {
 	TURN_NOW,
 };
 
+/* In the kernel side's maps. */
+struct backend_place {
+	uint16_t id;
+	uint32_t generation; /* of those that have had the id: each counts its own connections */
+};
+
 struct backend {
 	struct model *model;
 	struct pool *pool;
@@ -183,8 +189,8 @@ void pool_each_backend(struct model *model, void (*each)(void *arg, struct backe
 int pool_each_target(struct model *model, const char *target,
 		     void (*each)(void *arg, struct backend *), void *arg, struct error *error);
 
-/* A free id for an endpoint: the one that pinned maps have for it, else the lowest; -ENOSPC. */
-int pool_take_id(struct model *model, const struct lb_endpoint *endpoint, uint16_t *id,
-		 uint32_t *generation);
+/* A free one for an endpoint: the one that pinned maps have for it, else the lowest; -ENOSPC. */
+int pool_take_place(struct model *model, const struct lb_endpoint *endpoint,
+		    struct backend_place *place);
 
 #endif

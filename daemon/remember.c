@@ -253,8 +253,11 @@ void remember_forget(struct model *model)
 
 static const struct remembered *find(const struct backend *backend)
 {
+	bool leaves = backend->goal == GOAL_LEAVE;
+
+	/* One that leaves and one that waits for its end may be of one name. */
 	for (const struct remembered *at = backend->model->remembered; at; at = at->next)
-		if (!strcmp(at->name, backend->name))
+		if ((at->goal == GOAL_LEAVE) == leaves && !strcmp(at->name, backend->name))
 			return at;
 	return NULL;
 }
@@ -323,6 +326,13 @@ void remember_restore(struct backend *backend)
 		restore_running(backend, known);
 	else
 		restore_ended(backend, known);
+}
+
+bool remember_stopping(const struct backend *backend)
+{
+	const struct remembered *known = find(backend);
+
+	return known && known->state == STATE_STOPPING;
 }
 
 void remember_resume(struct backend *backend)

@@ -33,6 +33,9 @@ void remember_restore(struct backend *backend);
 /* What its check had counted, if the process is the same. */
 void remember_tally(struct backend *backend);
 
+/* It had been told to end. */
+bool remember_stopping(const struct backend *backend);
+
 /* After autostart: takes up again what was under way. */
 void remember_resume(struct backend *backend);
 

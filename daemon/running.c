@@ -79,8 +79,8 @@ int running_write(const char *run_dir, uint64_t origin, const struct block *root
 	return publish("", path, 0600, print, &state, error);
 }
 
-static int build(const char *path, const char *text, const char *conf_path, struct conf **conf,
-		 struct error *error)
+int running_build(const char *path, const char *text, const char *conf_path, struct conf **conf,
+		  struct error *error)
 {
 	struct block *root = NULL;
 	int err = block_parse(path, text, strlen(text), &root, error);
@@ -114,7 +114,7 @@ int running_read(const char *run_dir, const char *conf_path, uint64_t *origin, s
 	if (*origin && known != *origin)
 		err = error_set(error, -ENOENT, "%s: of another configuration", path);
 	else
-		err = build(path, end, conf_path, conf, error);
+		err = running_build(path, end, conf_path, conf, error);
 	if (!err)
 		*origin = known;
 out:

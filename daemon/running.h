@@ -26,4 +26,11 @@ int running_write(const char *run_dir, uint64_t origin, const struct block *root
 int running_read(const char *run_dir, const char *conf_path, uint64_t *origin, struct conf **conf,
 		 struct error *error);
 
+/*
+ * The configuration of a text that block_print_whole() has written for a root of this name; errors give lines of
+ * path.  As conf_build().
+ */
+int running_build(const char *path, const char *text, const char *name, struct conf **conf,
+		  struct error *error);
+
 #endif

@@ -114,6 +114,8 @@ void stale_remove_files(const char *run_dir)
 	remove_unfinished(run_dir);
 	snprintf(below, sizeof(below), "%s/workers", run_dir);
 	remove_unfinished(below);
+	snprintf(below, sizeof(below), "%s/leaving", run_dir);
+	remove_unfinished(below);
 	snprintf(below, sizeof(below), "%s/output", run_dir);
 	remove_unfinished(below);
 }

@@ -128,8 +128,8 @@ def test_pool_that_left_the_configuration_meanwhile(lab):
     lbd.config(web("8081"))
     again = lbd.restart()
     again.wait_up(1)
-    assert again.pids() == {"web:8081": pids["web:8081"]}
     wait_until(lambda: not alive(pids["old:8091"]), "the old pool's worker ends")
+    wait_equal(again.pids, {"web:8081": pids["web:8081"]}, "the workers")
 
 
 def test_orderly_stop_and_a_new_start(lab):

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "leave_record.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "block_files.h"
+#include "log.h"
+#include "publish.h"
+#include "read_file.h"
+#include "running.h"
+
+enum { VERSION = 1, FILE_BYTES_MAX = 16 << 20 };
+
+#define HEAD "# lbd-leaving "
+
+struct text {
+	const struct backend *backend;
+	uint64_t until_us;
+	const struct block *root;
+};
+
+static void dir_of(const struct model *model, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s/leaving", model->host->run_dir);
+}
+
+static void path_of(const struct backend *backend, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s/leaving/%u", backend->model->host->run_dir, backend->id);
+}
+
+static void print(FILE *file, const void *arg)
+{
+	const struct text *text = arg;
+	const struct backend *backend = text->backend;
+	char endpoint[ADDR_TEXT_BYTES];
+
+	fprintf(file, HEAD "%d %u %" PRIu32 " %" PRIu64 " %d %s\n", VERSION, backend->id,
+		backend->generation, text->until_us, backend->worker != NULL,
+		addr_format_endpoint(&backend->endpoint, endpoint));
+	block_print_whole(text->root, file);
+}
+
+/* The pool alone, in a tree of its own.  NULL: out of memory. */
+static struct block *only(const struct block *pool, const char *name)
+{
+	struct block *root = NULL, *copy = block_clone(pool);
+	struct error ignored;
+
+	if (!copy || block_parse(name, "", 0, &root, &ignored)) {
+		block_free(copy);
+		return NULL;
+	}
+	block_adopt(root, copy);
+	return root;
+}
+
+void leave_record_write(const struct backend *backend, uint64_t until_us)
+{
+	struct text text = {.backend = backend, .until_us = until_us};
+	struct error error = {0};
+	char path[PATH_MAX];
+	struct block *root;
+
+	dir_of(backend->model, path);
+	mkdir(path, 0700); /* what is wrong with it shows at once */
+	path_of(backend, path);
+	text.root = root = only(backend->pool->conf->at, path);
+	if (!root)
+		error_set(&error, -ENOMEM, "%s: out of memory", path);
+	else
+		publish("", path, 0600, print, &text, &error);
+	if (*error.text)
+		log_warning("%s; should lbd die before %s has ended, the next one ends it at once",
+			    error.text, backend->name);
+	block_free(root);
+}
+
+void leave_record_remove(const struct backend *backend)
+{
+	char path[PATH_MAX];
+
+	path_of(backend, path);
+	unlink(path);
+}
+
+/* Names are gathered first: each() may remove what readdir(3) is about to show. */
+static void each_name(const struct model *model, void (*each)(void *arg, const char *path),
+		      void *arg)
+{
+	char dir[PATH_MAX], path[2 * PATH_MAX];
+	struct dirent **entries;
+	int count;
+
+	dir_of(model, dir);
+	count = scandir(dir, &entries, NULL, alphasort);
+	for (int i = 0; i < count; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, entries[i]->d_name);
+		if (*entries[i]->d_name != '.')
+			each(arg, path);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+}
+
+static void sweep_one(void *arg, const char *path)
+{
+	const struct model *model = arg;
+	char own[PATH_MAX];
+
+	for (const struct backend *at = model->leaving; at; at = at->next) {
+		path_of(at, own);
+		if (!strcmp(own, path))
+			return;
+	}
+	unlink(path);
+}
+
+void leave_record_sweep(const struct model *model)
+{
+	each_name(model, sweep_one, (void *)model); /* is only read */
+}
+
+static struct conf_backend *find(const struct conf *conf, const char *endpoint, bool supervised)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	for (size_t i = 0; conf->pool_count == 1 && i < conf->pools->backend_count; i++) {
+		struct conf_backend *at = &conf->pools->backends[i];
+
+		if (at->supervised == supervised &&
+		    !strcmp(addr_format_endpoint(&at->endpoint, text), endpoint))
+			return at;
+	}
+	return NULL;
+}
+
+static int parse(const char *path, const char *text, struct leave_record *record,
+		 struct error *error)
+{
+	char endpoint[ADDR_TEXT_BYTES];
+	int version, is_worker, err;
+	_Static_assert(ADDR_TEXT_BYTES >= 64, "for %63s below");
+
+	if (sscanf(text, HEAD "%d %" SCNu16 " %" SCNu32 " %" SCNu64 " %d %63s", &version,
+		   &record->place.id, &record->place.generation, &record->until_us, &is_worker,
+		   endpoint) != 6 ||
+	    version != VERSION || record->place.id >= LB_MAX_BACKENDS)
+		return error_set(error, -EINVAL, "%s: of another version of lbd", path);
+	err = running_build(path, text, path, &record->conf, error);
+	if (err)
+		return err;
+	record->backend = find(record->conf, endpoint, is_worker);
+	return record->backend
+		       ? 0
+		       : error_set(error, -EINVAL, "%s: its pool has no %s", path, endpoint);
+}
+
+struct walk {
+	struct model *model;
+	void (*each)(struct model *model, const struct leave_record *record);
+};
+
+static void read_one(void *arg, const char *path)
+{
+	const struct walk *walk = arg;
+	struct leave_record record = {0};
+	struct error error;
+	size_t length;
+	char *text;
+	int err = read_file("", path, geteuid(), FILE_BYTES_MAX, &text, &length, &error);
+
+	if (!err) {
+		err = parse(path, text, &record, &error);
+		free(text);
+	}
+	if (err)
+		log_warning("%s; what was leaving by it is ended at once", error.text);
+	else
+		walk->each(walk->model, &record);
+	conf_free(record.conf);
+}
+
+void leave_record_each(struct model *model,
+		       void (*each)(struct model *model, const struct leave_record *record))
+{
+	struct walk walk = {model, each};
+
+	each_name(model, read_one, &walk);
+}

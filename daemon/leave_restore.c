@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Those that leave when lbd is started: an lbd before saw them go, or nobody did. */
+#include <string.h>
+
+#include "backend.h"
+#include "backend_process.h"
+#include "clock.h"
+#include "leave.h"
+#include "leave_record.h"
+#include "log.h"
+#include "remember.h"
+
+static uint64_t left_us(uint64_t until_us)
+{
+	uint64_t now_us = clock_us();
+
+	if (until_us == UINT64_MAX)
+		return UINT64_MAX - 1; /* UINT64_MAX stands for its pool's */
+	return until_us > now_us ? until_us - now_us : 0;
+}
+
+/* What has been told to end is told so again, and not first waited for. */
+static int restore(struct pool *pool, const struct conf_backend *conf,
+		   const struct backend_place *place, uint64_t timeout_us, struct error *error)
+{
+	struct backend *backend;
+	int err = backend_new(pool->model, pool, conf, place, &backend, error);
+
+	if (err)
+		return err;
+	backend->fresh = false;
+	backend->goal = GOAL_LEAVE;
+	backend->leave_timeout_us = timeout_us;
+	if (backend->worker && worker_pid(backend->worker) && remember_stopping(backend))
+		backend_process_stop(backend, GOAL_LEAVE);
+	leave_add(backend);
+	return 0;
+}
+
+static void restore_recorded(struct model *model, const struct leave_record *record)
+{
+	struct pool *pool = pool_new(model, record->conf, 0);
+	struct error error = {"out of memory"};
+
+	if (!pool ||
+	    restore(pool, record->backend, &record->place, left_us(record->until_us), &error))
+		log_warning("cannot go on with what leaves pool %s: %s", record->conf->pools->name,
+			    error.text);
+	if (pool && !pool->leaving)
+		pool_free(pool);
+}
+
+void leave_restore(struct model *model)
+{
+	leave_record_each(model, restore_recorded);
+}
+
+static bool has(const struct conf_pool *pool, const struct conf_backend *backend)
+{
+	for (size_t i = 0; pool && i < pool->backend_count; i++)
+		if (pool->backends[i].supervised == backend->supervised &&
+		    !memcmp(&pool->backends[i].endpoint, &backend->endpoint,
+			    sizeof(backend->endpoint)))
+			return true;
+	return false;
+}
+
+void leave_missing(struct model *model, struct conf *before, const struct conf *conf)
+{
+	for (size_t i = 0; i < before->pool_count; i++) {
+		const struct conf_pool *own = &before->pools[i];
+		const struct conf_pool *next = conf_find_pool(conf, own->name);
+		struct pool *pool = pool_new(model, before, i);
+		struct error error = {"out of memory"};
+
+		for (size_t j = 0; j < own->backend_count; j++)
+			if (!has(next, &own->backends[j]) &&
+			    (!pool || restore(pool, &own->backends[j], NULL, UINT64_MAX, &error)))
+				log_warning("pool %s: what has gone from it is ended at once: %s",
+					    own->name, error.text);
+		if (pool && !pool->leaving)
+			pool_free(pool);
+	}
+}

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who leaves the configuration and has connections open goes on to leave, through lbd's death."""
+
+import os
+
+import pytest
+from lab import alive, kill_and_wait, wait_until, web
+
+PORTS = ("8081", "8082")
+OTHER = "pool other { backend 127.0.0.1:9; } service other { listen 0.0.0.0:81; pool other; }"
+
+
+def config(ports="8081-8082", timeout="1h", **words):
+    return web(ports, pool="drain_timeout %s; scheduler round_robin;" % timeout, **words) + OTHER
+
+
+def follow(lbd, text):
+    lbd.config(text)
+    lbd.ctl("reload")
+
+
+REMOVALS = {
+    "reload": lambda lbd: follow(lbd, config("8081")),
+    "pool": lambda lbd: follow(lbd, "attach eth0;" + OTHER),
+}
+
+
+def hold_of(lab, lbd, worker):
+    """Connections, one of this worker's among them; the others are closed."""
+    held = {connection.worker: connection for connection in [lab.hold() for _ in PORTS]}
+    assert sorted(held) == list(PORTS)
+    for other in PORTS:
+        if other != worker:
+            held[other].close()
+    wait_until(lambda: sum(lbd.active("web").values()) == 1, lambda: lbd.active("web"))
+    return held[worker]
+
+
+def leaving(lbd, name="web:8082"):
+    return [w for w in lbd.json("worker") if w["name"] == name and "leaves" in w.get("note", "")]
+
+
+@pytest.mark.parametrize("end", ["kill", "reexec"])
+@pytest.mark.parametrize("how", REMOVALS)
+def test_goes_on_to_leave(lab, how, end):
+    lbd = lab.lbd(config(worker="stop_timeout 3s;"))
+    lbd.wait_up(2, "web")
+    pid = lbd.pids()["web:8082"]
+    held = hold_of(lab, lbd, "8082")
+    REMOVALS[how](lbd)
+    for _ in range(2):
+        if end == "kill":
+            lbd.kill()
+            lbd = lbd.restart()
+        else:
+            lbd.ctl("reexec")
+            lbd.hear()
+        assert [(w["pid"], w["state"]) for w in leaving(lbd)] == [(pid, "draining")]
+    assert held.get().pid == pid
+    held.close()
+    wait_until(lambda: not alive(pid) and not leaving(lbd), lbd.output)
+    assert not os.listdir("/run/lbd/%s/leaving" % lbd.instance)
+
+
+def ends_at_its_deadline(lbd, held):
+    """Through a death.  On a busy machine the time may be over before that."""
+    lbd.kill()
+    again = lbd.restart()
+    assert held.wait_end() == "reset"
+    said = "drain deadline: ended 1 of 1"
+    wait_until(lambda: said in lbd.output() + again.output(), again.output)
+
+
+def test_has_the_time_that_is_left(lab):
+    lbd = lab.lbd(config(timeout="8s"))
+    lbd.wait_up(2, "web")
+    held = hold_of(lab, lbd, "8082")
+    pid = lbd.pids()["web:8082"]
+    REMOVALS["reload"](lbd)
+    ends_at_its_deadline(lbd, held)
+    wait_until(lambda: not alive(pid), "it ends")
+
+
+@pytest.mark.parametrize("when", ["dead", "after"])
+def test_comes_back(lab, when):
+    """As if lbd had not died: the same process, and what is open is counted in it."""
+    lbd = lab.lbd(config())
+    lbd.wait_up(2, "web")
+    pids = lbd.pids()
+    held = hold_of(lab, lbd, "8082")
+    REMOVALS["reload"](lbd)
+    lbd.kill()
+    if when == "dead":
+        lbd.config(config())
+        lbd = lbd.restart()
+    else:
+        lbd = lbd.restart()
+        follow(lbd, config())
+    lbd.wait_up(2, "web")
+    assert lbd.pids() == pids
+    assert lbd.active("web") == {"8081": 0, "8082": 1}
+    lab.expect_workers(set(PORTS), 2)
+    lbd.ctl("pool", "drain", "web", "127.0.0.1:8082", "timeout", "1h")
+    assert held.get().pid == pids["web:8082"]
+    assert lbd.backend("127.0.0.1:8082")["state"] == "draining"
+    held.close()
+    lbd.wait_state("127.0.0.1:8082", "drained")
+
+
+def test_comes_back_with_other_settings(lab):
+    """It is restarted, once what is open has ended."""
+    lbd = lab.lbd(config())
+    lbd.wait_up(2, "web")
+    pid = lbd.pids()["web:8082"]
+    held = hold_of(lab, lbd, "8082")
+    REMOVALS["reload"](lbd)
+    lbd.kill()
+    lbd.config(config(worker="environment A=1;"))
+    lbd = lbd.restart()
+    assert held.get().pid == pid
+    held.close()
+    wait_until(lambda: lbd.pids()["web:8082"] not in (0, pid), lbd.pids)
+    lbd.wait_up(2, "web")
+
+
+def test_another_waits_for_it(lab):
+    """A pool of another name that has its port, and has to know of each lbd for whom it waits."""
+    lbd = lab.lbd(config())
+    lbd.wait_up(2, "web")
+    pid = lbd.pids()["web:8082"]
+    held = hold_of(lab, lbd, "8082")
+    follow(lbd, config(name="moved"))
+    for _ in range(2):
+        lbd.kill()
+        lbd = lbd.restart()
+        note = "waits for the end of web:8082 (pid %d)" % pid
+        assert note in lbd.workers()["moved:8082"]["note"]
+        assert held.get().pid == pid
+    held.close()
+    lbd.wait_up(2, "moved")
+    assert not alive(pid)
+
+
+def test_left_while_lbd_was_away(lab):
+    """Nobody saw it go: it leaves as by a reload."""
+    lbd = lab.lbd(config())
+    lbd.wait_up(2, "web")
+    pid = lbd.pids()["web:8082"]
+    held = hold_of(lab, lbd, "8082")
+    lbd.kill()
+    lbd.config(config("8081"))
+    lbd = lbd.restart()
+    assert [w["state"] for w in leaving(lbd)] == ["draining"]
+    assert held.get().pid == pid
+    held.close()
+    wait_until(lambda: not alive(pid), "it ends")
+
+
+def test_ends_while_lbd_is_away(lab):
+    lbd = lab.lbd(config())
+    lbd.wait_up(2, "web")
+    pid = lbd.pids()["web:8082"]
+    hold_of(lab, lbd, "8082")
+    REMOVALS["reload"](lbd)
+    lbd.kill()
+    kill_and_wait(pid)
+    lbd = lbd.restart()
+    assert list(lbd.workers()) == ["web:8081"]
+
+
+@pytest.mark.parametrize("how", ["reload", "remove"])
+def test_not_its_own(lab, how):
+    """One that lbd does not supervise: its connections have what is left of their time."""
+    text = "pool web { drain_timeout 6s; %s } service web { listen 0.0.0.0:80; pool web; }"
+    lbd = lab.lbd(text % "backend 127.0.0.1:8081; backend 127.0.0.1:8082;")
+    lab.apps(map(int, PORTS))
+    lbd.wait_up(2)
+    held = hold_of(lab, lbd, "8082")
+    if how == "reload":
+        follow(lbd, text % "backend 127.0.0.1:8081;")
+    else:
+        lbd.ctl("pool", "remove", "web", "127.0.0.1:8082")
+    ends_at_its_deadline(lbd, held)

@@ -55,7 +55,7 @@ static __noinline int choose_tell_full(__u32 id, __u32 is_v6)
 /* The load is the listener's own, read at this moment; a closed listener is not in the map any more. */
 static __always_inline bool choose_read_listener(__u32 slot, struct pick_load *load, bool *is_full)
 {
-	struct bpf_sock *listener = bpf_map_lookup_elem(&listeners, &slot);
+	struct bpf_sock *listener = choose_listener(slot);
 	struct tcp_sock *tcp;
 	bool found = false;
 

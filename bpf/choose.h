@@ -39,4 +39,18 @@ static __always_inline struct lb_backend *choose_enabled(__u32 id)
 	return backend && backend->flags & LB_BACKEND_ENABLED ? backend : NULL;
 }
 
+/*
+ * NULL: none, or one that was shut down, which stays in the map: bpf_sk_assign() would take it, and the
+ * client be refused.  To be released.
+ */
+static __always_inline struct bpf_sock *choose_listener(__u32 slot)
+{
+	struct bpf_sock *listener = bpf_map_lookup_elem(&listeners, &slot);
+
+	if (!listener || listener->state == BPF_TCP_LISTEN)
+		return listener;
+	bpf_sk_release(listener);
+	return NULL;
+}
+
 #endif

@@ -70,7 +70,7 @@ static __always_inline bool steer_deliver(struct bpf_sk_lookup *ctx, const struc
 					  __u64 hash, __u16 pool, __u16 backend)
 {
 	__u32 slot = LB_LISTENER(backend, flow->is_v6);
-	struct bpf_sock *listener = bpf_map_lookup_elem(&listeners, &slot);
+	struct bpf_sock *listener = choose_listener(slot);
 	struct tcp_sock *tcp;
 	bool done;
 
@@ -86,7 +86,7 @@ static __always_inline bool steer_deliver(struct bpf_sk_lookup *ctx, const struc
 
 static __always_inline bool steer_deliver_cookie(struct bpf_sk_lookup *ctx, __u32 slot)
 {
-	struct bpf_sock *listener = bpf_map_lookup_elem(&listeners, &slot);
+	struct bpf_sock *listener = choose_listener(slot);
 	struct tcp_sock *tcp;
 	bool done;
 

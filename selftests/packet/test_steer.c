@@ -93,6 +93,12 @@ static void close_listeners(void)
 	world_close_socket(listeners[2]);
 }
 
+static void shut_down_listeners(void)
+{
+	assert_int_equal(shutdown(listeners[1], SHUT_RDWR), 0);
+	assert_int_equal(shutdown(listeners[2], SHUT_RDWR), 0);
+}
+
 static void disable(void)
 {
 	both(0, 0, 0);
@@ -163,6 +169,13 @@ static const struct row rows[] = {
 	{"allowed", deny_others, "127.0.0.1", PORT, 0, LB_STEER_CHOSEN, {.connections = 1}},
 	{"no listener",
 	 close_listeners,
+	 "127.0.0.1",
+	 PORT,
+	 ECONNREFUSED,
+	 LB_STEER_NO_BACKEND,
+	 {.refused = 1}},
+	{"listeners shut down",
+	 shut_down_listeners,
 	 "127.0.0.1",
 	 PORT,
 	 ECONNREFUSED,

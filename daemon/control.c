@@ -34,6 +34,8 @@ struct control {
 	int mode;    /* of the socket; -1: as without a word */
 };
 
+static int taken_on = -1; /* of the program before this one */
+
 static bool in_group(int fd, gid_t main_group, gid_t group)
 {
 	gid_t *groups = NULL;
@@ -180,6 +182,25 @@ static int set_path(const char *path, const char *suffix, struct sockaddr_un *ad
 	return 0;
 }
 
+/* Its rights may be others by now. */
+static bool go_on_at(struct control *control, const char *path)
+{
+	int listens = 0;
+	socklen_t length = sizeof(listens);
+	struct stat there;
+	bool goes_on = taken_on >= 0 &&
+		       !getsockopt(taken_on, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) &&
+		       listens && !lstat(path, &there) && S_ISSOCK(there.st_mode) &&
+		       !set_access(control, path);
+
+	if (goes_on)
+		control->fd = taken_on;
+	else if (taken_on >= 0)
+		close(taken_on);
+	taken_on = -1;
+	return goes_on;
+}
+
 /* Aside first: the name appears only when its rights are set and it accepts. */
 static int listen_at(struct control *control, const char *path, struct error *error)
 {
@@ -240,7 +261,7 @@ int control_new(sd_event *event, const char *path, int mode, const char *owner, 
 	control->fd = -1;
 	control->mode = mode;
 	result = find_owners(control, owner, group, error);
-	if (!result)
+	if (!result && !go_on_at(control, path))
 		result = listen_at(control, path, error);
 	if (!result) {
 		control->path = strdup(path);
@@ -271,6 +292,24 @@ int control_set_access(struct control *control, int mode, const char *owner, con
 	control->mode = before.mode;
 	set_access(control, control->path);
 	return result;
+}
+
+int control_hand_on(struct control *control)
+{
+	int fd = control ? control->fd : -1;
+
+	if (!control)
+		return -1;
+	free(control->path); /* which is not unlinked then */
+	control->path = NULL;
+	control->fd = -1;
+	control_free(control);
+	return fd;
+}
+
+void control_take_on(int fd)
+{
+	taken_on = fd;
 }
 
 void control_free(struct control *control)

@@ -44,6 +44,13 @@ int control_new(sd_event *event, const char *path, int mode, const char *owner, 
 /* Who may change, and the mode, from now on; on failure as before. */
 int control_set_access(struct control *control, int mode, const char *owner, const char *group,
 		       struct error *error);
+/*
+ * Over exec of another lbd: clients are let go as by control_free(), the socket stays and takes connections,
+ * whose requests wait.  Returns its descriptor, which control_take_on() tells the next program; there
+ * control_new() goes on with it, or listens anew where its path has gone.  -1: control is NULL.
+ */
+int control_hand_on(struct control *control);
+void control_take_on(int fd);
 /* Sends what can be sent at once, calls gone() for what has no final reply, unlinks; takes NULL. */
 void control_free(struct control *control);
 

@@ -21,7 +21,7 @@
 
 enum { GROUP_TIMEOUT_MS = 1000 };
 
-/* "PID DESCRIPTOR DESCRIPTOR": a value that a process before us has had, or that a child inherits, does not count. */
+/* "PID LOCK NAME CONTROL", three descriptors: a value that a process before us has had, or that a child inherits, does not count. */
 #define HANDED_ON "LBD_REEXEC"
 
 static int lock_fd = -1, name_fd = -1;
@@ -147,14 +147,15 @@ int instance_prepare(const char *instance, char *run_dir, size_t size, struct er
 	return err ? err : lock(run_dir, error);
 }
 
-void instance_hand_on(void)
+void instance_hand_on(int control)
 {
 	char text[64];
 
-	snprintf(text, sizeof(text), "%d %d %d", getpid(), lock_fd, name_fd);
+	snprintf(text, sizeof(text), "%d %d %d %d", getpid(), lock_fd, name_fd, control);
 	setenv(HANDED_ON, text, 1);
 	fcntl(lock_fd, F_SETFD, 0);
 	fcntl(name_fd, F_SETFD, 0);
+	fcntl(control, F_SETFD, 0);
 }
 
 static int take_on(int fd)
@@ -162,18 +163,20 @@ static int take_on(int fd)
 	return fd > STDERR_FILENO && !fcntl(fd, F_SETFD, FD_CLOEXEC) ? fd : -1;
 }
 
-bool instance_handed_on(void)
+bool instance_handed_on(int *control)
 {
 	const char *text = getenv(HANDED_ON);
 	bool found;
-	int pid, lock_from, name_from;
+	int pid, lock_from, name_from, control_from;
 
-	found = text && sscanf(text, "%d %d %d", &pid, &lock_from, &name_from) == 3 &&
+	found = text &&
+		sscanf(text, "%d %d %d %d", &pid, &lock_from, &name_from, &control_from) == 4 &&
 		pid == getpid();
 	unsetenv(HANDED_ON);
 	if (found) {
 		lock_fd = take_on(lock_from);
 		name_fd = take_on(name_from);
+		*control = take_on(control_from);
 	}
 	return found;
 }

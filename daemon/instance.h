@@ -22,9 +22,10 @@ int instance_find(const char *instance, char *run_dir, size_t size, struct error
 /*
  * Over exec of another lbd in this process: the lock is held on.  instance_hand_on() comes right before
  * exec; instance_handed_on(), once, first of all, tells the new program that it comes after one.
+ * control: the descriptor of the control socket goes with it; -1: none.
  */
-void instance_hand_on(void);
-bool instance_handed_on(void);
+void instance_hand_on(int control);
+bool instance_handed_on(int *control);
 
 /* After an orderly stop, when nothing of it is in use any more: removes all of it. */
 void instance_remove(const char *run_dir, const char *cgroup);

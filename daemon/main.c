@@ -309,6 +309,19 @@ static int fail_loop(struct lbd *lbd, int err)
 	return 1;
 }
 
+/* Who connects meanwhile is answered by the next program. */
+static int hand_over(struct lbd *lbd)
+{
+	int control;
+
+	remember_now(&lbd->model);
+	control = control_hand_on(lbd->control);
+	lbd->control = NULL;
+	finish(lbd, true);
+	reexec_now(lbd, control);
+	return 1;
+}
+
 static int run(struct lbd *lbd)
 {
 	struct error error = {0};
@@ -330,12 +343,8 @@ static int run(struct lbd *lbd)
 		return fail_loop(lbd, err);
 	sd_notify(0, lbd->reexec.agreed ? "RELOADING=1" : "STOPPING=1");
 	if (lbd->reexec.agreed)
-		remember_now(&lbd->model);
-	finish(lbd, lbd->reexec.agreed);
-	if (lbd->reexec.agreed) {
-		reexec_now(lbd);
-		return 1;
-	}
+		return hand_over(lbd);
+	finish(lbd, false);
 	log_info("stopped");
 	return 0;
 }
@@ -346,7 +355,8 @@ int main(int argc, char **argv)
 	struct options options;
 	struct error error = {0};
 	int code;
-	bool handed_on = instance_handed_on();
+	int control = -1;
+	bool handed_on = instance_handed_on(&control);
 
 	/* Not for people: how keeper_start() runs this program. */
 	if (argc == 4 && !strcmp(argv[1], "--keep-output"))
@@ -354,6 +364,7 @@ int main(int argc, char **argv)
 	code = options_parse(argc, argv, &options);
 	if (code)
 		return code - 1;
+	control_take_on(control);
 	program_find();
 	settings_find_static();
 	if (options.check)

@@ -203,9 +203,9 @@ void reexec_gone(struct lbd *lbd, struct control_request *request)
 		lbd->reexec.request = NULL;
 }
 
-void reexec_now(struct lbd *lbd)
+void reexec_now(struct lbd *lbd, int control)
 {
-	instance_hand_on();
+	instance_hand_on(control);
 	log_to_stderr();
 	execv(program_path(), lbd->argv);
 	/* It was there a moment ago. */

@@ -274,3 +274,22 @@ def numbers(lab, port):
         if match:
             found.append(int(match.group(1)))
     return found
+
+
+def test_who_asks_meanwhile_is_answered(lab):
+    """From the old program to the new one the control socket takes connections: no verb finds nobody."""
+    lbd = lab.lbd(web("8081"))
+    lbd.wait_up(1)
+    inode = control_inode(lbd)
+    reexec = lab.process(*lbd.ctl_command("reexec"), log="reexec.log")
+    said = []
+    while reexec.alive():
+        result = lbd.ctl("version", check=False)
+        said += [result.stderr] if result.returncode else []
+    assert reexec.popen.returncode == 0, reexec.output()
+    assert not [line for line in said if "no lbd answers" in line], said
+    assert control_inode(lbd) == inode
+
+
+def control_inode(lbd):
+    return os.stat("/run/lbd/%s/control" % lbd.instance).st_ino

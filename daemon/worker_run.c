@@ -338,6 +338,9 @@ int worker_spawn(struct worker *worker, struct error *error)
 	worker_forget_pending(worker);
 	spawn_abandon(&worker->child);
 	worker->group = 0;
+	output_end(worker->out);
+	output_end(worker->err);
+	worker_forget_notify(worker);
 	record_remove(worker->host->run_dir, worker->name);
 	if (worker->cgroup)
 		cgroup_remove(worker->cgroup);

@@ -114,6 +114,8 @@ def test_planted_before_the_start(lab, place, plant, options):
     lbd = lab.lbd(config("%s %s" % (log, options)))
     wait_until(lambda: PLANTS[plant] in lbd.workers()["web:8081"]["note"], lbd.output)
     assert SECRET.strip() not in lbd.ctl("tail", "web:8081")
+    run_dir = pathlib.Path("/run/lbd", lbd.instance)
+    wait_equal(lambda: [p.name for p in run_dir.rglob("web:8081*")], [])
     intact(lab)
     lbd.popen.send_signal(signal.SIGTERM)
     assert lbd.popen.wait(30) == 0

@@ -33,7 +33,7 @@ static int full_pattern(const struct block *at, char *pattern, struct error *err
 static int check_trust(const struct block *at, const char *path, struct error *error)
 {
 	char name[PLACE_USER_BYTES];
-	uid_t includer, changer;
+	uid_t includer = 0, changer;
 	int code = block_file_changer(path, &changer, error);
 
 	if (!code && !place_is_root(changer))

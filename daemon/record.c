@@ -51,6 +51,11 @@ static void print(FILE *file, const void *arg)
 
 	fprintf(file, "lbd-worker %d\npid %d\nstart %llu\nboot %s\n", VERSION, record->pid,
 		(unsigned long long)record->start_ticks, record->boot);
+	fprintf(file, "stdout %llu %llu\nstderr %llu %llu\n",
+		(unsigned long long)record->log_mark.inode,
+		(unsigned long long)record->log_mark.size,
+		(unsigned long long)record->err_mark.inode,
+		(unsigned long long)record->err_mark.size);
 	fprintf(file, "listen %llu %llu\nready %d\nsettings %llu\ncgroup %s\nend\n",
 		(unsigned long long)record->listen_inodes[0],
 		(unsigned long long)record->listen_inodes[1], record->ready,
@@ -103,6 +108,10 @@ static void take(struct record *record, const char *key, const char *value)
 	} else if (!strcmp(key, "listen")) {
 		record->listen_inodes[0] = numbers[0];
 		record->listen_inodes[1] = numbers[1];
+	} else if (!strcmp(key, "stdout")) {
+		record->log_mark = (struct tail_mark){numbers[0], numbers[1]};
+	} else if (!strcmp(key, "stderr")) {
+		record->err_mark = (struct tail_mark){numbers[0], numbers[1]};
 	} else if (!strcmp(key, "ready")) {
 		record->ready = numbers[0];
 	} else if (!strcmp(key, "settings")) {

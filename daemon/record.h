@@ -16,14 +16,17 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "tail.h"
+
 struct record {
 	pid_t pid;
 	uint64_t start_ticks; /* /proc/PID/stat, field 22: with boot, tells reused pids apart */
 	char boot[40];        /* /proc/sys/kernel/random/boot_id */
 	char cgroup[512];     /* its directory, or "" */
-	uint64_t listen_inodes[2]; /* of inherited listeners, v4 and v6; 0: none */
-	bool ready;                /* READY=1 was seen */
-	uint64_t settings;         /* fingerprint of those that it runs with; 0: not known */
+	uint64_t listen_inodes[2];           /* of inherited listeners, v4 and v6; 0: none */
+	bool ready;                          /* READY=1 was seen */
+	struct tail_mark log_mark, err_mark; /* where its own output begins */
+	uint64_t settings; /* fingerprint of those that it runs with; 0: not known */
 };
 
 /* Fills in boot, and start_ticks of record->pid.  -ESRCH. */

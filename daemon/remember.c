@@ -283,8 +283,22 @@ static void restore_running(struct backend *backend, const struct remembered *kn
 	}
 }
 
+/* How it ended cannot be known: that is no reason to start what is never to be started again. */
+static bool is_left_ended(const struct backend *backend, const struct remembered *known)
+{
+	return backend->pool->conf->worker->restart == RESTART_NEVER &&
+	       datapath_adopted(backend->model->dp) && state_has_process(known->state) &&
+	       (known->goal == GOAL_RUN || known->goal == GOAL_DRAIN);
+}
+
 static void restore_ended(struct backend *backend, const struct remembered *known)
 {
+	if (is_left_ended(backend, known)) {
+		backend->state = STATE_EXITED;
+		backend_note(backend,
+			     "ended while no lbd was there; left so by its restart policy");
+		log_info("%s: %s", backend->name, backend->note);
+	}
 	if (known->state == STATE_EXITED || known->state == STATE_FATAL ||
 	    known->state == STATE_BACKOFF) {
 		backend->state = known->state;

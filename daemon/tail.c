@@ -29,13 +29,35 @@ static const char *find_start(const char *text, size_t bytes, unsigned lines, bo
 	return at && at + 1 < text + bytes ? at + 1 : text;
 }
 
-char *tail_lines(const char *path, unsigned lines, uid_t user)
+struct tail_mark tail_mark(const char *path, uid_t user)
+{
+	struct tail_mark mark = {0};
+	struct error ignored;
+	struct stat st;
+	int fd = open_file("log ", path, O_RDONLY, user, &ignored);
+
+	if (fd < 0)
+		return mark;
+	if (!fstat(fd, &st))
+		mark = (struct tail_mark){st.st_ino, (uint64_t)st.st_size};
+	close(fd);
+	return mark;
+}
+
+static off_t begin(const struct stat *st, const struct tail_mark *since)
+{
+	bool is_same = since && since->inode == st->st_ino;
+
+	return is_same && since->size <= (uint64_t)st->st_size ? (off_t)since->size : 0;
+}
+
+char *tail_lines(const char *path, unsigned lines, uid_t user, const struct tail_mark *since)
 {
 	char *text = NULL, *tail = NULL;
 	struct error ignored;
 	const char *start;
 	struct stat st;
-	off_t from;
+	off_t first, from;
 	ssize_t n;
 	int fd = open_file("log ", path, O_RDONLY, user, &ignored);
 
@@ -43,11 +65,12 @@ char *tail_lines(const char *path, unsigned lines, uid_t user)
 		return NULL;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || !(text = malloc(TAIL_BYTES)))
 		goto out;
-	from = st.st_size > TAIL_BYTES ? st.st_size - TAIL_BYTES : 0;
+	first = begin(&st, since);
+	from = st.st_size - first > TAIL_BYTES ? st.st_size - TAIL_BYTES : first;
 	n = pread(fd, text, TAIL_BYTES, from);
 	if (n <= 0)
 		goto out;
-	start = find_start(text, n, lines, !from);
+	start = find_start(text, n, lines, from == first);
 	tail = strndup(start, text + n - start);
 out:
 	free(text);

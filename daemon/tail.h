@@ -3,9 +3,21 @@
 #ifndef LB_TAIL_H
 #define LB_TAIL_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
-/* Its last lines, at most so many and 16 KiB, newly allocated; NULL: empty, or cannot be read. */
-char *tail_lines(const char *path, unsigned lines, uid_t user);
+/* An end that it has had. */
+struct tail_mark {
+	uint64_t inode; /* 0: there was no such file */
+	uint64_t size;
+};
+
+struct tail_mark tail_mark(const char *path, uid_t user);
+
+/*
+ * Its last lines, at most so many and 16 KiB, newly allocated; NULL: empty, or cannot be read.  since: only
+ * what has been added after that (all of another file, or of one that is shorter now), or NULL.
+ */
+char *tail_lines(const char *path, unsigned lines, uid_t user, const struct tail_mark *since);
 
 #endif

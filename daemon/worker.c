@@ -66,6 +66,8 @@ static int adopt(struct worker *worker, struct error *error)
 	err = worker_watch_listeners(worker);
 	if (err)
 		return error_set(error, err, "worker %s: %s", worker->name, strerror(-err));
+	worker->log_mark = worker->record.log_mark;
+	worker->err_mark = worker->record.err_mark;
 	err = worker_open_outputs(worker, true, error);
 	if (err)
 		return err;
@@ -250,11 +252,12 @@ unsigned worker_relistened(const struct worker *worker)
 char *worker_last_output(const struct worker *worker, unsigned lines)
 {
 	/* Apart from the rest, what went wrong is there. */
-	char *text =
-		worker->err_path ? tail_lines(worker->err_path, lines, worker->log_user) : NULL;
+	char *text = worker->err_path ? tail_lines(worker->err_path, lines, worker->log_user,
+						   &worker->err_mark)
+				      : NULL;
 
 	if (!text && worker->log_path)
-		text = tail_lines(worker->log_path, lines, worker->log_user);
+		text = tail_lines(worker->log_path, lines, worker->log_user, &worker->log_mark);
 	return text;
 }
 

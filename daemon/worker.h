@@ -97,7 +97,7 @@ int worker_listener(const struct worker *worker, bool is_v6);
 /* How often one that its processes had shut down was made to listen again. */
 unsigned worker_relistened(const struct worker *worker);
 
-/* Last lines of its output (at most `lines`), newly allocated, or NULL. */
+/* Last lines of this process's output (at most `lines`), newly allocated, or NULL. */
 char *worker_last_output(const struct worker *worker, unsigned lines);
 
 /* What it last said with STATUS=, or "". */

@@ -7,6 +7,7 @@
 #include "output.h"
 #include "record.h"
 #include "spawn.h"
+#include "tail.h"
 #include "worker.h"
 
 struct worker {
@@ -18,9 +19,10 @@ struct worker {
 	char *name; /* "web:8081" */
 	char *pool; /* a copy: a worker may outlive the pool it was made for */
 	struct launch_name launch_name;
-	char *log_path, *err_path; /* expanded */
-	uid_t log_user;            /* whose they may be: see place.h */
-	struct output *out, *err;  /* err NULL: merged */
+	char *log_path, *err_path;           /* expanded */
+	struct tail_mark log_mark, err_mark; /* what the processes before had written ends there */
+	uid_t log_user;                      /* whose they may be: see place.h */
+	struct output *out, *err;            /* err NULL: merged */
 	sd_event_source *listener_sources[2], *listener_timer;
 	unsigned relistened; /* times that a listener which was shut down listens again */
 	int listeners[2];    /* inherited, v4 and v6 */

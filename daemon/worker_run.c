@@ -72,6 +72,10 @@ int worker_open_outputs(struct worker *worker, bool adopt, struct error *error)
 	err = open_output(worker, &worker->conf->stdout_log, false, adopt, error);
 	if (!err && !worker->conf->merge_stderr)
 		err = open_output(worker, &worker->conf->stderr_log, true, adopt, error);
+	if (!err && !adopt)
+		worker->log_mark = tail_mark(worker->log_path, worker->log_user);
+	if (!err && !adopt && worker->err_path)
+		worker->err_mark = tail_mark(worker->err_path, worker->log_user);
 	return err;
 }
 
@@ -228,6 +232,8 @@ static int record(struct worker *worker, struct error *error)
 		 worker->cgroup ? worker->cgroup : "");
 	for (int i = 0; i < 2; i++)
 		worker->record.listen_inodes[i] = inherit_inode(worker->listeners[i]);
+	worker->record.log_mark = worker->log_mark;
+	worker->record.err_mark = worker->err_mark;
 	err = record_identify(&worker->record);
 	if (!err)
 		err = record_write(worker->host->run_dir, worker->name, &worker->record);

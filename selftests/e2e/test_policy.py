@@ -202,3 +202,16 @@ def test_up_for_too_short_a_time_is_a_failure(lab, pool_settings):
     lbd.ctl("worker", "start", "web:8081")
     wait_until(lambda: lbd.workers()["web:8081"]["restarts"] > 2, lbd.workers)
     assert lbd.workers()["web:8081"]["failures"] <= 1
+
+
+def test_a_note_quotes_its_own_process(lab):
+    """Not what one before it wrote to the same log: this one fails without a word."""
+    once = lab.path / "once"
+    command = lab.script(
+        "[ -e %s ] && exit 3; touch %s; echo words of the first; exit 4" % (once, once)
+    )
+    lbd = lab.lbd(pool(command, "start_retries 1; backoff 10ms 10ms;"))
+    lbd.wait_worker("web:8081", "fatal")
+    assert "words of the first" in lbd.log_of("web:8081")
+    assert "code 4; last output: words of the first" in lbd.output()
+    assert lbd.workers()["web:8081"]["note"] == "exited with code 3"

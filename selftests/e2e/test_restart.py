@@ -119,6 +119,27 @@ def test_worker_that_died_meanwhile(lab):
     assert again.pids()["web:8081"] != pids["web:8081"]
 
 
+@pytest.mark.parametrize("restart", ["never", "on_failure", "always"])
+def test_restart_policy_of_what_ended_meanwhile(lab, restart):
+    """Nobody can say how it ended: `never` is never."""
+    lbd = lab.lbd(web("8081-8082", worker="restart %s;" % restart))
+    lbd.wait_up(2)
+    pid = lbd.pids()["web:8081"]
+    for _ in range(2):
+        lbd.kill()
+        if alive(pid):
+            kill_and_wait(pid)
+        lbd = lbd.restart()
+        if restart == "never":
+            assert lbd.workers()["web:8081"]["state"] == "exited"
+            assert lbd.pids()["web:8081"] == 0
+        else:
+            lbd.wait_up(2)
+            assert lbd.pids()["web:8081"] not in (0, pid)
+    lbd.ctl("worker", "start", "web:8081", check=False)
+    lbd.wait_up(2)
+
+
 def test_pool_that_left_the_configuration_meanwhile(lab):
     """Its workers end with the next start; the rest is adopted."""
     lbd = lab.lbd(web("8081") + web("8091", name="old", listen=["0.0.0.0:81"], attach=""))

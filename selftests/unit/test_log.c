@@ -14,7 +14,7 @@ static void path_of(const struct lab *lab, const char *name, char path[128])
 
 static bool matches(const char *path, const char *pattern)
 {
-	char *text = tail_lines(path, 100, geteuid());
+	char *text = tail_lines(path, 100, geteuid(), NULL);
 	regex_t regex;
 	bool found;
 
@@ -74,7 +74,7 @@ static void test_long_line(void **state)
 	assert_int_equal(log_open(path, 0, 0, &lab.error), 0);
 	log_info("%s", long_text);
 	log_info("next");
-	text = tail_lines(path, 2, geteuid());
+	text = tail_lines(path, 2, geteuid(), NULL);
 	assert_non_null(strstr(text, "xxx\n"));
 	assert_non_null(strstr(text, "info next\n"));
 	free(text);
@@ -138,13 +138,13 @@ static void test_tailed(void **state)
 		assert_non_null(file);
 		fputs(tailed[i].text, file);
 		fclose(file);
-		tail = tail_lines(path, tailed[i].lines, geteuid());
+		tail = tail_lines(path, tailed[i].lines, geteuid(), NULL);
 		if (!tail != !tailed[i].tail || (tail && strcmp(tail, tailed[i].tail)))
 			fail_msg("%s: \"%s\"", tailed[i].name, tail ? tail : "(none)");
 		free(tail);
 	}
-	assert_null(tail_lines("/no/such/file", 1, geteuid()));
-	assert_null(tail_lines("/tmp", 1, geteuid()));
+	assert_null(tail_lines("/no/such/file", 1, geteuid(), NULL));
+	assert_null(tail_lines("/tmp", 1, geteuid(), NULL));
 	lab_close(&lab);
 }
 
@@ -163,7 +163,7 @@ static void test_tail_of_much(void **state)
 	for (int i = 0; i < 5000; i++)
 		fprintf(file, "line %d\n", i);
 	fclose(file);
-	tail = tail_lines(path, 100000, geteuid());
+	tail = tail_lines(path, 100000, geteuid(), NULL);
 	assert_non_null(tail);
 	assert_int_equal(strncmp(tail, "line ", 5), 0);
 	assert_non_null(strstr(tail, "line 4999\n"));

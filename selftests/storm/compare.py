@@ -9,6 +9,7 @@ import collections
 from maps import ENABLED
 
 HAVE_PROCESS = {"starting", "up", "down", "draining", "drained", "stopping"}
+WITHOUT_PORT = {"backoff", "starting", "down"}
 NEVER_CHOSEN = {"stopped", "draining", "drained", "stopping", "exited", "fatal"}
 
 Backend = collections.namedtuple("Backend", "pool address port state worker listeners")
@@ -16,12 +17,16 @@ Backend = collections.namedtuple("Backend", "pool address port state worker list
 
 class Model:
     def __init__(self, lbd):
-        self.workers = {}
+        status = lbd.json("status")
+        self.pid = status["pid"]
+        self.interfaces = {i["interface"] for i in status["interfaces"]}
+        self.workers, self.notes = {}, {}
         self.twice = []
         for worker in lbd.json("worker"):
             if worker["name"] in self.workers:
                 self.twice.append(worker["name"])
             self.workers[worker["name"]] = (worker["state"], worker.get("pid", 0))
+            self.notes[worker["name"]] = worker.get("note", "")
         self.backends = [
             Backend(
                 pool["pool"],
@@ -72,15 +77,64 @@ def control_groups(model, world):
             yield "cgroup %s: is not there, the worker runs" % name
 
 
+OF_WORKERS = {"workers", "notify", "output"}
+NOT_OF_WORKERS = {"control", "lock", "running.conf", "states", "output/keeper"}
+SUFFIXES = (".to", ".out", ".err")
+
+
 def run_directory(model, world):
-    for path in world.run:
+    for path in world.run - NOT_OF_WORKERS:
         directory, _, name = path.partition("/")
-        name = name[: -len(".out")] if name.endswith((".out", ".err")) else name
-        if directory == "workers" and not model.workers.get(name, (0, 0))[1]:
+        for suffix in SUFFIXES if directory == "output" else ():
+            name = name.removesuffix(suffix)
+        if directory not in OF_WORKERS:
+            yield "run directory: what is %s" % path
+        elif not model.workers.get(name, (0, 0))[1]:
             yield "run directory: %s of a worker without process" % path
     for name, (_, pid) in model.workers.items():
         if pid and "workers/" + name not in world.run:
             yield "run directory: no record of %s" % name
+    if not {"control", "lock"} <= world.run:
+        yield "run directory: no socket or lock: %s" % sorted(world.run)
+
+
+def keepers(model, world):
+    """
+    Of workers' output after lbd's death: one, this lbd's own.  Those of before a loss of the run directory
+    go on with the output that has no name any more, until its workers end.
+    """
+    of = [p.words[2] for p in world.processes.values() if p.words[1:2] == ["--keep-output"]]
+    if of.count(str(model.pid)) != 1 or (len(of) != 1 and not world.expected.lost):
+        yield "keepers of output: of lbd %s, lbd is %d" % (of, model.pid)
+
+
+def pins(model, world):
+    """Programs are attached where lbd says; no map comes or goes in an instance's life."""
+    links = {p.removeprefix("links/") for p in world.pins if p.startswith("links/")}
+    wanted = {"steer", "track"} | {"ingress_" + name for name in model.interfaces}
+    if links != wanted:
+        yield "pins: links %s, not %s" % (sorted(links), sorted(wanted))
+    maps = {p for p in world.pins if p.startswith("maps/")}
+    if world.pins - maps - {"links/" + name for name in links}:
+        yield "pins: what are %s" % sorted(world.pins - maps)
+    if maps != world.expected.maps:
+        yield "pins: %s came or went" % sorted(maps ^ world.expected.maps)
+
+
+def thieves(model, world):
+    """A worker that waits for its port says who has it."""
+    for backend in model.backends:
+        if not backend.worker or backend.state not in WITHOUT_PORT:
+            continue
+        for sock in world.listening(backend.port):
+            for pid in sock.pids & world.thieves():
+                if "pid %d" % pid not in model.notes[backend.worker]:
+                    yield "%s: %s, and does not name the thief, pid %d: %s" % (
+                        backend.worker,
+                        backend.state,
+                        pid,
+                        model.notes[backend.worker],
+                    )
 
 
 def listeners(model, world):
@@ -91,14 +145,16 @@ def listeners(model, world):
             continue
         cookie = world.maps.cookies.get(2 * index, 0)
         mine = [s for s in world.listening(backend.port) if s.cookie == cookie]
-        if ("v4" in backend.listeners) != bool(cookie):
-            yield "%s: listeners %s, map has socket %x" % (
+        if ("v4" in backend.listeners) != bool(mine):
+            yield "%s: listeners %s, map has socket %x, which listens there: %s" % (
                 backend.address,
                 backend.listeners,
                 cookie,
+                bool(mine),
             )
-        if cookie and not mine:
-            yield "%s: map has socket %x, which does not listen there" % (backend.address, cookie)
+        # One that was shut down stays in the map, and the kernel side passes over it.
+        if cookie and not mine and any(s.cookie == cookie for s in world.sockets):
+            yield "%s: map has socket %x, which is elsewhere" % (backend.address, cookie)
         if backend.state == "up" and not mine:
             yield "%s: up without a listener" % backend.address
         if mine and backend.worker:
@@ -151,7 +207,17 @@ def connections(model, world):
         yield "loads: %d open connections, there are %d: %s" % (counted, len(there), there)
 
 
-KINDS = (processes, control_groups, run_directory, listeners, maps, connections)
+KINDS = (
+    processes,
+    control_groups,
+    run_directory,
+    keepers,
+    pins,
+    listeners,
+    thieves,
+    maps,
+    connections,
+)
 
 
 def differences(model, world):

@@ -17,9 +17,10 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 import compare
 import steps
 from clients import Response
+from hostile import SECRET, Files, Thieves
 from lab import BUILD, DEADLINE, HOST4, Lab, Refused
 from maps import ENABLED
-from world import WORKER, World
+from world import WORKER, Expected, World
 
 PATIENCE = DEADLINE  # seconds that model and world may take to agree: only a failure takes so long
 
@@ -35,10 +36,14 @@ class Episode:
         self.program = self.directory / WORKER
         shutil.copy(HERE / "worker.py", self.program)
         self.lab = Lab(self.directory)
+        self.thieves, self.files = Thieves(self.lab, self.program), Files(self.directory)
+        self.said = self.directory / "lbctl.log"  # standard output of those in the background
         self.lbd, self.standing = None, False  # standing: SIGSTOP was sent
+        self.expected = None
         self.services = {}  # by lbd's word, at the last look
         self.left = None  # {name: pids} when lbd went
         self.held, self.background = [], []
+        self.deaf = set()  # names of workers that may have no listener
         self.found = []  # what did not agree at the last look that found something
         self.generation = 0  # of lbd's program: a verb that meets another one's end may be lost
 
@@ -46,6 +51,9 @@ class Episode:
 
     def do_begin(self, recipe):
         self.lbd = self.lab.lbd(steps.config(recipe, self.program))
+        self.expected = Expected(
+            {"maps/" + name for name in os.listdir(self.lbd.pin("maps"))}, False
+        )
 
     def do_start(self):
         if not self.lbd.alive():
@@ -75,6 +83,29 @@ class Episode:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
 
+    def do_lose(self):
+        """The run directory, with all that lbd has written down."""
+        self.signal_lbd(signal.SIGCONT)
+        self.signal_lbd(signal.SIGKILL)
+        shutil.rmtree("/run/lbd/" + self.lbd.instance, ignore_errors=True)
+        self.expected = self.expected._replace(lost=True)
+
+    def do_thief(self, name, *signals):
+        self.thieves.lurk(int(name.rpartition(":")[2]))
+        for signum in signals:
+            self.do_kill(name, signum)
+
+    def do_arrest(self):
+        self.thieves.leave()
+
+    def do_plant(self, kind, name, *signals):
+        self.files.plant(kind, name)
+        for signum in signals:
+            self.do_kill(name, signum)
+
+    def do_clean(self):
+        self.files.clean()
+
     def do_verb(self, *words):
         if self.standing:
             return
@@ -83,13 +114,14 @@ class Episode:
         except subprocess.TimeoutExpired:
             raise Failure("lbctl does not return: " + " ".join(words)) from None
         self.generation += words[0] == "reexec"
+        if SECRET in result.stdout + result.stderr:
+            raise Failure("lbctl %s tells what is in root's file" % " ".join(words))
         self.judge(words, result.returncode, result.stderr, self.generation)
 
     def do_background(self, *words):
         command = [BUILD / "lbctl", "-n", self.lbd.instance, *words]
-        process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
+        with self.said.open("a") as said:
+            process = subprocess.Popen(command, stdout=said, stderr=subprocess.PIPE, text=True)
         process.began = self.generation
         self.background.append(process)
 
@@ -97,9 +129,15 @@ class Episode:
         """Done, or refused with one line; code 3 where lbd went while it was under way."""
         if code == 3 and (words[0] == "reexec" or not self.lbd.alive() or lbd != self.generation):
             return
+        if code == 3 and self.is_handed_over() and "no lbd answers" not in error:
+            return
         said = [line for line in error.splitlines() if line.startswith("lbctl: ")]
         if code not in (0, 1) or len(said) != code:
             raise Failure("lbctl %s: exit %d: %s" % (" ".join(words), code, error))
+
+    def is_handed_over(self):
+        """From program to program: who is being served may be let go, who comes is answered."""
+        return any(process.args[3] == "reexec" for process in self.background)
 
     def do_reload(self, recipe):
         self.lbd.config(steps.config(recipe, self.program))
@@ -118,6 +156,7 @@ class Episode:
 
     def do_ask(self, name, path):
         """A worker at its own port, past lbd."""
+        self.deaf |= {name} if path in ("/close", "/shutdown") else set()
         with contextlib.suppress(OSError, ValueError, IndexError):
             with self.connect("127.0.0.1", int(name.rpartition(":")[2]), self.lab.host) as sock:
                 Response(send(sock, path))
@@ -144,9 +183,9 @@ class Episode:
     def do_requests(self, count):
         """Those that find the same workers by the maps before and after are answered, by those."""
         before = self.candidates()
+        answers = {self.request() for _ in range(1 if before is None else count)}
         if before is None:
             return
-        answers = {self.request() for _ in range(count)}
         wrong = answers - {name for name, _, _ in before}
         if before and before == self.candidates() and wrong:
             raise Failure("requests to %s: %s" % (sorted(before), wrong))
@@ -185,6 +224,7 @@ class Episode:
     def look(self, every=False):
         """Until model and world agree; Failure with what did not."""
         self.reap()
+        self.look_at_others()
         end = time.monotonic() + PATIENCE
         while True:
             found = self.look_once(every)
@@ -195,6 +235,14 @@ class Episode:
                 raise Failure("\n".join(found))
             time.sleep(0.05)
 
+    def look_at_others(self):
+        """What must not be at any time."""
+        found = [*self.thieves.stolen(), *self.files.touched()]
+        if self.said.exists() and SECRET in self.said.read_text(errors="replace"):
+            found.append("lbctl tells what is in root's file")
+        if found:
+            raise Failure("\n".join(found))
+
     def look_once(self, every):
         if self.standing or not self.lbd.alive():
             if self.lbd.popen.returncode not in (None, -signal.SIGKILL):
@@ -202,7 +250,7 @@ class Episode:
             return self.look_without_lbd(World(self.lab, self.lbd, every))
         try:
             model = compare.Model(self.lbd)
-            world = World(self.lab, self.lbd, every)
+            world = World(self.lab, self.lbd, every, self.expected)
             again = compare.Model(self.lbd)
         except Refused as refused:
             return [str(refused)]
@@ -236,6 +284,9 @@ class Episode:
         self.do_start()
         self.do_continue()
         self.do_release()
+        self.do_arrest()
+        for name in self.deaf:  # else what waits for them would never end
+            self.do_kill(name, "KILL")
         self.look(every=True)
         self.wait_background()
         self.reap()

@@ -6,6 +6,8 @@ be played again; a step that means nothing at its time does nothing.
 
 import random
 
+from hostile import PLANTS
+
 POOLS = {"web": range(8081, 8085), "api": range(8091, 8094)}
 LISTENS = {"web": ["0.0.0.0:80", "192.0.2.1:8000"], "api": ["0.0.0.0:90"]}
 NAMES = ["%s:%d" % (pool, port) for pool, ports in POOLS.items() for port in ports]
@@ -22,8 +24,8 @@ BROKEN = {
 
 
 # What may be left out beside the kinds of WEATHER: that pools and their ports come and go, and that
-# a reload gives workers their listeners from elsewhere.
-CHANGES = {"ports", "listen"}
+# a reload gives workers their listeners from elsewhere, and that a file changes while no lbd sees it.
+CHANGES = {"ports", "listen", "unseen"}
 
 
 def pool_recipe(chance, name, without):
@@ -37,6 +39,7 @@ def pool_recipe(chance, name, without):
             ["least_load", "maglev", "round_robin", "random", "source_hash"]
         ),
         "user": chance.choice(["", "nobody"]),
+        "logs": chance.choice(["root's", "theirs"]),  # of the second, what the user may plant there
         "habits": chance.choice([[], [], [], ["late"], ["ignore_term"]]),
         "parallel": chance.choice([1, 1, 2]),
         "version": chance.randint(1, 2),  # in the environment: a change restarts
@@ -75,6 +78,8 @@ def _pool(name, pool, program):
         else ""
     )
     user = "user %s;" % pool["user"] if pool["user"] else ""
+    if pool["user"] and pool.get("logs") == "theirs":
+        user += " stdout %s/theirs/$pool:$port.log;" % program.parent
     return """
 pool %s {
 	scheduler %s; drain_timeout 400ms; roll_parallel %d; %s
@@ -128,6 +133,10 @@ def _verb(chance, without):
     return ["background" if waits else chance.choice(["verb", "background"]), *words]
 
 
+def _deadly(chance):
+    return chance.choice([[], ["KILL"]])
+
+
 # How often, and what: a step is a list of words, the first names what episode.py does.
 WEATHER = {
     "verb": (10, _verb),
@@ -141,7 +150,22 @@ WEATHER = {
     ),
     "stop": (1, lambda chance, _: ["kill", chance.choice(NAMES), "STOP"]),
     "ask": (2, lambda chance, _: ["ask", chance.choice(NAMES), chance.choice(["/exit", "/fork"])]),
-    "reexec": (1, lambda chance, _: ["verb", "reexec"]),
+    "close": (
+        1,
+        lambda chance, _: ["ask", chance.choice(NAMES), chance.choice(["/close", "/shutdown"])],
+    ),
+    "thief": (2, lambda chance, _: ["thief", chance.choice(NAMES), *_deadly(chance)]),
+    "plant": (
+        2,
+        lambda chance, _: [
+            "plant",
+            chance.choice(sorted(PLANTS)),
+            chance.choice(NAMES),
+            *_deadly(chance),
+        ],
+    ),
+    "lose": (1, lambda chance, _: ["lose"]),
+    "reexec": (1, lambda chance, _: [chance.choice(["verb", "background"]), "reexec"]),
     "hold": (3, lambda chance, _: ["hold", chance.randint(1, 8)]),
     "release": (2, lambda chance, _: ["release"]),
     "requests": (3, lambda chance, _: ["requests", chance.randint(1, 20)]),
@@ -155,11 +179,29 @@ RELIEF = {
     ("kill", "lbd", "KILL"): (["start"], 3),
     ("kill", "lbd", "STOP"): (["kill", "lbd", "CONT"], 3),
     ("kill", "STOP"): (["continue"], 4),
+    ("lose",): (["start"], 2),
+    ("thief",): (["arrest"], 4),
+    ("plant",): (["clean"], 4),
 }
 
 
 def _relief(step):
-    return RELIEF.get(tuple(step)) or RELIEF.get((step[0], step[-1]))
+    words = tuple(map(str, step))
+    found = [RELIEF.get(key) for key in (words, (words[0], words[-1]), words[:1])]
+    return next(filter(None, found), None)
+
+
+def _is_away(steps):
+    """lbd, dead or standing still."""
+    dead = standing = False
+    for first, *rest in steps:
+        if first == "start":
+            dead = standing = False
+        elif first == "lose" or (first, rest[:1]) == ("kill", ["lbd"]):
+            signal = "KILL" if first == "lose" else rest[1]
+            dead = dead or signal == "KILL"
+            standing = signal == "STOP" or (standing and signal != "CONT")
+    return dead or standing
 
 
 def sequence(seed, count, without=()):
@@ -173,8 +215,11 @@ def sequence(seed, count, without=()):
             waiting.remove(relief)
             steps.append(relief[0])
         (make,) = chance.choices([make for _, make in kinds.values()], weights)
-        steps.append(make(chance, without))
-        relief = _relief(steps[-1]) if len(steps[-1]) > 2 and steps[-1][0] == "kill" else None
+        step = make(chance, without)
+        if step[0] == "reload" and "unseen" in without and _is_away(steps):
+            continue
+        steps.append(step)
+        relief = _relief(steps[-1])
         if relief and relief not in waiting:
             waiting.append(relief)
     return steps

@@ -5,11 +5,14 @@ A worker of the storm: starts in a few milliseconds, says who answered, and misb
 
     GET /        its name and pid          GET /exit    ends at once
     GET /close   closes its listener       GET /fork    leaves a child behind
+    GET /shutdown  shuts its listener down, for all who have it
 
     worker.py NAME ADDRESS PORT [ignore_term] [late] [inherit]
-As a thief: worker.py thief ADDRESS PORT, tries to bind until it can.
+As a thief: worker.py thief ADDRESS PORT, tries to bind until it can, and tells of each connection that
+did not come for one of the above.
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -18,25 +21,33 @@ import sys
 import time
 
 NAME, ADDRESS, PORT, *HABITS = sys.argv[1:]
-LATE_S = 0.3
+LATE_S, PAUSE_S, THIEF_PAUSE_S = 0.3, 0.05, 0.005
+MISDEEDS = {b"/exit", b"/close", b"/fork", b"/shutdown"}
 connections = {}
+
+
+def listen():
+    sock = socket.socket(socket.AF_INET6 if ":" in ADDRESS else socket.AF_INET)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((ADDRESS, int(PORT)))
+        sock.listen(128)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def listener():
     if "inherit" in HABITS:
         return socket.socket(fileno=3)
-    family = socket.AF_INET6 if ":" in ADDRESS else socket.AF_INET
-    sock = socket.socket(family)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    while True:
-        try:
-            sock.bind((ADDRESS, int(PORT)))
-            sock.listen(128)
-            return sock
-        except OSError:
-            if NAME != "thief":
-                raise
-            time.sleep(0.002)
+    if NAME == "thief":
+        print("lurking", flush=True)
+    while NAME == "thief":
+        with contextlib.suppress(OSError):
+            return listen()
+        time.sleep(THIEF_PAUSE_S)
+    return listen()
 
 
 def leave_child():
@@ -50,6 +61,8 @@ def perform(path, server):
         os._exit(3)
     if path == b"/close":
         server.close()
+    if path == b"/shutdown":
+        server.shutdown(socket.SHUT_RDWR)
     if path == b"/fork":
         leave_child()
 
@@ -57,6 +70,8 @@ def perform(path, server):
 def answer(sock, server):
     try:
         data = sock.recv(4096)
+        if NAME == "thief" and data[4:].partition(b" ")[0] not in MISDEEDS:
+            print("stolen: %s sent %r" % (sock.getpeername(), data), flush=True)
         if data:
             body = "%s %d\n" % (NAME, os.getpid())
             sock.sendall(
@@ -75,6 +90,7 @@ def accept(server):
     try:
         sock, _ = server.accept()
     except OSError:
+        time.sleep(PAUSE_S)  # shut down: always "readable", and perhaps listens again
         return
     sock.settimeout(5)
     connections[sock.fileno()] = sock

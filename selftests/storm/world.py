@@ -12,6 +12,9 @@ from maps import Maps
 Process = collections.namedtuple("Process", "pid session state cgroup words")
 Socket = collections.namedtuple("Socket", "state local port pids cookie")
 
+# maps: names of the pins; lost: the run directory was.
+Expected = collections.namedtuple("Expected", "maps lost")
+
 TRIES = 20
 WORKER = "storm-worker.py"  # as a file of the laboratory's, where other users may read it
 
@@ -56,8 +59,9 @@ def _socket_of(line):
 
 
 class World:
-    def __init__(self, lab, lbd, every=False):
+    def __init__(self, lab, lbd, every=False, expected=None):
         self.processes = {}
+        self.expected = expected
         for pid in lab.host.pids():
             process = process_of(pid)
             if process and process.state not in "ZX":
@@ -97,6 +101,9 @@ class World:
             if name not in (None, "thief") and process.session == process.pid:
                 found.setdefault(name, set()).add(process.pid)
         return found
+
+    def thieves(self):
+        return {pid for pid, process in self.processes.items() if worker_of(process) == "thief"}
 
     def listening(self, port):
         return [s for s in self.sockets if s.state == "LISTEN" and s.port == port]

@@ -8,6 +8,7 @@
 
 #include "apply.h"
 #include "lb/ctl.h"
+#include "remember.h"
 #include "roll.h"
 
 /*
@@ -206,9 +207,18 @@ static void gone(void *arg, struct control_request *request)
 		roll_unwatch(lbd->model.pools[i], request);
 }
 
+static void settle(void *arg)
+{
+	struct lbd *lbd = arg;
+
+	remember_settle(&lbd->model);
+}
+
 const struct control_handler *answer_handler(void)
 {
-	static const struct control_handler handler = {.request = handle, .gone = gone};
+	static const struct control_handler handler = {.request = handle,
+						       .settle = settle,
+						       .gone = gone};
 
 	return &handler;
 }

@@ -29,6 +29,8 @@ struct control_handler {
 	 */
 	void (*request)(void *arg, struct control_request *request, json_t *message,
 			bool may_change);
+	/* Before each final reply: what it tells of must be true of the next lbd, too. */
+	void (*settle)(void *arg);
 	/* The client left before the final reply; forget the request. */
 	void (*gone)(void *arg, struct control_request *request);
 };

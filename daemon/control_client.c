@@ -349,7 +349,10 @@ uint64_t client_idle_since_us(const struct client *client)
 static void request_finish(struct control_request *request, json_t *message)
 {
 	struct client *client = request->client;
+	const struct client_host *host = client->host;
 
+	if (host->handler.settle)
+		host->handler.settle(host->arg);
 	client->request = NULL;
 	free(request);
 	client_restart_deadline(client);

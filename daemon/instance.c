@@ -19,7 +19,12 @@
 #include "place.h"
 #include "sockets.h"
 
-enum { GROUP_TIMEOUT_MS = 1000 };
+enum {
+	GROUP_TIMEOUT_MS = 1000,
+	LOOK_US = 10 * 1000, /* between two looks at who holds the name */
+	HOLDING_LOOKS = 10,  /* the same process in each: it is one that runs */
+	ENDING_LOOKS = 500,  /* how long one that was killed may take to be gone */
+};
 
 /* "PID LOCK NAME CONTROL", three descriptors: a value that a process before us has had, or that a child inherits, does not count. */
 #define HANDED_ON "LBD_REEXEC"
@@ -71,25 +76,53 @@ static int lock(const char *run_dir, struct error *error)
 	return -EBUSY;
 }
 
+static pid_t holder_pid(const struct name_holder *holder)
+{
+	struct sockets_owner owner = {0};
+
+	sockets_find_owners(&holder->inode, 1, &owner);
+	return owner.pid;
+}
+
+/*
+ * One that has just been killed holds it until the kernel has closed all that was its own, and a child that
+ * it was making until that one executes its program: who holds it must do so for a while.  -1, with *fd as
+ * of name_lock(), or the pid of another lbd.
+ */
+static pid_t take_name(const char *name, struct name_holder *holder, int *fd)
+{
+	pid_t pid = 0, before = 0;
+	int same = 0;
+
+	for (int looks = 0; looks < ENDING_LOOKS && same < HOLDING_LOOKS; looks++) {
+		*fd = name_lock(name, holder);
+		if (*fd != -EADDRINUSE || holder->uid)
+			return -1;
+		pid = holder_pid(holder);
+		same = pid && pid == before ? same + 1 : 0;
+		before = pid;
+		usleep(LOOK_US); /* nothing tells of an address that is free again */
+	}
+	return pid;
+}
+
 /*
  * The file could be deleted, with all of the run directory, from under the lbd that holds it.  A name cannot,
  * but any user may have taken it: then the file has to do.
  */
 static int lock_name(const char *instance, const char *run_dir, struct error *error)
 {
-	struct sockets_owner owner = {0};
 	struct name_holder holder;
 	char name[64];
+	pid_t pid;
 	int fd;
 
 	if (name_fd >= 0)
 		return 0;
 	snprintf(name, sizeof(name), "lbd/%s", instance);
-	fd = name_lock(name, &holder);
-	if (fd == -EADDRINUSE && !holder.uid) {
-		sockets_find_owners(&holder.inode, 1, &owner);
-		return is_running(run_dir, owner.pid, error);
-	}
+	pid = take_name(name, &holder, &fd);
+	if (pid >= 0)
+		return is_running(run_dir, pid, error);
 	if (fd == -EADDRINUSE)
 		log_warning("user %d holds the abstract Unix address @%s, which is lbd's: a second "
 			    "lbd is kept away by %s/lock alone",
@@ -97,6 +130,7 @@ static int lock_name(const char *instance, const char *run_dir, struct error *er
 	else if (fd < 0)
 		return error_set(error, fd, "@%s: %s", name, strerror(-fd));
 	name_fd = fd;
+	name_lock_hold(fd);
 	return 0;
 }
 
@@ -176,6 +210,7 @@ bool instance_handed_on(int *control)
 	if (found) {
 		lock_fd = take_on(lock_from);
 		name_fd = take_on(name_from);
+		name_lock_hold(name_fd);
 		*control = take_on(control_from);
 	}
 	return found;

@@ -16,6 +16,8 @@
 
 enum { REPLY_BYTES = 65536, REQUEST_BYTES = 256 };
 
+static int held = -1;
+
 struct search {
 	const char *name; /* its first byte is the NUL of an abstract one */
 	size_t length;
@@ -92,4 +94,16 @@ int name_lock(const char *name, struct name_holder *holder)
 	if (err == -EADDRINUSE)
 		find_holder(&search);
 	return err;
+}
+
+void name_lock_hold(int fd)
+{
+	held = fd;
+}
+
+void name_lock_after_fork(void)
+{
+	if (held >= 0)
+		close(held);
+	held = -1;
 }

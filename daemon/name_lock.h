@@ -22,4 +22,11 @@ struct name_holder {
  */
 int name_lock(const char *name, struct name_holder *holder);
 
+/*
+ * A child that lives for a while before it executes its program (a hook runs first) must not hold the name
+ * beyond its parent's death: in the child name_lock_after_fork() closes what name_lock_hold() has told.
+ */
+void name_lock_hold(int fd);
+void name_lock_after_fork(void);
+
 #endif

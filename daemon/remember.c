@@ -99,6 +99,18 @@ void remember_later(struct model *model)
 	sd_event_source_set_enabled(model->remember_source, SD_EVENT_ONESHOT);
 }
 
+void remember_settle(struct model *model)
+{
+	int pending = SD_EVENT_OFF;
+
+	if (!model->remember_source ||
+	    sd_event_source_get_enabled(model->remember_source, &pending) < 0 ||
+	    pending == SD_EVENT_OFF)
+		return;
+	sd_event_source_set_enabled(model->remember_source, SD_EVENT_OFF);
+	remember_now(model);
+}
+
 /* A state that is not known is taken as stopped: the worker's own record tells whether it runs. */
 static enum state find_state(const char *name)
 {

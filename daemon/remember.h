@@ -16,6 +16,8 @@
 /* Writes it, in one step, at the end of this turn of the loop; called on each change of a state. */
 void remember_later(struct model *model);
 void remember_now(struct model *model); /* before lbd leaves */
+void remember_settle(
+	struct model *model); /* what has been put off: before somebody is told of it */
 
 /*
  * Reads what an lbd before this one wrote; nothing when there is none.  -EPROTO with a line: that one was

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "capabilities.h"
+#include "name_lock.h"
 #include "process.h"
 
 enum {
@@ -235,6 +236,7 @@ _Noreturn void spawn_child_run(const struct spawn *spawn, int go, int report)
 {
 	int err;
 
+	name_lock_after_fork();
 	setsid();
 	reset_signals();
 	wait_for_go(go);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "all_down.h"
 
+#include "backend.h"
 #include "log.h"
 
 bool all_down_fails(const struct backend *backend)
 {
 	return backend->state == STATE_DOWN && backend->goal == GOAL_RUN && backend->failed &&
-	       !backend->stuck.out && !backend->awaits &&
-	       (backend->listens[0] || backend->listens[1]);
+	       !backend->stuck.out && !backend->awaits && !*backend->ends_for &&
+	       !backend_failed_start(backend) && (backend->listens[0] || backend->listens[1]);
 }
 
 static bool is_so(const struct pool *pool, size_t *failing)

@@ -50,7 +50,8 @@ static bool gated_by_listener(const struct backend *backend)
 
 bool backend_enabled(const struct backend *backend)
 {
-	if (!backend->pool || backend->goal != GOAL_RUN || backend->model->stopping)
+	if (!backend->pool || backend->goal != GOAL_RUN || backend->model->stopping ||
+	    *backend->ends_for)
 		return false;
 	switch (backend->state) {
 	case STATE_UP:
@@ -85,7 +86,8 @@ static bool usable(const struct backend *backend)
 {
 	const struct conf_worker *conf = worker_conf(backend);
 
-	if ((!backend->listens[0] && !backend->listens[1]) || backend->stuck.out)
+	if ((!backend->listens[0] && !backend->listens[1]) || backend->stuck.out ||
+	    *backend->ends_for)
 		return false;
 	if (conf && conf->readiness == READY_NOTIFY && !backend->notified)
 		return false;
@@ -156,7 +158,7 @@ static void explain_no_listener(struct backend *backend)
 
 static void explain_down(struct backend *backend)
 {
-	if (backend->awaits)
+	if (backend->awaits || *backend->ends_for)
 		return; /* its note says so */
 	if (!backend->listens[0] && !backend->listens[1])
 		explain_no_listener(backend);
@@ -174,18 +176,27 @@ static bool wants_check(const struct backend *backend, const struct conf_health 
 	return conf->kind != HEALTH_NONE && (backend->listens[0] || backend->listens[1]);
 }
 
-/* Without the check that could not be made it would never be up. */
+/* Without the check that could not be made it would never be up, nor restarted where that is asked for. */
 static void await_check(struct backend *backend)
 {
-	if (backend->state == STATE_DOWN && !backend->health && backend->pool &&
-	    wants_check(backend, &backend->pool->conf->health))
+	bool lacks_check = backend->state == STATE_DOWN && !backend->health && backend->pool &&
+			   wants_check(backend, &backend->pool->conf->health);
+
+	if (lacks_check || backend_process_check_restarts(backend))
 		backend_arm(backend, TRY_AGAIN_US);
+}
+
+bool backend_failed_start(const struct backend *backend)
+{
+	return backend->state == STATE_DOWN && backend->goal == GOAL_RUN && backend->worker &&
+	       !backend->ready_us && backend->failed;
 }
 
 static bool is_silent(const struct backend *backend)
 {
 	return backend->state == STATE_DOWN && worker_conf(backend) && !backend->listens[0] &&
-	       !backend->listens[1] && worker_conf(backend)->restart != RESTART_NEVER;
+	       !backend->listens[1] && !*backend->ends_for &&
+	       worker_conf(backend)->restart != RESTART_NEVER;
 }
 
 /* A worker that runs and listens no more does not come back by itself: it has as long as for a start. */
@@ -203,12 +214,14 @@ static void enter(struct backend *backend, enum state from)
 	backend->up_since_us = backend->state == STATE_UP ? clock_us() : 0;
 	switch (backend->state) {
 	case STATE_STARTING:
-		backend->note[0] = 0;
+		backend->note[0] = backend->ends_for[0] = 0;
+		backend->is_put_off = false;
 		backend->ready_us = 0;
 		backend_arm(backend, worker_conf(backend)->start_timeout_ms * 1000ULL);
 		break;
 	case STATE_UP:
 		backend->note[0] = 0;
+		backend->is_put_off = false;
 		backend->port_held_us = 0;
 		if (!backend->ready_us)
 			backend->ready_us = clock_us();
@@ -286,9 +299,7 @@ static void health_changed(void *arg, bool healthy, const char *why)
 	backend->failed = !healthy;
 	backend_evaluate(backend);
 	apply_backend(backend); /* one that was never up has not changed its state by it */
-	if (!healthy && backend->pool->conf->health.restart && backend->worker &&
-	    state_has_process(backend->state) && backend->goal == GOAL_RUN)
-		backend_process_hung(backend, why);
+	backend_process_check_failed(backend);
 }
 
 static void health_counted(void *arg)
@@ -388,6 +399,8 @@ static int on_timer(sd_event_source *source, uint64_t now, void *arg)
 		backend_evaluate(backend);
 		if (is_silent(backend))
 			backend_process_silent(backend);
+		else
+			backend_process_check_failed(backend);
 		break;
 	case STATE_DRAINING:
 		backend_look_at_drain(backend);

@@ -96,8 +96,19 @@ static void failed(struct backend *backend)
 	backend_event(backend, EVENT_EXIT);
 }
 
+void backend_process_add_details(struct backend *backend)
+{
+	if (!backend->listens[0] && !backend->listens[1])
+		add_stranger(backend);
+	add_last_output(backend);
+}
+
 static void note_exit(struct backend *backend, const struct worker_exit *exit)
 {
+	if (*backend->ends_for) {
+		backend_note(backend, "%s", backend->ends_for);
+		return;
+	}
 	if (exit->why)
 		backend_note(backend, "%s", exit->why);
 	else if (!exit->known)
@@ -116,6 +127,9 @@ static void note_exit(struct backend *backend, const struct worker_exit *exit)
 
 static bool to_restart(const struct backend *backend, const struct worker_exit *exit)
 {
+	/* Its exit code is the answer to a stop signal. */
+	if (*backend->ends_for)
+		return backend->ready_us || conf_of(backend)->restart != RESTART_NEVER;
 	switch (conf_of(backend)->restart) {
 	case RESTART_ALWAYS:
 		return true;
@@ -126,26 +140,33 @@ static bool to_restart(const struct backend *backend, const struct worker_exit *
 	}
 }
 
-/* Its listener is gone before the exit is known: the state tells nothing here. */
+/*
+ * Its listener is gone before the exit is known: the state tells nothing here, but since when it is down
+ * does.  What passed until its failing check had it restarted is no time that it was up.
+ */
 static bool was_stable(const struct backend *backend)
 {
-	return backend->ready_us &&
-	       clock_us() - backend->ready_us >= conf_of(backend)->stable_ms * 1000ULL;
+	uint64_t until_us = backend->state == STATE_DOWN ? backend->since_us : clock_us();
+
+	return backend->ready_us && until_us > backend->ready_us &&
+	       until_us - backend->ready_us >= conf_of(backend)->stable_ms * 1000ULL;
 }
 
 static void on_exit_of_running(struct backend *backend, const struct worker_exit *exit)
 {
 	bool wanted_end = backend->goal != GOAL_RUN && backend->goal != GOAL_DRAIN;
+	bool restart = to_restart(backend, exit);
 
 	note_exit(backend, exit);
+	backend->ends_for[0] = 0;
 	if (wanted_end) {
 		/* It left by itself while it was drained: no failure. */
 		backend_event(backend, EVENT_STOP);
 		backend_event(backend, EVENT_EXIT);
-	} else if (to_restart(backend, exit) && !backend->ready_us &&
+	} else if (restart && !backend->ready_us &&
 		   port_user_find(backend, true, &backend->stranger)) {
 		wait_for_port(backend);
-	} else if (to_restart(backend, exit)) {
+	} else if (restart) {
 		bool stable = was_stable(backend);
 
 		backend->failures = stable ? 0 : backend->failures + 1;
@@ -162,10 +183,12 @@ static void on_exited(void *arg, const struct worker_exit *exit)
 
 	apply_worker_ended(backend);
 	listeners_look(backend); /* where the kernel side did not see it listen, it does not tell */
-	if (backend->state == STATE_STOPPING)
+	if (backend->state == STATE_STOPPING) {
+		backend->ends_for[0] = 0; /* a command came after that */
 		backend_event(backend, EVENT_EXIT);
-	else
+	} else {
 		on_exit_of_running(backend, exit);
+	}
 }
 
 static void on_ready(void *arg)
@@ -187,7 +210,7 @@ static void on_stopping(void *arg)
 
 static void on_hung(void *arg)
 {
-	backend_process_hung(arg, "no WATCHDOG=1 within its time");
+	backend_process_wrong(arg, "hangs: no WATCHDOG=1 within its time");
 }
 
 static int on_placed(void *arg)
@@ -345,37 +368,4 @@ int backend_process_end_idle(struct backend *backend)
 	else
 		backend_event(backend, EVENT_STOP);
 	return 0;
-}
-
-void backend_process_late(struct backend *backend)
-{
-	bool checked = backend->health != NULL;
-
-	/* Its time passed while there was no lbd: a look first. */
-	if (checked && !health_has_looked(backend->health)) {
-		backend_arm(backend, backend->pool->conf->health.timeout_ms * 1000ULL);
-		return;
-	}
-	backend_note(backend, "not ready within %u ms%s%s", conf_of(backend)->start_timeout_ms,
-		     checked ? "; check: " : "", checked ? health_last(backend->health) : "");
-	if (!backend->listens[0] && !backend->listens[1])
-		add_stranger(backend);
-	add_last_output(backend);
-	log_warning("%s: %s; killed", backend->name, backend->note);
-	worker_kill(backend->worker);
-}
-
-void backend_process_silent(struct backend *backend)
-{
-	const struct conf_pool *conf = backend->pool->conf;
-
-	log_warning("%s: runs, but has not listened for %u ms: drained and restarted",
-		    backend->name, conf->worker->start_timeout_ms);
-	backend_drain(backend, conf->drain_timeout_ms * 1000ULL, GOAL_RESTART);
-}
-
-void backend_process_hung(struct backend *backend, const char *why)
-{
-	log_warning("%s: hangs (%s): restarted", backend->name, why);
-	backend_process_stop(backend, GOAL_RESTART);
 }

@@ -24,11 +24,23 @@ int backend_process_stop(struct backend *backend, enum backend_goal goal);
 void backend_process_drained(struct backend *backend);
 void backend_process_stopped(struct backend *backend);
 
-/* Not ready within its time; no sign of life, or its check fails. */
+/* backend_end.c. */
+
+/* Not ready within start_timeout: ended; or only down, where it is for its check and that is to mark it. */
 void backend_process_late(struct backend *backend);
 /* Runs on without a listener: its open connections may end, then it is restarted. */
 void backend_process_silent(struct backend *backend);
-void backend_process_hung(struct backend *backend, const char *why);
+/* Ended at once, for why; started again as after an exit by itself. */
+void backend_process_wrong(struct backend *backend, const char *why);
+/*
+ * `on_failure restart`, of one that has been up: like that, but never the last one of its pool that is up,
+ * nor while another is on its way; looks again from the timer of the state down.
+ */
+void backend_process_check_failed(struct backend *backend);
+bool backend_process_check_restarts(const struct backend *backend); /* is that so for it? */
+
+/* Who has its port, and the end of its output, to the note. */
+void backend_process_add_details(struct backend *backend);
 
 /* A goal for a backend that has no running process to drain. */
 int backend_process_end_idle(struct backend *backend);

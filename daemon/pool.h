@@ -96,6 +96,9 @@ struct backend {
 	unsigned failures;         /* in a row */
 	unsigned restarts;
 	char note[BACKEND_NOTE_BYTES]; /* why it is not up, for a person */
+	/* Why lbd ends its process, as a failure; "": it does not. */
+	char ends_for[BACKEND_NOTE_BYTES];
+	bool is_put_off; /* its restart for its check: said once */
 
 	struct lb_backend published;
 	bool is_published;

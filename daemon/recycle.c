@@ -43,16 +43,13 @@ static void look_at_pool(struct pool *pool)
 {
 	struct backend *chosen = NULL;
 
-	if (!wants(pool->conf->worker) || roll_active(pool))
+	if (!wants(pool->conf->worker) || roll_active(pool) || roll_on_its_way(pool))
 		return;
 	for (size_t i = 0; i < pool->count; i++) {
 		struct backend *backend = pool->backends[i];
 
-		if (!backend->worker)
-			continue;
-		if (backend->goal == GOAL_RESTART || backend->state == STATE_STARTING)
-			return;
-		if (backend->state == STATE_UP && roll_spares(backend) && reason(backend) &&
+		if (backend->worker && backend->state == STATE_UP && roll_spares(backend) &&
+		    reason(backend) &&
 		    (!chosen ||
 		     worker_started_us(backend->worker) < worker_started_us(chosen->worker)))
 			chosen = backend;

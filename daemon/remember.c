@@ -20,6 +20,7 @@ struct remembered {
 	enum state state;
 	int goal;
 	unsigned failures, restarts;
+	bool unready; /* the process has not been up yet */
 	struct health_tally tally;
 	unsigned long long retry_us; /* CLOCK_MONOTONIC: the same for the next lbd */
 	unsigned long long drain_us; /* how long it may drain, */
@@ -56,6 +57,8 @@ static void write_one(void *arg, struct backend *backend)
 		backend->name, state_name(backend->state), goals[backend->goal],
 		roll_turn_name(backend->turn), backend->failures, backend->restarts, tally.good,
 		tally.bad);
+	if (state_has_process(backend->state) && !backend->ready_us)
+		fprintf(arg, "unready=1 ");
 	fprintf(arg, "retry_us=%llu drain_us=%llu since_us=%llu\n",
 		(unsigned long long)backend->retry_us,
 		(unsigned long long)backend->drain_timeout_us,
@@ -140,6 +143,8 @@ static void take(struct remembered *one, const char *key, const char *value)
 		one->tally.bad = strtoul(value, NULL, 10);
 	else if (!strcmp(key, "failures"))
 		one->failures = strtoul(value, NULL, 10);
+	else if (!strcmp(key, "unready"))
+		one->unready = strtoul(value, NULL, 10);
 	else if (!strcmp(key, "restarts"))
 		one->restarts = strtoul(value, NULL, 10);
 	else if (!strcmp(key, "retry_us"))
@@ -289,10 +294,10 @@ static void restore_running(struct backend *backend, const struct remembered *kn
 	/* From now on: nothing may be chosen between its being known and its draining. */
 	if (known->goal > GOAL_RUN && known->goal <= GOAL_RESTART)
 		backend->goal = (enum backend_goal)known->goal;
-	if (known->state == STATE_STARTING) {
+	if (known->state == STATE_STARTING)
 		backend->state = STATE_STARTING;
+	if (known->state == STATE_STARTING || known->unready)
 		backend->ready_us = 0;
-	}
 }
 
 /* How it ended cannot be known: that is no reason to start what is never to be started again. */

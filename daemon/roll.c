@@ -149,13 +149,15 @@ static void begin_one(struct backend *backend)
 		backend_process_start_by_hand(backend);
 }
 
-/* One that gets up by itself soon, so that another's turn may come. */
-static bool is_on_its_way(const struct pool *pool)
+bool roll_on_its_way(const struct pool *pool)
 {
-	for (size_t i = 0; i < pool->count; i++)
-		if (pool->backends[i]->state == STATE_STARTING ||
-		    pool->backends[i]->goal == GOAL_RESTART)
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct backend *backend = pool->backends[i];
+
+		if (backend->state == STATE_STARTING || backend->goal == GOAL_RESTART ||
+		    *backend->ends_for)
 			return true;
+	}
 	return false;
 }
 
@@ -185,7 +187,7 @@ static void advance(struct pool *pool)
 		return;
 	if (!count_due(pool))
 		end(pool, NULL);
-	else if (!is_on_its_way(pool))
+	else if (!roll_on_its_way(pool))
 		end_for_the_last(pool);
 }
 
@@ -324,6 +326,10 @@ static void look_at_turn(struct backend *backend, enum state to)
 		progress(pool, "%s: up (%zu of %zu)", backend->name, pool->roll->done,
 			 count_all(pool));
 		break;
+	case STATE_DOWN:
+		if (!backend_failed_start(backend))
+			break;
+		/* fall through */
 	case STATE_BACKOFF:
 	case STATE_FATAL:
 	case STATE_EXITED:

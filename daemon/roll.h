@@ -38,6 +38,9 @@ void roll_resume(struct pool *pool);
 /* A backend's state has changed. */
 void roll_changed(struct backend *backend, enum state to);
 
+/* One of it gets up by itself soon: until then no other is taken away. */
+bool roll_on_its_way(const struct pool *pool);
+
 /* Would the pool serve without this one?  Also where it has no other, which could. */
 bool roll_spares(const struct backend *backend);
 

@@ -12,6 +12,7 @@ static const unsigned char transitions[STATE_COUNT][EVENT_COUNT] = {
 	},
 	[STATE_STARTING] = {
 		[EVENT_READY] = STATE_UP,
+		[EVENT_LOST] = STATE_DOWN, /* late, but kept */
 		[EVENT_DRAIN] = STATE_DRAINING,
 		[EVENT_STOP] = STATE_STOPPING,
 		[EVENT_EXIT] = STATE_BACKOFF,

@@ -14,6 +14,7 @@
  *  exited ◄─ by policy                                             ▼
  *                                    stopped ◄──exit── stopping ◄──┘
  *
+ * A worker that is late for its check alone, which is only to mark it, goes from starting to down.
  * A backend without a worker begins in `down` and is only ever up, down, draining or drained.
  */
 #ifndef LB_STATE_H
@@ -39,7 +40,7 @@ enum state {
 enum state_event {
 	EVENT_START, /* spawned: by command, by autostart */
 	EVENT_READY, /* all that readiness asks for is there */
-	EVENT_LOST,  /* some of it is gone */
+	EVENT_LOST,  /* some of it is gone, or has not come in time */
 	EVENT_DRAIN,
 	EVENT_UNDRAIN,
 	EVENT_EMPTY,      /* draining is over: no connection left, or the deadline */

@@ -10,6 +10,7 @@
 #include "listeners.h"
 #include "log.h"
 #include "pool.h"
+#include "roll.h"
 
 enum { LOOK_US = 1000 * 1000, STUCK_US = 5 * 1000 * 1000 };
 
@@ -53,9 +54,11 @@ static bool has_another(const struct backend *backend)
 static void mark(struct backend *backend)
 {
 	struct stuck *stuck = &backend->stuck;
-	bool restart = backend->pool->conf->health.restart && backend->worker;
+	const struct pool *pool = backend->pool;
+	bool restart = pool->conf->health.restart && backend->worker;
 
-	if (!restart && !has_another(backend)) {
+	/* The only one of its pool is restarted: nobody is to take its place. */
+	if (!has_another(backend) && !(restart && pool->count == 1)) {
 		if (!stuck->said)
 			log_warning("%s: " REASON
 				    "; no other is up in its pool: it stays in service",
@@ -65,7 +68,8 @@ static void mark(struct backend *backend)
 		return;
 	}
 	if (restart) {
-		backend_process_hung(backend, REASON);
+		if (!roll_active(pool) && !roll_on_its_way(pool))
+			backend_process_wrong(backend, REASON);
 		return;
 	}
 	log_warning("%s: " REASON "; out of service until there is room", backend->name);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend.h"
 #include "lb/ctl.h"
 #include "roll.h"
 
@@ -27,6 +28,8 @@ static enum verdict look_started(const struct backend *backend)
 		return THERE;
 	if (backend->goal == GOAL_RESTART || backend->awaits)
 		return NOT_YET;
+	if (backend_failed_start(backend))
+		return FAILED;
 	return backend->goal == GOAL_RUN && state_has_process(backend->state) ? NOT_YET : FAILED;
 }
 
@@ -72,7 +75,8 @@ static void add(struct wait *wait, const char *text)
 
 static void add_failure(struct wait *wait, const struct backend *backend)
 {
-	bool kept = wait->what == WAIT_RESTARTED && state_has_process(backend->state);
+	bool kept = wait->what == WAIT_RESTARTED && state_has_process(backend->state) &&
+		    worker_pid(backend->worker) == backend->turn_pid;
 	const char *note = backend->note;
 	char text[ERROR_TEXT_BYTES];
 

@@ -67,6 +67,104 @@ def test_restarted_where_asked(lab):
     lbd.wait_up(2)
 
 
+def test_outage_takes_one_and_leaves_the_last(lab):
+    """The check fails on all: one is restarted, which waits for the end of it, and the last serves on."""
+    check = "http /health; on_failure restart; interval 100ms; timeout 1s; rise 1; fall 2;"
+    words = "--sick=%s/sick" % lab.path
+    lbd = lab.lbd(web("8081-8082", words=words, pool="health { %s }" % check))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    (lab.path / "sick").touch()
+    lbd.wait_output("not restarted yet, since")
+    wait_until(lambda: lbd.pids() != pids and 0 not in lbd.pids().values(), lbd.pids)
+    during = lbd.pids()
+    kept = [name for name in pids if during[name] == pids[name]]
+    assert len(kept) == 1, (pids, during)
+    taken = next(name for name in pids if name not in kept)
+    lbd.wait_output("%s: check fails: 503" % taken)
+    lbd.wait_output("ALL CHECKS FAIL")
+    assert lab.workers_seen(5) == {kept[0].partition(":")[2]: 5}
+    (lab.path / "sick").unlink()
+    lbd.wait_up(2)
+    assert lbd.pids() == during
+    assert {w["restarts"] for w in lbd.workers().values()} == {0, 1}
+    assert "hangs" not in lbd.output() and "ended by" not in lbd.output()
+
+
+def test_restarted_later_and_later(lab):
+    """A worker whose check fails each time soon after it got ready is given up like one that exits."""
+    check = lab.script(
+        "[ -e {0}/arm ] || exit 0\n[ -e {0}/was ] && rm {0}/was && exit 1\ntouch {0}/was\n".format(
+            lab.path
+        ),
+        "check",
+    ).partition(" ")[0]
+    settings = "stable 1h; start_retries 2; backoff 300ms 30s;"
+    health = 'health { exec "%s"; on_failure restart; interval 100ms; rise 1; fall 1; }' % check
+    lbd = lab.lbd(web("8081", worker=settings, pool=health))
+    lbd.wait_up(1)
+    (lab.path / "arm").touch()
+    lbd.wait_worker("web:8081", "fatal")
+    said = lbd.output()
+    assert "check: exit code 1; started again in 300 ms" in said, said
+    assert "check: exit code 1; started again in 600 ms" in said, said
+    assert "given up after 3 failures: check: exit code 1" in said, said
+
+
+def test_not_restarted_before_the_first_success(lab):
+    looks = lab.path / "looks"
+    (lab.path / "sick").touch()
+    check = lab.script("echo >>%s\n! [ -e %s/sick ]" % (looks, lab.path), "check").partition(" ")[0]
+    health = 'health { exec "%s"; on_failure restart; %s }' % (check, QUICK)
+    lbd = lab.lbd(web("8081", pool=health))
+    wait_until(lambda: looks.exists() and looks.stat().st_size >= 8, lbd.pool)
+    pid = lbd.pids()["web:8081"]
+    assert pid and "exit code 1" in lbd.backend("127.0.0.1:8081")["note"]
+    (lab.path / "sick").unlink()
+    lbd.wait_up(1)
+    assert lbd.pids()["web:8081"] == pid and lbd.workers()["web:8081"]["restarts"] == 0
+
+
+LATE = "start_timeout 2s; start_retries 0; stop_timeout 5s; restart on_failure;"
+
+
+@pytest.mark.parametrize(
+    "words, reason",
+    [("--sick=%s/sick", "check: 503"), ("--never-listen", "does not listen on port 8081")],
+    ids=["check", "listener"],
+)
+def test_why_lbd_ended_it(lab, words, reason):
+    """What the process made of its stop signal is not the reason."""
+    (lab.path / "sick").touch()
+    health = "health { http /health; on_failure restart; %s }" % QUICK
+    words = words % lab.path if "%" in words else words
+    lbd = lab.lbd(web("8081", words=words, worker=LATE, pool=health))
+    lbd.wait_worker("web:8081", "fatal")
+    note = lbd.workers()["web:8081"]["note"]
+    assert note.startswith("not ready within 2000 ms: " + reason), note
+    assert "SIGKILL" not in lbd.output()
+
+
+def test_late_for_its_check_is_marked(lab):
+    """Kept, out of service, until the check passes; who waits hears of it, and a roll ends there."""
+    lbd = lab.lbd(sick(lab, "http /health; " + QUICK).replace("ports", LATE + "ports"))
+    lbd.wait_up(2)
+    (lab.path / "sick-8081").touch()
+    lbd.wait_state("127.0.0.1:8081", "down")
+    before = lbd.pids()
+    said = lbd.ctl("roll", "web", "wait", check=False).stderr
+    assert "web:8081 did not get ready: check: 503" in said and "1 of 2" in said, said
+    pids = lbd.pids()
+    assert pids["web:8082"] == before["web:8082"] and pids["web:8081"] not in (0, before["web:8081"])
+    assert lbd.workers()["web:8081"]["state"] == "down"
+    said = lbd.ctl("worker", "restart", "web:8081", check=False).stderr
+    assert "web:8081: down: check: 503" in said, said
+    pids = lbd.pids()
+    (lab.path / "sick-8081").unlink()
+    lbd.wait_up(2)
+    assert lbd.pids() == pids
+
+
 def test_hung_worker_is_marked(lab):
     """The event loop stands: the check times out."""
     lbd = lab.lbd(sick(lab, "http /health; interval 100ms; timeout 200ms; rise 1; fall 2;"))

@@ -20,6 +20,7 @@ static void lives(void **unused)
 		{"started", STATE_STOPPED, EVENT_START, STATE_STARTING},
 		{"ready", STATE_STARTING, EVENT_READY, STATE_UP},
 		{"listener lost", STATE_UP, EVENT_LOST, STATE_DOWN},
+		{"late, for its check alone", STATE_STARTING, EVENT_LOST, STATE_DOWN},
 		{"and back", STATE_DOWN, EVENT_READY, STATE_UP},
 		{"crash", STATE_UP, EVENT_EXIT, STATE_BACKOFF},
 		{"crash while down", STATE_DOWN, EVENT_EXIT, STATE_BACKOFF},

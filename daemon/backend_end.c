@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Processes that lbd itself ends because something is wrong with them.  Such an end counts as a failure,
+ * like an exit, and its reason is kept until the process is gone: how it ended says nothing.
+ */
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "apply.h"
+#include "backend_process.h"
+#include "clock.h"
+#include "log.h"
+#include "roll.h"
+
+enum { LOOK_AGAIN_US = 1000 * 1000 };
+
+static const struct conf_worker *conf_of(const struct backend *backend)
+{
+	return backend->pool->conf->worker;
+}
+
+static bool listens(const struct backend *backend)
+{
+	return backend->listens[0] || backend->listens[1];
+}
+
+/* The state stays, out of service, until the exit, which is then taken as one by itself. */
+static void end(struct backend *backend)
+{
+	snprintf(backend->ends_for, sizeof(backend->ends_for), "%s", backend->note);
+	if (backend->state == STATE_UP)
+		backend_event(backend, EVENT_LOST);
+	clock_disarm(backend->timer);
+	apply_backend(backend);
+	if (worker_stop(backend->worker))
+		backend_event(backend, EVENT_EXIT);
+}
+
+/* What of readiness is missing; only the first is of interest. */
+static void note_late(struct backend *backend)
+{
+	unsigned ms = conf_of(backend)->start_timeout_ms;
+
+	if (!listens(backend))
+		backend_note(backend, "not ready within %u ms: does not listen on port %u", ms,
+			     ntohs(backend->endpoint.port));
+	else if (conf_of(backend)->readiness == READY_NOTIFY && !backend->notified)
+		backend_note(backend, "not ready within %u ms: has not said READY=1", ms);
+	else if (backend->health)
+		backend_note(backend, "not ready within %u ms: check: %s", ms,
+			     health_last(backend->health));
+	else
+		backend_note(backend, "not ready within %u ms", ms);
+	backend_process_add_details(backend);
+}
+
+/* Where a failing check takes a worker out of service only, it does so from the beginning. */
+static bool is_kept(const struct backend *backend)
+{
+	return backend->health && !backend->pool->conf->health.restart && listens(backend) &&
+	       !backend->stuck.out &&
+	       (conf_of(backend)->readiness != READY_NOTIFY || backend->notified);
+}
+
+void backend_process_late(struct backend *backend)
+{
+	/* Its time passed while there was no lbd: a look first. */
+	if (backend->health && !health_has_looked(backend->health)) {
+		backend_arm(backend, backend->pool->conf->health.timeout_ms * 1000ULL);
+		return;
+	}
+	if (is_kept(backend)) {
+		log_warning("%s: not ready within %u ms: check: %s; out of service until it passes",
+			    backend->name, conf_of(backend)->start_timeout_ms,
+			    health_last(backend->health));
+		backend->failed = true;
+		backend_event(backend, EVENT_LOST);
+		return;
+	}
+	note_late(backend);
+	log_warning("%s: %s; stopped", backend->name, backend->note);
+	end(backend);
+}
+
+void backend_process_silent(struct backend *backend)
+{
+	const struct conf_pool *conf = backend->pool->conf;
+
+	log_warning("%s: runs, but has not listened for %u ms: drained and restarted",
+		    backend->name, conf->worker->start_timeout_ms);
+	backend_drain(backend, conf->drain_timeout_ms * 1000ULL, GOAL_RESTART);
+}
+
+void backend_process_wrong(struct backend *backend, const char *why)
+{
+	if (*backend->ends_for)
+		return;
+	backend_note(backend, "%s", why);
+	log_warning("%s: %s: restarted", backend->name, why);
+	end(backend);
+}
+
+bool backend_process_check_restarts(const struct backend *backend)
+{
+	return backend->state == STATE_DOWN && backend->goal == GOAL_RUN && backend->worker &&
+	       backend->pool && backend->pool->conf->health.restart && backend->failed &&
+	       backend->health && backend->ready_us && !*backend->ends_for;
+}
+
+static const char *why_not_now(const struct backend *backend)
+{
+	if (!roll_spares(backend))
+		return "no other of its pool is up";
+	if (roll_active(backend->pool) || roll_on_its_way(backend->pool))
+		return "another of its pool is being restarted";
+	return NULL;
+}
+
+/* A check that fails for all, as when a database is away, is to leave the pool what it has. */
+void backend_process_check_failed(struct backend *backend)
+{
+	char why[BACKEND_NOTE_BYTES];
+	const char *obstacle;
+
+	if (!backend_process_check_restarts(backend))
+		return;
+	obstacle = why_not_now(backend);
+	snprintf(why, sizeof(why), "check: %s", health_last(backend->health));
+	if (!obstacle) {
+		backend_process_wrong(backend, why);
+		return;
+	}
+	if (!backend->is_put_off)
+		log_warning("%s: %s: not restarted yet, since %s", backend->name, why, obstacle);
+	backend->is_put_off = true;
+	backend_arm(backend, LOOK_AGAIN_US);
+}

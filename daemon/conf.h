@@ -87,7 +87,6 @@ struct conf_health {
 	char *path, *host;               /* HTTP */
 	char *command;                   /* exec */
 	char *user, *group;              /* exec: of the worker, where nothing else is said */
-	bool inherit_environment;        /* exec: of the worker */
 	struct confinement confinement;  /* exec: of the worker, without its mounts */
 	unsigned status_min, status_max; /* HTTP; 200..399 by default */
 	uint32_t interval_ms, timeout_ms;

@@ -187,10 +187,7 @@ static int settle_check(struct conf_pool *pool, struct error *error)
 	const struct conf_worker *worker = pool->worker;
 	int code = 0;
 
-	if (!worker || health->kind != HEALTH_EXEC)
-		return 0;
-	health->inherit_environment = worker->inherit_environment;
-	if (health->user)
+	if (!worker || health->kind != HEALTH_EXEC || health->user)
 		return 0;
 	health->confinement = worker->confinement;
 	health->confinement.private_tmp = false;

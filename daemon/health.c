@@ -199,7 +199,6 @@ bool health_follows(const struct health *health, const struct conf_health *conf)
 	return own->kind == conf->kind && same_text(own->path, conf->path) &&
 	       same_text(own->host, conf->host) && same_text(own->command, conf->command) &&
 	       same_text(own->user, conf->user) && same_text(own->group, conf->group) &&
-	       own->inherit_environment == conf->inherit_environment &&
 	       own->confinement.no_new_privileges == conf->confinement.no_new_privileges &&
 	       own->confinement.set_capabilities == conf->confinement.set_capabilities &&
 	       own->confinement.capabilities == conf->confinement.capabilities &&

@@ -49,7 +49,7 @@ static int put_address(const struct health *health, struct environment *env)
 static int build(struct health *health, struct error *error)
 {
 	const struct conf_health *conf = &health->conf;
-	struct launch_who who = {conf->user, conf->group, conf->inherit_environment};
+	struct launch_who who = {conf->user, conf->group, false};
 	struct launch_name name = {.worker = "", .pool = "", .port = ntohs(health->endpoint.port)};
 	struct launch *launch = &health->launch;
 	int err = launch_begin(&who, &name, conf->command, launch, error);

@@ -33,7 +33,7 @@ static int expand_words(const char *command, const struct launch_name *name, cha
 	return 0;
 }
 
-/* Its files are the worker's user's, or root's, also where a hook of another user is to be started. */
+/* Its files may be the worker's user's: none of this is for a program of another user. */
 static int read_environment(const struct conf_worker *conf, const struct launch_name *name,
 			    struct environment *env, struct error *error)
 {
@@ -58,12 +58,10 @@ static int read_environment(const struct conf_worker *conf, const struct launch_
 	return 0;
 }
 
-static void copy_settings(const struct conf_worker *conf, struct spawn *spawn)
+static void copy_limits(const struct conf_worker *conf, struct spawn *spawn)
 {
-	spawn->umask = conf->umask;
 	spawn->nofile = conf->limits.nofile;
 	spawn->core = conf->limits.core;
-	spawn->confinement = conf->confinement;
 	spawn->nice = conf->limits.nice == CONF_NICE_UNSET ? SPAWN_UNSET_NICE : conf->limits.nice;
 }
 
@@ -90,6 +88,26 @@ int launch_begin(const struct launch_who *who, const struct launch_name *name, c
 	return err;
 }
 
+/*
+ * DANGER: the worker's user owns its environment files (LD_PRELOAD, PATH), and may write in its directory
+ * (`./program`, what python imports), which may make that user whoever this one is.
+ */
+static int build_for_other(const struct conf_worker *conf, const struct launch_name *name,
+			   const char *command, const char *user, struct launch *launch,
+			   struct error *error)
+{
+	struct launch_who who = {.user = user};
+	int err = launch_begin(&who, name, command, launch, error);
+
+	if (err)
+		return err;
+	copy_limits(conf, &launch->spawn);
+	launch->spawn.directory = launch->directory = strdup("/");
+	err = environment_put(&launch->environment, "LBD_WORKER", name->worker);
+	launch->spawn.envp = launch->environment.vars;
+	return err || !launch->directory ? error_set(error, -ENOMEM, "out of memory") : 0;
+}
+
 int launch_build(const struct conf_worker *conf, const struct launch_name *name,
 		 const char *command, const char *user, struct launch *launch, struct error *error)
 {
@@ -97,15 +115,15 @@ int launch_build(const struct conf_worker *conf, const struct launch_name *name,
 	int err;
 
 	if (user)
-		who = (struct launch_who){user, NULL, conf->inherit_environment};
+		return build_for_other(conf, name, command, user, launch, error);
 	err = launch_begin(&who, name, command, launch, error);
 	if (!err)
 		err = read_environment(conf, name, &launch->environment, error);
 	if (err)
 		return err;
-	copy_settings(conf, &launch->spawn);
-	if (user)
-		launch->spawn.confinement = (struct confinement){0};
+	copy_limits(conf, &launch->spawn);
+	launch->spawn.umask = conf->umask;
+	launch->spawn.confinement = conf->confinement;
 	if (conf->directory && !(launch->directory = expand(conf->directory, name)))
 		return error_set(error, -ENOMEM, "directory %s: out of memory", conf->directory);
 	launch->spawn.directory = launch->directory;
@@ -113,7 +131,7 @@ int launch_build(const struct conf_worker *conf, const struct launch_name *name,
 	return 0;
 }
 
-/* Its words, environment and user are those of a launch of its own. */
+/* Its words, environment, user and place are those of a launch of its own. */
 int launch_add_hook(const struct conf_worker *conf, const struct launch_name *name,
 		    struct launch *launch, struct error *error)
 {
@@ -127,9 +145,10 @@ int launch_add_hook(const struct conf_worker *conf, const struct launch_name *na
 	launch->spawn.hook_envp = hook.spawn.envp;
 	launch->spawn.hook_user = launch->hook_user = hook.user;
 	launch->hook_environment = hook.environment;
+	launch->spawn.hook_directory = launch->hook_directory = hook.directory;
+	launch->spawn.hook_umask = hook.spawn.umask;
 	launch->spawn.hook_unconfined = conf->before_start_user;
 	launch->spawn.hook_timeout_ms = conf->start_timeout_ms;
-	free(hook.directory);
 	return err ? error_prefix(error, err, "before_start") : 0;
 }
 
@@ -191,5 +210,6 @@ void launch_clear(struct launch *launch)
 	account_clear(&launch->user);
 	account_clear(&launch->hook_user);
 	free(launch->directory);
+	free(launch->hook_directory);
 	*launch = (struct launch){0};
 }

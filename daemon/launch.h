@@ -23,7 +23,7 @@ struct launch {
 	struct spawn spawn; /* descriptors and cgroup are the caller's to fill in */
 	struct environment environment, hook_environment;
 	struct account user, hook_user;
-	char *directory;
+	char *directory, *hook_directory;
 };
 
 /* As whom, and with how much of lbd's environment; NULLs: as lbd. */
@@ -37,9 +37,9 @@ int launch_begin(const struct launch_who *who, const struct launch_name *name, c
 		 struct launch *launch, struct error *error);
 
 /*
- * Fills in *launch for this command of the worker: its own with user NULL, or a hook, which may have a
- * user of its own; launch_clear() also after a failure.  -errno with a line: unknown user, unreadable
- * environment file, open quote.
+ * Fills in *launch for this command of the worker: its own or a hook with user NULL; with a user one that
+ * has of the worker no more than its name and its limits, since that user may be root.  launch_clear() also
+ * after a failure.  -errno with a line: unknown user, unreadable environment file, open quote.
  */
 int launch_build(const struct conf_worker *conf, const struct launch_name *name,
 		 const char *command, const char *user, struct launch *launch, struct error *error);

@@ -76,10 +76,11 @@ static int check_one(const struct conf_pool *pool, const char *what, const char 
 	found = look_for(&launch);
 	if (found)
 		err = block_error(pool->at, error, -found,
-				  "pool %s: %s %.300s: %s; name a program that is there, in the "
-				  "workers' PATH or from their directory",
+				  "pool %s: %s %.300s: %s; name a program that is there, %s",
 				  pool->name, what, launch.spawn.argv[0],
-				  found == EACCES ? "not a file that can be run" : strerror(found));
+				  found == EACCES ? "not a file that can be run" : strerror(found),
+				  user ? "by its whole path, or in the standard PATH"
+				       : "in the workers' PATH or from their directory");
 	launch_clear(&launch);
 	return err;
 }

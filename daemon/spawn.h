@@ -33,6 +33,8 @@ struct spawn {
 	const char *cgroup; /* directory that the child starts in, or NULL */
 	char **hook;        /* words of a program to run before, with the same limits; NULL: none */
 	char **hook_envp;
+	const char *hook_directory; /* as directory */
+	int hook_umask;             /* as umask */
 	struct account hook_user;
 	bool hook_unconfined; /* it has a user of its own, and is not confined with the program */
 	uint32_t hook_timeout_ms;

@@ -148,15 +148,15 @@ static int wait_hook(pid_t hook, uint32_t timeout_ms, int *status)
 }
 
 /* As its user: it may enter a directory that root must not be led into. */
-static void become(const struct spawn *spawn, const struct account *user, int report)
+static void become(const struct account *user, int mask, const char *directory, int report)
 {
 	int err = change_user(user);
 
 	if (err)
 		fail(report, SPAWN_STEP_USER, -err, 0);
-	if (spawn->umask >= 0)
-		umask(spawn->umask);
-	if (spawn->directory && chdir(spawn->directory))
+	if (mask >= 0)
+		umask(mask);
+	if (directory && chdir(directory))
 		fail(report, SPAWN_STEP_DIRECTORY, errno, 0);
 }
 
@@ -173,7 +173,7 @@ static void confine(const struct spawn *spawn, int report)
 		fail(report, SPAWN_STEP_CAPABILITIES, -err, 0);
 }
 
-/* execvp() looks the program up in this PATH, the worker's, not in lbd's. */
+/* execvp() looks the program up in the PATH that it will have, not in lbd's. */
 static void execute(char **argv, char **envp)
 {
 	environ = envp;
@@ -185,7 +185,7 @@ static _Noreturn void be_hook(const struct spawn *spawn, int report)
 	int err;
 
 	setpgid(0, 0);
-	become(spawn, &spawn->hook_user, report);
+	become(&spawn->hook_user, spawn->hook_umask, spawn->hook_directory, report);
 	if (!spawn->hook_unconfined && (err = confine_finish(&spawn->confinement)))
 		fail(report, SPAWN_STEP_CAPABILITIES, -err, 0);
 	execute(spawn->hook, spawn->hook_envp);
@@ -257,7 +257,7 @@ _Noreturn void spawn_child_run(const struct spawn *spawn, int go, int report)
 	confine(spawn, report);
 	if (!spawn->hook_unconfined)
 		run_hook(spawn, report);
-	become(spawn, &spawn->user, report);
+	become(&spawn->user, spawn->umask, spawn->directory, report);
 	if (spawn->leashed)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if ((err = pass_listeners(spawn)))

@@ -159,6 +159,64 @@ def test_checks(lab, user, uid):
     lbd.wait_up(1)
 
 
+OTHERS = {
+    "before_start": ("before_start %s user root;", ""),
+    "after_stop": ("restart never; after_stop %s user root;", ""),
+    "check": ("", "health { exec %s user root; timeout 60s; rise 1; }"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_nothing_of_the_worker_reaches_root(lab, kind):
+    """What its user owns: the file that its variables are in, its directory, what its PATH leads to."""
+    stage = Stage(lab)
+    evil = stage.path / "evil"
+    evil.mkdir()
+    (evil / "variables").write_text("PATH=%s:/usr/bin:/bin\nFROM_FILE=x\n" % evil)
+    (evil / "env").write_text("#!/bin/sh\n/usr/bin/id -u > %s/ran\n" % evil)
+    (evil / "env").chmod(0o755)
+    for path in (evil, *evil.iterdir()):
+        os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
+    hook, check = OTHERS[kind]
+    command = '"env %s"' % stage.waits("other")
+    options = "environment_file %s/variables; environment A=1; umask 000; " % evil
+    options += "directory %s; inherit_environment on; " % evil + hook.replace("%s", command)
+    lbd = lab.lbd(POOL % (SERVES, options, check.replace("%s", command)), environment=SECRET)
+    if kind == "after_stop":
+        lbd.wait_up(1)
+        lbd.ctl("signal", "web:8081", "KILL")
+    wait_until(lambda: (evil / "ran").exists() or (stage.path / "other.pid").exists(), kind)
+    assert not (evil / "ran").exists(), "as user " + (evil / "ran").read_text()
+    own = {"LBD_ADDRESS", "LBD_PORT"} if kind == "check" else {"LBD_WORKER"}
+    expect(stage.process("other"), BASE | own, uid=0)
+    stage.go("other")
+    if kind != "after_stop":
+        lbd.wait_up(1)
+
+
+def test_place_of_another_users_hook(lab):
+    """A directory that only root may write, and lbd's own mask, not the worker's."""
+    stage = Stage(lab)
+    hook = stage.path / "hook"
+    hook.write_text("#!/bin/sh\n(pwd; umask) > %s/said\n" % stage.path)
+    hook.chmod(0o755)
+    options = "before_start %s user root; umask 000; directory %s;" % (hook, stage.path)
+    lbd = lab.lbd(POOL % (SERVES, options, ""), wrap=["sh", "-c", 'umask 027; exec "$@"', "sh"])
+    lbd.wait_up(1)
+    assert (stage.path / "said").read_text().split() == ["/", "0027"]
+
+
+def test_check_does_not_inherit(lab):
+    """Its environment is clean, also where the worker's is not."""
+    stage = Stage(lab)
+    check = "health { exec %s; timeout 60s; rise 1; }" % stage.waits("check")
+    options = "inherit_environment on; environment A=1;"
+    lbd = lab.lbd(POOL % (SERVES, options, check), environment=SECRET)
+    expect(stage.process("check"), BASE | {"LBD_ADDRESS", "LBD_PORT"})
+    stage.go("check")
+    lbd.wait_up(1)
+
+
 def test_check_of_no_worker(lab):
     """No worker whose user it could have: lbd's, unless one is named."""
     stage = Stage(lab)

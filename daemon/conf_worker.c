@@ -164,6 +164,7 @@ static void settle(struct worker_draft *draft)
 	worker->inherit = draft->listen == 1;
 	worker->restart = draft->restart;
 	worker->readiness = draft->readiness;
+	confine_settle(&worker->confinement);
 }
 
 static void clear(struct conf_worker *worker)

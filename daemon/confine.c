@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/mount.h>
 #include <sched.h>
 #include <stddef.h>
@@ -15,6 +16,23 @@
 /* <sys/mount.h> and <linux/mount.h> exclude one another in some versions. */
 int mount(const char *source, const char *target, const char *type, unsigned long flags,
 	  const void *data);
+
+#define BIT(name) (1ULL << (name))
+
+/*
+ * SYS_ADMIN remounts, SYS_PTRACE opens /proc/1/root, DAC_READ_SEARCH opens by handle through another mount of
+ * the same file system, MKNOD and SYS_RAWIO reach the device below it, SYS_MODULE all.
+ */
+static const uint64_t past_mounts = BIT(CAP_SYS_ADMIN) | BIT(CAP_SYS_PTRACE) |
+				    BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_MKNOD) | BIT(CAP_SYS_RAWIO) |
+				    BIT(CAP_SYS_MODULE);
+
+void confine_settle(struct confinement *confinement)
+{
+	bool mounts = confinement->private_tmp || confinement->read_only;
+
+	confinement->withheld = mounts && !confinement->set_capabilities ? past_mounts : 0;
+}
 
 static int set_read_only(const char *path)
 {
@@ -71,7 +89,7 @@ int confine_capabilities(const struct confinement *confinement)
 	int err;
 
 	if (!confinement->set_capabilities)
-		return 0;
+		return confinement->withheld ? capabilities_bound(~confinement->withheld) : 0;
 	err = capabilities_bound(confinement->capabilities);
 	return err || !prctl(PR_SET_KEEPCAPS, 1) ? err : -errno;
 }

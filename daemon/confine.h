@@ -14,8 +14,15 @@ struct confinement {
 	bool private_tmp;       /* /tmp and /var/tmp of its own, gone with its last process */
 	bool set_capabilities;  /* it has these and can get no others, whoever its user is */
 	uint64_t capabilities;  /* see capabilities.h */
+	uint64_t withheld;      /* it can get none of these; where no set of its own is asked for */
 	char **read_only;       /* paths, with all below, NULL-ended; NULL: none */
 };
+
+/*
+ * To be called when all else is known, fills in withheld: with mounts of its own a worker of root's has
+ * none of the capabilities that reach past them (see mount(2), open_by_handle_at(2), proc_pid_root(5)).
+ */
+void confine_settle(struct confinement *confinement);
 
 /* A mount namespace of its own, where one is needed; needs CAP_SYS_ADMIN.  *path: of what failed. */
 int confine_mounts(const struct confinement *confinement, const char **path);

@@ -202,6 +202,7 @@ bool health_follows(const struct health *health, const struct conf_health *conf)
 	       own->confinement.no_new_privileges == conf->confinement.no_new_privileges &&
 	       own->confinement.set_capabilities == conf->confinement.set_capabilities &&
 	       own->confinement.capabilities == conf->confinement.capabilities &&
+	       own->confinement.withheld == conf->confinement.withheld &&
 	       own->status_min == conf->status_min && own->status_max == conf->status_max &&
 	       own->interval_ms == conf->interval_ms && own->timeout_ms == conf->timeout_ms &&
 	       own->rise == conf->rise && own->fall == conf->fall;

@@ -16,6 +16,7 @@
 #include "instance.h"
 #include "leave_record.h"
 #include "log.h"
+#include "privileges.h"
 #include "reconcile.h"
 #include "recycle.h"
 #include "roll.h"
@@ -178,12 +179,15 @@ int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
 
 int lbd_reread(struct lbd *lbd, FILE *changes, struct error *error)
 {
+	struct error refusal;
 	struct conf *conf;
 	int err = lbd_read_conf(lbd, &conf, error);
 
 	if (err)
 		return err;
 	print_changes(lbd, conf, changes);
+	if (privileges_check(conf, &refusal))
+		fprintf(changes, "reload would refuse this: %s\n", refusal.text);
 	conf_free(conf);
 	return 0;
 }

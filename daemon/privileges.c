@@ -27,7 +27,7 @@ static uint64_t needed_by(const struct conf_pool *pool)
 	if (confinement->set_capabilities)
 		set = confinement->capabilities;
 	if (confinement->private_tmp || confinement->read_only)
-		set |= BIT(CAP_SYS_ADMIN);
+		set |= BIT(CAP_SYS_ADMIN) | BIT(CAP_SETPCAP);
 	return set;
 }
 

@@ -159,7 +159,8 @@ static int describe(const struct spawn *spawn, const struct spawn_report *report
 	case SPAWN_STEP_CAPABILITIES:
 		return error_set(error, code,
 				 "capabilities: %s; lbd can give only those that it has itself "
-				 "(CapBnd in /proc/%d/status)",
+				 "(CapBnd in /proc/%d/status), and take some away with "
+				 "CAP_SETPCAP",
 				 why, getpid());
 	case SPAWN_STEP_USER:
 		return error_set(error, code, "user %s: %s; lbd must be root to change it",

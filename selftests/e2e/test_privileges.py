@@ -321,6 +321,50 @@ def test_everything_read_only(lab):
     root.joinpath("tmp/x").touch()
 
 
+# $PPID is lbd, which sees the host's mounts.
+UNDO = """
+mount -o remount,rw,bind DIR; touch DIR/by-remount
+unshare -Um --map-root-user sh -c 'mount -o remount,rw,bind DIR && touch DIR/by-user-namespace'
+nsenter -t $PPID -m touch DIR/by-its-namespace
+touch /proc/$PPID/rootDIR/by-its-root
+umount -l DIR; touch DIR/by-umount
+"""
+
+
+@pytest.mark.parametrize("user", ["root", "nobody"])
+def test_read_only_is_not_undone(lab, user):
+    """Whoever its user is."""
+    stage = Stage(lab)
+    inside = stage.path / "in"
+    inside.mkdir()
+    inside.chmod(0o777)
+    go = stage.waits("main")
+    tries = stage.program("tries", UNDO.replace("DIR", str(inside)) + "exec " + go)
+    text = POOL % (tries, "read_only %s;" % inside, "")
+    lab.lbd(text.replace("user nobody", "user " + user))
+    stage.process("main")
+    assert not list(inside.iterdir())
+
+
+PAST_MOUNTS = ["sys_admin", "sys_ptrace", "dac_read_search", "mknod", "sys_rawio", "sys_module"]
+
+
+@pytest.mark.parametrize("option", ["read_only /usr;", "private_tmp on;"])
+def test_capabilities_past_mounts(lab, option):
+    """A worker of root's has none, nor its check, which is not in its mounts, unless they are named."""
+    stage = Stage(lab)
+    check = "health { exec %s; timeout 60s; rise 1; }" % stage.waits("check")
+    lbd = lab.lbd((POOL % (SERVES, option, check)).replace("user nobody;", ""))
+    left = capabilities(Proc(lbd.pid))[3] & ~sum(1 << NAMES.index(name) for name in PAST_MOUNTS)
+    assert capabilities(stage.process("check")) == [0, left, left, left, 0]
+    assert capabilities(Proc(lbd.pids()["web:8081"])) == [0, left, left, left, 0]
+    stage.go("check")
+    named = lab.lbd((POOL % (SERVES, option + "capabilities sys_admin;", "")).replace("8081", "8082"))
+    named.wait_up(1)
+    bit = 1 << NAMES.index("sys_admin")
+    assert capabilities(Proc(named.pids()["web:8082"])) == [bit] * 5
+
+
 def test_without_rights_to_confine(lab):
     """In a container that may not mount: one line that says what is missing."""
     lbd = lab.lbd(
@@ -366,6 +410,8 @@ def test_capability_that_was_given_up(lab):
     lbd.config(POOL % (SERVES, "capabilities CAP_SYS_TIME;", ""))
     said = lbd.refused("reload")
     assert "pool web" in said and "cap_sys_time" in said and "lbctl reexec" in said
+    reread = lbd.ctl("reread")
+    assert "would refuse" in reread and "cap_sys_time" in reread and "lbctl reexec" in reread
     assert lbd.pids()["web:8081"] == pid
     lbd.ctl("reexec")
     bit = 1 << NAMES.index("sys_time")

@@ -16,6 +16,7 @@
 
 #include "control_places.h"
 #include "lb/ctl.h"
+#include "stranger.h"
 
 enum {
 	MODE = 0660,
@@ -75,14 +76,14 @@ static void accept_one(struct control *control, int fd)
 	socklen_t length = sizeof(credentials);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length)) {
-		close(fd);
+		stranger_close(fd);
 		return;
 	}
 	peer = (struct client_peer){credentials.uid, rank_of(control, fd, &credentials)};
 	if (!places_make(&control->places, &peer) ||
 	    client_new(&control->host, fd, &peer, &client)) {
 		send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-		close(fd);
+		stranger_close(fd);
 		return;
 	}
 	places_add(&control->places, client);
@@ -219,6 +220,8 @@ static int listen_at(struct control *control, const char *path, struct error *er
 				 path);
 	unlink(aside.sun_path);
 	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	/* Accepted sockets inherit it. */
+	stranger_refuse(control->fd);
 	if (control->fd < 0 || bind(control->fd, (struct sockaddr *)&aside, sizeof(aside)) ||
 	    set_access(control, aside.sun_path) || listen(control->fd, SOMAXCONN) ||
 	    rename(aside.sun_path, path)) {
@@ -323,7 +326,7 @@ void control_free(struct control *control)
 	if (control->path)
 		unlink(control->path);
 	if (control->fd >= 0)
-		close(control->fd);
+		stranger_close(control->fd);
 	sd_event_unref(control->host.event);
 	free(control->path);
 	free(control);

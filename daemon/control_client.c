@@ -14,10 +14,12 @@
 #include "clock.h"
 #include "control_parse.h"
 #include "lb/ctl.h"
+#include "stranger.h"
 
 enum {
 	OUT_BACKLOG_MAX = 4 << 20, /* bytes that wait; beyond, nothing more is queued */
 	READER_REQUEST_MAX = 4096,
+	BUSY_RETRY_US = 100 * 1000,
 };
 
 struct control_request {
@@ -160,6 +162,14 @@ static void client_take_counted(struct client *client, size_t length)
 	time_account_charge(accounts, client->account, clock_us(), processor_us() - before_us);
 }
 
+static void client_wait(struct client *client, uint64_t time_us)
+{
+	client->waits = true;
+	client->failed |=
+		clock_arm(client->host->event, &client->turn, time_us, client_turn, client) < 0;
+	sd_event_source_set_enabled(client->deadline, SD_EVENT_OFF);
+}
+
 /* Is it the turn of its user, or will client_turn() say so later? */
 static bool client_has_turn(struct client *client)
 {
@@ -170,10 +180,7 @@ static bool client_has_turn(struct client *client)
 	free_us = time_account_free_us(&client->host->accounts, client->account);
 	if (free_us <= now_us)
 		return true;
-	client->waits = true;
-	client->failed |= clock_arm(client->host->event, &client->turn, free_us - now_us,
-				    client_turn, client) < 0;
-	sd_event_source_set_enabled(client->deadline, SD_EVENT_OFF);
+	client_wait(client, free_us - now_us);
 	return false;
 }
 
@@ -211,7 +218,11 @@ static void client_read(struct client *client)
 		client->failed = true;
 		return;
 	}
-	got = recv(client->fd, room, free_bytes, MSG_DONTWAIT);
+	got = stranger_recv(client->fd, room, free_bytes, NULL, NULL);
+	if (got < 0 && errno == EBUSY) {
+		client_wait(client, BUSY_RETRY_US);
+		return;
+	}
 	if (got > 0 && !client->closing)
 		client->in.length += got;
 	client->eof |= !got;
@@ -332,7 +343,7 @@ void client_free(struct client *client)
 	client_flush(client);
 	/* Its event source first: epoll tells of a closed descriptor as long as a fork has a copy of it. */
 	client_destroy(client);
-	close(fd);
+	stranger_close(fd);
 }
 
 const struct client_peer *client_peer(const struct client *client)

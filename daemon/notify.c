@@ -11,44 +11,21 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { MESSAGE_BYTES = 4096, DESCRIPTORS = 16 };
+#include "clock.h"
+#include "stranger.h"
+
+enum { MESSAGE_BYTES = 4096, RETRY_US = 100 * 1000 };
 
 struct notify {
 	int fd;
 	struct stat bound; /* the path, as it was made */
 	sd_event_source *source;
+	sd_event_source *retry; /* strangers keep all threads that close: not read until then */
 	void (*message)(void *arg, pid_t sender, const char *name, const char *value);
 	void *arg;
 	bool is_handing_on; /* calls back: to be freed afterwards */
 	bool is_freed;
 };
-
-union control {
-	struct cmsghdr align;
-	char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(DESCRIPTORS * sizeof(int))];
-};
-
-/* Descriptors are not kept; closing one is also the answer that sd_notify_barrier(3) waits for. */
-static pid_t read_control(struct msghdr *header)
-{
-	struct ucred cred = {0};
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
-		if (c->cmsg_level != SOL_SOCKET)
-			continue;
-		if (c->cmsg_type == SCM_CREDENTIALS)
-			memcpy(&cred, CMSG_DATA(c), sizeof(cred));
-		if (c->cmsg_type == SCM_RIGHTS)
-			for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len;
-			     at += sizeof(int)) {
-				int fd;
-
-				memcpy(&fd, (char *)c + at, sizeof(fd));
-				close(fd);
-			}
-	}
-	return cred.pid;
-}
 
 static void hand_on(struct notify *notify, pid_t sender, char *text)
 {
@@ -69,27 +46,40 @@ static void hand_on(struct notify *notify, pid_t sender, char *text)
 		notify_free(notify);
 }
 
-/* One message each time: no sender keeps the loop from others. */
+static int on_retry(sd_event_source *source, uint64_t now_us, void *arg)
+{
+	struct notify *notify = arg;
+
+	(void)source, (void)now_us;
+	return sd_event_source_set_enabled(notify->source, SD_EVENT_ON);
+}
+
+static int pause_reading(sd_event_source *source, struct notify *notify)
+{
+	int err = clock_arm(sd_event_source_get_event(source), &notify->retry, RETRY_US, on_retry,
+			    notify);
+
+	return err < 0 ? 0 : sd_event_source_set_enabled(source, SD_EVENT_OFF);
+}
+
+/*
+ * One message each time: no sender keeps the loop from others.  Descriptors are not kept; where they are not
+ * refused, their closing is also the answer that sd_notify_barrier(3) waits for.
+ */
 static int on_message(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	char text[MESSAGE_BYTES];
-	union control control;
-	struct iovec vector = {text, sizeof(text) - 1};
-	struct msghdr header = {.msg_iov = &vector,
-				.msg_iovlen = 1,
-				.msg_control = control.bytes,
-				.msg_controllen = sizeof(control.bytes)};
-	ssize_t n = recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	pid_t sender;
+	struct ucred sender;
+	int flags;
+	ssize_t n = stranger_recv(fd, text, sizeof(text) - 1, &sender, &flags);
 
-	(void)source, (void)events;
+	(void)events;
 	if (n < 0)
-		return 0;
-	sender = read_control(&header);
-	if (sender <= 0 || header.msg_flags & MSG_TRUNC)
+		return errno == EBUSY ? pause_reading(source, arg) : 0;
+	if (sender.pid <= 0 || flags & MSG_TRUNC)
 		return 0;
 	text[n] = 0;
-	hand_on(arg, sender, text);
+	hand_on(arg, sender.pid, text);
 	return 0;
 }
 
@@ -102,6 +92,7 @@ static int bind_path(int fd, const char *path)
 		return -ENAMETOOLONG;
 	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
 	unlink(path);
+	stranger_refuse(fd);
 	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) ||
 	    bind(fd, (struct sockaddr *)&sa, sizeof(sa)))
 		return -errno;
@@ -152,7 +143,8 @@ void notify_free(struct notify *notify)
 	if (notify->is_handing_on)
 		return;
 	sd_event_source_disable_unref(notify->source);
+	sd_event_source_disable_unref(notify->retry);
 	if (notify->fd >= 0)
-		close(notify->fd);
+		stranger_close(notify->fd);
 	free(notify);
 }

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "clock.h"
+#include "stranger.h"
+#include "unit/own_netns.h"
+
+enum {
+	LINGER_S = 600, /* no test lasts so long: who waits for it hangs */
+	AT_ONCE_S = LINGER_S / 4,
+	DESCRIPTORS_MAX = 253,
+	CLOSES_MAX = 64,
+};
+
+static bool has_netns;
+
+static ssize_t try_send_fds(int to, const int *fds, size_t count)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
+	} control;
+	struct iovec vector = {"X=x", 3};
+	struct msghdr message = {.msg_iov = &vector,
+				 .msg_iovlen = 1,
+				 .msg_control = control.bytes,
+				 .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+
+	control.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(count * sizeof(int)),
+					  .cmsg_level = SOL_SOCKET,
+					  .cmsg_type = SCM_RIGHTS};
+	memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
+	return sendmsg(to, &message, 0);
+}
+
+static void send_fds(int to, const int *fds, size_t count)
+{
+	assert_int_equal(try_send_fds(to, fds, count), 3);
+}
+
+/* A connection whose last close lasts as long as its peer, the result, is there. */
+static int lingering(int *out)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t length = sizeof(address);
+	struct linger linger = {1, LINGER_S};
+	static const char bytes[1 << 16];
+	int listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0), peer;
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	peer = accept(listener, NULL, NULL);
+	assert_true(peer >= 0);
+	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	close(listener);
+	*out = fd;
+	return peer;
+}
+
+static int send_lingering(int to)
+{
+	int fd, peer = lingering(&fd);
+
+	send_fds(to, &fd, 1);
+	close(fd);
+	return peer;
+}
+
+static void test_refused(void **state)
+{
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
+	if (!stranger_refuse(ends[1])) {
+		assert_int_equal(errno, ENOPROTOOPT);
+		close(ends[0]), close(ends[1]);
+		skip();
+	}
+	assert_int_equal(try_send_fds(ends[0], (int[]){STDIN_FILENO}, 1), -1);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(send(ends[0], "X=x", 3, 0), 3);
+	close(ends[0]), close(ends[1]);
+}
+
+/* All that a message can hold is received and closed. */
+static void test_most_descriptors(void **state)
+{
+	int ends[2], pipe_ends[2], fds[DESCRIPTORS_MAX], flags;
+	struct ucred sender;
+	struct pollfd hung;
+	char text[8];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
+	assert_int_equal(pipe(pipe_ends), 0);
+	for (size_t i = 0; i < DESCRIPTORS_MAX; i++)
+		fds[i] = pipe_ends[1];
+	assert_int_equal(setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &(int){1}, sizeof(int)), 0);
+	send_fds(ends[0], fds, DESCRIPTORS_MAX);
+	close(pipe_ends[1]);
+	assert_int_equal(stranger_recv(ends[1], text, sizeof(text), &sender, &flags), 3);
+	assert_memory_equal(text, "X=x", 3);
+	assert_int_equal(sender.pid, getpid());
+	assert_int_equal(flags & (MSG_CTRUNC | MSG_TRUNC), 0);
+	hung = (struct pollfd){.fd = pipe_ends[0]};
+	assert_int_equal(poll(&hung, 1, AT_ONCE_S * 1000), 1);
+	assert_int_equal(hung.revents & POLLHUP, POLLHUP);
+	close(pipe_ends[0]);
+	stranger_close(ends[0]);
+	stranger_close(ends[1]);
+}
+
+static ssize_t recv_retried(int fd, uint64_t end_us)
+{
+	char text[8];
+	ssize_t got;
+
+	while ((got = stranger_recv(fd, text, sizeof(text), NULL, NULL)) < 0 && errno == EBUSY &&
+	       clock_us() < end_us)
+		poll(NULL, 0, 10);
+	return got;
+}
+
+/* As many as may last do; another is not received; it is when one has ended. */
+static void test_lasting_closes(void **state)
+{
+	uint64_t end_us = clock_us() + AT_ONCE_S * 1000000ull;
+	int ends[2], peers[CLOSES_MAX + 1], peer;
+	char text[8];
+
+	(void)state;
+	if (!has_netns)
+		skip();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
+	for (size_t i = 0; i < CLOSES_MAX; i++) {
+		peers[i] = send_lingering(ends[0]);
+		assert_int_equal(recv_retried(ends[1], end_us), 3);
+	}
+	peers[CLOSES_MAX] = send_lingering(ends[0]);
+	assert_int_equal(stranger_recv(ends[1], text, sizeof(text), NULL, NULL), -1);
+	assert_int_equal(errno, EBUSY);
+	close(peers[0]);
+	assert_int_equal(recv_retried(ends[1], end_us), 3);
+
+	/* With all threads taken: what a closed socket's queue holds. */
+	peer = send_lingering(ends[0]);
+	stranger_close(ends[1]);
+	assert_true(clock_us() < end_us);
+	close(peer);
+	for (size_t i = 1; i <= CLOSES_MAX; i++)
+		close(peers[i]);
+	close(ends[0]);
+}
+
+/* With threads free: the same. */
+static void test_closed_with_a_queue(void **state)
+{
+	uint64_t end_us = clock_us() + AT_ONCE_S * 1000000ull;
+	int ends[2], peer;
+
+	(void)state;
+	if (!has_netns)
+		skip();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	peer = send_lingering(ends[0]);
+	stranger_close(ends[1]);
+	assert_true(clock_us() < end_us);
+	close(peer);
+	close(ends[0]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_most_descriptors),
+		cmocka_unit_test(test_closed_with_a_queue),
+		cmocka_unit_test(test_lasting_closes),
+	};
+
+	has_netns = own_netns_enter();
+	return cmocka_run_group_tests_name("stranger", tests, NULL, NULL);
+}

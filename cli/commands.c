@@ -33,9 +33,15 @@ int commands_version(const struct cli *cli, const json_t *request)
 	return LB_CTL_DONE;
 }
 
+static void warn(void *arg, const char *line)
+{
+	cli_fail(arg, LB_CTL_DONE, "warning: %s", line);
+}
+
 int commands_check(const struct cli *cli, const json_t *request)
 {
 	const char *path = json_string_value(json_object_get(request, "file"));
+	struct launch_warn warning = {.tell = warn, .arg = (void *)cli};
 	struct conf *conf = NULL;
 	struct error error;
 
@@ -45,7 +51,7 @@ int commands_check(const struct cli *cli, const json_t *request)
 	settings_find_static();
 	if (conf_read(path, &conf, &error))
 		return cli_fail(cli, LB_CTL_REFUSED, "%s", error.text);
-	if (launch_check_all(conf, &error)) {
+	if (launch_check_all(conf, &warning, &error)) {
 		conf_free(conf);
 		return cli_fail(cli, LB_CTL_REFUSED, "%s", error.text);
 	}

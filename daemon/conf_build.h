@@ -26,9 +26,6 @@ conf_setter conf_set_user, conf_set_group, conf_set_directory, conf_set_signal, 
 /* The words "user NAME" after a command, if there are any. */
 int conf_read_command_user(const struct block *at, const struct conf_directive *row, char **user,
 			   struct error *error);
-/* user: whose worker reads it; NULL: lbd's own */
-int conf_check_environment_file(const struct block *at, const char *path, const char *user,
-				struct error *error);
 int conf_find_uid(const char *name, uid_t *uid); /* -ENOENT: this host knows no such user */
 
 /* conf_output.c: FILE|syslog|journal|none [size N] [files N] [age T] [prefix] */

@@ -5,12 +5,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "account.h"
 #include "conf_build.h"
-#include "open_file.h"
 
 static bool is_number(const char *text)
 {
@@ -80,35 +76,9 @@ int conf_set_directory(void *target, const struct conf_directive *row, const str
 		       struct error *error)
 {
 	char **path = (char **)((char *)target + row->offset);
-	struct stat status;
 	int code = conf_set_path(target, row, at, error);
 
-	if (code || conf_has_variables(*path))
-		return code ? code : conf_check_variables(at, *path, error);
-	code = stat(*path, &status) ? errno : S_ISDIR(status.st_mode) ? 0 : ENOTDIR;
-	if (code)
-		return block_error(at, error, -EINVAL,
-				   "%s: found \"%.200s\": %s; name a directory that is there",
-				   row->name, *path, strerror(code));
-	return 0;
-}
-
-int conf_check_environment_file(const struct block *at, const char *path, const char *user,
-				struct error *error)
-{
-	struct error inner;
-	uid_t owner;
-	int fd;
-
-	if (conf_has_variables(path))
-		return conf_check_variables(at, path, error);
-	fd = account_uid(user, &owner, &inner);
-	if (!fd)
-		fd = open_file("environment_file ", path, O_RDONLY, owner, &inner);
-	if (fd < 0)
-		return block_error(at, error, -EINVAL, "%s", inner.text);
-	close(fd);
-	return 0;
+	return code ? code : conf_check_variables(at, *path, error);
 }
 
 static int signal_by_name(const char *name)

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "block_tree.h"
@@ -27,14 +26,13 @@ struct expansion {
 };
 
 #define PATH_WORD(n) .offset = (n)
-#define DIRECTORY(n) .offset = (n), .least = 1
 
 /*
  * What lbstatic takes as --NAME; the rest of its options are lbd's to set.  PATH_WORD(n): word n is a
- * path; DIRECTORY(n): of a directory that must be there.
+ * path.
  */
 static const struct conf_directive options[] = {
-	{.name = "root", .usage = "root DIR;", .min = 1, .max = 1, DIRECTORY(1)},
+	{.name = "root", .usage = "root DIR;", .min = 1, .max = 1, PATH_WORD(1)},
 	{.name = "index", .usage = "index FILE...; or index off;", .min = 1, .max = 8},
 	{.name = "listing", .usage = "listing on|off;", .min = 1, .max = 1},
 	{.name = "header", .usage = "header PATTERN \"Name: value\";", .min = 2, .max = 2},
@@ -43,7 +41,7 @@ static const struct conf_directive options[] = {
 	 .min = 1,
 	 .max = 1},
 	{.name = "expires", .usage = "expires PATTERN TIME|off;", .min = 2, .max = 2},
-	{.name = "alias", .usage = "alias PATTERN DIR;", .min = 2, .max = 2, DIRECTORY(2)},
+	{.name = "alias", .usage = "alias PATTERN DIR;", .min = 2, .max = 2, PATH_WORD(2)},
 	{.name = "try_files", .usage = "try_files PATTERN FILE... [=404];", .min = 2, .max = 16},
 	{.name = "fallback", .usage = "fallback PATTERN /PAGE;", .min = 2, .max = 2},
 	{.name = "error_page", .usage = "error_page STATUS /PAGE;", .min = 2, .max = 2},
@@ -105,31 +103,16 @@ static bool is_path(const struct conf_directive *row, size_t word, const char *t
 	       strcmp(text, "stderr") != 0;
 }
 
-static int check_directory(const struct block *at, const char *path, struct error *error)
-{
-	struct stat status;
-	int code = stat(path, &status) ? errno : S_ISDIR(status.st_mode) ? 0 : ENOTDIR;
-
-	if (code && !conf_has_variables(path))
-		return block_error(at, error, -EINVAL,
-				   "%s: found \"%.200s\": %s; name a directory that is there",
-				   at->words[0], path, strerror(code));
-	return 0;
-}
-
-static int add_path(struct expansion *expansion, const struct conf_directive *row,
-		    const struct block *at, const char *text, struct error *error)
+static int add_path(struct expansion *expansion, const struct block *at, const char *text,
+		    struct error *error)
 {
 	char *path = conf_path(at, text);
-	int code = 0;
 
 	if (!path)
 		return conf_no_memory(at, error);
-	if (row->least)
-		code = check_directory(at, path, error);
 	put_word(expansion->command, path);
 	free(path);
-	return code;
+	return 0;
 }
 
 static int add_option(struct expansion *expansion, const struct conf_directive *row,
@@ -145,7 +128,7 @@ static int add_option(struct expansion *expansion, const struct conf_directive *
 					   "allowed here",
 					   at->words[0], at->words[i]);
 		if (is_path(row, i, at->words[i]))
-			code = add_path(expansion, row, at, at->words[i], error);
+			code = add_path(expansion, at, at->words[i], error);
 		else
 			put_word(expansion->command, at->words[i]);
 	}

@@ -108,19 +108,6 @@ static int check(struct worker_draft *draft, const struct block *at, struct erro
 	return 0;
 }
 
-/* Whose they may be is known once all directives have been read. */
-static int check_files(const struct conf_worker *worker, const struct block *parent,
-		       struct error *error)
-{
-	char **path = worker->environment_files;
-	int code = 0;
-
-	for (const struct block *at = parent->first; at && !code; at = at->next)
-		if (!strcmp(at->words[0], "environment_file"))
-			code = conf_check_environment_file(at, *path++, worker->user, error);
-	return code;
-}
-
 static int make_defaults(const struct block *at, struct worker_draft *draft, struct error *error)
 {
 	static const struct lb_addr loopback = {
@@ -197,8 +184,6 @@ int conf_worker_build(const struct block *at, struct conf_worker **worker,
 		code = check(&draft, at, error);
 	if (!code && conf_worker_fingerprint(&draft.worker))
 		code = conf_no_memory(at, error);
-	if (!code)
-		code = check_files(&draft.worker, at, error);
 	*worker = code ? NULL : malloc(sizeof(**worker));
 	if (!code && !*worker) {
 		conf_no_memory(at, error);

@@ -116,8 +116,11 @@ int worker_set_environment_file(void *target, const struct conf_directive *row,
 				const struct block *at, struct error *error)
 {
 	struct conf_worker *worker = &((struct worker_draft *)target)->worker;
+	int code = conf_check_variables(at, at->words[1], error);
 
 	(void)row;
+	if (code)
+		return code;
 	return conf_add_text(at, &worker->environment_files, conf_path(at, at->words[1]), error);
 }
 

@@ -1,15 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Are a worker's programs there?  Found as execvp(3) will: in its own PATH, from its own directory. */
+/*
+ * Is what a worker's start needs there?  Its programs, found as execvp(3) will, in its own PATH and from its
+ * own directory; its environment files, directories and the paths that it may only read.
+ *
+ * What is wrong is an error where only root can have made it so (place.h).  Elsewhere a worker's user
+ * could keep root from changing anything: there it is a warning, and the trouble of that worker alone.
+ */
 #ifndef LB_LAUNCH_CHECK_H
 #define LB_LAUNCH_CHECK_H
 
 #include "conf.h"
 #include "error.h"
 
-/* The command and the hooks of a pool's workers, as the first of them would run them.  -errno with a line. */
-int launch_check(const struct conf_pool *pool, struct error *error);
+struct launch_warn {
+	void (*tell)(void *arg, const char *line);
+	void *arg;
+};
+
+/* What a pool's first worker will run with: its command and the hooks.  -errno with a line. */
+int launch_check(const struct conf_pool *pool, const struct launch_warn *warn, struct error *error);
 
 /* Of all pools that have workers. */
-int launch_check_all(const struct conf *conf, struct error *error);
+int launch_check_all(const struct conf *conf, const struct launch_warn *warn, struct error *error);
+
+/* The error that was found at this path, or 0 and a warning. */
+int launch_judge(const char *path, int err, const struct launch_warn *warn,
+		 const struct error *error);
 
 #endif

@@ -35,15 +35,22 @@
 #include "stale.h"
 #include "takeover.h"
 
+static void warn_on_stderr(void *arg, const char *line)
+{
+	(void)arg;
+	fprintf(stderr, "lbd: warning: %s\n", line);
+}
+
 static int check_conf(const char *path)
 {
+	static const struct launch_warn warn = {.tell = warn_on_stderr};
 	struct error error;
 	struct conf *conf;
 
 	int err = conf_read(path, &conf, &error);
 
 	if (!err) {
-		err = launch_check_all(conf, &error);
+		err = launch_check_all(conf, &warn, &error);
 		if (err)
 			conf_free(conf);
 	}

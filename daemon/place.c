@@ -68,6 +68,7 @@ static void enter(struct place *place, int fd, const struct stat *st)
 	note_owner(place, fd, st->st_uid);
 	place->is_shared = st->st_mode & (S_IWGRP | S_IWOTH);
 	place->is_sticky = st->st_mode & S_ISVTX;
+	place->was_shared |= place->is_shared && !place->is_sticky;
 }
 
 /* Opens the directory that the rest starts at, and takes the slashes off. */
@@ -295,4 +296,19 @@ int place_check_root(const struct place *place, const char *danger, struct error
 		return 0;
 	return error_set(error, -EPERM, "%s%s: %s %s; name one in a directory of root's",
 			 place->what, place->path, who(place, others), danger);
+}
+
+/* A walk that failed has got as far as the place says. */
+bool place_is_closed(const char *path)
+{
+	struct error ignored;
+	struct place place;
+	struct stat st;
+	int err = place_find("", path, geteuid(), &place, &ignored);
+	bool is_closed = is_roots(&place) && !place.was_shared;
+
+	if (!err && !fstatat(place.dir, place.name, &st, AT_SYMLINK_NOFOLLOW))
+		is_closed &= place_is_root(st.st_uid) && !(st.st_mode & (S_IWGRP | S_IWOTH));
+	place_close(&place);
+	return is_closed;
 }

@@ -33,6 +33,7 @@ struct place {
 	char where[128];           /* the first that belongs to that owner */
 	bool is_led;               /* by a symbolic link of the owner's */
 	bool is_shared, is_sticky; /* a directory of root's that others may write */
+	bool was_shared;           /* one on the way, not sticky */
 };
 
 /*
@@ -51,6 +52,12 @@ uid_t place_owner(const struct place *place);
 
 /* Only root may put anything there.  -EPERM with a line that names who else can, and what for. */
 int place_check_root(const struct place *place, const char *danger, struct error *error);
+
+/*
+ * Whether nobody but root can have made the path what it is: the file, or that it is not there.  A
+ * directory on the way that others may write leaves that open, a sticky one as long as it is the last.
+ */
+bool place_is_closed(const char *path);
 
 /* root, or whoever this program runs as */
 bool place_is_root(uid_t user);

@@ -12,6 +12,7 @@
 #include "difference.h"
 #include "launch_check.h"
 #include "listeners.h"
+#include "log.h"
 #include "open_file.h"
 #include "sockets.h"
 
@@ -188,6 +189,14 @@ static uid_t user_of(const struct conf_worker *worker)
 	return uid;
 }
 
+static void warn(void *arg, const char *line)
+{
+	(void)arg;
+	log_warning("%s; its workers do not start until that is mended", line);
+}
+
+static const struct launch_warn in_log = {.tell = warn};
+
 /* Relative ones are in lbd's own directory of logs. */
 static int check_log(const struct conf_pool *pool, const struct conf_output *output,
 		     struct error *error)
@@ -200,9 +209,11 @@ static int check_log(const struct conf_pool *pool, const struct conf_output *out
 
 	if (path && *path == '/')
 		code = open_file_check("log ", path, user_of(pool->worker), &inner);
-	if (code)
+	if (code) {
 		block_error(pool->at, error, code, "pool %s: %s%s", pool->name, inner.text,
 			    code == -ENOENT ? "; make its directory, or name another file" : "");
+		code = launch_judge(path, code, &in_log, error);
+	}
 	free(path);
 	return code;
 }
@@ -220,7 +231,7 @@ static int check_programs_and_logs(const struct model *model, const struct conf 
 		if (!pool->worker ||
 		    (known && known->conf->worker && !difference_restarts(known->conf, pool)))
 			continue;
-		err = launch_check(pool, error);
+		err = launch_check(pool, &in_log, error);
 		if (!err)
 			err = check_log(pool, &pool->worker->stdout_log, error);
 		if (!err && !pool->worker->merge_stderr)

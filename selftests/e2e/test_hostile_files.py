@@ -9,7 +9,7 @@ import socket
 
 import pytest
 
-from lab import BUILD, pool, text_of, unique, wait_equal, wait_until
+from lab import BUILD, pool, run, text_of, unique, wait_equal, wait_until
 
 USER = "www-data"
 UID = pwd.getpwnam(USER).pw_uid
@@ -171,7 +171,7 @@ def test_rotation_in_a_planted_directory(lab, place):
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
 def test_planted_environment_file(lab, place, plant):
-    """Is refused by check and by reload, and when the worker starts."""
+    """Is told by check, refused when the worker starts, and no reason to refuse a reload."""
     env = place / "env"
     lbd = lab.lbd("")
     text = config("none", "environment_file %s;" % env)
@@ -187,13 +187,91 @@ def test_planted_environment_file(lab, place, plant):
         plant(env, lab)
     wanted = "is a directory" if env.is_dir() else PLANTS[plant]
     assert wanted in lbd.ctl("check", lbd.conf, check=False).stderr
-    assert wanted in lbd.refused("reload")
+    lbd.ctl("reload")
     lbd.ctl("worker", "stop", "web:8081")
     lbd.wait_worker("web:8081", "stopped")
     lbd.ctl("worker", "start", "web:8081", check=False)
     wait_until(lambda: wanted in lbd.workers()["web:8081"]["note"], lbd.output)
     assert SECRET.strip() not in lbd.output()
     intact(lab)
+
+
+def removed(path, lab):
+    pass
+
+
+def bad_line(path, lab):
+    path.write_text("GOOD=1\nnot a variable\n")
+    own(path)
+
+
+def in_closed_directory(path, lab):
+    path.mkdir()
+    own(path)
+    path.chmod(0)
+
+
+# The setting, what the worker's user has made of it, and what the note says.
+SPOILT = [
+    ("environment_file", removed, "No such file"),
+    ("environment_file", symlink, "is a symbolic link"),
+    ("environment_file", fifo, "is a FIFO"),
+    ("environment_file", directory, "is a directory"),
+    ("environment_file", bad_line, "not NAME=value"),
+    ("directory", removed, "No such file"),
+    ("directory", bad_line, "Not a directory"),
+    ("directory", in_closed_directory, "Permission denied"),
+    ("read_only", removed, "No such file"),
+]
+
+
+def spoils(setting, why, note):
+    """Is it told?  The worker's user itself may not enter the directory of the tests' files."""
+    return why in note or (setting == "directory" and "Permission denied" in note)
+
+
+@pytest.mark.parametrize(
+    "setting, plant, why", SPOILT, ids=["%s-%s" % (s, p.__name__) for s, p, _ in SPOILT]
+)
+def test_what_a_start_needs(lab, place, setting, plant, why):
+    """Spoilt by the worker's user, it is that worker's trouble, not lbd's start, takeover or reload."""
+    path = place / "needed"
+    plant(path, lab)
+    other = 'pool other { worker { command "sleep 1000"; ports 8090; %s } }'
+    good = config("none", "%s %s;" % (setting, path))
+    lbd = lab.lbd(good + other % "")
+    told = lambda: spoils(setting, why, lbd.workers()["web:8081"]["note"])
+    starts = lambda: "pid" in lbd.workers()["other:8090"]
+    wait_until(lambda: told() and starts(), lbd.output)
+    checked = lbd.ctl("check", lbd.conf, check=False)
+    assert checked.returncode == 0, checked
+    if plant is not in_closed_directory:
+        assert "warning: " in checked.stderr and why in checked.stderr
+    lbd.config(good.replace("restart never;", "restart never; nice 1;") + other % "nice 1;")
+    lbd.ctl("reload")
+    wait_until(lambda: told() and starts(), lbd.output)
+    lbd.kill()
+    tested = run(BUILD / "lbd", "-n", lbd.instance, "-c", lbd.conf, "--test-takeover", check=False)
+    assert tested.returncode == 0, tested
+    lbd.conf.write_text(lbd.conf.read_text() + "\n")
+    lbd = lbd.restart()
+    wait_until(starts, lbd.output)
+    intact(lab)
+
+
+@pytest.mark.parametrize("setting", ("environment_file", "directory", "read_only"))
+def test_what_a_start_needs_of_roots(lab, setting):
+    """What only root can have spoilt is refused by check and reload; lbd still starts without it."""
+    text = config("none", "%s %s;" % (setting, lab.path / "gone"))
+    lbd = lab.lbd("")
+    lbd.config(text)
+    assert "No such file" in lbd.refused("reload")
+    assert "No such file" in lbd.refused("check", lbd.conf)
+    lbd.popen.send_signal(signal.SIGTERM)
+    assert lbd.popen.wait(30) == 0
+    lbd = lbd.restart()
+    told = lambda: spoils(setting, "No such file", lbd.workers()["web:8081"]["note"])
+    wait_until(told, lbd.output)
 
 
 @pytest.mark.parametrize("owner", ("worker", "everybody"))

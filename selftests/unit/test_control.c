@@ -85,7 +85,7 @@ static void fake_gone(void *arg, struct control_request *request)
 	f->gone++;
 }
 
-static const struct control_handler handler = {fake_request, fake_gone};
+static const struct control_handler handler = {.request = fake_request, .gone = fake_gone};
 
 static int setup(void **state)
 {

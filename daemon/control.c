@@ -197,7 +197,7 @@ static bool go_on_at(struct control *control, const char *path)
 	if (goes_on)
 		control->fd = taken_on;
 	else if (taken_on >= 0)
-		close(taken_on);
+		stranger_close(taken_on);
 	taken_on = -1;
 	return goes_on;
 }

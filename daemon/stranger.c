@@ -21,8 +21,8 @@ enum {
 
 /* The thread that closes a message's descriptors owns it while it is busy. */
 struct batch {
-	int fds[DESCRIPTORS_MAX];
 	size_t count;
+	int fds[DESCRIPTORS_MAX];
 	atomic_bool is_busy;
 };
 

@@ -49,7 +49,7 @@ static void clean_up(void)
 
 static void set_up(void)
 {
-	static const struct control_handler handler = {fake_request, fake_gone};
+	static const struct control_handler handler = {.request = fake_request, .gone = fake_gone};
 	struct error error;
 
 	snprintf(path, sizeof(path), "/tmp/lbd-fuzz-%d", (int)getpid());

@@ -162,6 +162,13 @@ static int take_members(struct call *call, const struct verb *verb)
 	return err;
 }
 
+/* What would undo it, or wait for what does not come, is refused. */
+static bool goes_on_while_stopping(const struct verb *verb)
+{
+	return verb->least == READER || verb->handler == verb_shutdown ||
+	       verb->handler == verb_tail || verb->handler == verb_signal;
+}
+
 static void handle(void *arg, struct control_request *request, json_t *message, bool may_change)
 {
 	struct call call = {.lbd = arg,
@@ -184,6 +191,15 @@ static void handle(void *arg, struct control_request *request, json_t *message, 
 		error_set(&call.error, -EPERM,
 			  "%s: only root and members of group %s may do this (try sudo)", name,
 			  LB_CTL_GROUP);
+		control_refuse(request, LB_CTL_REFUSED, call.error.text);
+		return;
+	}
+	if (call.lbd->model.stopping && !goes_on_while_stopping(verb)) {
+		error_set(
+			&call.error, -ESHUTDOWN,
+			"%s: lbd is being stopped, and changes nothing any more; `lbctl shutdown` "
+			"ends the draining",
+			name);
 		control_refuse(request, LB_CTL_REFUSED, call.error.text);
 		return;
 	}

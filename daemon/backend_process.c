@@ -275,7 +275,7 @@ void backend_process_start(struct backend *backend, enum state_event event)
 	struct error error = {0};
 	int err;
 
-	if (leave_await(backend))
+	if (backend->model->stopping || leave_await(backend))
 		return;
 	if (!has_listener(backend) && port_user_find(backend, true, &backend->stranger)) {
 		wait_for_port(backend);

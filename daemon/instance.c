@@ -39,8 +39,19 @@ static bool is_file(int fd, const char *path)
 	       own.st_ino == there.st_ino;
 }
 
+/* Where the lock is gone, the run directory was deleted under it, and with it the way for lbctl. */
 static int is_running(const char *run_dir, pid_t pid, struct error *error)
 {
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/lock", run_dir);
+	if (pid && access(path, F_OK))
+		return error_set(
+			error, -EBUSY,
+			"another lbd (pid %d) is running, and lbctl cannot reach it, for %s was "
+			"deleted: `kill -9 %d`, then start lbd again, which takes its workers "
+			"back",
+			pid, run_dir, pid);
 	return error_set(error, -EBUSY,
 			 "%s: another lbd (pid %d) is running: talk to it with lbctl, or name "
 			 "another instance with -n",

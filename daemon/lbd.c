@@ -8,10 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "apply.h"
-#include "backend.h"
-#include "backend_process.h"
-#include "clock.h"
 #include "difference.h"
 #include "instance.h"
 #include "leave_record.h"
@@ -190,68 +186,4 @@ int lbd_reread(struct lbd *lbd, FILE *changes, struct error *error)
 		fprintf(changes, "reload would refuse this: %s\n", refusal.text);
 	conf_free(conf);
 	return 0;
-}
-
-static int priority_of(const struct backend *backend)
-{
-	return backend->pool->conf->worker ? backend->pool->conf->worker->priority : 0;
-}
-
-struct stopping {
-	struct backend *left[LB_MAX_BACKENDS];
-	size_t count;
-	int highest;
-};
-
-static void find_running(void *arg, struct backend *backend)
-{
-	struct stopping *stopping = arg;
-
-	if (!backend->worker)
-		return;
-	if (!state_has_process(backend->state)) {
-		backend->goal = GOAL_STOP; /* not to be started again */
-		return;
-	}
-	if (stopping->count && priority_of(backend) < stopping->highest)
-		return;
-	if (stopping->count && priority_of(backend) > stopping->highest)
-		stopping->count = 0;
-	stopping->highest = priority_of(backend);
-	stopping->left[stopping->count++] = backend;
-}
-
-/* The workers of the highest priority number go first; those of a lower one once they have gone. */
-void lbd_stop_next(struct lbd *lbd)
-{
-	struct stopping *stopping = calloc(1, sizeof(*stopping));
-
-	if (stopping)
-		pool_each_backend(&lbd->model, find_running, stopping);
-	if (!stopping)
-		sd_event_exit(lbd->event, -ENOMEM); /* what runs is left to the next lbd */
-	else if (!stopping->count)
-		sd_event_exit(lbd->event, 0);
-	for (size_t i = 0; stopping && i < stopping->count; i++)
-		if (stopping->left[i]->state != STATE_STOPPING)
-			backend_process_stop(stopping->left[i], GOAL_STOP);
-	free(stopping);
-}
-
-static void disable(void *arg, struct backend *backend)
-{
-	(void)arg;
-	clock_disarm(backend->timer);
-	apply_backend(backend);
-}
-
-void lbd_stop(struct lbd *lbd)
-{
-	if (lbd->model.stopping)
-		return;
-	log_info("stopping");
-	lbd->model.stopping = true;
-	pool_each_backend(&lbd->model, disable, NULL);
-	apply_now(&lbd->model);
-	lbd_stop_next(lbd);
 }

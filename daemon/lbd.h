@@ -20,6 +20,7 @@ struct lbd {
 	const char *conf_path;
 	bool conf_named; /* by -c */
 	bool foreground;
+	bool handed_on; /* by the lbd before, in the same process: reexec */
 	char run_dir[96];
 	char **argv; /* for reexec */
 	uint64_t started_us;
@@ -35,6 +36,7 @@ struct lbd {
 	struct follows follows;
 	sd_event_source *events;
 	struct reexec reexec;
+	bool stop_at_once; /* asked a second time to end: draining is over */
 };
 
 /* Makes the world follow conf and remembers it as running; takes conf over on success. */
@@ -61,7 +63,10 @@ int lbd_reread(struct lbd *lbd, FILE *changes, struct error *error);
  */
 int lbd_save(struct lbd *lbd, struct error *error);
 
-/* Begins the orderly end: no new connections, workers stopped by priority, then the loop exits. */
+/*
+ * stop.c: begins the orderly end: no new connections; by priority, workers are drained, at most for their
+ * pool's drain_timeout, and stopped; then the loop exits.  Called again it cuts what is still open.
+ */
 void lbd_stop(struct lbd *lbd);
 void lbd_stop_next(struct lbd *lbd); /* some have ended: goes on with those of the next priority */
 

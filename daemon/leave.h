@@ -27,9 +27,6 @@ int leave_init(struct model *model);
 /* At the start of lbd, before there is a configuration: those that left when the lbd before ended. */
 void leave_restore(struct model *model);
 
-/* The same of those that the configuration before has and the one to come has not: it was changed meanwhile. */
-void leave_missing(struct model *model, struct conf *before, const struct conf *conf);
-
 /* Takes over a backend that its pool's successor does not have; one with nothing left to end is freed at once. */
 void leave_add(struct backend *backend);
 

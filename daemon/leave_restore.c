@@ -54,31 +54,3 @@ void leave_restore(struct model *model)
 {
 	leave_record_each(model, restore_recorded);
 }
-
-static bool has(const struct conf_pool *pool, const struct conf_backend *backend)
-{
-	for (size_t i = 0; pool && i < pool->backend_count; i++)
-		if (pool->backends[i].supervised == backend->supervised &&
-		    !memcmp(&pool->backends[i].endpoint, &backend->endpoint,
-			    sizeof(backend->endpoint)))
-			return true;
-	return false;
-}
-
-void leave_missing(struct model *model, struct conf *before, const struct conf *conf)
-{
-	for (size_t i = 0; i < before->pool_count; i++) {
-		const struct conf_pool *own = &before->pools[i];
-		const struct conf_pool *next = conf_find_pool(conf, own->name);
-		struct pool *pool = pool_new(model, before, i);
-		struct error error = {"out of memory"};
-
-		for (size_t j = 0; j < own->backend_count; j++)
-			if (!has(next, &own->backends[j]) &&
-			    (!pool || restore(pool, &own->backends[j], NULL, UINT64_MAX, &error)))
-				log_warning("pool %s: what has gone from it is ended at once: %s",
-					    own->name, error.text);
-		if (pool && !pool->leaving)
-			pool_free(pool);
-	}
-}

@@ -14,6 +14,7 @@
 #include "cgroup.h"
 #include "clock.h"
 #include "conf_warn.h"
+#include "first_conf.h"
 #include "instance.h"
 #include "keeper.h"
 #include "launch_check.h"
@@ -24,13 +25,11 @@
 #include "log.h"
 #include "options.h"
 #include "orphans.h"
-#include "privileges.h"
 #include "program.h"
 #include "reconcile.h"
 #include "record.h"
 #include "remember.h"
 #include "roll.h"
-#include "running.h"
 #include "settings.h"
 #include "stale.h"
 #include "takeover.h"
@@ -93,10 +92,13 @@ static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
 
 static int on_reload_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
 {
+	struct lbd *lbd = arg;
 	struct error error;
 
 	(void)source, (void)info;
-	if (lbd_reload(arg, false, NULL, &error))
+	if (lbd->model.stopping)
+		log_error("not reloaded: lbd is being stopped");
+	else if (lbd_reload(lbd, false, NULL, &error))
 		log_error("not reloaded: %s", error.text);
 	else
 		log_info("reloaded");
@@ -141,36 +143,6 @@ static int watch_signals(struct lbd *lbd)
 	return 0;
 }
 
-/* What was in force before a death, if its file is still the same; else the file. */
-static int first_conf(struct lbd *lbd, struct conf **conf, bool *from_file, struct error *error)
-{
-	struct error running;
-	int err;
-
-	lbd->origin = running_origin(lbd->conf_path);
-	*from_file = false;
-	if (datapath_adopted(lbd->dp) &&
-	    !running_read(lbd->run_dir, lbd->conf_path, &lbd->origin, conf, error)) {
-		log_info("going on with the configuration that was in force");
-		return 0;
-	}
-	*from_file = true;
-	err = lbd_read_conf(lbd, conf, error);
-	if (!err && datapath_adopted(lbd->dp))
-		log_warning("%s has changed since lbd died: it is in force now, and what lbctl "
-			    "changed without `save` is not",
-			    lbd->conf_path);
-	if (!err || !datapath_adopted(lbd->dp))
-		return err;
-	/* Workers serve, and somebody is at work on the file: not a reason to be without lbd. */
-	lbd->origin = 0;
-	*from_file = false;
-	if (running_read(lbd->run_dir, lbd->conf_path, &lbd->origin, conf, &running))
-		return err;
-	log_error("%s; going on with the configuration that was in force", error->text);
-	return 0;
-}
-
 static int open_world(struct lbd *lbd, struct error *error)
 {
 	char *cgroup = NULL;
@@ -194,24 +166,10 @@ static int open_control(struct lbd *lbd, const struct conf *conf, struct error *
 			   conf->control_group, answer_handler(), lbd, &lbd->control, error);
 }
 
-/* What has gone from the file while no lbd was there leaves as by a reload. */
-static void restore_leavers(struct lbd *lbd, const struct conf *conf, bool from_file)
-{
-	uint64_t origin = 0;
-	struct conf *before;
-	struct error ignored;
-
-	leave_restore(&lbd->model);
-	if (!from_file || running_read(lbd->run_dir, lbd->conf_path, &origin, &before, &ignored))
-		return;
-	leave_missing(&lbd->model, before, conf);
-	conf_free(before);
-}
-
 static int start(struct lbd *lbd, struct error *error)
 {
 	struct conf *conf = NULL;
-	bool from_file;
+	bool in_force;
 	int err;
 
 	stale_remove_files(lbd->run_dir);
@@ -219,15 +177,18 @@ static int start(struct lbd *lbd, struct error *error)
 	if (!err)
 		err = open_world(lbd, error);
 	if (!err)
-		err = first_conf(lbd, &conf, &from_file, error);
-	if (!err)
+		err = first_conf(lbd, &conf, &in_force, error);
+	if (!err) {
 		err = settings_use(conf, lbd->instance, lbd->foreground, error);
+		if (in_force)
+			err = first_conf_explain(lbd, err, error);
+	}
 	if (err) {
 		conf_free(conf);
 		return err;
 	}
 	/* The programs are loaded; from here on strangers are listened to. */
-	err = privileges_drop(conf, error);
+	err = first_conf_drop_privileges(lbd, conf, error);
 	if (err) {
 		conf_free(conf);
 		return err;
@@ -253,10 +214,12 @@ static int start(struct lbd *lbd, struct error *error)
 		error_set(error, err, "event loop: %s", strerror(-err));
 	else
 		err = open_control(lbd, conf, error);
-	if (!err)
-		restore_leavers(lbd, conf, from_file);
-	if (!err)
+	if (!err) {
+		leave_restore(&lbd->model);
 		err = lbd_follow(lbd, conf, error);
+		if (in_force)
+			err = first_conf_explain(lbd, err, error);
+	}
 	if (err) {
 		conf_free(conf);
 		return err;
@@ -266,11 +229,11 @@ static int start(struct lbd *lbd, struct error *error)
 		log_warning("%s; without lbd, workers would stop once 1 MiB of their output is "
 			    "unread",
 			    error->text);
-	/* The file was changed while no lbd was there: as with a reload. */
-	if (from_file)
+	if (!in_force)
 		lbd_roll_outdated(lbd);
 	for (size_t i = 0; i < lbd->model.pool_count; i++)
 		roll_resume(lbd->model.pools[i]);
+	first_conf_look_at_file(lbd);
 	return 0;
 }
 
@@ -348,9 +311,10 @@ static int run(struct lbd *lbd)
 	err = sd_event_loop(lbd->event);
 	if (err < 0)
 		return fail_loop(lbd, err);
-	sd_notify(0, lbd->reexec.agreed ? "RELOADING=1" : "STOPPING=1");
-	if (lbd->reexec.agreed)
+	if (lbd->reexec.agreed) {
+		sd_notify(0, "RELOADING=1");
 		return hand_over(lbd);
+	}
 	finish(lbd, false);
 	log_info("stopped");
 	return 0;
@@ -363,8 +327,8 @@ int main(int argc, char **argv)
 	struct error error = {0};
 	int code;
 	int control = -1;
-	bool handed_on = instance_handed_on(&control);
 
+	lbd.handed_on = instance_handed_on(&control);
 	/* Not for people: how keeper_start() runs this program. */
 	if (argc == 4 && !strcmp(argv[1], "--keep-output"))
 		return keeper_run(argv[3], atoi(argv[2]));
@@ -379,7 +343,7 @@ int main(int argc, char **argv)
 	if (options.test_takeover)
 		return takeover_test(&options);
 	/* The lock is the process's own: taken after the fork. */
-	if ((!options.foreground && !handed_on && background_enter(&error)) ||
+	if ((!options.foreground && !lbd.handed_on && background_enter(&error)) ||
 	    instance_prepare(options.instance, lbd.run_dir, sizeof(lbd.run_dir), &error)) {
 		if (options.foreground)
 			fprintf(stderr, "lbd: %s\n", error.text);

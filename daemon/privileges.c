@@ -31,14 +31,19 @@ static uint64_t needed_by(const struct conf_pool *pool)
 	return set;
 }
 
-int privileges_drop(const struct conf *conf, struct error *error)
+static uint64_t needed_by_all(const struct conf *conf)
 {
-	uint64_t kept = used;
-	int err;
+	uint64_t set = 0;
 
-	for (size_t i = 0; i < conf->pool_count; i++)
-		kept |= needed_by(&conf->pools[i]);
-	err = capabilities_keep(kept);
+	for (size_t i = 0; conf && i < conf->pool_count; i++)
+		set |= needed_by(&conf->pools[i]);
+	return set;
+}
+
+int privileges_drop(const struct conf *conf, const struct conf *next, struct error *error)
+{
+	int err = capabilities_keep(used | needed_by_all(conf) | needed_by_all(next));
+
 	return err ? error_set(error, err, "capabilities: cannot give up those not needed: %s",
 			       strerror(-err))
 		   : 0;
@@ -54,8 +59,8 @@ int privileges_check(const struct conf *conf, struct error *error)
 			return error_set(
 				error, -EPERM,
 				"pool %s: its workers need cap_%s, which lbd has given up or "
-				"was never given; `lbctl reexec` takes it up where lbd was "
-				"started with it",
+				"was never given; `lbctl reexec`, then `lbctl reload`, take it up "
+				"where lbd was started with it",
 				conf->pools[i].name, capabilities_name(__builtin_ctzll(missing)));
 	}
 	return 0;

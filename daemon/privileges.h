@@ -10,8 +10,8 @@
 #include "conf.h"
 #include "error.h"
 
-/* Gives the others up, but for those that workers of this configuration are to have. */
-int privileges_drop(const struct conf *conf, struct error *error);
+/* Gives the others up, but for those that workers of this configuration are to have, or of the next (or NULL). */
+int privileges_drop(const struct conf *conf, const struct conf *next, struct error *error);
 
 /* -EPERM with a line: workers of conf are to have what lbd has given up. */
 int privileges_check(const struct conf *conf, struct error *error);

@@ -107,14 +107,11 @@ int running_read(const char *run_dir, const char *conf_path, uint64_t *origin, s
 	if (err)
 		return err;
 	if (strncmp(text, HEAD, strlen(HEAD))) {
-		err = error_set(error, -ENOENT, "%s: of another version of lbd", path);
+		err = error_set(error, -EPROTO, "%s: of another version of lbd", path);
 		goto out;
 	}
 	known = strtoull(text + strlen(HEAD), &end, 16);
-	if (*origin && known != *origin)
-		err = error_set(error, -ENOENT, "%s: of another configuration", path);
-	else
-		err = running_build(path, end, conf_path, conf, error);
+	err = running_build(path, end, conf_path, conf, error);
 	if (!err)
 		*origin = known;
 out:

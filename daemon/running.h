@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * RUNDIR/running.conf: the configuration in force, changes by lbctl included, for the lbd that comes
- * after one that died.  It counts only as long as the files that it came from have not changed.  It names
+ * after one that died.  It tells the files that it came from, as they were.  It names
  * the file of each directive, so that relative paths mean the same and `save` knows where it belongs.  For
  * root alone to read: so may the configuration be.
  */
@@ -19,10 +19,7 @@ uint64_t running_origin(const char *conf_path);
 int running_write(const char *run_dir, uint64_t origin, const struct block *root,
 		  struct error *error);
 
-/*
- * -ENOENT where there is none, or none that belongs to *origin; with 0 whichever is there, and *origin is
- * its.
- */
+/* *origin: of the files that it came from.  -ENOENT: there is none; -EPROTO: of another version. */
 int running_read(const char *run_dir, const char *conf_path, uint64_t *origin, struct conf **conf,
 		 struct error *error);
 

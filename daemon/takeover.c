@@ -38,18 +38,14 @@ static int check_records(const char *run_dir, struct error *error)
 		   : remember_check(run_dir, error);
 }
 
-/* What is in force; the file where that was another's, or none. */
+/* What is in force, and no file instead of it: nobody has asked for that. */
 static int check_conf(const char *run_dir, const struct options *options, struct error *error)
 {
-	uint64_t origin = running_origin(options->conf_path);
+	uint64_t origin;
 	struct conf *conf = NULL;
 	int err = running_read(run_dir, options->conf_path, &origin, &conf, error);
 
-	if (err == -ENOENT)
-		err = conf_read(options->conf_path, &conf, error);
-	if (err == -ENOENT && !options->conf_named)
-		err = 0;
-	else if (!err)
+	if (!err)
 		err = privileges_check(conf, error);
 	conf_free(conf);
 	return err;

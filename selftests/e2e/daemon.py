@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import select
+import signal
 import socket
 import time
 
@@ -26,7 +27,7 @@ class Refused(AssertionError):
 class Lbd(Process):
     """
     lbd in the host namespace, with the configuration in the file `conf`; in the foreground unless told
-    otherwise.  program: another file than the one that was built.
+    otherwise.  config: its text; None: the file as it is.  program: another file than the one that was built.
     """
 
     def __init__(
@@ -44,7 +45,8 @@ class Lbd(Process):
         self.lab = lab
         self.instance = instance or unique()
         self.conf = lab.path / (self.instance + ".conf")
-        self.config(config)
+        if config is not None:
+            self.config(config)
         self.notify_path = lab.short / (unique() + ".notify")
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(str(self.notify_path))
@@ -166,6 +168,16 @@ class Lbd(Process):
         lines = self.conf.read_text().removesuffix("\n").splitlines(True)  # not a byte else
         text = "".join(line for line in lines if not line.startswith("log_directory "))
         return self.lab.lbd(text, instance=self.instance, **options)
+
+    def restart_as_is(self, **options):
+        """The same with the file as it is now, or without one."""
+        return self.lab.lbd(None, instance=self.instance, **options)
+
+    def stop(self, deadline=DEADLINE):
+        """Orderly, but what is open is not waited for: that is what a second signal means."""
+        self.signal(signal.SIGTERM)
+        self.signal(signal.SIGINT)
+        return super().stop(deadline)
 
     def log_of(self, worker):
         """What the worker has written to its log so far."""

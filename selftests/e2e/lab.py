@@ -208,7 +208,7 @@ class Lab:
                 left.append("lbd: exit %d after SIGTERM" % code)
             if SANITIZER.search(lbd.output()):
                 left.append("sanitizer: " + lbd.output()[-4000:])
-            elif code not in (0, 1, -signal.SIGKILL, -signal.SIGTERM):
+            elif code not in (0, 1, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):
                 left.append("lbd: exit %d\n%s" % (code, lbd.output()[-2000:]))
             lbd.notify.close()
         left += self._reports_in_logs()

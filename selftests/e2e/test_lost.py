@@ -99,6 +99,7 @@ def test_lost_while_lbd_runs(lab):
     second = lbd.restart(ready=False)
     assert second.wait() == 1
     assert "another lbd (pid %d) is running" % lbd.pid in second.output(), second.output()
+    assert "`kill -9 %d`" % lbd.pid in second.output() and "lbctl cannot" in second.output()
     lab.expect_workers({"8081", "8082"}, 10)
     assert all(alive(p) for p in pids.values())
     assert lbd.stop() == 0

@@ -414,6 +414,8 @@ def test_capability_that_was_given_up(lab):
     assert "would refuse" in reread and "cap_sys_time" in reread and "lbctl reexec" in reread
     assert lbd.pids()["web:8081"] == pid
     lbd.ctl("reexec")
+    assert lbd.pids()["web:8081"] == pid
+    lbd.ctl("reload")
     bit = 1 << NAMES.index("sys_time")
 
     def given():

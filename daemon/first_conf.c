@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "first_conf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "privileges.h"
+#include "running.h"
+
+static bool file_has_changed(const struct lbd *lbd)
+{
+	return running_origin(lbd->conf_path) != lbd->origin;
+}
+
+int first_conf(struct lbd *lbd, struct conf **conf, bool *in_force, struct error *error)
+{
+	struct error why;
+
+	*in_force = false;
+	if (datapath_adopted(lbd->dp)) {
+		if (!running_read(lbd->run_dir, lbd->conf_path, &lbd->origin, conf, &why)) {
+			*in_force = true;
+			log_info("going on with the configuration that was in force");
+			return 0;
+		}
+		log_warning("%s: what was in force is not known; beginning with %s", why.text,
+			    lbd->conf_path);
+	}
+	lbd->origin = running_origin(lbd->conf_path);
+	return lbd_read_conf(lbd, conf, error);
+}
+
+int first_conf_drop_privileges(const struct lbd *lbd, const struct conf *conf, struct error *error)
+{
+	struct conf *next = NULL;
+	struct error ignored; /* is said when it is to be put in force */
+	int err;
+
+	if (file_has_changed(lbd) && lbd_read_conf(lbd, &next, &ignored))
+		next = NULL;
+	err = privileges_drop(conf, next, error);
+	conf_free(next);
+	return err;
+}
+
+int first_conf_explain(const struct lbd *lbd, int err, struct error *error)
+{
+	if (!err || !file_has_changed(lbd))
+		return err;
+	return error_prefix(error, err,
+			    "the configuration that was in force (%s has changed: to begin with it "
+			    "unseen, remove %s/running.conf)",
+			    lbd->conf_path, lbd->run_dir);
+}
+
+static void log_lines(char *text)
+{
+	char *rest = text;
+
+	for (char *line; (line = strsep(&rest, "\n"));)
+		if (*line)
+			log_info("reload: %s", line);
+}
+
+static void reload(struct lbd *lbd)
+{
+	size_t length;
+	char *text = NULL;
+	FILE *changes = open_memstream(&text, &length);
+	struct error error;
+	int err = lbd_reload(lbd, false, changes, &error);
+
+	if (changes && fclose(changes)) {
+		free(text);
+		text = NULL;
+	}
+	if (err) {
+		log_error(
+			"%s has changed since lbd died, and is not in force: %s; lbd goes on with "
+			"what was, until `lbctl reload`",
+			lbd->conf_path, error.text);
+	} else {
+		log_warning("%s has changed since lbd died: it is in force now, as by `lbctl "
+			    "reload`, and what lbctl changed without `save` is not",
+			    lbd->conf_path);
+		log_lines(text);
+	}
+	free(text);
+}
+
+void first_conf_look_at_file(struct lbd *lbd)
+{
+	if (!file_has_changed(lbd))
+		return;
+	if (lbd->handed_on)
+		log_warning("%s has changed: it waits for `lbctl reload`", lbd->conf_path);
+	else
+		reload(lbd);
+}

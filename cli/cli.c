@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "complete.h"
 #include "lb/ctl.h"
 #include "name.h"
+#include "printable.h"
 #include "succession.h"
 #include "usage.h"
 #include "verbs.h"
@@ -25,13 +25,22 @@ int cli_fail(const struct cli *cli, int code, const char *format, ...)
 		text = NULL;
 	va_end(args);
 	/* Part of it may be what a worker wrote: nothing that a terminal obeys. */
-	for (char *at = text; at && *at; at++) {
-		if (iscntrl((unsigned char)*at) && *at != '\n' && *at != '\t')
-			*at = '?';
-	}
+	if (text)
+		printable(text);
 	fprintf(cli->err, "lbctl: %s\n", text ? text : "no memory");
 	free(text);
 	return code;
+}
+
+void cli_put(const struct cli *cli, const char *text)
+{
+	char *copy = cli->terminal ? strdup(text) : NULL;
+
+	if (copy)
+		printable(copy);
+	if (copy || !cli->terminal)
+		fputs(copy ? copy : text, cli->out);
+	free(copy);
 }
 
 static int unknown_verb(const struct cli *cli, char *const *words, size_t count)
@@ -73,7 +82,9 @@ static int show_reply(const struct cli *cli, const struct verb *verb, const json
 		json_t *shown =
 			data ? json_incref((json_t *)data) : json_pack("{s:s}", "message", message);
 
-		json_dumpf(shown, cli->out, JSON_INDENT(2) | JSON_ENCODE_ANY);
+		json_dumpf(shown, cli->out,
+			   JSON_INDENT(2) | JSON_ENCODE_ANY |
+				   (cli->terminal ? JSON_ENSURE_ASCII : 0));
 		fputc('\n', cli->out);
 		json_decref(shown);
 	}
@@ -86,8 +97,10 @@ static int show_reply(const struct cli *cli, const struct verb *verb, const json
 		if (null)
 			fclose(null);
 	}
-	if (message && !cli->json)
-		fprintf(cli->out, "%s\n", message);
+	if (message && !cli->json) {
+		cli_put(cli, message);
+		fputc('\n', cli->out);
+	}
 	return code;
 }
 

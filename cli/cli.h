@@ -9,12 +9,16 @@
 struct cli {
 	FILE *out, *err;
 	const char *run_directory, *instance;
-	bool json;   /* -j */
-	bool colour; /* out is a terminal, and NO_COLOR (no-color.org) is not set */
+	bool json;     /* -j */
+	bool terminal; /* out is one */
+	bool colour;   /* out is a terminal, and NO_COLOR (no-color.org) is not set */
 };
 
 /* Runs one command line, without the program's name; returns the exit code (lb/ctl.h). */
 int cli_run(struct cli *cli, char **arguments, int count);
+
+/* To cli->out: as it is, or where that is a terminal, made harmless (printable.h). */
+void cli_put(const struct cli *cli, const char *text);
 
 /* One line on cli->err, "lbctl: ..."; returns code. */
 int cli_fail(const struct cli *cli, int code, const char *format, ...)

@@ -82,7 +82,7 @@ static int send_request(int fd, const json_t *request)
 static void show_progress(const struct cli *cli, const struct client_call *call, const char *text)
 {
 	if (call->raw) {
-		fputs(text, cli->out);
+		cli_put(cli, text);
 		fflush(cli->out);
 	} else if (!call->quiet) {
 		fprintf(cli->err, "%s\n", text);

@@ -10,7 +10,7 @@
 struct client_call {
 	const json_t *request;
 	bool waits; /* lbd may take as long as it needs; else 30 s are enough */
-	bool raw;   /* progress is data: to cli->out as it is, not a line to cli->err */
+	bool raw;   /* progress is data: to cli->out by cli_put(), not a line to cli->err */
 	bool quiet; /* errors are not told */
 	int *peer;  /* not NULL: gets a pidfd of the lbd that answers, or -1 */
 };

@@ -14,6 +14,7 @@ int main(int argc, char **argv)
 		.err = stderr,
 		.run_directory = LB_CTL_RUN_DIR,
 		.instance = LB_CTL_INSTANCE,
+		.terminal = isatty(STDOUT_FILENO),
 		.colour = isatty(STDOUT_FILENO) && !(no_color && *no_color),
 	};
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <wchar.h>
 
+#include "printable.h"
+
 enum { GAP = 2 };
 
 struct row {
@@ -114,17 +116,12 @@ static char *join(const json_t *list)
 	return text;
 }
 
-/* Values are UTF-8 by the reply's format; control characters are ASCII, or C2 80 to C2 9F. */
-static char *printable(const char *text)
+static char *line_of(const char *text)
 {
 	char *copy = strdup(text);
 
-	for (unsigned char *at = (unsigned char *)copy; at && *at; at++) {
-		if (*at < 0x20 || *at == 0x7f || (*at == 0xc2 && at[1] < 0xa0))
-			*at = *at == '\n' || *at == '\t' ? ' ' : '?';
-		else if (at > (unsigned char *)copy && at[-1] == '?' && (*at & 0xc0) == 0x80)
-			*at = '?';
-	}
+	if (copy)
+		printable_line(copy);
 	return copy;
 }
 
@@ -133,7 +130,7 @@ char *table_text(const json_t *value)
 	char *text = NULL;
 
 	if (json_is_string(value))
-		return printable(json_string_value(value));
+		return line_of(json_string_value(value));
 	if (json_is_array(value))
 		return join(value);
 	if (json_is_boolean(value))
@@ -167,7 +164,7 @@ void table_add(struct table *table, const json_t *object)
 
 void table_add_heading(struct table *table, const char *text)
 {
-	new_row(table)->heading = printable(text);
+	new_row(table)->heading = line_of(text);
 	table->headed = true;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "open_file.h"
+#include "printable.h"
 #include "rotate.h"
 
 enum { LINE_BYTES = 2048 };
@@ -155,9 +156,7 @@ void log_line(enum log_level level, const char *format, ...)
 	if (text > LINE_BYTES - 2 - head)
 		text = LINE_BYTES - 2 - head;
 	/* One event is one line, whatever a name or a worker's output put into it. */
-	for (char *c = line + head; c < line + head + text; c++)
-		if ((unsigned char)*c < ' ')
-			*c = ' ';
+	printable_line(line + head);
 	line[head + text] = '\n';
 	while (write(own.fd, line, head + text + 1) < 0 && errno == EINTR)
 		;

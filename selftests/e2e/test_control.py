@@ -7,12 +7,13 @@ changed; clients of all kinds do lbd no harm.
 import contextlib
 import json
 import os
+import pty
 import re
 import socket
 import subprocess
 
 import pytest
-from lab import BUILD, DEADLINE, run, wait_until
+from lab import BUILD, DEADLINE, pool, run, wait_until
 
 ROOT = BUILD.parent if BUILD.name != "san" else BUILD.parent.parent
 CONF = """
@@ -468,3 +469,23 @@ def test_reader_that_does_not_read(lab):
             pass
         for _ in range(10):
             assert lbd.json("status")["pid"] == lbd.pid
+
+def test_tail_on_a_terminal(lab):
+    """What a worker writes cannot lead the terminal of who looks; in a pipe it is as it was written."""
+    hostile = "a\x1b[2Jb\x07\x7f \u009b31m \u202ec\u2066 ä"
+    words = "sh -c 'printf \"a\\033[2Jb\\007\\177 \\302\\23331m \\342\\200\\256c\\342\\201\\246 \\303\\244\\n\"; exec sleep 1000'"
+    lbd = lab.lbd(pool(words))
+    wait_until(lambda: "ä" in lbd.ctl("tail", "web:8081"), lbd.output)
+    assert hostile in lbd.ctl("tail", "web:8081")
+    for options in ([], ["-f"]):
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(
+            lbd.ctl_command("tail", "web:8081", *options), stdout=theirs, stderr=theirs
+        ) as tail:
+            os.close(theirs)
+            shown = b""
+            while "ä".encode() not in shown:
+                shown += os.read(ours, 4096)
+            tail.kill()
+        os.close(ours)
+        assert "a?[2Jb?? ??31m ???c??? ä" in shown.decode()

@@ -6,6 +6,7 @@
 #include "backend_process.h"
 #include "clock.h"
 #include "log.h"
+#include "remember.h"
 #include "sockets.h"
 
 enum { DRAIN_LOOK_US = 1000 * 1000 }; /* should an event have been lost */
@@ -57,6 +58,7 @@ int backend_drain(struct backend *backend, uint64_t timeout_us, enum backend_goa
 	/* Its turn in a roll is over before it came: whoever stops it does not want it started again. */
 	if (goal != GOAL_RESTART && backend->turn != TURN_NOW)
 		backend->turn = TURN_NONE;
+	remember_later(backend->model); /* the state may be what it was */
 	if (backend->state == STATE_DRAINING) {
 		backend_arm(backend, 0);
 		return 0;

@@ -311,6 +311,7 @@ static int start_again(struct backend *backend)
 {
 	if (backend->goal != GOAL_STOP)
 		return -EALREADY;
+	remember_later(backend->model);
 	if (backend->state == STATE_STOPPING)
 		backend->goal = GOAL_RESTART;
 	else
@@ -334,6 +335,7 @@ int backend_process_start_by_hand(struct backend *backend)
 int backend_process_stop(struct backend *backend, enum backend_goal goal)
 {
 	backend->goal = goal;
+	remember_later(backend->model);
 	if (!state_has_process(backend->state))
 		return backend_process_end_idle(backend);
 	if (backend->state == STATE_STOPPING)

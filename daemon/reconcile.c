@@ -192,6 +192,7 @@ void reconcile_commit(struct plan *plan)
 	start_workers(plan);
 	set_hash_seed(model);
 	interfaces_reconcile(model->interfaces, model->conf->attaches, model->conf->attach_count);
+	remember_later(model); /* who comes back may have another goal in the same state */
 	changes_release(&model->changes);
 	conf_free(before);
 	free(plan->order);

@@ -13,11 +13,11 @@
 
 #include "pool.h"
 
-/* Writes it, in one step, at the end of this turn of the loop; called on each change of a state. */
+/* Writes it, in one step, at the end of this turn of the loop; called on each change of a state, a
+ * goal or a turn. */
 void remember_later(struct model *model);
-void remember_now(struct model *model); /* before lbd leaves */
-void remember_settle(
-	struct model *model); /* what has been put off: before somebody is told of it */
+void remember_now(struct model *model);    /* before lbd leaves */
+void remember_settle(struct model *model); /* before somebody is told: now, if it is due */
 
 /*
  * Reads what an lbd before this one wrote; nothing when there is none.  -EPROTO with a line: that one was

@@ -270,21 +270,30 @@ int roll_outdated(struct pool *pool)
 	return roll_go(pool);
 }
 
-/* What was on its way goes on by its goal; what got there while no lbd was is done. */
+/*
+ * What was on its way goes on by its goal; what got there while no lbd was is done.  Of one that has
+ * ended meanwhile nothing would be heard any more: it is due again, or was stopped by command.
+ */
+static void resume_turn(struct backend *backend)
+{
+	bool runs = state_has_process(backend->state);
+
+	if (backend->turn != TURN_NOW)
+		return;
+	backend->turn_pid = backend->goal == GOAL_RESTART ? worker_pid(backend->worker) : 0;
+	if (backend->goal == GOAL_RUN && backend->state == STATE_UP)
+		backend->turn = TURN_NONE;
+	else if (!runs && backend->state != STATE_BACKOFF && !backend->awaits)
+		backend->turn = backend->goal == GOAL_RUN ? TURN_DUE : TURN_NONE;
+}
+
 void roll_resume(struct pool *pool)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < pool->count; i++) {
-		struct backend *backend = pool->backends[i];
-
-		if (backend->turn == TURN_NOW)
-			backend->turn_pid =
-				backend->goal == GOAL_RESTART ? worker_pid(backend->worker) : 0;
-		if (backend->turn == TURN_NOW && backend->goal == GOAL_RUN &&
-		    backend->state == STATE_UP)
-			backend->turn = TURN_NONE;
-		any |= backend->turn != TURN_NONE;
+		resume_turn(pool->backends[i]);
+		any |= pool->backends[i]->turn != TURN_NONE;
 	}
 	if (!any)
 		return;
@@ -334,14 +343,19 @@ static void look_at_turn(struct backend *backend, enum state to)
 	case STATE_FATAL:
 	case STATE_EXITED:
 		/* While it is still on its way down an exit is what was asked for. */
-		if (backend->goal == GOAL_RUN && !waits_for_port(backend, to))
+		if ((backend->goal == GOAL_RUN || backend->goal == GOAL_DRAIN) &&
+		    !waits_for_port(backend, to))
 			end_early(pool, "%s did not get ready: %s", backend->name,
 				  backend->note[0] ? backend->note : state_name(to));
 		break;
 	case STATE_STOPPED:
 	case STATE_DRAINED:
-		/* By somebody else's command, who does not expect it to be started again. */
-		if (backend->goal == (to == STATE_STOPPED ? GOAL_STOP : GOAL_DRAIN))
+		/*
+		 * By somebody else's command, who does not expect it to be started again.  One that
+		 * was told to end before it was drained ends all the same.
+		 */
+		if (backend->goal == GOAL_DRAIN ||
+		    (to == STATE_STOPPED && backend->goal == GOAL_STOP))
 			end_early(pool, "%s was %s by another command", backend->name,
 				  state_name(to));
 		break;

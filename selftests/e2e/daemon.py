@@ -256,3 +256,10 @@ def pool(command, settings="", ports="8081"):
         "service web { listen 0.0.0.0:80; pool web; }"
         % (command.replace("\\", "\\\\").replace('"', '\\"'), ports, settings)
     )
+
+
+def slow_end(lab):
+    """Words for a worker that is `stopping` until lab.path/may-end is there."""
+    script = lab.path / "slow-end"
+    script.write_text("until test -e %s; do sleep 0.05; done\n" % (lab.path / "may-end"))
+    return 'after_stop "/bin/sh %s"; stop_timeout 60s;' % script

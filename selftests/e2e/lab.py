@@ -21,7 +21,7 @@ import tempfile
 import threading
 
 from clients import Connection, Poll
-from daemon import Lbd, Refused, pool, web
+from daemon import Lbd, Refused, pool, slow_end, web
 from network import Namespace
 from processes import Load, Process
 from system import (
@@ -46,7 +46,7 @@ from system import (
 # What tests import from here.
 __all__ = (
     "APP BUILD CLIENT4 CLIENT6 DEADLINE HERE HOST4 HOST6 Lab PYTHON Refused alive bpftool"
-    " kill_and_wait leftovers pool refusal run text_of unique wait_equal wait_until web"
+    " kill_and_wait leftovers pool refusal run slow_end text_of unique wait_equal wait_until web"
 ).split()
 
 HOST4, CLIENT4 = "192.0.2.1", "192.0.2.2"

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drain: no new connection from that instant, the open ones at their own pace, exact counts."""
 
+import subprocess
 import time
 
 import pytest
-from lab import kill_and_wait, wait_equal, wait_until, web
+from lab import kill_and_wait, slow_end, wait_equal, wait_until, web
 
 PORTS = [8081, 8082, 8083, 8084]
 
@@ -197,3 +198,36 @@ def test_a_drained_worker_that_ends_stays_drained(lab):
     assert set(lab.workers_seen(10)) == {"8082"}
     lbd.ctl("pool", "undrain", "127.0.0.1:8081")
     lbd.wait_up(2)
+
+
+def test_a_drained_worker_that_ends_without_lbd_stays_drained(lab):
+    """What was drained by command is out of service whatever dies, and in whatever order."""
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    lbd.ctl("pool", "drain", "127.0.0.1:8081", "wait")
+    first = lbd.pids()["web:8081"]
+    lbd.kill()
+    kill_and_wait(first)
+    again = lbd.restart()
+    again.wait_state("127.0.0.1:8082", "up")
+    wait_until(lambda: again.pids()["web:8081"] not in (0, first), again.pids)
+    again.wait_state("127.0.0.1:8081", "drained")
+    assert set(lab.workers_seen(10)) == {"8082"}
+    again.ctl("pool", "undrain", "127.0.0.1:8081")
+    again.wait_up(2)
+
+
+def test_drained_while_it_stops_to_be_restarted(lab):
+    """The answer holds when lbd is killed right after it: what was asked for is written down by then."""
+    lbd = lab.lbd(web("8081-8082", worker=slow_end(lab)))
+    lbd.wait_up(2)
+    ctl = lbd.ctl_command("worker", "restart", "web:8081")
+    with subprocess.Popen(ctl, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        lbd.wait_worker("web:8081", "stopping")
+        lbd.ctl("pool", "drain", "127.0.0.1:8081")
+        lbd.kill()
+    (lab.path / "may-end").touch()
+    again = lbd.restart()
+    again.wait_state("127.0.0.1:8081", "drained")
+    again.wait_state("127.0.0.1:8082", "up")
+    assert set(lab.workers_seen(10)) == {"8082"}

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rolling restart: one worker after the other, drained first, and an end at the first that fails."""
 
+import pathlib
 import threading
 import time
 
 import pytest
-from lab import APP, HERE, PYTHON, Refused, alive, kill_and_wait, pool, wait_until, web
+from lab import APP, HERE, PYTHON, Refused, alive, kill_and_wait, pool, slow_end, wait_until, web
 
 ALL = {"web:8081", "web:8082", "web:8083", "web:8084"}
 # Blocking handlers, mean 19.5 ms: about 60 % of what four workers can do at 120 a second.
@@ -394,3 +395,40 @@ def test_roll_that_failed_is_not_taken_up_again(lab):
     assert again.pids() == {**pids, "web:8081": 0}
     lab.expect_workers({"8082", "8083"}, 8)
     assert "roll" not in again.output()
+
+
+def test_drained_while_it_stops_ends_it(lab):
+    """In its turn, when it can be drained no more: it ends, is not started again, and the roll says so."""
+    lbd = lab.lbd(web("8081-8082", worker=slow_end(lab)))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    thread, said = asked(lbd, "roll", "web", "wait")
+    lbd.wait_worker("web:8081", "stopping")
+    lbd.ctl("pool", "drain", "web", "127.0.0.1:8081")
+    (lab.path / "may-end").touch()
+    thread.join(60)
+    assert said and "web:8081 was stopped by another command" in said[0], said
+    assert lbd.pids() == {"web:8081": 0, "web:8082": pids["web:8082"]}
+
+
+def test_stopped_in_its_turn_ends_without_lbd(lab):
+    """Of a worker that has ended by then nothing would be heard: the next lbd's roll does not wait for it."""
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    held, rolling, _ = held_up(lab, lbd, 2)
+    stopping, _ = asked(lbd, "worker", "stop", "web:8081")
+    states = pathlib.Path("/run/lbd", lbd.instance, "states")
+    wait_until(lambda: "goal=stop" in states.read_text(), states.read_text)
+    lbd.kill()
+    kill_and_wait(pids["web:8081"])
+    for thread in rolling, stopping:
+        thread.join(60)
+    again = lbd.restart()
+    again.wait_worker("web:8081", "stopped")
+    again.wait_worker("web:8082", "up")
+    held["8082"].close()
+    again.ctl("worker", "start", "web:8081")
+    again.wait_up(2)
+    again.ctl("roll", "web", "wait")
+    assert not set(again.pids().values()) & {0, *pids.values()}

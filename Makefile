@@ -219,6 +219,11 @@ storm: deps ## an hour of random verbs, kills and reloads (SECONDS=3600 SEED=ran
 	$(Q)$(MAKE) --no-print-directory $(JOBS) all
 	$(Q)LBD_BUILD=$(abspath $(B)) /usr/bin/python3 selftests/storm/storm.py $(STORM)
 
+.PHONY: model
+model: deps ## check a model of lbd, its workers and its death in every order of events
+	$(Q)mkdir -p $(B)
+	$(Q)selftests/model/model.py $(B)
+
 C_FILES := $(wildcard include/lb/*.h bpf/*.[ch] daemon/*.[ch] daemon/static/*.[ch] cli/*.[ch] \
 	selftests/*/*.[ch])
 TIDY_FILES := $(wildcard daemon/*.c daemon/static/*.c cli/*.c)

@@ -154,21 +154,22 @@ inline hear_exit(i)
 	fi
 }
 
-/* main.c's state_changed() and leave.c's reap(), at the end of each turn of the loop that changed one */
+/* main.c's state_changed() and leave.c's reap(), at the end of each turn of the loop */
 inline follow()
 {
 	if
 	:: changed ->
 		look_at_turn(0);
 		look_at_turn(1);
-		advance();
-#ifdef SAME_PORT
-		reap(0);
-		reap(1);
-#endif
 		changed = false
 	:: else
-	fi
+	fi;
+	advance();
+#ifdef SAME_PORT
+	reap(0);
+	reap(1);
+#endif
+	changed = false
 }
 
 #define IS_WANTED(i) (goal[i] == RUN && state[i] != STATE_STOPPED && configured[i])
@@ -296,7 +297,7 @@ inline take_all_back()
 	fi;
 	resume_turn(0);
 	resume_turn(1);
-	d_step { roll_go() };
+	d_step { changed = false; roll_go() };
 	follow()
 }
 

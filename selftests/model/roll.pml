@@ -103,8 +103,7 @@ inline advance()
 inline roll_go()
 {
 	rolling = (turn[0] != NONE || turn[1] != NONE);
-	dirty = (dirty || rolling);
-	changed = true
+	dirty = (dirty || rolling)
 }
 
 /* roll_resume() */

@@ -78,7 +78,8 @@ def answer(sock, server):
                 b"HTTP/1.1 200 OK\r\nX-Worker: %s\r\nX-Pid: %d\r\nContent-Length: %d\r\n\r\n%s"
                 % (NAME.encode(), os.getpid(), len(body), body.encode())
             )
-            perform(data.split(b" ")[1], server)
+            if NAME != "thief":
+                perform(data.split(b" ")[1], server)
             return
     except (OSError, IndexError):
         pass

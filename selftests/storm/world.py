@@ -112,6 +112,7 @@ class World:
         """Server's ends that are not closed; FIN-WAIT-2 without a process is a mere note."""
         over = ("LISTEN", "TIME-WAIT", "SYN-RECV", "SYN-SENT")
         there = [s for s in self.sockets if s.port in ports and s.state not in over]
+        there = [s for s in there if not s.pids & self.thieves()]  # what was asked of them directly
         return [s for s in there if s.pids or s.state != "FIN-WAIT-2"]
 
 

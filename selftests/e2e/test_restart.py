@@ -299,12 +299,14 @@ def test_start_timeout_outlives_lbd(lab):
     def given_up():
         return any("web:8081: not ready within 4000 ms" in one.output() for one in lab.lbds)
 
-    for _ in range(60):
-        if given_up():
-            break
+    def lives_again():
+        nonlocal lbd
         lbd.kill()
         lbd = lbd.restart()
-    assert given_up()
+        lbd.pids()  # its loop has turned
+        return given_up()
+
+    wait_until(lives_again, "given up")
     wait_until(lambda: not alive(pid), "killed")
 
 

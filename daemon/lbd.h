@@ -37,6 +37,8 @@ struct lbd {
 	sd_event_source *events;
 	struct reexec reexec;
 	bool stop_at_once; /* asked a second time to end: draining is over */
+	bool stop_told;    /* the time that those of stop_priority may take */
+	int stop_priority;
 };
 
 /* Makes the world follow conf and remembers it as running; takes conf over on success. */

@@ -61,10 +61,15 @@ static void drain(struct backend *backend)
 }
 
 /* DANGER: systemd kills an lbd that takes longer than it knows of, and what still runs then is nobody's. */
-static void tell_time(const struct stopping *stopping)
+static void tell_time(struct lbd *lbd, const struct stopping *stopping)
 {
 	uint64_t longest_us = 0;
 
+	/* Once for each priority: sd_notify() waits where nobody reads. */
+	if (lbd->stop_told && lbd->stop_priority == stopping->highest)
+		return;
+	lbd->stop_told = true;
+	lbd->stop_priority = stopping->highest;
 	for (size_t i = 0; i < stopping->count; i++) {
 		const struct conf_pool *conf = stopping->left[i]->pool->conf;
 		uint64_t us =
@@ -87,7 +92,7 @@ void lbd_stop_next(struct lbd *lbd)
 	else if (!stopping->count)
 		sd_event_exit(lbd->event, 0);
 	else
-		tell_time(stopping);
+		tell_time(lbd, stopping);
 	for (size_t i = 0; stopping && i < stopping->count; i++) {
 		if (stopping->left[i]->state == STATE_STOPPING)
 			continue;

@@ -110,5 +110,5 @@ def test_a_root_that_is_not_there_is_refused(lab, site):
     lbd = lab.lbd(configuration(lab, site))
     lbd.wait_up(2)
     lbd.config(configuration(lab, site / "none"))
-    assert "root: found" in lbd.refused("reload")
+    assert "pool web: root %s: No such file" % (site / "none") in lbd.refused("reload")
     assert lab.get("/").status == 200

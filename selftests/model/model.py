@@ -12,6 +12,7 @@ import argparse
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -165,6 +166,7 @@ def main():
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--only", choices=PROPERTIES)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends what run() waits for, too
     if not shutil.which("spin"):
         print("optional: needs spin (`selftests/deps` installs it)")
         sys.exit(SKIPPED)

@@ -2,6 +2,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@ static struct {
 	char *path; /* NULL: standard error */
 	uint64_t max_bytes;
 	unsigned max_files;
+	unsigned long dropped; /* lines for which standard error had no room */
 } own = {.level = LOG_LEVEL_INFO, .fd = STDERR_FILENO};
 
 void log_set_level(enum log_level level)
@@ -138,6 +140,34 @@ static void rotate_when_large(void)
 		log_reopen(&ignored);
 }
 
+/*
+ * Standard error may be a pipe, a terminal or the journal's socket that nobody reads, and is not ours alone to
+ * make non-blocking: a line is written where one has room, else it is dropped and counted.
+ */
+static bool has_room(void)
+{
+	struct pollfd ready = {.fd = own.fd, .events = POLLOUT};
+
+	return own.path || poll(&ready, 1, 0) != 0;
+}
+
+static void write_line(const char *line, size_t bytes)
+{
+	while (write(own.fd, line, bytes) < 0 && errno == EINTR)
+		;
+}
+
+static void tell_dropped(void)
+{
+	char line[LINE_BYTES];
+	int head = format_head(LOG_LEVEL_WARNING, line, sizeof(line));
+
+	snprintf(line + head, sizeof(line) - head,
+		 "%lu lines are missing here: nobody read standard error\n", own.dropped);
+	own.dropped = 0;
+	write_line(line, strlen(line));
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
 	char line[LINE_BYTES];
@@ -158,6 +188,10 @@ void log_line(enum log_level level, const char *format, ...)
 	/* One event is one line, whatever a name or a worker's output put into it. */
 	printable_line(line + head);
 	line[head + text] = '\n';
-	while (write(own.fd, line, head + text + 1) < 0 && errno == EINTR)
-		;
+	if (own.dropped && has_room())
+		tell_dropped();
+	if (has_room())
+		write_line(line, head + text + 1);
+	else
+		own.dropped++;
 }

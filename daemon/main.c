@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "answer.h"
@@ -30,6 +29,7 @@
 #include "record.h"
 #include "remember.h"
 #include "roll.h"
+#include "service_manager.h"
 #include "settings.h"
 #include "stale.h"
 #include "takeover.h"
@@ -246,6 +246,7 @@ static void finish(struct lbd *lbd, bool keep)
 	struct error error;
 
 	reexec_end(lbd);
+	service_manager_end();
 	control_free(lbd->control);
 	interfaces_free(lbd->interfaces);
 	locals_free(lbd->locals);
@@ -307,12 +308,12 @@ static int run(struct lbd *lbd)
 	}
 	log_info("ready");
 	background_ready(NULL);
-	sd_notify(0, "READY=1");
+	service_manager_tell(lbd->event, "READY=1");
 	err = sd_event_loop(lbd->event);
 	if (err < 0)
 		return fail_loop(lbd, err);
 	if (lbd->reexec.agreed) {
-		sd_notify(0, "RELOADING=1");
+		service_manager_tell(lbd->event, "RELOADING=1");
 		return hand_over(lbd);
 	}
 	finish(lbd, false);

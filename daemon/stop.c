@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <systemd/sd-daemon.h>
 
 #include "apply.h"
 #include "backend.h"
@@ -13,6 +12,7 @@
 #include "log.h"
 #include "recycle.h"
 #include "roll.h"
+#include "service_manager.h"
 
 enum { MARGIN_US = 30 * 1000 * 1000 }; /* for all that is not waited for */
 
@@ -65,7 +65,6 @@ static void tell_time(struct lbd *lbd, const struct stopping *stopping)
 {
 	uint64_t longest_us = 0;
 
-	/* Once for each priority: sd_notify() waits where nobody reads. */
 	if (lbd->stop_told && lbd->stop_priority == stopping->highest)
 		return;
 	lbd->stop_told = true;
@@ -77,7 +76,7 @@ static void tell_time(struct lbd *lbd, const struct stopping *stopping)
 
 		longest_us = us > longest_us ? us : longest_us;
 	}
-	sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%" PRIu64, longest_us + MARGIN_US);
+	service_manager_tell(lbd->event, "EXTEND_TIMEOUT_USEC=%" PRIu64, longest_us + MARGIN_US);
 }
 
 /* The workers of the highest priority number go first; those of a lower one once they have gone. */
@@ -124,7 +123,7 @@ void lbd_stop(struct lbd *lbd)
 		return;
 	}
 	log_info("stopping: draining first; a second signal or `lbctl shutdown` cuts what is open");
-	sd_notify(0, "STOPPING=1");
+	service_manager_tell(lbd->event, "STOPPING=1");
 	lbd->model.stopping = true;
 	recycle_watch(&lbd->model);
 	for (size_t i = 0; i < lbd->model.pool_count; i++)

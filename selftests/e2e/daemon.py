@@ -51,7 +51,7 @@ class Lbd(Process):
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(str(self.notify_path))
         self.notified = ""
-        env = dict(os.environ, NOTIFY_SOCKET=str(self.notify_path), **(environment or {}))
+        env = {**os.environ, "NOTIFY_SOCKET": str(self.notify_path), **(environment or {})}
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
         command = [program, "-n", self.instance, "-c", self.conf, *arguments]
         command += ["-f"] if foreground else []

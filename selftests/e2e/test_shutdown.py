@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The orderly end: what is under way is answered, unless somebody asks a second time."""
 
+import contextlib
 import signal
+import socket
 
 import pytest
-from lab import alive, wait_equal, wait_until, web
+from lab import alive, slow_end, wait_equal, wait_until, web
 
 
 def shutdown(lbd, how):
@@ -79,3 +81,47 @@ def test_by_priority(lab):
         connection.close()
     assert lbd.wait() == 0
     assert not any(alive(p) for p in pids.values())
+
+
+class DeafManager:
+    """A service manager's socket; it reads when it is told to."""
+
+    def __init__(self, lab):
+        self.path = str(lab.short / "manager")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+
+    def fill(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    sender.sendto(b"X=1", self.path)
+
+    def hear(self, words):
+        """Reads until it has been told so; all that it has heard."""
+        heard = []
+        self.socket.settimeout(30)
+        while not heard or not heard[-1].startswith(words):
+            text = self.socket.recv(4096).decode()
+            heard += [text] if text != "X=1" else []
+        return heard
+
+
+def test_a_manager_that_does_not_read_holds_nobody(lab):
+    manager = DeafManager(lab)
+    manager.fill()
+    lbd = lab.lbd(
+        web("8081", worker=slow_end(lab)),
+        ready=False,
+        environment={"NOTIFY_SOCKET": manager.path},
+    )
+    lbd.wait_output("^ready$")
+    lbd.wait_up(1)
+    assert manager.hear("READY=1") == ["READY=1"]
+    manager.fill()
+    shutdown(lbd, "signal")
+    wait_equal(lambda: lbd.workers()["web:8081"]["state"], "stopping")
+    assert manager.hear("EXTEND_TIMEOUT_USEC=")[0] == "STOPPING=1"
+    (lab.path / "may-end").touch()
+    assert lbd.wait() == 0

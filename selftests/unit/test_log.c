@@ -2,6 +2,7 @@
 /* lbd's own log, and the end of a file. */
 #include "worker_lab.h"
 
+#include <fcntl.h>
 #include <regex.h>
 
 #include "log.h"
@@ -173,13 +174,53 @@ static void test_tail_of_much(void **state)
 	lab_close(&lab);
 }
 
+static size_t fill(int fd)
+{
+	size_t bytes = 0;
+	ssize_t n;
+
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	while ((n = write(fd, "xxxxxxxxxxxxxxx\n", 16)) > 0)
+		bytes += (size_t)n;
+	assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+	return bytes;
+}
+
+/* Standard error that nobody reads holds nobody, and says afterwards what it has not. */
+static void test_nobody_reads(void **state)
+{
+	int ends[2], before = dup(STDERR_FILENO);
+	static char text[1 << 20];
+	size_t full, n;
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	full = fill(ends[1]);
+	dup2(ends[1], STDERR_FILENO);
+	alarm(60);
+	log_info("lost");
+	log_info("lost, too");
+	for (n = 0; n < full;)
+		n += (size_t)read(ends[0], text,
+				  sizeof(text) - 1 < full - n ? sizeof(text) - 1 : full - n);
+	log_info("heard");
+	alarm(0);
+	dup2(before, STDERR_FILENO);
+	n = (size_t)read(ends[0], text, sizeof(text) - 1);
+	text[n] = '\0';
+	assert_string_equal(text, "2 lines are missing here: nobody read standard error\nheard\n");
+	close(ends[0]);
+	close(ends[1]);
+	close(before);
+}
+
 /* An argument names one test, with * and ?. */
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),        cmocka_unit_test(test_long_line),
 		cmocka_unit_test(test_rotation),     cmocka_unit_test(test_tailed),
-		cmocka_unit_test(test_tail_of_much),
+		cmocka_unit_test(test_tail_of_much), cmocka_unit_test(test_nobody_reads),
 	};
 
 	if (argc > 1)

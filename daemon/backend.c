@@ -314,7 +314,8 @@ static const struct health_ops health_ops = {health_changed, health_counted};
 static int new_check(struct backend *backend, const struct conf_health *conf, struct health **out,
 		     struct error *error)
 {
-	int err = health_new(backend->model->event, backend->model->outgoing, conf,
+	struct model *model = backend->model;
+	int err = health_new(model->event, model->outgoing, model->host->cgroup, conf,
 			     &backend->endpoint, &health_ops, backend, out, error);
 
 	if (err)

@@ -127,9 +127,9 @@ static int copy(char **to, const char *from)
 	return from && !*to ? -ENOMEM : 0;
 }
 
-int health_new(sd_event *event, const struct outgoing *outgoing, const struct conf_health *conf,
-	       const struct lb_endpoint *endpoint, const struct health_ops *ops, void *arg,
-	       struct health **out, struct error *error)
+int health_new(sd_event *event, const struct outgoing *outgoing, const char *groups,
+	       const struct conf_health *conf, const struct lb_endpoint *endpoint,
+	       const struct health_ops *ops, void *arg, struct health **out, struct error *error)
 {
 	struct health *health;
 	int err;
@@ -145,6 +145,7 @@ int health_new(sd_event *event, const struct outgoing *outgoing, const struct co
 	health->kind = find_kind(conf->kind);
 	health->endpoint = *endpoint;
 	health->outgoing = outgoing;
+	health->groups = groups;
 	health->ops = ops;
 	health->arg = arg;
 	health->fd = -1;

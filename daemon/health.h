@@ -21,10 +21,11 @@ struct health_ops {
 /*
  * Checks endpoint every interval (with 10 % jitter), the first one at once, until freed.  Reports only
  * changes, rise and fall applied: the first report comes after `rise` good or `fall` bad ones.
+ * groups (borrowed, may be NULL): the control group below which exec checks get theirs.
  */
-int health_new(sd_event *event, const struct outgoing *outgoing, const struct conf_health *conf,
-	       const struct lb_endpoint *endpoint, const struct health_ops *ops, void *arg,
-	       struct health **out, struct error *error);
+int health_new(sd_event *event, const struct outgoing *outgoing, const char *groups,
+	       const struct conf_health *conf, const struct lb_endpoint *endpoint,
+	       const struct health_ops *ops, void *arg, struct health **out, struct error *error);
 /* Results of one kind in a row, up to `rise` and `fall`. */
 struct health_tally {
 	unsigned good, bad;

@@ -10,16 +10,45 @@
 #include <unistd.h>
 
 #include "addr.h"
+#include "check_group.h"
 #include "health_private.h"
 #include "process.h"
+#include "reaper.h"
 
 static void stop(struct health *health)
 {
 	health->source = sd_event_source_disable_unref(health->source);
+	health->report = sd_event_source_disable_unref(health->report);
 	if (health->child.pidfd < 0)
 		return;
-	process_signal_session(health->child.pid, 0, SIGKILL);
-	spawn_abandon(&health->child);
+	if (!health->group)
+		process_signal_session(health->child.pid, 0, SIGKILL);
+	check_group_end(health->event, health->group);
+	health->group = NULL;
+	reaper_take(health->event, &health->child);
+}
+
+/* False: it never came to run, and that was the result. */
+static bool settle_report(struct health *health)
+{
+	struct error error;
+	int err;
+
+	if (health->child.report < 0)
+		return true;
+	/* Before its descriptor is closed: a sibling that has not come to exec may hold a copy. */
+	health->report = sd_event_source_disable_unref(health->report);
+	err = spawn_result(&health->launch.spawn, &health->child, 0, &error);
+	if (err && err != -EAGAIN)
+		health_result(health, false, "%s", error.text);
+	return !err || err == -EAGAIN;
+}
+
+static int on_report(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	(void)source, (void)fd, (void)events;
+	settle_report(arg);
+	return 0;
 }
 
 static int on_end(sd_event_source *source, int fd, uint32_t events, void *arg)
@@ -28,6 +57,8 @@ static int on_end(sd_event_source *source, int fd, uint32_t events, void *arg)
 	int status;
 
 	(void)source, (void)events;
+	if (!settle_report(health))
+		return 0;
 	if (process_status(fd, health->child.pid, &status))
 		health_result(health, false, "exit code not to be had");
 	else if (WIFSIGNALED(status))
@@ -73,12 +104,19 @@ static int run(struct health *health, struct error *error)
 	spawn->out = spawn->err = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	if (spawn->out < 0)
 		return error_set(error, -errno, "/dev/null: %s", strerror(errno));
-	err = spawn_run(spawn, &health->child, error);
+	health->group = check_group_make(health->groups);
+	spawn->cgroup = health->group;
+	err = spawn_fork(spawn, &health->child, error);
 	close(spawn->out);
 	spawn->out = spawn->err = -1;
+	if (err) {
+		check_group_end(health->event, health->group);
+		health->group = NULL;
+	}
 	return err;
 }
 
+/* Its program may be in a directory that does not answer: that is not waited for here. */
 static int start(struct health *health)
 {
 	struct error error;
@@ -90,8 +128,12 @@ static int start(struct health *health)
 		health_result(health, false, "%s", error.text);
 		return 0;
 	}
+	spawn_go(&health->child);
 	err = sd_event_add_io(health->event, &health->source, health->child.pidfd, EPOLLIN, on_end,
 			      health);
+	if (err >= 0)
+		err = sd_event_add_io(health->event, &health->report, health->child.report, EPOLLIN,
+				      on_report, health);
 	return err < 0 ? err : 0;
 }
 

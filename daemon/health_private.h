@@ -26,6 +26,7 @@ struct health {
 	struct conf_health conf; /* strings are our own */
 	struct lb_endpoint endpoint;
 	const struct outgoing *outgoing;
+	const char *groups;
 	const struct health_kind *kind;
 	const struct health_ops *ops;
 	void *arg;
@@ -45,7 +46,9 @@ struct health {
 	size_t reply_bytes;
 	size_t read_bytes; /* of the reply, with what was not kept */
 	struct spawn_child child;
-	struct launch launch; /* exec: made once, users are not looked up each time */
+	sd_event_source *report; /* until it has come to exec */
+	char *group;             /* of this run; NULL: none */
+	struct launch launch;    /* exec: made once, users are not looked up each time */
 };
 
 /* Ends the try.  The text says what was found; the time it took is added to a good one. */

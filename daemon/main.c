@@ -25,6 +25,7 @@
 #include "options.h"
 #include "orphans.h"
 #include "program.h"
+#include "reaper.h"
 #include "reconcile.h"
 #include "record.h"
 #include "remember.h"
@@ -256,6 +257,7 @@ static void finish(struct lbd *lbd, bool keep)
 	if (!keep && keeper_end(lbd->run_dir, &error))
 		log_warning("%s", error.text);
 	reconcile_free(&lbd->model);
+	reaper_end();
 	outgoing_free(lbd->model.outgoing);
 	sd_event_source_disable_unref(lbd->events);
 	if (keep) {

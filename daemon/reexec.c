@@ -17,6 +17,7 @@
 #include "log.h"
 #include "process.h"
 #include "program.h"
+#include "reaper.h"
 
 enum {
 	TRIAL_TIMEOUT_US =
@@ -57,7 +58,7 @@ void reexec_end(struct lbd *lbd)
 		return;
 	reexec->end = sd_event_source_disable_unref(reexec->end);
 	reexec->late = sd_event_source_disable_unref(reexec->late);
-	spawn_abandon(&reexec->child);
+	reaper_take(lbd->event, &reexec->child);
 	close(reexec->output);
 }
 

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "notify.h"
 #include "process.h"
+#include "reaper.h"
 #include "worker_private.h"
 
 enum {
@@ -34,6 +35,7 @@ static bool group_gone(const struct worker *worker)
 
 static void finish(struct worker *worker)
 {
+	worker->hook_ran = false;
 	output_end(worker->out);
 	output_end(worker->err);
 	worker_forget_notify(worker);
@@ -50,7 +52,21 @@ static void end_hook(struct worker *worker)
 {
 	worker->hook_source = sd_event_source_disable_unref(worker->hook_source);
 	worker->hook_timer = sd_event_source_disable_unref(worker->hook_timer);
-	spawn_abandon(&worker->hook); /* reaps it, too */
+	reaper_take(worker->host->event, &worker->hook);
+}
+
+static void watch_group(struct worker *worker);
+
+/* With what it left running, which holds the group for a moment more. */
+static void hook_done(struct worker *worker)
+{
+	worker_kill_group(worker->cgroup, worker->hook.pid, 0);
+	end_hook(worker);
+	worker->hook_ran = true;
+	if (group_gone(worker))
+		finish(worker);
+	else
+		watch_group(worker);
 }
 
 static int on_hook_end(sd_event_source *source, int fd, uint32_t events, void *arg)
@@ -63,9 +79,7 @@ static int on_hook_end(sd_event_source *source, int fd, uint32_t events, void *a
 	if (status)
 		log_warning("worker %s: after_stop: exit code %d", worker->name,
 			    WIFEXITED(status) ? WEXITSTATUS(status) : -1);
-	worker_kill_group(worker->cgroup, worker->hook.pid, 0);
-	end_hook(worker);
-	finish(worker);
+	hook_done(worker);
 	return 0;
 }
 
@@ -76,9 +90,7 @@ static int on_hook_late(sd_event_source *source, uint64_t now, void *arg)
 	(void)source, (void)now;
 	log_warning("worker %s: after_stop: not done within %u ms, killed", worker->name,
 		    worker->conf->stop_timeout_ms);
-	worker_kill_group(worker->cgroup, worker->hook.pid, 0);
-	end_hook(worker);
-	finish(worker);
+	hook_done(worker);
 	return 0;
 }
 
@@ -122,7 +134,7 @@ static void on_group_gone(struct worker *worker)
 
 	worker->group_source = sd_event_source_disable_unref(worker->group_source);
 	worker->group_timer = sd_event_source_disable_unref(worker->group_timer);
-	if (worker->conf->after_stop) {
+	if (worker->conf->after_stop && !worker->hook_ran) {
 		if (!start_hook(worker, &error))
 			return;
 		log_warning("worker %s: after_stop: %s", worker->name, error.text);

@@ -58,6 +58,7 @@ struct worker {
 	sd_event_source *group_timer;  /* looks again, gives up at last */
 	unsigned group_looks;
 	struct spawn_child hook; /* after_stop */
+	bool hook_ran;           /* after_stop, for the process that ended */
 	sd_event_source *hook_source, *hook_timer;
 };
 

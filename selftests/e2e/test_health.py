@@ -2,11 +2,12 @@
 """Health checks: marked after `fall` failures, back after `rise`, restarted where asked."""
 
 import os
+import pathlib
 import signal
 import socket
 
 import pytest
-from lab import bpftool, wait_equal, wait_until, web
+from lab import alive, bpftool, wait_equal, wait_until, web
 
 QUICK = "interval 100ms; timeout 1s; rise 2; fall 2;"
 
@@ -336,3 +337,34 @@ def test_all_down(lab):
     lbd.ctl("reload")
     lbd.wait_up(2)
     lab.expect_workers({"8081", "8082"}, 5)
+
+
+def orphans(lab, end):
+    """A check that leaves a process in a session of its own, and then ends so; and those processes."""
+    pids = lab.path / "orphans"
+    text = "setsid -f sh -c 'echo $$ >>%s; exec sleep 3600'\nuntil test -s %s; do :; done\n%s\n"
+    return lab.script(text % (pids, pids, end), "check").partition(" ")[0], (
+        lambda: [int(p) for p in pids.read_text().split()] if pids.exists() else []
+    )
+
+
+def group_of(pid):
+    path = pathlib.Path("/proc/%d/cgroup" % pid)
+    return path.read_text() if path.exists() else ""
+
+
+@pytest.mark.parametrize("end", ["exit 0", "exit 1", "exec sleep 3600"], ids=["good", "bad", "late"])
+def test_what_an_exec_check_leaves_ends_with_it(lab, end):
+    check, left = orphans(lab, end)
+    health = 'health { exec "%s"; interval 200ms; timeout 3s; }' % check
+    lbd = lab.lbd(web("8081", pool=health))
+    wait_until(lambda: len(left()) >= 3, left)
+    wait_until(lambda: not any(alive(p) for p in left()[:2]), left)
+    wait_until(lambda: any("/lbd.checks/" in group_of(p) for p in left()), left)
+    lbd.kill()
+    kept = left()
+    lbd = lbd.restart_as_is()
+    assert not any(alive(p) for p in kept)
+    wait_until(lambda: len(left()) > len(kept), left)
+    assert lbd.stop() == 0
+    assert not any(alive(p) for p in left())

@@ -88,7 +88,7 @@ class World:
         """{worker: pids in it}."""
         found = {}
         for path in cgroups(instance):
-            if os.path.basename(path) != instance:
+            if os.path.basename(path) != instance and "/lbd.checks" not in path:
                 pids = _read(path + "/cgroup.procs").split()
                 found[os.path.basename(path)] = {int(pid) for pid in pids}
         return found

@@ -250,8 +250,8 @@ static void test_judged(void **state)
 		endpoint = endpoint_of(server.port);
 		if (row->no_server)
 			server_close(&server);
-		assert_int_equal(health_new(lab.event, outgoing, &conf, &endpoint, &watcher_ops,
-					    &watcher, &health, &lab.error),
+		assert_int_equal(health_new(lab.event, outgoing, NULL, &conf, &endpoint,
+					    &watcher_ops, &watcher, &health, &lab.error),
 				 0);
 		lab_await(&lab, watcher.changes, 1);
 		if (watcher.healthy != row->healthy ||
@@ -309,7 +309,7 @@ static void test_rise_and_fall(void **state)
 	lab_open(&lab, false);
 	server_open(&server, lab.event, replies);
 	endpoint = endpoint_of(server.port);
-	assert_int_equal(health_new(lab.event, NULL, &conf, &endpoint, &watcher_ops, &watcher,
+	assert_int_equal(health_new(lab.event, NULL, NULL, &conf, &endpoint, &watcher_ops, &watcher,
 				    &health, &lab.error),
 			 0);
 	for (int change = 1; change <= 3; change++) {
@@ -343,7 +343,7 @@ static void test_jitter(void **state)
 	lab_open(&lab, false);
 	server_open(&server, lab.event, replies);
 	endpoint = endpoint_of(server.port);
-	assert_int_equal(health_new(lab.event, NULL, &conf, &endpoint, &watcher_ops, &watcher,
+	assert_int_equal(health_new(lab.event, NULL, NULL, &conf, &endpoint, &watcher_ops, &watcher,
 				    &health, &lab.error),
 			 0);
 	for (int i = 1; i <= 5; i++) {
@@ -393,7 +393,7 @@ static void test_freed_within(void **state)
 		lab_open(&lab, false);
 		server_open(&server, lab.event, replies);
 		endpoint = endpoint_of(i < 3 ? server.port : htons(1));
-		assert_int_equal(health_new(lab.event, NULL, &conf, &endpoint, &freeing_ops,
+		assert_int_equal(health_new(lab.event, NULL, NULL, &conf, &endpoint, &freeing_ops,
 					    &reports, &freed, &lab.error),
 				 0);
 		lab_await(&lab, reports, 1);

@@ -22,6 +22,7 @@
 #include <cmocka.h>
 
 #include "cgroup.h"
+#include "reaper.h"
 #include "worker.h"
 
 enum { LAB_PORT = 18081 };
@@ -177,6 +178,7 @@ static inline void lab_close(struct lab *lab)
 	if (lab->worker && worker_pid(lab->worker) && !worker_kill(lab->worker))
 		lab_await(lab, lab->exits, before + 1);
 	worker_free(lab->worker);
+	reaper_end();
 	sd_event_unref(lab->event);
 	if (lab->cgroup)
 		rmdir(lab->cgroup);

@@ -276,14 +276,16 @@ static int on_report(sd_event_source *source, int fd, uint32_t events, void *arg
 	return 0;
 }
 
-/* Takes launch over when the child has not come to exec within the time. */
+/*
+ * Waits until the child has come to exec; where a hook comes first, the loop hears of both, and launch is
+ * taken over.  Never at once: what a hook that fails has said is read when the child has ended.
+ */
 static int await(struct worker *worker, struct launch *launch, struct error *error)
 {
-	int err = spawn_result(&launch->spawn, &worker->child,
-			       launch->spawn.hook ? 0 : EXEC_TIMEOUT_MS, error);
+	int err;
 
-	if (err != -EAGAIN || !launch->spawn.hook)
-		return err;
+	if (!launch->spawn.hook)
+		return spawn_result(&launch->spawn, &worker->child, EXEC_TIMEOUT_MS, error);
 	worker->pending = malloc(sizeof(*launch));
 	if (!worker->pending)
 		return error_set(error, -ENOMEM, "worker %s: out of memory", worker->name);

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "client.h"
 #include "conf.h"
 #include "conf_warn.h"
 #include "import.h"
-#include "launch_check.h"
 #include "lb/ctl.h"
 #include "program.h"
 #include "settings.h"
+#include "start_check.h"
+
+enum { STREAM_BYTES_MAX = 16 << 20 }; /* as of a file */
 
 /* lbd's is told when one answers: they may differ after an upgrade. */
 int commands_version(const struct cli *cli, const json_t *request)
@@ -38,10 +43,60 @@ static void warn(void *arg, const char *line)
 	cli_fail(arg, LB_CTL_DONE, "warning: %s", line);
 }
 
+static void refuse(void *arg, const char *line)
+{
+	cli_fail(arg, LB_CTL_REFUSED, "%s", line);
+}
+
+/* "-", or what stands for a descriptor of ours, which may be a pipe: lbd itself reads files only. */
+static int stream_of(const char *path)
+{
+	static const char *const names[] = {"/dev/fd/", "/proc/self/fd/"};
+
+	if (!strcmp(path, "-") || !strcmp(path, "/dev/stdin"))
+		return STDIN_FILENO;
+	for (size_t i = 0; i < 2; i++)
+		if (!strncmp(path, names[i], strlen(names[i])))
+			return atoi(path + strlen(names[i]));
+	return -1;
+}
+
+static int read_stream(const char *name, int fd, struct conf **conf, struct error *error)
+{
+	char *text = NULL;
+	size_t length = 0;
+	FILE *copy = open_memstream(&text, &length);
+	char part[16384];
+	ssize_t got = 0;
+	int err;
+
+	while (copy && length <= STREAM_BYTES_MAX && (got = read(fd, part, sizeof(part))) > 0) {
+		fwrite(part, 1, (size_t)got, copy);
+		fflush(copy);
+	}
+	err = got < 0 ? -errno : length > STREAM_BYTES_MAX ? -EFBIG : 0;
+	if (!copy || fclose(copy))
+		err = -ENOMEM;
+	if (err)
+		error_set(error, err, "%s: %s", name,
+			  err == -EFBIG ? "is too large" : strerror(-err));
+	else
+		err = conf_read_text(name, text, length, conf, error);
+	free(text);
+	return err;
+}
+
+static int read_conf(const char *path, struct conf **conf, struct error *error)
+{
+	int fd = stream_of(path);
+
+	return fd < 0 ? conf_read(path, conf, error) : read_stream(path, fd, conf, error);
+}
+
 int commands_check(const struct cli *cli, const json_t *request)
 {
 	const char *path = json_string_value(json_object_get(request, "file"));
-	struct launch_warn warning = {.tell = warn, .arg = (void *)cli};
+	struct launch_warn warning = {.tell = warn, .refuse = refuse, .arg = (void *)cli};
 	struct conf *conf = NULL;
 	struct error error;
 
@@ -49,11 +104,11 @@ int commands_check(const struct cli *cli, const json_t *request)
 		path = LB_SYSCONFDIR "/lbd/lbd.conf";
 	program_find();
 	settings_find_static();
-	if (conf_read(path, &conf, &error))
+	if (read_conf(path, &conf, &error))
 		return cli_fail(cli, LB_CTL_REFUSED, "%s", error.text);
-	if (launch_check_all(conf, &warning, &error)) {
+	if (!start_check(conf, &warning)) {
 		conf_free(conf);
-		return cli_fail(cli, LB_CTL_REFUSED, "%s", error.text);
+		return LB_CTL_REFUSED;
 	}
 	conf_warn(conf, "lbctl: ", cli->err);
 	if (cli->json)

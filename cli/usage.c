@@ -83,6 +83,8 @@ static bool is_one_of(const char *words, const char *word)
 /* Only the shape: what a value may be is lbd's to say. */
 static bool has_shape(const char *place, const char *word)
 {
+	if (!strcmp(place, "FILE") && !strcmp(word, "-"))
+		return true;
 	if (!*word || *word == '-')
 		return false;
 	if (!strcmp(place, "ADDR:PORT"))

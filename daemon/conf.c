@@ -244,6 +244,18 @@ int conf_build(struct block *root, struct conf **conf, struct error *error)
 	return 0;
 }
 
+/* Takes root over, also on failure. */
+static int build_whole(struct block *root, struct conf **conf, struct error *error)
+{
+	int code = block_include(root, error);
+
+	if (!code)
+		code = conf_build(root, conf, error);
+	if (code)
+		block_free(root);
+	return code;
+}
+
 int conf_read(const char *path, struct conf **conf, struct error *error)
 {
 	struct block *root = NULL;
@@ -252,13 +264,20 @@ int conf_read(const char *path, struct conf **conf, struct error *error)
 
 	if (!code)
 		code = block_file_changer(path, &changer, error);
-	if (!code)
-		code = block_include(root, error);
-	if (!code)
-		code = conf_build(root, conf, error);
-	if (code)
+	if (code) {
 		block_free(root);
-	return code;
+		return code;
+	}
+	return build_whole(root, conf, error);
+}
+
+int conf_read_text(const char *name, const char *text, size_t length, struct conf **conf,
+		   struct error *error)
+{
+	struct block *root;
+	int code = block_parse(name, text, length, &root, error);
+
+	return code ? code : build_whole(root, conf, error);
 }
 
 const struct conf_attach *conf_find_attach(const struct conf *conf, const char *interface)

@@ -178,6 +178,10 @@ int conf_build(struct block *root, struct conf **conf, struct error *error);
 /* Reads a file with its includes and builds.  A missing file is -ENOENT. */
 int conf_read(const char *path, struct conf **conf, struct error *error);
 
+/* The same of a text that messages call name; relative paths start at name's directory. */
+int conf_read_text(const char *name, const char *text, size_t length, struct conf **conf,
+		   struct error *error);
+
 /*
  * A configuration is freed when the last of those that hold it has let go: it is begun with one holder,
  * and one that is not in force any more is held by the pools whose workers still end by it.

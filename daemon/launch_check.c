@@ -67,11 +67,19 @@ struct look {
 	char worker[300];
 };
 
+int launch_refuse(int err, const struct launch_warn *warn, const struct error *error)
+{
+	if (!err || !warn->refuse)
+		return err;
+	warn->refuse(warn->arg, error->text);
+	return 0;
+}
+
 int launch_judge(const char *path, int err, const struct launch_warn *warn,
 		 const struct error *error)
 {
 	if (!err || place_is_closed(path))
-		return err;
+		return launch_refuse(err, warn, error);
 	warn->tell(warn->arg, error->text);
 	return 0;
 }
@@ -112,20 +120,35 @@ static int check_environment_file(const struct look *look, const char *text, boo
 	return err;
 }
 
-static int check_path(const struct look *look, const char *what, const char *text, bool directory)
+enum wanted { PATH, DIRECTORY, REGULAR };
+
+static int look_at_path(const char *path, enum wanted wanted)
 {
-	char *path = expand(look, text);
 	struct stat status;
+
+	if (stat(path, &status))
+		return errno;
+	if (wanted == DIRECTORY && !S_ISDIR(status.st_mode))
+		return ENOTDIR;
+	if (wanted == REGULAR && S_ISDIR(status.st_mode))
+		return EISDIR;
+	return wanted == REGULAR && !S_ISREG(status.st_mode) ? EINVAL : 0;
+}
+
+static int check_path(const struct look *look, const char *what, const char *text,
+		      enum wanted wanted)
+{
+	static const char *const nouns[] = {"path", "directory", "file"};
+	char *path = expand(look, text);
 	int err;
 
 	if (!path)
 		return no_memory(look);
-	err = stat(path, &status) ? errno : directory && !S_ISDIR(status.st_mode) ? ENOTDIR : 0;
+	err = look_at_path(path, wanted);
 	if (err) {
 		err = block_error(look->pool->at, look->error, -err,
 				  "pool %s: %s %.300s: %s; name a %s that is there",
-				  look->pool->name, what, path, strerror(err),
-				  directory ? "directory" : "path");
+				  look->pool->name, what, path, strerror(err), nouns[wanted]);
 		err = launch_judge(path, err, look->warn, look->error);
 	}
 	free(path);
@@ -140,22 +163,58 @@ static int check_paths(const struct look *look, bool *broken)
 	for (char **at = worker->environment_files; *at && !err; at++)
 		err = check_environment_file(look, *at, broken);
 	for (char **at = worker->confinement.read_only; at && *at && !err; at++)
-		err = check_path(look, "read_only", *at, false);
+		err = check_path(look, "read_only", *at, PATH);
 	if (!err && worker->directory)
-		err = check_path(look, "directory", worker->directory, true);
+		err = check_path(look, "directory", worker->directory, DIRECTORY);
 	return err;
 }
 
-/* What lbstatic serves from: `--root DIR` and `--alias PATTERN DIR`. */
+/* A file that is made where it is not there yet. */
+static int check_written(const struct look *look, const char *what, const char *path)
+{
+	char text[PATH_MAX], *last;
+
+	if (!strcmp(path, "off") || !strcmp(path, "stderr"))
+		return 0;
+	snprintf(text, sizeof(text), "%s", path);
+	last = strrchr(text, '/');
+	if (!last || last == text)
+		return 0;
+	*last = '\0';
+	return check_path(look, what, text, DIRECTORY);
+}
+
+/* What lbstatic opens at its start: each option has so many words before its path. */
 static int check_static(const struct look *look, char *const *argv)
 {
+	static const struct {
+		const char *option, *what;
+		int before;
+		enum wanted wanted;
+		bool is_written;
+	} opened[] = {
+		{"--root", "root", 0, DIRECTORY, false},
+		{"--alias", "alias", 1, DIRECTORY, false},
+		{"--auth", "password file", 1, REGULAR, false},
+		{"--mime_types", "mime_types", 0, REGULAR, false},
+		{"--access_log", "directory of access_log", 0, DIRECTORY, true},
+		{"--counters", "directory of counters", 0, DIRECTORY, true},
+	};
 	int err = 0;
 
 	for (; argv[1] && !err; argv++) {
-		if (!strcmp(*argv, "--root"))
-			err = check_path(look, "root", argv[1], true);
-		else if (!strcmp(*argv, "--alias") && argv[2])
-			err = check_path(look, "alias", argv[2], true);
+		for (size_t i = 0; i < sizeof(opened) / sizeof(*opened) && !err; i++) {
+			const char *path = argv[1];
+
+			if (strcmp(*argv, opened[i].option))
+				continue;
+			if (opened[i].before && path)
+				path = argv[2];
+			if (path && opened[i].is_written)
+				err = check_written(look, opened[i].what, path);
+			else if (path)
+				err = check_path(look, opened[i].what, path, opened[i].wanted);
+		}
 	}
 	return err;
 }
@@ -165,13 +224,14 @@ static int judge_program(const struct look *look, const struct launch *launch, i
 {
 	const char *name = launch->spawn.argv[0];
 	const char *base = *name != '/' && launch->directory ? launch->directory : "";
-	char path[PATH_MAX];
+	char path[PATH_MAX], *none[] = {NULL};
 
 	if (strchr(name, '/')) {
 		snprintf(path, sizeof(path), "%s%s%s", base, *base ? "/" : "", name);
 		return launch_judge(path, err, look->warn, look->error);
 	}
-	for (char **at = look->pool->worker->environment_files; *at && err; at++) {
+	for (char **at = look->pool->worker ? look->pool->worker->environment_files : none;
+	     *at && err; at++) {
 		char *file = expand(look, *at);
 
 		if (file)
@@ -197,28 +257,67 @@ static int check_program(const struct look *look, const char *what, const char *
 	return judge_program(look, launch, -found);
 }
 
+static int refuse_launch(const struct look *look, const char *what, int err,
+			 const struct error *inner)
+{
+	block_error(look->pool->at, look->error, err, "pool %s: %s: %.600s", look->pool->name, what,
+		    inner->text);
+	return launch_refuse(err, look->warn, look->error);
+}
+
 static int check_one(const struct look *look, const char *what, const char *command,
 		     const char *user)
 {
 	struct launch launch;
 	struct error inner;
-	int err;
+	int err, built;
 
 	if (!command)
 		return 0;
-	err = launch_build(look->pool->worker, &look->name, command, user, &launch, &inner);
-	if (err)
-		block_error(look->pool->at, look->error, err, "pool %s: %s: %.600s",
-			    look->pool->name, what, inner.text);
-	else
-		err = check_program(look, what, user, &launch);
-	if (!err && !strcmp(launch.spawn.argv[0], conf_static_program))
+	built = launch_build(look->pool->worker, &look->name, command, user, &launch, &inner);
+	err = built ? refuse_launch(look, what, built, &inner)
+		    : check_program(look, what, user, &launch);
+	if (!err && !built && !strcmp(launch.spawn.argv[0], conf_static_program))
 		err = check_static(look, launch.spawn.argv);
 	launch_clear(&launch);
 	return err;
 }
 
-int launch_check(const struct conf_pool *pool, const struct launch_warn *warn, struct error *error)
+/* Its environment is not the worker's: see health_exec.c. */
+int launch_check_health(const struct conf_pool *pool, const struct launch_warn *warn,
+			struct error *error)
+{
+	const struct look look = {
+		.pool = pool, .warn = warn, .error = error, .name = {"", "", 0, 0}};
+	const struct conf_health *health = &pool->health;
+	const struct launch_who who = {health->user, health->group, false};
+	struct launch launch;
+	struct error inner;
+	int err;
+
+	if (health->kind != HEALTH_EXEC)
+		return 0;
+	err = launch_begin(&who, &look.name, health->command, &launch, &inner);
+	err = err ? refuse_launch(&look, "health exec", err, &inner)
+		  : check_program(&look, "health exec", "", &launch);
+	launch_clear(&launch);
+	return err;
+}
+
+static int check_commands(const struct look *look)
+{
+	const struct conf_worker *worker = look->pool->worker;
+	int err = check_one(look, "command", worker->command, NULL);
+
+	if (!err)
+		err = check_one(look, "before_start", worker->before_start,
+				worker->before_start_user);
+	return err ? err
+		   : check_one(look, "after_stop", worker->after_stop, worker->after_stop_user);
+}
+
+int launch_check(const struct conf_pool *pool, const char *log_directory,
+		 const struct launch_warn *warn, struct error *error)
 {
 	const struct conf_worker *worker = pool->worker;
 	struct look look = {.pool = pool, .warn = warn, .error = error};
@@ -226,25 +325,13 @@ int launch_check(const struct conf_pool *pool, const struct launch_warn *warn, s
 	int err;
 
 	if (!worker)
-		return 0;
+		return launch_check_health(pool, warn, error);
 	snprintf(look.worker, sizeof(look.worker), "%.280s:%u", pool->name, worker->first_port);
 	look.name = (struct launch_name){look.worker, pool->name, worker->first_port, 0};
 	err = check_paths(&look, &broken);
-	if (err || broken)
-		return err;
-	err = check_one(&look, "command", worker->command, NULL);
+	if (!err && !broken)
+		err = check_commands(&look);
 	if (!err)
-		err = check_one(&look, "before_start", worker->before_start,
-				worker->before_start_user);
-	return err ? err
-		   : check_one(&look, "after_stop", worker->after_stop, worker->after_stop_user);
-}
-
-int launch_check_all(const struct conf *conf, const struct launch_warn *warn, struct error *error)
-{
-	int err = 0;
-
-	for (size_t i = 0; i < conf->pool_count && !err; i++)
-		err = launch_check(&conf->pools[i], warn, error);
-	return err;
+		err = launch_check_logs(pool, log_directory, warn, error);
+	return err ? err : launch_check_health(pool, warn, error);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Is what a worker's start needs there?  Its programs, found as execvp(3) will, in its own PATH and from its
- * own directory; its environment files, directories and the paths that it may only read.
+ * own directory; its environment files, directories and the paths that it may only read; its logs, and what
+ * lbstatic reads and writes.
  *
  * What is wrong is an error where only root can have made it so (place.h).  Elsewhere a worker's user
  * could keep root from changing anything: there it is a warning, and the trouble of that worker alone.
@@ -14,17 +15,31 @@
 
 struct launch_warn {
 	void (*tell)(void *arg, const char *line);
+	/* NULL: the first error ends it.  Else each is told here as well, and the next is looked for. */
+	void (*refuse)(void *arg, const char *line);
 	void *arg;
 };
 
-/* What a pool's first worker will run with: its command and the hooks.  -errno with a line. */
-int launch_check(const struct conf_pool *pool, const struct launch_warn *warn, struct error *error);
+/*
+ * What a pool's first worker will run with: its command, hooks and logs (relative ones in log_directory), and
+ * the command of an exec check.  -errno with a line.
+ */
+int launch_check(const struct conf_pool *pool, const char *log_directory,
+		 const struct launch_warn *warn, struct error *error);
 
-/* Of all pools that have workers. */
-int launch_check_all(const struct conf *conf, const struct launch_warn *warn, struct error *error);
+/* The command of an exec check alone. */
+int launch_check_health(const struct conf_pool *pool, const struct launch_warn *warn,
+			struct error *error);
+
+/* An error that was found: 0 where others are looked for, too. */
+int launch_refuse(int err, const struct launch_warn *warn, const struct error *error);
 
 /* The error that was found at this path, or 0 and a warning. */
 int launch_judge(const char *path, int err, const struct launch_warn *warn,
 		 const struct error *error);
+
+/* launch_check_log.c: whether what the first worker says can be written where it is to go. */
+int launch_check_logs(const struct conf_pool *pool, const char *log_directory,
+		      const struct launch_warn *warn, struct error *error);
 
 #endif

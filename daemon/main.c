@@ -16,7 +16,6 @@
 #include "first_conf.h"
 #include "instance.h"
 #include "keeper.h"
-#include "launch_check.h"
 #include "lb/ctl.h"
 #include "lbd.h"
 #include "leave.h"
@@ -33,6 +32,7 @@
 #include "service_manager.h"
 #include "settings.h"
 #include "stale.h"
+#include "start_check.h"
 #include "takeover.h"
 
 static void warn_on_stderr(void *arg, const char *line)
@@ -41,21 +41,24 @@ static void warn_on_stderr(void *arg, const char *line)
 	fprintf(stderr, "lbd: warning: %s\n", line);
 }
 
+static void say_on_stderr(void *arg, const char *line)
+{
+	(void)arg;
+	fprintf(stderr, "lbd: %s\n", line);
+}
+
 static int check_conf(const char *path)
 {
-	static const struct launch_warn warn = {.tell = warn_on_stderr};
+	static const struct launch_warn warn = {.tell = warn_on_stderr, .refuse = say_on_stderr};
 	struct error error;
 	struct conf *conf;
 
-	int err = conf_read(path, &conf, &error);
-
-	if (!err) {
-		err = launch_check_all(conf, &warn, &error);
-		if (err)
-			conf_free(conf);
+	if (conf_read(path, &conf, &error)) {
+		say_on_stderr(NULL, error.text);
+		return 1;
 	}
-	if (err) {
-		fprintf(stderr, "lbd: %s\n", error.text);
+	if (!start_check(conf, &warn)) {
+		conf_free(conf);
 		return 1;
 	}
 	conf_warn(conf, "lbd: ", stderr);

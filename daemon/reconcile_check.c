@@ -8,12 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "account.h"
 #include "difference.h"
 #include "launch_check.h"
 #include "listeners.h"
 #include "log.h"
-#include "open_file.h"
 #include "sockets.h"
 
 /* A subnet's: bind(2) takes it, but no connection can be made to it.  Nothing is sent. */
@@ -180,15 +178,6 @@ static int check_services(const struct model *model, const struct conf *conf, st
 		clash.service->name, text);
 }
 
-static uid_t user_of(const struct conf_worker *worker)
-{
-	struct error ignored;
-	uid_t uid;
-
-	account_uid(worker->user, &uid, &ignored);
-	return uid;
-}
-
 static void warn(void *arg, const char *line)
 {
 	(void)arg;
@@ -197,25 +186,18 @@ static void warn(void *arg, const char *line)
 
 static const struct launch_warn in_log = {.tell = warn};
 
-/* Relative ones are in lbd's own directory of logs. */
-static int check_log(const struct conf_pool *pool, const struct conf_output *output,
-		     struct error *error)
+static bool starts_workers(const struct pool *known, const struct conf_pool *pool)
 {
-	char *path = output->kind == OUTPUT_FILE && output->path
-			     ? conf_expand(output->path, pool->name, pool->worker->first_port, 0)
-			     : NULL;
-	struct error inner;
-	int code = 0;
+	return pool->worker &&
+	       (!known || !known->conf->worker || difference_restarts(known->conf, pool));
+}
 
-	if (path && *path == '/')
-		code = open_file_check("log ", path, user_of(pool->worker), &inner);
-	if (code) {
-		block_error(pool->at, error, code, "pool %s: %s%s", pool->name, inner.text,
-			    code == -ENOENT ? "; make its directory, or name another file" : "");
-		code = launch_judge(path, code, &in_log, error);
-	}
-	free(path);
-	return code;
+static bool begins_check(const struct pool *known, const struct conf_pool *pool)
+{
+	const struct conf_health *now = &pool->health, *was = known ? &known->conf->health : NULL;
+
+	return now->kind == HEALTH_EXEC &&
+	       (!was || was->kind != HEALTH_EXEC || strcmp(was->command, now->command));
 }
 
 /* Of pools whose workers would be started by it: that is when it would show. */
@@ -228,14 +210,10 @@ static int check_programs_and_logs(const struct model *model, const struct conf 
 		const struct conf_pool *pool = &conf->pools[i];
 		const struct pool *known = pool_find(model, pool->name);
 
-		if (!pool->worker ||
-		    (known && known->conf->worker && !difference_restarts(known->conf, pool)))
-			continue;
-		err = launch_check(pool, &in_log, error);
-		if (!err)
-			err = check_log(pool, &pool->worker->stdout_log, error);
-		if (!err && !pool->worker->merge_stderr)
-			err = check_log(pool, &pool->worker->stderr_log, error);
+		if (starts_workers(known, pool))
+			err = launch_check(pool, conf->log_directory, &in_log, error);
+		else if (begins_check(known, pool))
+			err = launch_check_health(pool, &in_log, error);
 	}
 	return err;
 }

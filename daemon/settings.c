@@ -12,6 +12,7 @@
 
 #include "instance.h"
 #include "log.h"
+#include "open_file.h"
 #include "place.h"
 #include "privileges.h"
 #include "program.h"
@@ -52,13 +53,25 @@ static int raise_limit(int resource, const char *what, uint64_t least, uint64_t 
 	return 0;
 }
 
+static int raise_files(const struct conf *conf, struct error *error)
+{
+	return raise_limit(RLIMIT_NOFILE, "min_files", conf->min_files, FILES_WANTED, error);
+}
+
+static int raise_processes(const struct conf *conf, struct error *error)
+{
+	return conf->min_processes
+		       ? raise_limit(RLIMIT_NPROC, "min_processes", conf->min_processes, 0, error)
+		       : 0;
+}
+
 static void print_pid(FILE *file, const void *arg)
 {
 	(void)arg;
 	fprintf(file, "%d\n", getpid());
 }
 
-static int write_pid(const char *path, struct error *error)
+static int check_pid(const char *path, struct error *error)
 {
 	struct place place;
 	int err = place_find("pid_file ", path, geteuid(), &place, error);
@@ -68,6 +81,13 @@ static int write_pid(const char *path, struct error *error)
 	err = place_check_root(&place, "could have whoever reads it signal any process as root",
 			       error);
 	place_close(&place);
+	return err;
+}
+
+static int write_pid(const char *path, struct error *error)
+{
+	int err = check_pid(path, error);
+
 	return err ? err : publish("pid_file ", path, 0644, print_pid, NULL, error);
 }
 
@@ -101,9 +121,9 @@ static int raise_limits(const struct conf *conf, struct error *error)
 	int err = privileges_check(conf, error);
 
 	if (!err)
-		err = raise_limit(RLIMIT_NOFILE, "min_files", conf->min_files, FILES_WANTED, error);
-	if (!err && conf->min_processes)
-		err = raise_limit(RLIMIT_NPROC, "min_processes", conf->min_processes, 0, error);
+		err = raise_files(conf, error);
+	if (!err)
+		err = raise_processes(conf, error);
 	return err;
 }
 
@@ -142,6 +162,25 @@ int settings_change(const struct conf *from, const struct conf *to, const char *
 	else
 		remove_pid(from, to);
 	return err;
+}
+
+/* What root may do is not for others to find out; what is not there they can see. */
+void settings_check(const struct conf *conf, const struct launch_warn *warn)
+{
+	const bool is_root = !geteuid();
+	struct error error;
+	int err;
+
+	if (is_root) {
+		launch_refuse(raise_files(conf, &error), warn, &error);
+		launch_refuse(raise_processes(conf, &error), warn, &error);
+	}
+	err = conf->log_file ? open_file_check("log ", conf->log_file, geteuid(), &error) : 0;
+	if (is_root || err == -ENOENT)
+		launch_refuse(err, warn, &error);
+	err = conf->pid_file ? check_pid(conf->pid_file, &error) : 0;
+	if (is_root || err == -ENOENT)
+		launch_refuse(err, warn, &error);
 }
 
 void settings_end(const struct conf *conf)

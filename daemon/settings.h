@@ -7,6 +7,7 @@
 
 #include "conf.h"
 #include "error.h"
+#include "launch_check.h"
 
 /*
  * Raises the limits of open files and processes to what min_files and min_processes ask for, opens the
@@ -24,5 +25,8 @@ void settings_end(const struct conf *conf); /* removes the pid file; takes NULL 
 
 /* Lets `static` find the lbstatic that was installed beside this lbd. */
 void settings_find_static(void);
+
+/* Tells what settings_use() would refuse, and leaves all as it is, but for the limits of this process. */
+void settings_check(const struct conf *conf, const struct launch_warn *warn);
 
 #endif

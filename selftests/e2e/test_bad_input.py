@@ -116,6 +116,99 @@ def test_configuration_that_is_good(tmp_path):
     assert run(BUILD / "lbd", "-t", "-c", path, check=False).returncode == 0
 
 
+CHECK = 'health { exec "%s"; }'
+WORKER = 'worker { command "sleep 1"; ports 8081; %s }'
+# What is there and what is wrong with it: the configuration, what `check` says of each.
+AT_THE_START = {
+    "exec": (
+        "pool a { backend 127.0.0.1:9; %s } pool b { backend 127.0.0.1:10; %s }"
+        % (CHECK % "no-such-check --all", CHECK % "DIR/plain"),
+        [
+            "pool a: health exec no-such-check: No such file",
+            "pool b: health exec DIR/plain: not a file that can be run",
+        ],
+    ),
+    "logs": (
+        "pool a { %s } pool b { %s } pool c { %s }"
+        % (
+            WORKER % "stdout DIR/no/a.log;",
+            WORKER.replace("8081", "8082") % "stderr DIR/no/b.log;",
+            WORKER.replace("8081", "8083") % "stdout DIR/c.log;",
+        ),
+        [
+            "pool a: log DIR/no/a.log: No such file or directory; make its directory",
+            "pool b: log DIR/no/b.log: No such file or directory; make its directory",
+        ],
+    ),
+    "log_directory": (
+        "log_directory DIR/no/logs; pool a { %s }" % (WORKER % ""),
+        ["pool a: log DIR/no/logs/a:8081.log: No such file"],
+    ),
+    "static": (
+        "static a { listen 0.0.0.0:80; root DIR/gone; }"
+        "static b { listen 0.0.0.0:81; root DIR; auth * DIR/users; }"
+        "static c { listen 0.0.0.0:82; root DIR; access_log DIR/no/c.log; }"
+        "static d { listen 0.0.0.0:83; root DIR; mime_types DIR; access_log off; }",
+        [
+            "pool a: root DIR/gone: No such file",
+            "pool b: password file DIR/users: No such file",
+            "pool c: directory of access_log DIR/no: No such file",
+            "pool d: mime_types DIR: Is a directory",
+        ],
+    ),
+    "own": (
+        "log DIR/no/lbd.log; pid_file DIR/none/pid;",
+        ["log DIR/no/lbd.log: No such", "pid_file DIR/none/pid: No such"],
+    ),
+}
+
+
+@pytest.mark.unprivileged
+@pytest.mark.parametrize("program", ["lbd", "lbctl"])
+@pytest.mark.parametrize("name", AT_THE_START)
+def test_what_would_fail_at_the_start(tmp_path, name, program):
+    """All of it, a line each."""
+    text, expected = AT_THE_START[name]
+    (tmp_path / "plain").touch()
+    path = tmp_path / "lbd.conf"
+    path.write_text(
+        "log_directory DIR/logs;\n".replace("DIR", str(tmp_path)) * ("log_directory" not in text)
+        + text.replace("DIR", str(tmp_path))
+    )
+    words = ["-t", "-c", path] if program == "lbd" else ["check", path]
+    result = run(BUILD / program, *words, check=False)
+    said = result.stderr.splitlines()
+    assert result.returncode == 1 and not result.stdout, result
+    assert len(said) == len(expected), said
+    for line, words in zip(said, expected):
+        assert line.startswith(program + ": ") and words.replace("DIR", str(tmp_path)) in line, said
+
+
+def test_limits_that_cannot_be_had(tmp_path):
+    path = tmp_path / "lbd.conf"
+    path.write_text("min_files 2000000000; pool a { backend 127.0.0.1:9; %s }" % (CHECK % "none"))
+    result = run(BUILD / "lbctl", "check", path, check=False)
+    said = result.stderr.splitlines()
+    assert "min_files 2000000000: the limit here is" in said[0] and "none: No such" in said[1], said
+
+
+@pytest.mark.unprivileged
+@pytest.mark.parametrize("name", ["-", "/dev/stdin", "/dev/fd/0"])
+def test_check_reads_a_pipe(tmp_path, name):
+    (tmp_path / "more.conf").write_text("pool web { backend 127.0.0.1:8081; }")
+    text = "include more.conf; service web { listen 0.0.0.0:80; pool web; %s }"
+
+    def check(words):
+        return run(BUILD / "lbctl", "check", name, check=False, input=text % words, cwd=tmp_path)
+
+    if name != "-":
+        text = text.replace("more.conf", str(tmp_path / "more.conf"))
+    assert check("").stdout == name + ": good: 1 services, 1 pools\n"
+    assert name + ":1:" in check("colour red;").stderr
+    with open(tmp_path / "more.conf", "rb") as file:
+        assert "1 pools" in run(BUILD / "lbctl", "check", name, stdin=file).stdout
+
+
 @pytest.mark.unprivileged
 @pytest.mark.parametrize(
     "words", [["--no-such"], ["-c"], ["extra"], ["-n", "../up"], ["-n", "x" * 300]]

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "account.h"
+#include "instance.h"
+#include "launch_check.h"
+#include "open_file.h"
+#include "place.h"
+
+/* As worker_run.c has it: an absolute path as it is, else below the directory of logs. */
+static char *log_path(const struct conf_pool *pool, const struct conf_output *output,
+		      const char *log_directory, const char *suffix)
+{
+	char *name, *path = NULL;
+
+	if (output->path)
+		name = conf_expand(output->path, pool->name, pool->worker->first_port, 0);
+	else if (asprintf(&name, "%s:%u%s", pool->name, pool->worker->first_port, suffix) < 0)
+		name = NULL;
+	if (!name || *name == '/')
+		return name;
+	if (asprintf(&path, "%s/%s", log_directory, name) < 0)
+		path = NULL;
+	free(name);
+	return path;
+}
+
+/* It is made by the first worker's start, if no more of its path is missing. */
+static bool will_be_made(const char *directory, const char *path)
+{
+	size_t length = strlen(directory);
+	char parent[PATH_MAX];
+	struct stat status;
+	char *last;
+
+	if (strncmp(path, directory, length) || strchr(path + length + 1, '/') ||
+	    !stat(directory, &status) || errno != ENOENT)
+		return false;
+	snprintf(parent, sizeof(parent), "%s", directory);
+	last = strrchr(parent, '/');
+	if (last)
+		last[last == parent] = '\0';
+	return last && !stat(parent, &status) && S_ISDIR(status.st_mode);
+}
+
+static uid_t user_of(const struct conf_worker *worker)
+{
+	struct error ignored;
+	uid_t uid;
+
+	account_uid(worker->user, &uid, &ignored);
+	return uid;
+}
+
+static int check_log(const struct conf_pool *pool, const struct conf_output *output,
+		     const char *log_directory, const char *suffix, const struct launch_warn *warn,
+		     struct error *error)
+{
+	struct error inner;
+	char *path;
+	int err;
+
+	if (output->kind != OUTPUT_FILE)
+		return 0;
+	path = log_path(pool, output, log_directory, suffix);
+	if (!path)
+		return block_error(pool->at, error, -ENOMEM, "pool %s: out of memory", pool->name);
+	err = open_file_check("log ", path, user_of(pool->worker), &inner);
+	/* What root may do is not for others to find out; what is not there they can see. */
+	if ((err != -ENOENT && geteuid()) || (err == -ENOENT && will_be_made(log_directory, path)))
+		err = 0;
+	if (err) {
+		block_error(pool->at, error, err, "pool %s: %s%s", pool->name, inner.text,
+			    err == -ENOENT ? "; make its directory, or name another file" : "");
+		err = launch_judge(path, err, warn, error);
+	}
+	free(path);
+	return err;
+}
+
+int launch_check_logs(const struct conf_pool *pool, const char *log_directory,
+		      const struct launch_warn *warn, struct error *error)
+{
+	const struct conf_worker *worker = pool->worker;
+	const char *directory = log_directory ? log_directory : LB_LOG_DIR;
+	int err = check_log(pool, &worker->stdout_log, directory, ".log", warn, error);
+
+	if (!err && !worker->merge_stderr)
+		err = check_log(pool, &worker->stderr_log, directory, ".err.log", warn, error);
+	return err;
+}

@@ -1,97 +1,128 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
+#include <sys/epoll.h>
+#include <sys/queue.h>
+#include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "log.h"
-#include "output.h"
+#include "name_lock.h"
 #include "process.h"
+#include "sockets.h"
 
-enum { END_TIMEOUT_MS = 10000, PAUSE_US = 1000000 };
+enum {
+	END_TIMEOUT_MS = 10000,
+	LOOK_US = 5000, /* until one that is about to be gone is looked for again */
+	FOUND_MAX = 16,
+	PAUSE_US = 1000000,
+	NAME_BYTES = 96,
+	NAME = KEEPER_SOCKET + 3, /* descriptor of the program that holds its name */
+	ASIDE = 16,
+};
 
-#define COMM "lbd-output"
+struct keeper_fifo {
+	LIST_ENTRY(keeper_fifo) link;
+	int fd;
+	char *note;
+	bool is_told; /* to the process that runs now */
+};
 
 struct keeper {
 	sd_event *event;
-	const char *run_dir;
+	const char *instance, *run_dir;
 	pid_t pid;
+	int socket;              /* to it, or -1 */
 	sd_event_source *source; /* its pidfd */
+	sd_event_source *room;   /* some are not told yet: its queue was full */
 	sd_event_source *pause;  /* until another is started */
+	LIST_HEAD(, keeper_fifo) fifos;
 };
 
 static int on_end(sd_event_source *source, int fd, uint32_t events, void *arg);
 
-static int open_lock(const char *run_dir)
+static void name_prefix(const char *instance, char prefix[NAME_BYTES])
 {
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/output", run_dir);
-	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "%s/output/keeper", run_dir);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	return fd < 0 ? -errno : fd;
+	snprintf(prefix, NAME_BYTES, "lbd/%s/output/", instance);
 }
 
-/* 0: nobody. */
-static pid_t holder(int fd)
+/* How many there are, or -errno, and one of them; its pid 0: it is about to be gone. */
+static int find(const char *instance, struct sockets_owner *owner)
 {
-	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct sockets_owner owners[FOUND_MAX] = {0};
+	uint32_t inodes[FOUND_MAX];
+	char prefix[NAME_BYTES];
+	int count;
 
-	return fcntl(fd, F_GETLK, &whole) || whole.l_type == F_UNLCK ? 0 : whole.l_pid;
+	name_prefix(instance, prefix);
+	count = name_find(prefix, inodes, FOUND_MAX);
+	*owner = (struct sockets_owner){0};
+	if (count > 0)
+		sockets_find_owners(inodes, count, owners);
+	for (int i = 0; i < count && !owner->pid; i++)
+		*owner = owners[i];
+	return count;
 }
 
-static int end_process(pid_t pid, int lock)
+/* 0: it has ended, or was another's pid by then. */
+static int end_process(const struct sockets_owner *owner)
 {
-	int pidfd = process_open(pid), done = 0;
-	struct pollfd end = {.fd = pidfd, .events = POLLIN};
+	struct pollfd end = {.events = POLLIN};
+	int socket = sockets_take(owner, &end.fd), done;
 
-	if (pidfd < 0)
-		return pidfd == -ESRCH ? 0 : pidfd;
-	/* The pid may be another process's by now: not if it still holds the lock. */
-	if (holder(lock) == pid) {
-		process_signal(pidfd, SIGKILL);
-		done = poll(&end, 1, END_TIMEOUT_MS);
-		waitpid(pid, NULL, WNOHANG); /* of this lbd, or of the program before a reexec */
+	if (socket < 0)
+		return 0;
+	close(socket); /* it only showed that the pid is still the holder's */
+	process_signal(end.fd, SIGKILL);
+	done = poll(&end, 1, END_TIMEOUT_MS);
+	waitpid(owner->pid, NULL, WNOHANG); /* of this lbd, or of the program before a reexec */
+	close(end.fd);
+	return done ? 0 : -ETIMEDOUT;
+}
+
+int keeper_end(const char *instance, struct error *error)
+{
+	uint64_t last_us = clock_us() + END_TIMEOUT_MS * 1000;
+	struct sockets_owner owner;
+	int count = 0, err = 0;
+
+	while (!err && (count = find(instance, &owner)) > 0) {
+		if (clock_us() > last_us)
+			err = -ETIMEDOUT;
+		else if (owner.pid)
+			err = end_process(&owner);
+		else
+			usleep(LOOK_US); /* nothing tells of an address that is free again */
 	}
-	close(pidfd);
-	return done || holder(lock) != pid ? 0 : -ETIMEDOUT;
-}
-
-int keeper_end(const char *run_dir, struct error *error)
-{
-	int fd = open_lock(run_dir), err = 0;
-	pid_t pid;
-
-	if (fd < 0)
-		return error_set(error, fd, "%s/output/keeper: %s", run_dir, strerror(-fd));
-	while (!err && (pid = holder(fd)))
-		err = end_process(pid, fd);
-	close(fd);
 	if (err)
-		error_set(error, err, "pid %d, which kept the output of workers, does not end: %s",
-			  pid, strerror(-err));
-	return err;
+		return error_set(error, err,
+				 "the process that keeps the output of workers (pid %d; 0: not to "
+				 "be seen) does not end: %s",
+				 owner.pid, strerror(-err));
+	if (count < 0)
+		log_warning("a process that keeps the output of workers for an lbd before cannot "
+			    "be looked for: sock_diag: %s",
+			    strerror(-count));
+	return 0;
 }
 
-static _Noreturn void run_program(const char *run_dir, pid_t lbd)
+static _Noreturn void run_program(const struct keeper *keeper, int socket, int name, pid_t lbd)
 {
 	char number[16];
-	char *argv[] = {(char *)"lbd", (char *)"--keep-output", number, (char *)run_dir, NULL};
+	char *argv[] = {(char *)"lbd", (char *)"--keep-output", number, (char *)keeper->run_dir,
+			NULL};
 	int null = open("/dev/null", O_RDWR);
 	sigset_t none;
 
@@ -99,43 +130,159 @@ static _Noreturn void run_program(const char *run_dir, pid_t lbd)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();
-	for (int fd = 0; fd < 3; fd++)
-		dup2(null, fd);
-	close_range(3, ~0U, 0);
+	socket = fcntl(socket, F_DUPFD, ASIDE);
+	name = fcntl(name, F_DUPFD, ASIDE);
+	null = fcntl(null, F_DUPFD, ASIDE);
+	dup2(socket, KEEPER_SOCKET);
+	dup2(null, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
+	dup2(name, NAME);
+	close_range(NAME + 1, ~0U, 0);
 	/* This very version, whatever has been installed since. */
 	execv("/proc/self/exe", argv);
 	_exit(127);
 }
 
+/* A random one: a stranger who had it first would keep the keeper from being found. */
+static int take_name(const char *instance)
+{
+	struct name_holder holder;
+	char name[2 * NAME_BYTES], prefix[NAME_BYTES];
+	uint64_t word;
+
+	if (getrandom(&word, sizeof(word), 0) != sizeof(word))
+		return -errno;
+	name_prefix(instance, prefix);
+	snprintf(name, sizeof(name), "%s%016" PRIx64, prefix, word);
+	return name_lock(name, &holder);
+}
+
+/* The child has its name and its queue from its first moment on, and nobody but the child has the name. */
+static int start_process(struct keeper *keeper)
+{
+	int ends[2], name = take_name(keeper->instance), err = 0;
+	pid_t lbd = getpid();
+
+	if (name < 0)
+		return name;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends)) {
+		err = -errno;
+		close(name);
+		return err;
+	}
+	keeper->pid = fork();
+	if (!keeper->pid)
+		run_program(keeper, ends[1], name, lbd);
+	if (keeper->pid < 0)
+		err = -errno;
+	close(name);
+	close(ends[1]);
+	if (err)
+		close(ends[0]);
+	else
+		keeper->socket = ends[0];
+	return err;
+}
+
+/* Whether it is told, or can never be; else its queue is full.  The kernel keeps what is in there open. */
+static bool tell(const struct keeper *keeper, const struct keeper_fifo *fifo)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec text = {fifo->note, strlen(fifo->note) + 1};
+	struct msghdr message = {.msg_iov = &text,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = sizeof(control)};
+	char path[32];
+	bool is_full;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fifo->fd);
+	/* No writer itself: the kernel tells it when there is none. */
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return true;
+	control.header = (struct cmsghdr){CMSG_LEN(sizeof(fd)), SOL_SOCKET, SCM_RIGHTS};
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	is_full = sendmsg(keeper->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
+		  errno == EAGAIN;
+	close(fd);
+	return !is_full;
+}
+
+static int on_room(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	struct keeper *keeper = arg;
+	struct keeper_fifo *fifo;
+
+	(void)source, (void)fd, (void)events;
+	for (fifo = keeper->fifos.lh_first; fifo; fifo = fifo->link.le_next) {
+		if (!fifo->is_told)
+			fifo->is_told = tell(keeper, fifo);
+		if (!fifo->is_told)
+			return 0;
+	}
+	sd_event_source_set_enabled(keeper->room, SD_EVENT_OFF);
+	return 0;
+}
+
 static int watch(struct keeper *keeper)
 {
-	pid_t lbd = getpid();
-	int pidfd, err;
+	int pidfd = process_open(keeper->pid), err;
 
-	keeper->pid = fork();
-	if (keeper->pid < 0)
-		return -errno;
-	if (!keeper->pid)
-		run_program(keeper->run_dir, lbd);
-	pidfd = process_open(keeper->pid);
 	if (pidfd < 0)
 		return pidfd;
 	err = sd_event_add_io(keeper->event, &keeper->source, pidfd, EPOLLIN, on_end, keeper);
-	if (err < 0)
+	if (err < 0) {
 		close(pidfd);
-	else
-		sd_event_source_set_io_fd_own(keeper->source, 1);
+		return err;
+	}
+	sd_event_source_set_io_fd_own(keeper->source, 1);
+	err = sd_event_add_io(keeper->event, &keeper->room, keeper->socket, EPOLLOUT, on_room,
+			      keeper);
 	return err < 0 ? err : 0;
+}
+
+static void forget_process(struct keeper *keeper)
+{
+	keeper->source = sd_event_source_disable_unref(keeper->source);
+	keeper->room = sd_event_source_disable_unref(keeper->room);
+	if (keeper->socket >= 0)
+		close(keeper->socket);
+	keeper->socket = -1;
+}
+
+static int start(struct keeper *keeper)
+{
+	struct keeper_fifo *fifo;
+	int err = start_process(keeper);
+
+	if (err)
+		return err;
+	for (fifo = keeper->fifos.lh_first; fifo; fifo = fifo->link.le_next)
+		fifo->is_told = false;
+	err = watch(keeper);
+	if (!err)
+		return 0;
+	kill(keeper->pid, SIGKILL);
+	waitpid(keeper->pid, NULL, 0);
+	forget_process(keeper);
+	return err;
 }
 
 static int on_pause(sd_event_source *source, uint64_t now, void *arg)
 {
 	struct keeper *keeper = arg;
-	int err = watch(keeper);
+	int err = start(keeper);
 
 	(void)source, (void)now;
-	if (err)
+	if (err) {
 		log_warning("the keeper of the output: %s", strerror(-err));
+		clock_arm(keeper->event, &keeper->pause, PAUSE_US, on_pause, keeper);
+	}
 	return 0;
 }
 
@@ -144,7 +291,7 @@ static int on_end(sd_event_source *source, int fd, uint32_t events, void *arg)
 	struct keeper *keeper = arg;
 
 	(void)source, (void)fd, (void)events;
-	keeper->source = sd_event_source_disable_unref(keeper->source);
+	forget_process(keeper);
 	waitpid(keeper->pid, NULL, WNOHANG);
 	log_warning("pid %d, which keeps the output of workers when lbd dies, has ended; started "
 		    "again",
@@ -153,7 +300,8 @@ static int on_end(sd_event_source *source, int fd, uint32_t events, void *arg)
 	return 0;
 }
 
-int keeper_start(sd_event *event, const char *run_dir, struct keeper **out, struct error *error)
+int keeper_start(sd_event *event, const char *instance, const char *run_dir, struct keeper **out,
+		 struct error *error)
 {
 	struct keeper *keeper = calloc(1, sizeof(*keeper));
 	int err;
@@ -162,8 +310,11 @@ int keeper_start(sd_event *event, const char *run_dir, struct keeper **out, stru
 		return error_set(error, -ENOMEM, "out of memory");
 	*out = keeper;
 	keeper->event = event;
+	keeper->instance = instance;
 	keeper->run_dir = run_dir;
-	err = watch(keeper);
+	keeper->socket = -1;
+	LIST_INIT(&keeper->fifos);
+	err = start(keeper);
 	return err ? error_set(error, err, "the keeper of the output: %s", strerror(-err)) : 0;
 }
 
@@ -171,92 +322,33 @@ void keeper_free(struct keeper *keeper)
 {
 	if (!keeper)
 		return;
-	sd_event_source_disable_unref(keeper->source);
+	forget_process(keeper);
 	sd_event_source_disable_unref(keeper->pause);
 	free(keeper);
 }
 
-/* Each FIFO that somebody may still write to. */
-struct kept {
-	sd_event *event;
-	unsigned count;
-};
-
-static void on_ended(void *arg)
+struct keeper_fifo *keeper_add(struct keeper *keeper, int fd, char *note)
 {
-	struct kept *kept = arg;
+	struct keeper_fifo *fifo = keeper && note ? calloc(1, sizeof(*fifo)) : NULL;
 
-	if (!--kept->count)
-		sd_event_exit(kept->event, 0);
+	if (!fifo) {
+		free(note);
+		return NULL;
+	}
+	fifo->fd = fd;
+	fifo->note = note;
+	LIST_INSERT_HEAD(&keeper->fifos, fifo, link);
+	fifo->is_told = keeper->socket >= 0 && tell(keeper, fifo);
+	if (keeper->socket >= 0 && !fifo->is_told)
+		sd_event_source_set_enabled(keeper->room, SD_EVENT_ON);
+	return fifo;
 }
 
-static void keep_one(struct kept *kept, const char *dir, const char *name)
+void keeper_drop(struct keeper_fifo *fifo)
 {
-	char fifo[2 * PATH_MAX];
-	const char *dot = strrchr(name, '.');
-
-	if (!dot || strcmp(dot, ".to"))
+	if (!fifo)
 		return;
-	snprintf(fifo, sizeof(fifo), "%s/%.*s", dir, (int)(dot - name), name);
-	if (!output_keep(kept->event, fifo, on_ended, kept))
-		kept->count++;
-}
-
-static void keep_all(struct kept *kept, const char *run_dir)
-{
-	char dir[PATH_MAX];
-	struct dirent *entry;
-	DIR *entries;
-
-	snprintf(dir, sizeof(dir), "%s/output", run_dir);
-	entries = opendir(dir);
-	while (entries && (entry = readdir(entries)))
-		keep_one(kept, dir, entry->d_name);
-	if (entries)
-		closedir(entries);
-}
-
-static void await_death(pid_t lbd)
-{
-	struct pollfd end = {.fd = process_open(lbd), .events = POLLIN};
-
-	if (end.fd < 0 || getppid() != lbd)
-		return;
-	while (poll(&end, 1, -1) < 0 && errno == EINTR)
-		;
-	close(end.fd);
-}
-
-/*
- * lbd takes its own lock and then looks for ours, we the other way round: one of the two sees the other.
- */
-static bool has_successor(const char *run_dir)
-{
-	char path[PATH_MAX];
-	bool held;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/lock", run_dir);
-	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	held = fd >= 0 && holder(fd);
-	if (fd >= 0)
-		close(fd);
-	return held;
-}
-
-int keeper_run(const char *run_dir, pid_t lbd)
-{
-	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	int lock = open_lock(run_dir);
-	struct kept kept = {0};
-
-	prctl(PR_SET_NAME, COMM);
-	/* One at a time: lbd has ended the one before. */
-	if (lock < 0 || fcntl(lock, F_SETLK, &whole) || sd_event_new(&kept.event) < 0)
-		return 1;
-	await_death(lbd);
-	if (has_successor(run_dir))
-		return 0;
-	keep_all(&kept, run_dir);
-	return kept.count && sd_event_loop(kept.event) < 0;
+	LIST_REMOVE(fifo, link);
+	free(fifo->note);
+	free(fifo);
 }

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A small process beside lbd that sleeps until lbd is dead, and then does what lbd did with the workers' output:
- * without it, a worker would stop once its FIFO is full.  The next lbd kills it, which loses nothing: see
- * output.h.  It ends by itself when there is no worker left, or with an orderly end of lbd.
+ * A small process beside lbd that sleeps until lbd is dead, and then does what lbd did with the workers' output
+ * (keep_output.h): without it, a worker would stop once its FIFO is full, and what it had written would go
+ * with it.  The next lbd kills it, which loses nothing: see output.h.
  *
- * Who it is, is known by the lock that it holds on RUNDIR/output/keeper.
+ * It is handed each FIFO, open for reading, with a note of where its bytes belong, before the worker's program
+ * runs.  So it has them whenever lbd dies, be it before the keeper itself has come to run, and whatever
+ * becomes of the run directory.
+ *
+ * Who it is, is known by an abstract Unix address that it is born with, "lbd/INSTANCE/output/" and a random
+ * word, which no stranger can take before: see name_lock.h.
  */
 #ifndef LB_KEEPER_H
 #define LB_KEEPER_H
@@ -14,16 +19,32 @@
 
 #include "error.h"
 
-struct keeper;
+enum {
+	KEEPER_SOCKET = 0, /* descriptor of the program, SOCK_SEQPACKET: a note each, with a FIFO */
+	KEEPER_NOTE_BYTES_MAX = 16384, /* with its NUL */
+};
 
-/* Starts one, for this lbd's death, and another whenever that ends.  -errno with a line. */
-int keeper_start(sd_event *event, const char *run_dir, struct keeper **out, struct error *error);
-void keeper_free(struct keeper *keeper); /* ends nothing; takes NULL */
+struct keeper;
+struct keeper_fifo;
+
+/*
+ * Starts one, for this lbd's death, and another whenever that ends.  -errno with a line; *out is made all the
+ * same, unless there is no memory for it.  Both words must outlive it.
+ */
+int keeper_start(sd_event *event, const char *instance, const char *run_dir, struct keeper **out,
+		 struct error *error);
+void keeper_free(struct keeper *keeper); /* ends no process; takes NULL */
+
+/*
+ * Hands it a FIFO, which stays open here until keeper_drop(); takes note over.  NULL: there is no keeper, or no
+ * memory (note may be NULL for that), and the keeper will look for that FIFO by its name.
+ */
+struct keeper_fifo *keeper_add(struct keeper *keeper, int fifo, char *note);
+
+/* About to be closed here, with nothing in it that anybody waits for; takes NULL. */
+void keeper_drop(struct keeper_fifo *fifo);
 
 /* Ends the one that is there, of whichever lbd: nobody else reads the FIFOs when this returns. */
-int keeper_end(const char *run_dir, struct error *error);
-
-/* What that process does; lbd is whose death it waits for.  The exit code. */
-int keeper_run(const char *run_dir, pid_t lbd);
+int keeper_end(const char *instance, struct error *error);
 
 #endif

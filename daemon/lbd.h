@@ -29,7 +29,6 @@ struct lbd {
 	struct locals *locals;
 	struct interfaces *interfaces;
 	struct control *control;
-	struct keeper *keeper; /* of the output of workers, see keeper.h */
 	struct worker_host host;
 	struct model model;
 	struct waits waits;

@@ -15,6 +15,7 @@
 #include "conf_warn.h"
 #include "first_conf.h"
 #include "instance.h"
+#include "keep_output.h"
 #include "keeper.h"
 #include "lb/ctl.h"
 #include "lbd.h"
@@ -23,6 +24,7 @@
 #include "log.h"
 #include "options.h"
 #include "orphans.h"
+#include "output.h"
 #include "program.h"
 #include "reaper.h"
 #include "reconcile.h"
@@ -170,6 +172,38 @@ static int open_control(struct lbd *lbd, const struct conf *conf, struct error *
 			   conf->control_group, answer_handler(), lbd, &lbd->control, error);
 }
 
+/*
+ * From the keeper of an lbd that died, and to our own, which is there before a worker is, and stays if this fails:
+ * the workers that run already write on.
+ */
+static int change_keeper(struct lbd *lbd, struct error *error)
+{
+	int err = keeper_end(lbd->instance, error);
+
+	if (err)
+		return err;
+	if (keeper_start(lbd->event, lbd->instance, lbd->run_dir, &lbd->host.keeper, error))
+		log_warning("%s; without lbd, workers would stop once 1 MiB of their output is "
+			    "unread",
+			    error->text);
+	return 0;
+}
+
+static int take_over(struct lbd *lbd, struct conf *conf, struct error *error)
+{
+	struct output_hold *hold = output_hold(lbd->run_dir);
+	int err = change_keeper(lbd, error);
+
+	if (!err) {
+		leave_restore(&lbd->model);
+		err = lbd_follow(lbd, conf, error);
+	}
+	if (!err)
+		stale_remove(&lbd->model);
+	output_release(hold);
+	return err;
+}
+
 static int start(struct lbd *lbd, struct error *error)
 {
 	struct conf *conf = NULL;
@@ -177,9 +211,7 @@ static int start(struct lbd *lbd, struct error *error)
 	int err;
 
 	stale_remove_files(lbd->run_dir);
-	err = keeper_end(lbd->run_dir, error);
-	if (!err)
-		err = open_world(lbd, error);
+	err = open_world(lbd, error);
 	if (!err)
 		err = first_conf(lbd, &conf, &in_force, error);
 	if (!err) {
@@ -219,8 +251,7 @@ static int start(struct lbd *lbd, struct error *error)
 	else
 		err = open_control(lbd, conf, error);
 	if (!err) {
-		leave_restore(&lbd->model);
-		err = lbd_follow(lbd, conf, error);
+		err = take_over(lbd, conf, error);
 		if (in_force)
 			err = first_conf_explain(lbd, err, error);
 	}
@@ -228,11 +259,6 @@ static int start(struct lbd *lbd, struct error *error)
 		conf_free(conf);
 		return err;
 	}
-	stale_remove(&lbd->model);
-	if (keeper_start(lbd->event, lbd->run_dir, &lbd->keeper, error))
-		log_warning("%s; without lbd, workers would stop once 1 MiB of their output is "
-			    "unread",
-			    error->text);
 	if (!in_force)
 		lbd_roll_outdated(lbd);
 	for (size_t i = 0; i < lbd->model.pool_count; i++)
@@ -256,10 +282,10 @@ static void finish(struct lbd *lbd, bool keep)
 	locals_free(lbd->locals);
 	if (!keep)
 		settings_end(lbd->model.conf);
-	keeper_free(lbd->keeper);
-	if (!keep && keeper_end(lbd->run_dir, &error))
-		log_warning("%s", error.text);
 	reconcile_free(&lbd->model);
+	keeper_free(lbd->host.keeper);
+	if (!keep && keeper_end(lbd->instance, &error))
+		log_warning("%s", error.text);
 	reaper_end();
 	outgoing_free(lbd->model.outgoing);
 	sd_event_source_disable_unref(lbd->events);
@@ -337,7 +363,7 @@ int main(int argc, char **argv)
 	lbd.handed_on = instance_handed_on(&control);
 	/* Not for people: how keeper_start() runs this program. */
 	if (argc == 4 && !strcmp(argv[1], "--keep-output"))
-		return keeper_run(argv[3], atoi(argv[2]));
+		return keep_output_run(argv[3], atoi(argv[2]));
 	code = options_parse(argc, argv, &options);
 	if (code)
 		return code - 1;

@@ -18,43 +18,54 @@ enum { REPLY_BYTES = 65536, REQUEST_BYTES = 256 };
 
 static int held = -1;
 
-struct search {
-	const char *name; /* its first byte is the NUL of an abstract one */
+/* An abstract address without its first byte, a NUL; its text is not ended by one. */
+struct found {
+	const char *name;
 	size_t length;
-	struct name_holder *holder;
+	uid_t uid;
+	uint32_t inode;
+};
+
+struct search {
+	void (*each)(void *arg, const struct found *found);
+	void *arg;
 };
 
 static int on_socket(const struct nlmsghdr *nlh, void *arg)
 {
+	const struct unix_diag_msg *message = mnl_nlmsg_get_payload(nlh);
+	struct found found = {.inode = message->udiag_ino};
 	const struct search *search = arg;
 	const struct nlattr *attr;
-	const uint32_t *uid = NULL;
-	bool same = false;
+	bool is_owned = false;
 
 	mnl_attr_for_each(attr, nlh, sizeof(struct unix_diag_msg))
 	{
-		if (mnl_attr_get_type(attr) == UNIX_DIAG_NAME)
-			same = mnl_attr_get_payload_len(attr) == search->length &&
-			       !memcmp(mnl_attr_get_payload(attr), search->name, search->length);
-		else if (mnl_attr_get_type(attr) == UNIX_DIAG_UID)
-			uid = mnl_attr_get_payload(attr);
-	}
-	if (same && uid) {
-		const struct unix_diag_msg *message = mnl_nlmsg_get_payload(nlh);
+		const char *value = mnl_attr_get_payload(attr);
+		size_t length = mnl_attr_get_payload_len(attr);
 
-		*search->holder = (struct name_holder){*uid, message->udiag_ino};
+		if (mnl_attr_get_type(attr) == UNIX_DIAG_NAME && length && !*value) {
+			found.name = value + 1;
+			found.length = length - 1;
+		} else if (mnl_attr_get_type(attr) == UNIX_DIAG_UID) {
+			found.uid = mnl_attr_get_u32(attr);
+			is_owned = true;
+		}
 	}
+	if (found.name && is_owned)
+		search->each(search->arg, &found);
 	return MNL_CB_OK;
 }
 
 /* sock_diag(7): unlike a connection's SO_PEERCRED it needs nothing of the holder. */
-static void find_holder(struct search *search)
+static int each_socket(struct search *search)
 {
 	char buffer[REQUEST_BYTES] __attribute__((aligned(NLMSG_ALIGNTO))), *reply;
 	struct mnl_socket *nl = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
 	struct unix_diag_req *req = mnl_nlmsg_put_extra_header(nlh, sizeof(*req));
-	ssize_t n;
+	ssize_t n = -1;
+	int more = MNL_CB_OK;
 
 	nlh->nlmsg_type = SOCK_DIAG_BY_FAMILY;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
@@ -66,11 +77,52 @@ static void find_holder(struct search *search)
 		goto out;
 	do {
 		n = mnl_socket_recvfrom(nl, reply, REPLY_BYTES);
-	} while (n > 0 && mnl_cb_run(reply, n, 0, 0, on_socket, search) > MNL_CB_STOP);
+		more = n > 0 ? mnl_cb_run(reply, n, 0, 0, on_socket, search) : MNL_CB_ERROR;
+	} while (more > MNL_CB_STOP);
 out:
+	n = n < 0 || more == MNL_CB_ERROR ? -errno : 0;
 	free(reply);
 	if (nl)
 		mnl_socket_close(nl);
+	return (int)n;
+}
+
+struct named {
+	const char *name;
+	struct name_holder *holder;
+};
+
+static void note_holder(void *arg, const struct found *found)
+{
+	const struct named *named = arg;
+
+	if (found->length == strlen(named->name) &&
+	    !memcmp(found->name, named->name, found->length))
+		*named->holder = (struct name_holder){found->uid, found->inode};
+}
+
+struct below {
+	const char *prefix;
+	uint32_t *inodes;
+	size_t count, room;
+};
+
+static void note_below(void *arg, const struct found *found)
+{
+	struct below *below = arg;
+	size_t length = strlen(below->prefix);
+
+	if (!found->uid && found->length > length && below->count < below->room &&
+	    !memcmp(found->name, below->prefix, length))
+		below->inodes[below->count++] = found->inode;
+}
+
+int name_find(const char *prefix, uint32_t *inodes, size_t room)
+{
+	struct below below = {prefix, inodes, 0, room};
+	int err = each_socket(&(struct search){note_below, &below});
+
+	return err ? err : (int)below.count;
 }
 
 int name_lock(const char *name, struct name_holder *holder)
@@ -78,7 +130,7 @@ int name_lock(const char *name, struct name_holder *holder)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int err, fd,
 		length = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "%s", name);
-	struct search search = {address.sun_path, (size_t)length + 1, holder};
+	struct named named = {name, holder};
 
 	if (length >= (int)sizeof(address.sun_path) - 1)
 		return -ENAMETOOLONG;
@@ -86,13 +138,13 @@ int name_lock(const char *name, struct name_holder *holder)
 	if (fd < 0)
 		return -errno;
 	if (!bind(fd, (struct sockaddr *)&address,
-		  offsetof(struct sockaddr_un, sun_path) + search.length))
+		  offsetof(struct sockaddr_un, sun_path) + 1 + length))
 		return fd;
 	err = -errno;
 	close(fd);
 	*holder = (struct name_holder){0};
 	if (err == -EADDRINUSE)
-		find_holder(&search);
+		each_socket(&(struct search){note_holder, &named});
 	return err;
 }
 

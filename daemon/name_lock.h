@@ -23,6 +23,12 @@ struct name_holder {
 int name_lock(const char *name, struct name_holder *holder);
 
 /*
+ * Names that begin so and that root has, whoever holds them now: fills in the inodes of their sockets.  How many
+ * (at most room), or -errno: the kernel does not tell.
+ */
+int name_find(const char *prefix, uint32_t *inodes, size_t room);
+
+/*
  * A child that lives for a while before it executes its program (a hook runs first) must not hold the name
  * beyond its parent's death: in the child name_lock_after_fork() closes what name_lock_hold() has told.
  */

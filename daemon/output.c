@@ -32,10 +32,11 @@ struct output {
 	bool is_err;
 	uid_t user;
 
-	void (*ended)(void *arg); /* of a keeper */
+	void (*ended)(void *arg); /* in a keeper */
 	void *arg;
 
-	int fd; /* the FIFO, or -1: nothing to be read */
+	int fd;                   /* the FIFO, or -1: nothing to be read */
+	struct keeper_fifo *kept; /* as the keeper knows it */
 	sd_event_source *source, *more, *retry;
 	struct output_file *file;
 	struct output_syslog *syslog;
@@ -196,19 +197,52 @@ static int open_sink(struct output *output)
 	return output->syslog || output->file ? 0 : -ENOMEM;
 }
 
-static int open_fifo(struct output *output, bool create, int mode)
+/*
+ * Its name went with the run directory: the process has it as its standard output.  That user may have put
+ * anything there: only what is that user's to read anyway is opened.
+ */
+static int open_nameless(const struct output *output, pid_t pid)
 {
-	int err = open_peek();
+	char path[64];
+	struct stat st;
+	int fd = -1, named;
 
-	if (err)
-		return err;
-	if (create && mkfifo(output->fifo, 0600) && errno != EEXIST)
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid,
+		 output->is_err ? STDERR_FILENO : STDOUT_FILENO);
+	named = open(path, O_PATH | O_CLOEXEC);
+	if (named < 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", named);
+	if (!fstat(named, &st) && S_ISFIFO(st.st_mode) && st.st_uid == output->user && !st.st_nlink)
+		fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	close(named);
+	return fd;
+}
+
+static int read_fifo(struct output *output, int fd)
+{
+	int err;
+
+	output->fd = fd;
+	fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES);
+	err = open_peek();
+	return err ? err : open_sink(output);
+}
+
+static int open_fifo(struct output *output, pid_t adopt)
+{
+	int fd, err;
+
+	if (!adopt && mkfifo(output->fifo, 0600) && errno != EEXIST)
 		return -errno;
-	output->fd = open(output->fifo, mode | O_NONBLOCK | O_CLOEXEC);
-	if (output->fd < 0)
-		return errno == ENOENT && !create ? 0 : -errno;
-	fcntl(output->fd, F_SETPIPE_SZ, PIPE_BYTES);
-	err = open_sink(output);
+	fd = open(output->fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && (errno != ENOENT || !adopt))
+		return -errno;
+	if (fd < 0)
+		fd = open_nameless(output, adopt);
+	if (fd < 0)
+		return 0;
+	err = read_fifo(output, fd);
 	return err ? err : watch(output);
 }
 
@@ -233,8 +267,9 @@ static int fill(struct output *output, sd_event *event, const struct conf_output
 	return output->name && output->path && output->fifo ? 0 : -ENOMEM;
 }
 
-int output_new(sd_event *event, const struct conf_output *conf, const struct output_target *target,
-	       bool adopt, struct output **out, struct error *error)
+int output_new(sd_event *event, struct keeper *keeper, const struct conf_output *conf,
+	       const struct output_target *target, pid_t adopt, struct output **out,
+	       struct error *error)
 {
 	struct output *output = calloc(1, sizeof(*output));
 	int err;
@@ -245,47 +280,55 @@ int output_new(sd_event *event, const struct conf_output *conf, const struct out
 	if (!err && !adopt && !needs_fifo(conf))
 		output_target_remove(output->fifo);
 	else if (!err)
-		err = open_fifo(output, !adopt, O_RDWR);
+		err = open_fifo(output, adopt);
 	if (!err && output->fd >= 0)
 		err = output_target_write(conf, target);
 	if (err) {
 		output_free(output);
 		return error_set(error, err, "fifo %s: %s", target->fifo, strerror(-err));
 	}
+	if (output->fd >= 0)
+		output->kept = keeper_add(keeper, output->fd, output_target_text(conf, target));
 	*out = output;
 	return 0;
 }
 
-int output_keep(sd_event *event, const char *fifo, void (*ended)(void *arg), void *arg)
+/* Of a note; takes fd over. */
+static int resume(sd_event *event, int fd, char *note, struct output **out)
 {
 	struct output *output = calloc(1, sizeof(*output));
 	struct output_target target;
 	struct conf_output conf;
-	char *text = NULL;
-	int err, writer;
+	int err = output ? output_target_parse(note, &conf, &target) : -ENOMEM;
 
-	if (!output)
-		return -ENOMEM;
-	output->fd = -1;
-	err = output_target_read(fifo, &conf, &target, &text);
+	if (output)
+		output->fd = -1;
 	if (!err)
 		err = fill(output, event, &conf, &target);
+	if (err)
+		close(fd);
+	else
+		err = read_fifo(output, fd);
+	if (err)
+		output_free(output);
+	else
+		*out = output;
+	return err;
+}
+
+int output_keep(sd_event *event, int fd, char *note, void (*ended)(void *arg), void *arg)
+{
+	struct output *output;
+	int err = resume(event, fd, note, &output);
+
+	if (err)
+		return err;
 	output->ended = ended;
 	output->arg = arg;
-	if (!err)
-		err = open_fifo(output, false, O_RDONLY);
-	if (!err && output->fd < 0)
-		err = -ENOENT;
-	free(text);
-	if (err) {
+	err = watch(output);
+	if (err)
 		output_free(output);
-		return err;
-	}
-	/* Without a writer since this reader came, the kernel would not tell that there is none. */
-	writer = open(fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	if (writer >= 0)
-		close(writer);
-	return 0;
+	return err;
 }
 
 /* Blocking, as a worker expects it of its standard output. */
@@ -361,7 +404,30 @@ void output_drain(struct output *output)
 
 void output_forget(const char *fifo)
 {
+	struct output *output;
+	char *note;
+	int fd = output_target_open(fifo, &note);
+
+	if (fd >= 0) {
+		if (!resume(NULL, fd, note, &output)) {
+			output_drain(output);
+			output_free(output);
+		}
+		free(note);
+	}
 	output_target_remove(fifo);
+}
+
+static void close_fifo(struct output *output)
+{
+	output->source = sd_event_source_disable_unref(output->source);
+	output->more = sd_event_source_disable_unref(output->more);
+	output->retry = sd_event_source_disable_unref(output->retry);
+	keeper_drop(output->kept);
+	output->kept = NULL;
+	if (output->fd >= 0)
+		close(output->fd);
+	output->fd = -1;
 }
 
 void output_end(struct output *output)
@@ -369,11 +435,7 @@ void output_end(struct output *output)
 	if (!output || output->fd < 0)
 		return;
 	output_drain(output);
-	output->source = sd_event_source_disable_unref(output->source);
-	output->more = sd_event_source_disable_unref(output->more);
-	output->retry = sd_event_source_disable_unref(output->retry);
-	close(output->fd);
-	output->fd = -1;
+	close_fifo(output);
 	output_target_remove(output->fifo);
 }
 
@@ -381,11 +443,7 @@ void output_free(struct output *output)
 {
 	if (!output)
 		return;
-	sd_event_source_disable_unref(output->source);
-	sd_event_source_disable_unref(output->more);
-	sd_event_source_disable_unref(output->retry);
-	if (output->fd >= 0)
-		close(output->fd);
+	close_fifo(output);
 	output_file_free(output->file);
 	output_syslog_free(output->syslog);
 	free(output->name);

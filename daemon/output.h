@@ -13,6 +13,7 @@
 
 #include "conf.h"
 #include "error.h"
+#include "keeper.h"
 
 struct output_target {
 	const char *name; /* "web:8081", for syslog and messages */
@@ -25,11 +26,13 @@ struct output_target {
 struct output;
 
 /*
- * Takes copies of all it is told.  With adopt a FIFO that is there is read on even if conf needs none.
- * -errno with a line that names the path.
+ * Takes copies of all it is told.  With adopt, the process that has it already, a FIFO that is there is read on
+ * even if conf needs none, also one that has lost its name; 0: for a process to come.  keeper: who has it when
+ * lbd dies, or NULL.  -errno with a line that names the path.
  */
-int output_new(sd_event *event, const struct conf_output *conf, const struct output_target *target,
-	       bool adopt, struct output **out, struct error *error);
+int output_new(sd_event *event, struct keeper *keeper, const struct conf_output *conf,
+	       const struct output_target *target, pid_t adopt, struct output **out,
+	       struct error *error);
 
 /* The worker has ended: what is left is written, an unfinished last line too. */
 void output_drain(struct output *output);
@@ -40,14 +43,29 @@ int output_open(struct output *output, struct error *error);
 /* The worker has ended, and its hooks: drains, and removes the FIFO. */
 void output_end(struct output *output); /* takes NULL */
 
-/* The FIFO of a worker that ended while no lbd was there. */
+/* The FIFO of a worker that ended while no lbd was there: drains, and removes it. */
 void output_forget(const char *fifo);
 
 /*
- * Reads on in a process that outlives lbd, for the rest of that process's life; ended() when nobody has the
- * FIFO open for writing any more and it has been drained.  -errno: not one of ours.
+ * Opens each FIFO of run_dir for reading, with the note that says where its bytes belong, for output_keep();
+ * fd is each()'s, note not.
  */
-int output_keep(sd_event *event, const char *fifo, void (*ended)(void *arg), void *arg);
+void output_each_fifo(const char *run_dir,
+		      void (*each)(void *arg, int fd, const char *fifo, char *note), void *arg);
+
+/*
+ * Reads on in a process that outlives lbd, for the rest of that process's life; ended() when nobody has the
+ * FIFO open for writing any more and it has been drained.  Takes fd over; changes note.  -errno.
+ */
+int output_keep(sd_event *event, int fd, char *note, void (*ended)(void *arg), void *arg);
+
+/*
+ * All FIFOs of run_dir, held open while they go from the keeper of one lbd to the next lbd: when a worker ends in
+ * between, what it has written last would go with it.
+ */
+struct output_hold;
+struct output_hold *output_hold(const char *run_dir);
+void output_release(struct output_hold *hold); /* takes NULL */
 
 void output_free(struct output *output); /* takes NULL */
 

@@ -39,9 +39,12 @@ size_t output_syslog_move(struct output_syslog *log, int fifo, const char *text,
 int output_target_write(const struct conf_output *conf, const struct output_target *target);
 void output_target_remove(const char *fifo); /* with the FIFO */
 
-/* The words of target are in *text, to be freed.  -EINVAL: not one of ours. */
-int output_target_read(const char *fifo, struct conf_output *conf, struct output_target *target,
-		       char **text);
+/* The same as a text, newly allocated, or NULL; and back, the words are in text then.  -EINVAL: not one of ours. */
+char *output_target_text(const struct conf_output *conf, const struct output_target *target);
+int output_target_parse(char *text, struct conf_output *conf, struct output_target *target);
+
+/* A descriptor for reading, and that text, to be freed.  -errno: no such FIFO of ours. */
+int output_target_open(const char *fifo, char **text);
 
 /* Takes bytes off the FIFO. */
 void output_discard(int fifo, size_t bytes);

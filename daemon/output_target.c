@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* FIFO.to beside each FIFO: where its bytes belong, for whoever reads on after lbd's death. */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "keeper.h"
 #include "output_sink.h"
 #include "publish.h"
 #include "read_file.h"
 
-enum { VERSION = 1, FILE_BYTES_MAX = 16384 };
+enum { VERSION = 1 };
+
+#define SUFFIX ".to"
 
 static void path_of(const char *fifo, char path[PATH_MAX])
 {
-	snprintf(path, PATH_MAX, "%s.to", fifo);
+	snprintf(path, PATH_MAX, "%s" SUFFIX, fifo);
 }
 
 struct note {
@@ -44,6 +49,22 @@ int output_target_write(const struct conf_output *conf, const struct output_targ
 	return publish("", path, 0600, print, &note, &ignored);
 }
 
+char *output_target_text(const struct conf_output *conf, const struct output_target *target)
+{
+	const struct note note = {conf, target};
+	char *text = NULL;
+	size_t length;
+	FILE *file = open_memstream(&text, &length);
+
+	if (!file)
+		return NULL;
+	print(file, &note);
+	if (!fclose(file))
+		return text;
+	free(text);
+	return NULL;
+}
+
 void output_target_remove(const char *fifo)
 {
 	char path[PATH_MAX];
@@ -53,39 +74,78 @@ void output_target_remove(const char *fifo)
 	unlink(fifo);
 }
 
-int output_target_read(const char *fifo, struct conf_output *conf, struct output_target *target,
-		       char **text)
+int output_target_parse(char *text, struct conf_output *conf, struct output_target *target)
 {
 	unsigned long long size, age;
-	int version, kind, prefix, is_err, name = 0, err;
-	struct error ignored;
-	char path[PATH_MAX], *end;
-	size_t length;
+	int version, kind, prefix, is_err, name = 0;
+	size_t length = strlen(text);
+	char *end;
 
-	path_of(fifo, path);
-	err = read_file("", path, geteuid(), FILE_BYTES_MAX, text, &length, &ignored);
-	if (err)
-		return err;
-	if (sscanf(*text,
+	if (sscanf(text,
 		   "lbd-output %d kind %d size %llu files %u age %llu prefix %d err %d user %u "
 		   "name %n",
 		   &version, &kind, &size, &conf->max_files, &age, &prefix, &is_err, &target->user,
 		   &name) != 8 ||
-	    !name || version != VERSION || !(end = strchr(*text + name, '\n')) ||
-	    strncmp(end, "\npath ", 6)) {
-		free(*text);
+	    !name || version != VERSION || !(end = strchr(text + name, '\n')) ||
+	    strncmp(end, "\npath ", 6))
 		return -EINVAL;
-	}
 	*end = 0;
-	target->name = *text + name;
-	target->path = end + 6;
-	(*text)[length - 1] = 0;
-	target->fifo = fifo;
-	target->is_err = is_err;
+	text[length - 1] = 0;
+	*target = (struct output_target){.name = text + name,
+					 .path = end + 6,
+					 .fifo = "",
+					 .is_err = is_err,
+					 .user = target->user};
 	*conf = (struct conf_output){.kind = kind,
 				     .max_bytes = size,
 				     .max_files = conf->max_files,
 				     .max_age_s = age,
 				     .prefix = prefix};
 	return 0;
+}
+
+int output_target_open(const char *fifo, char **text)
+{
+	struct error ignored;
+	char path[PATH_MAX];
+	size_t length;
+	int err, fd;
+
+	path_of(fifo, path);
+	err = read_file("", path, geteuid(), KEEPER_NOTE_BYTES_MAX - 1, text, &length, &ignored);
+	if (err)
+		return err;
+	fd = open(fifo, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	err = -errno;
+	free(*text);
+	return err;
+}
+
+void output_each_fifo(const char *run_dir,
+		      void (*each)(void *arg, int fd, const char *fifo, char *note), void *arg)
+{
+	char dir[PATH_MAX], fifo[2 * PATH_MAX], *text;
+	struct dirent *entry;
+	DIR *entries;
+
+	snprintf(dir, sizeof(dir), "%s/output", run_dir);
+	entries = opendir(dir);
+	while (entries && (entry = readdir(entries))) {
+		const char *dot = strrchr(entry->d_name, '.');
+		int fd;
+
+		if (!dot || strcmp(dot, SUFFIX))
+			continue;
+		snprintf(fifo, sizeof(fifo), "%s/%.*s", dir, (int)(dot - entry->d_name),
+			 entry->d_name);
+		fd = output_target_open(fifo, &text);
+		if (fd < 0)
+			continue;
+		each(arg, fd, fifo, text);
+		free(text);
+	}
+	if (entries)
+		closedir(entries);
 }

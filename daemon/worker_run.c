@@ -51,10 +51,10 @@ static int open_output(struct worker *worker, const struct conf_output *conf, bo
 		return error_set(error, -ENOMEM, "log of %s: out of memory", worker->name);
 	snprintf(fifo, sizeof(fifo), "%s/output/%s%s", worker->host->run_dir, worker->name,
 		 is_err ? ".err" : ".out");
-	return output_new(worker->host->event, conf,
+	return output_new(worker->host->event, worker->host->keeper, conf,
 			  &(struct output_target){worker->name, *path, fifo, is_err,
 						  worker->log_user},
-			  adopt, output, error);
+			  adopt ? worker->pid : 0, output, error);
 }
 
 int worker_open_outputs(struct worker *worker, bool adopt, struct error *error)

@@ -5,9 +5,10 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 
 import pytest
-from lab import PYTHON, alive, unique, wait_equal, wait_until, web
+from lab import PYTHON, alive, pool, text_of, unique, wait_equal, wait_until, web
 from system import cgroups
 
 
@@ -73,6 +74,43 @@ def test_workers_are_found_by_their_groups(lab, loss):
     assert {r.outcome for r in load.stop()} == {"ok"}
     again.ctl("shutdown")
     assert not any(alive(p) for p in pids.values()) and lab.host.pids() == []
+
+
+@pytest.mark.parametrize("when", ("lbd runs", "lbd is dead"))
+def test_output_goes_on(lab, when):
+    """Its FIFOs have no name any more: nothing is lost, whoever dies next, and nobody stays."""
+    log = lab.path / "out.log"
+    command = lab.script(
+        'n=0\ntrap go=1 USR1\nwhile :; do\n\techo "line $n"; go=\n'
+        '\twhile [ -z "$go" ]; do sleep 0.02; done\n'
+        "\tn=$((n + 1)); seq -f '%099.0f' 1 20000\ndone\n"  # 2 MB: more than a FIFO holds
+    )
+    lbd = lab.lbd(pool(command, "stdout %s;" % log))
+    wait_until(lambda: text_of(log) == "line 0\n")
+    pid = lbd.pids()["web:8081"]
+    for n in range(1, 5, 2):
+        if when == "lbd runs":
+            remove_all(lbd)
+        lbd.kill()
+        if when == "lbd is dead":
+            remove_all(lbd)
+        os.kill(pid, signal.SIGUSR1)
+        wait_until(lambda: text_of(log).endswith("\nline %d\n" % n), "written without lbd")
+        lbd = lbd.restart()
+        assert lbd.pids() == {"web:8081": pid}
+        wait_equal(lambda: keepers(lab), [lbd.keeper()])
+        os.kill(pid, signal.SIGUSR1)
+        wait_until(lambda: text_of(log).endswith("\nline %d\n" % (n + 1)), "written with lbd")
+    numbers = [int(line) for line in text_of(log).splitlines() if not line.startswith("line")]
+    assert numbers == [*range(1, 20001)] * 4
+    lbd.ctl("shutdown")
+    assert lab.host.pids() == []
+
+
+def keepers(lab):
+    """All of the namespace, of whichever lbd."""
+    texts = {p: text_of(pathlib.Path("/proc/%d/cmdline" % p)) for p in lab.host.pids()}
+    return [p for p, text in texts.items() if "--keep-output" in text]
 
 
 def test_a_pool_that_left_with_the_records(lab):

@@ -180,14 +180,77 @@ def test_worker_ends_while_lbd_is_dead(lab):
     assert text_of(log) == "first\nlast\n"
 
 
+LAST_WORD = "trap 'printf last; exit 0' USR1\necho first\nwhile :; do sleep 0.02; done\n"
+
+
+def keeper_of(lbd):
+    """As soon as it is there, before it has done anything if it can be caught so."""
+    while not (keeper := lbd.keeper()):
+        assert lbd.alive()
+    return keeper
+
+
+@pytest.mark.parametrize("then", ("the keeper goes on", "the next lbd comes"))
+@pytest.mark.parametrize("when", ("at its start", "while it waits"))
+def test_worker_ends_before_the_keeper_looks(lab, when, then):
+    """What it wrote last is in a FIFO that nobody but lbd and itself had open."""
+    log = lab.path / "out.log"
+    lbd = lab.lbd(
+        pool(lab.script(LAST_WORD), "stdout %s; restart never;" % log),
+        ready=when == "while it waits",
+    )
+    keeper = keeper_of(lbd)
+    os.kill(keeper, signal.SIGSTOP)
+    wait_until(lambda: "first\n" in text_of(log))
+    pid = lbd.pids()["web:8081"]
+    kill_and_wait(lbd.pid)
+    kill_and_wait(pid, signal.SIGUSR1)
+    if then == "the keeper goes on":
+        os.kill(keeper, signal.SIGCONT)
+        wait_until(lambda: not alive(keeper))
+        assert text_of(log) == "first\nlast\n"
+    lbd = lbd.restart()
+    lbd.wait_worker("web:8081", "exited")
+    assert text_of(log) == "first\nlast\n"
+    assert not alive(keeper)
+
+
+def test_an_lbd_that_cannot_start_leaves_the_keeper(lab):
+    log = lab.path / "out.log"
+    lbd = lab.lbd(pool(lab.script(LAST_WORD), "stdout %s; restart never;" % log))
+    wait_until(lambda: "first\n" in text_of(log))
+    pid, keeper = lbd.pids()["web:8081"], lbd.keeper()
+    kill_and_wait(lbd.pid)
+    wrong = lab.path / "running.conf"
+    running = pathlib.Path("/run/lbd", lbd.instance, "running.conf")
+    running.rename(wrong)
+    lbd.config("pool web {")
+    refused = lbd.restart_as_is(ready=False)
+    assert refused.wait() == 1
+    assert alive(keeper), refused.output()
+    wrong.rename(running)
+    kill_and_wait(pid, signal.SIGUSR1)
+    wait_until(lambda: text_of(log) == "first\nlast\n")
+    lbd = refused.restart_as_is()
+    lbd.wait_worker("web:8081", "exited")
+
+
 def test_keeper_is_killed(lab):
     """Another takes its place, and does its work."""
-    lbd = lab.lbd(pool("sleep 1000"))
-    wait_until(lbd.keeper)
+    log = lab.path / "out.log"
+    lbd = lab.lbd(pool(lab.script(LAST_WORD), "stdout %s; restart never;" % log))
+    wait_until(lambda: "first\n" in text_of(log))
     first = lbd.keeper()
     kill_and_wait(first)
     wait_until(lambda: lbd.keeper() not in (0, first))
     assert "Z" not in lbd.children().values()
+    last = lbd.keeper()
+    pid = lbd.pids()["web:8081"]
+    kill_and_wait(lbd.pid)  # the FIFO is with the new one, too
+    kill_and_wait(pid, signal.SIGUSR1)
+    wait_until(lambda: not alive(last))
+    assert text_of(log) == "first\nlast\n"
+    lbd = lbd.restart()
     last = lbd.keeper()
     lbd.ctl("shutdown")
     lbd.popen.wait(30)

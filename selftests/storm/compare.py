@@ -78,7 +78,7 @@ def control_groups(model, world):
 
 
 OF_WORKERS = {"workers", "notify", "output"}
-NOT_OF_WORKERS = {"control", "lock", "running.conf", "states", "output/keeper"}
+NOT_OF_WORKERS = {"control", "lock", "running.conf", "states"}
 SUFFIXES = (".to", ".out", ".err")
 
 
@@ -99,12 +99,9 @@ def run_directory(model, world):
 
 
 def keepers(model, world):
-    """
-    Of workers' output after lbd's death: one, this lbd's own.  Those of before a loss of the run directory
-    go on with the output that has no name any more, until its workers end.
-    """
+    """Of workers' output after lbd's death: one, this lbd's own."""
     of = [p.words[2] for p in world.processes.values() if p.words[1:2] == ["--keep-output"]]
-    if of.count(str(model.pid)) != 1 or (len(of) != 1 and not world.expected.lost):
+    if of != [str(model.pid)]:
         yield "keepers of output: of lbd %s, lbd is %d" % (of, model.pid)
 
 

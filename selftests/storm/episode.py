@@ -51,9 +51,7 @@ class Episode:
 
     def do_begin(self, recipe):
         self.lbd = self.lab.lbd(steps.config(recipe, self.program))
-        self.expected = Expected(
-            {"maps/" + name for name in os.listdir(self.lbd.pin("maps"))}, False
-        )
+        self.expected = Expected({"maps/" + name for name in os.listdir(self.lbd.pin("maps"))})
 
     def do_start(self):
         if not self.lbd.alive():
@@ -88,7 +86,6 @@ class Episode:
         self.signal_lbd(signal.SIGCONT)
         self.signal_lbd(signal.SIGKILL)
         shutil.rmtree("/run/lbd/" + self.lbd.instance, ignore_errors=True)
-        self.expected = self.expected._replace(lost=True)
 
     def do_thief(self, name, *signals):
         self.thieves.lurk(int(name.rpartition(":")[2]))

@@ -12,8 +12,7 @@ from maps import Maps
 Process = collections.namedtuple("Process", "pid session state cgroup words")
 Socket = collections.namedtuple("Socket", "state local port pids cookie")
 
-# maps: names of the pins; lost: the run directory was.
-Expected = collections.namedtuple("Expected", "maps lost")
+Expected = collections.namedtuple("Expected", "maps")  # names of the pins
 
 TRIES = 20
 WORKER = "storm-worker.py"  # as a file of the laboratory's, where other users may read it

@@ -114,7 +114,10 @@ static inline void lab_open(struct lab *lab, bool cgroup)
 	snprintf(instance, sizeof(instance), "unit-%d", getpid());
 	if (cgroup)
 		cgroup_find(instance, &lab->cgroup, &ignored);
-	lab->host = (struct worker_host){lab->event, lab->dir, lab->dir, lab->cgroup};
+	lab->host = (struct worker_host){.event = lab->event,
+					 .run_dir = lab->dir,
+					 .log_dir = lab->dir,
+					 .cgroup = lab->cgroup};
 	lab->conf = lab_conf();
 	assert_int_equal(lab_new_worker(lab), 0);
 }

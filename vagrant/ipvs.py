@@ -34,7 +34,8 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         lab = e2e.Lab(directory)
         try:
-            lab.apps(PORTS, "--address=0.0.0.0")
+            # Where both send to: a backend that lbd does not supervise is known by its exact address.
+            lab.apps(PORTS, "--address=" + peers.HOST)
             for peer in (peers.Ipvs, peers.Lbd):
                 why = peer.missing()
                 seen = {} if why else spread(lab, peer)

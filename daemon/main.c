@@ -195,11 +195,14 @@ static int take_over(struct lbd *lbd, struct conf *conf, struct error *error)
 	int err = change_keeper(lbd, error);
 
 	if (!err) {
+		pool_find_pinned(&lbd->model);
 		leave_restore(&lbd->model);
 		err = lbd_follow(lbd, conf, error);
 	}
-	if (!err)
+	if (!err) {
 		stale_remove(&lbd->model);
+		pool_forget_pinned(&lbd->model);
+	}
 	output_release(hold);
 	return err;
 }

@@ -116,12 +116,40 @@ int pool_each_target(struct model *model, const char *target,
 	return count;
 }
 
+static void note_pinned(void *arg, const struct lb_endpoint *key, const struct lb_backend_id *value)
+{
+	struct model *model = arg;
+
+	(void)key;
+	if (value->backend < LB_MAX_BACKENDS)
+		model->pinned[value->backend] = true;
+}
+
+void pool_find_pinned(struct model *model)
+{
+	if (datapath_adopted(model->dp))
+		datapath_each_backend_id(model->dp, note_pinned, model);
+}
+
+void pool_forget_pinned(struct model *model)
+{
+	memset(model->pinned, 0, sizeof(model->pinned));
+}
+
+/* DANGER: with the id of one that is about to be taken back go the counts of its open connections. */
 static int lowest_free_id(const struct model *model)
 {
-	for (int id = 0; id < LB_MAX_BACKENDS; id++)
-		if (!model->by_id[id])
+	int last_resort = -ENOSPC;
+
+	for (int id = 0; id < LB_MAX_BACKENDS; id++) {
+		if (model->by_id[id])
+			continue;
+		if (!model->pinned[id])
 			return id;
-	return -ENOSPC;
+		if (last_resort < 0)
+			last_resort = id;
+	}
+	return last_resort;
 }
 
 int pool_take_place(struct model *model, const struct lb_endpoint *endpoint,

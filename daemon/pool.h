@@ -157,6 +157,7 @@ struct model {
 	struct leave *leave;      /* what has gone from the configuration and has not ended yet */
 	struct backend *leaving;
 	struct backend *by_id[LB_MAX_BACKENDS];
+	bool pinned[LB_MAX_BACKENDS]; /* at the start: ids that an lbd before has given out */
 	sd_event_source *deferred;    /* applies what is dirty, once a turn of the loop */
 	sd_event_source *apply_timer; /* tries that again */
 	sd_event_source *scan_timer;  /* looks for listeners: once, or again and again */
@@ -192,8 +193,15 @@ void pool_each_backend(struct model *model, void (*each)(void *arg, struct backe
 int pool_each_target(struct model *model, const char *target,
 		     void (*each)(void *arg, struct backend *), void *arg, struct error *error);
 
-/* A free one for an endpoint: the one that pinned maps have for it, else the lowest; -ENOSPC. */
+/*
+ * A free one for an endpoint: the one that pinned maps have for it, else the lowest, and one that they have for
+ * another endpoint only where there is no other; -ENOSPC.
+ */
 int pool_take_place(struct model *model, const struct lb_endpoint *endpoint,
 		    struct backend_place *place);
+
+/* At the start, before the first is taken; and once all that were pinned are taken, or nobody's. */
+void pool_find_pinned(struct model *model);
+void pool_forget_pinned(struct model *model);
 
 #endif

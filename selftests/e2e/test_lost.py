@@ -144,6 +144,23 @@ def test_lost_while_lbd_runs(lab):
     assert lab.host.pids() == [] and cgroups(lbd.instance) == []
 
 
+def test_a_backend_that_comes_with_the_loss(lab):
+    """Before one that is taken back: that one keeps its place, and what is counted there."""
+    lbd = lab.lbd(web("8082-8083"))
+    lbd.wait_up(2)
+    held = [lab.hold() for _ in range(6)]
+    before = lbd.active()
+    assert sum(before.values()) == 6
+    lbd.kill()
+    remove_all(lbd)
+    lbd.config(web("8081-8083"))
+    again = lbd.restart()
+    assert again.active() == {"8081": 0, **before}
+    again.ctl("pool", "drain", "127.0.0.1:8082")
+    again.ctl("pool", "drain", "127.0.0.1:8083")
+    assert {c.get("/").status for c in held} == {200}
+
+
 SQUATTER = """
 import signal, socket, sys
 held = socket.socket(socket.AF_UNIX)

@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 #include "lb/ctl.h"
+#include "silence.h"
 
-enum { REPLY_TIMEOUT_S = 30, QUIET_TIMEOUT_S = 2 };
+enum { QUIET_TIMEOUT_S = 2 };
 
 static int explain_connect(const struct cli *cli, const char *path, int error)
 {
@@ -33,11 +34,13 @@ static int explain_connect(const struct cli *cli, const char *path, int error)
 static int dial(const struct cli *cli, const struct client_call *call, int *code)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct timeval limit = {.tv_sec = REPLY_TIMEOUT_S};
+	struct timeval limit = {.tv_sec = SILENCE_REPLY_S};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (call->waits || call->quiet)
 		limit.tv_sec = call->waits ? 0 : QUIET_TIMEOUT_S; /* 0: none */
+	/* connect(2) and send(2) wait, too, where a stopped lbd's queue is full. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	if (snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s/" LB_CTL_SOCKET,
 		     cli->run_directory, cli->instance) < (int)sizeof(address.sun_path) &&
 	    !connect(fd, (struct sockaddr *)&address, sizeof(address))) {
@@ -130,12 +133,12 @@ static int read_replies(const struct cli *cli, const struct client_call *call, F
 		code = LB_CTL_DONE;
 	else if (*reply)
 		code = take_refusal(cli, call, *reply);
+	else if (!call->quiet && errno == EAGAIN)
+		code = silence_fail(cli, fileno(in));
 	else if (!call->quiet)
 		cli_fail(cli, code,
-			 errno == EAGAIN
-				 ? "lbd gave no reply within 30 s; is it stopped? see its log"
-			 : errno == EPROTO ? "what answers is no lbd, or one of another version"
-					   : "lbd went away before its reply; see its log");
+			 errno == EPROTO ? "what answers is no lbd, or one of another version"
+					 : "lbd went away before its reply; see its log");
 	free(line);
 	return code;
 }
@@ -154,6 +157,8 @@ int client_call(const struct cli *cli, const struct client_call *call, json_t **
 		close(fd);
 		return code;
 	}
+	if (!call->quiet)
+		silence_watch(cli, fd, call->waits);
 	in = fdopen(fd, "r");
 	if (!in) {
 		close(fd);

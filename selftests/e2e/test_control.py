@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import re
+import signal
 import socket
 import subprocess
 
@@ -486,3 +487,29 @@ def test_tail_on_a_terminal(lab):
             tail.kill()
         os.close(ours)
         assert "a?[2Jb?? ??31m ???c??? ä" in shown.decode()
+
+
+def silent(lab, *words):
+    """lbctl before an lbd that is stopped, once it has said so."""
+    lbd = lab.lbd(CONF)
+    lbd.signal(signal.SIGSTOP)
+    asked = lab.process(*lbd.ctl_command(*words), log="lbctl.log")
+    said = "lbd (pid %d) does not answer yet, state T (stopped); waiting" % lbd.pid
+    asked.wait_output("^lbctl: " + re.escape(said))
+    return lbd, asked
+
+
+@pytest.mark.parametrize("words, limit", [("status", " up to 30 s\n"), ("roll web wait", "\n")])
+def test_a_silent_lbd_is_named(lab, words, limit):
+    lbd, asked = silent(lab, *words.split())
+    assert asked.alive() and asked.output().endswith("waiting" + limit)
+    lbd.signal(signal.SIGCONT)
+    assert asked.wait() in (0, 1)
+
+
+def test_a_silent_lbd_is_given_up(lab):
+    lbd, asked = silent(lab, "status")
+    assert asked.wait(2 * DEADLINE) == 3
+    lbd.signal(signal.SIGCONT)
+    last = asked.output().splitlines()[-1]
+    assert "no reply within 30 s: it is stopped; `kill -CONT %d`" % lbd.pid in last, last

@@ -297,6 +297,30 @@ int control_set_access(struct control *control, int mode, const char *owner, con
 	return result;
 }
 
+int control_mend(struct control *control, struct error *error)
+{
+	int before = control->fd, result;
+
+	if (!access(control->path, F_OK))
+		return 0;
+	control->fd = -1;
+	result = listen_at(control, control->path, error);
+	if (!result) {
+		result = sd_event_source_set_io_fd(control->accept, control->fd);
+		if (result < 0)
+			error_set(error, result, "control: cannot watch its socket: %s",
+				  strerror(-result));
+	}
+	if (result < 0) {
+		if (control->fd >= 0)
+			stranger_close(control->fd);
+		control->fd = before;
+		return result;
+	}
+	stranger_close(before);
+	return 0;
+}
+
 int control_hand_on(struct control *control)
 {
 	int fd = control ? control->fd : -1;

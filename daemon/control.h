@@ -46,6 +46,8 @@ int control_new(sd_event *event, const char *path, int mode, const char *owner, 
 /* Who may change, and the mode, from now on; on failure as before. */
 int control_set_access(struct control *control, int mode, const char *owner, const char *group,
 		       struct error *error);
+/* Listens once more where its path was deleted; clients stay.  On failure as before. */
+int control_mend(struct control *control, struct error *error);
 /*
  * Over exec of another lbd: clients are let go as by control_free(), the socket stays and takes connections,
  * whose requests wait.  Returns its descriptor, which control_take_on() tells the next program; there

@@ -49,7 +49,8 @@ static int is_running(const char *run_dir, pid_t pid, struct error *error)
 		return error_set(
 			error, -EBUSY,
 			"another lbd (pid %d) is running, and lbctl cannot reach it, for %s was "
-			"deleted: `kill -9 %d`, then start lbd again, which takes its workers "
+			"deleted and it has not made it again: `kill -9 %d`, then start lbd again, "
+			"which takes its workers "
 			"back",
 			pid, run_dir, pid);
 	return error_set(error, -EBUSY,
@@ -76,6 +77,8 @@ static int lock(const char *run_dir, struct error *error)
 	if (fd < 0)
 		return error_set(error, -errno, "%s: %s", path, strerror(errno));
 	if (fcntl(fd, F_SETLK, &whole) == 0) {
+		if (lock_fd >= 0)
+			close(lock_fd); /* of a file that was deleted */
 		lock_fd = fd;
 		return 0;
 	}
@@ -176,6 +179,17 @@ static int check_run_dir(const char *run_dir, struct error *error)
 	return err;
 }
 
+int instance_make(const char *run_dir, struct error *error)
+{
+	int err;
+
+	if ((mkdir(LB_CTL_RUN_DIR, 0755) && errno != EEXIST) ||
+	    (mkdir(run_dir, 0755) && errno != EEXIST))
+		return error_set(error, -errno, "%s: cannot be made: %s", run_dir, strerror(errno));
+	err = check_run_dir(run_dir, error);
+	return err ? err : lock(run_dir, error);
+}
+
 int instance_prepare(const char *instance, char *run_dir, size_t size, struct error *error)
 {
 	int err = instance_find(instance, run_dir, size, error);
@@ -184,12 +198,8 @@ int instance_prepare(const char *instance, char *run_dir, size_t size, struct er
 		err = lock_name(instance, run_dir, error);
 	if (err)
 		return err;
-	if ((mkdir(LB_CTL_RUN_DIR, 0755) && errno != EEXIST) ||
-	    (mkdir(run_dir, 0755) && errno != EEXIST))
-		return error_set(error, -errno, "%s: cannot be made: %s", run_dir, strerror(errno));
 	mkdir(LB_LOG_DIR, 0755);
-	err = check_run_dir(run_dir, error);
-	return err ? err : lock(run_dir, error);
+	return instance_make(run_dir, error);
 }
 
 void instance_hand_on(int control)

@@ -52,7 +52,7 @@ static int change_settings(struct lbd *lbd, const struct conf *to, struct error 
 	return err;
 }
 
-static void write_running(struct lbd *lbd)
+void lbd_write_running(struct lbd *lbd)
 {
 	struct error error;
 
@@ -96,7 +96,7 @@ int lbd_follow(struct lbd *lbd, struct conf *conf, struct error *error)
 	int err = follow(lbd, conf, false, error);
 
 	if (!err)
-		write_running(lbd);
+		lbd_write_running(lbd);
 	return err;
 }
 
@@ -168,7 +168,7 @@ int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
 		return err;
 	}
 	lbd->origin = origin;
-	write_running(lbd);
+	lbd_write_running(lbd);
 	lbd_roll_outdated(lbd);
 	return 0;
 }

@@ -35,6 +35,7 @@ struct lbd {
 	struct follows follows;
 	sd_event_source *events;
 	struct reexec reexec;
+	sd_event_source *run_dir_watch, *run_dir_timer; /* run_dir.c */
 	bool stop_at_once; /* asked a second time to end: draining is over */
 	bool stop_told;    /* the time that those of stop_priority may take */
 	int stop_priority;
@@ -51,6 +52,9 @@ int lbd_read_conf(const struct lbd *lbd, struct conf **conf, struct error *error
  * force one that leaves no service or no pool is refused: -EPERM.
  */
 int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error);
+
+/* Remembers the configuration in force for the next lbd. */
+void lbd_write_running(struct lbd *lbd);
 
 /* Rolls the workers that run with other settings than are in force. */
 void lbd_roll_outdated(struct lbd *lbd);

@@ -31,6 +31,7 @@
 #include "record.h"
 #include "remember.h"
 #include "roll.h"
+#include "run_dir.h"
 #include "service_manager.h"
 #include "settings.h"
 #include "stale.h"
@@ -262,6 +263,9 @@ static int start(struct lbd *lbd, struct error *error)
 		conf_free(conf);
 		return err;
 	}
+	if (run_dir_watch(lbd) < 0)
+		log_warning("%s: inotify: %s; it is not made again where it is deleted",
+			    lbd->run_dir, strerror(errno));
 	if (!in_force)
 		lbd_roll_outdated(lbd);
 	for (size_t i = 0; i < lbd->model.pool_count; i++)
@@ -279,6 +283,7 @@ static void finish(struct lbd *lbd, bool keep)
 	struct error error;
 
 	reexec_end(lbd);
+	run_dir_leave(lbd);
 	service_manager_end();
 	control_free(lbd->control);
 	interfaces_free(lbd->interfaces);

@@ -120,6 +120,25 @@ static void bury_unknown(const struct worker_host *host, const char *name)
 		cgroup_clear(host->cgroup, name, BURY_TIMEOUT_MS);
 }
 
+void worker_mend(struct worker *worker)
+{
+	char status[sizeof(worker->status)];
+
+	if (worker->pidfd < 0)
+		return;
+	if (record_write(worker->host->run_dir, worker->name, &worker->record))
+		log_warning("worker %s: its record cannot be written: a later lbd will not know it",
+			    worker->name);
+	if (!worker->notify || !access(worker->notify_path, F_OK))
+		return;
+	memcpy(status, worker->status, sizeof(status));
+	if (worker_listen_notify(worker))
+		log_warning("worker %s: its notify socket cannot be made again: what it says is "
+			    "not heard",
+			    worker->name);
+	memcpy(worker->status, status, sizeof(status));
+}
+
 /* One that cannot be read is nobody's to guess at: not started a second time beside the first. */
 int worker_take_back(struct worker *worker, struct error *error)
 {

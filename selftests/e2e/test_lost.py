@@ -128,18 +128,46 @@ def test_a_pool_that_left_with_the_records(lab):
     wait_equal(lambda: [os.path.basename(c) for c in cgroups(again.instance)][:-1], ["web:8081"])
 
 
+def wait_made_again(lbd):
+    said = "%s, or part of it, was deleted: it has been made again" % run_dir(lbd)
+    wait_until(lambda: said in lbd.output(), lbd.output)
+
+
+@pytest.mark.parametrize("loss", [l for l in LOSSES if l != "half of a record"])
+def test_a_living_lbd_makes_it_again(lab, loss):
+    """lbctl reaches it, workers can be started, and who was known before is known to the next lbd."""
+    lbd = lab.lbd(web("8081-8083", worker="ready notify;"))
+    lbd.wait_up(3)
+    lbd.ctl("pool", "drain", "127.0.0.1:8082")
+    before, pids = known(lbd), lbd.pids()
+    LOSSES[loss](lbd)
+    wait_made_again(lbd)
+    assert known(lbd) == before and lbd.pids() == pids
+    lbd.ctl("worker", "restart", "web:8081")
+    lbd.wait_state("127.0.0.1:8081", "up")
+    pids = lbd.pids()
+    lbd.kill()
+    again = lbd.restart()
+    again.wait_state("127.0.0.1:8081", "up")
+    assert again.pids() == pids
+    wait_equal(lambda: again.backend("127.0.0.1:8082")["state"], "draining")
+
+
 def test_lost_while_lbd_runs(lab):
     """A second lbd does not start beside it, and its end leaves nothing."""
     lbd = lab.lbd(web("8081-8082"))
     lbd.wait_up(2)
     pids = lbd.pids()
+    lbd.signal(signal.SIGSTOP)
     remove_all(lbd)
     second = lbd.restart(ready=False)
     assert second.wait() == 1
+    lbd.signal(signal.SIGCONT)
     assert "another lbd (pid %d) is running" % lbd.pid in second.output(), second.output()
     assert "`kill -9 %d`" % lbd.pid in second.output() and "lbctl cannot" in second.output()
     lab.expect_workers({"8081", "8082"}, 10)
     assert all(alive(p) for p in pids.values())
+    wait_made_again(lbd)
     assert lbd.stop() == 0
     assert lab.host.pids() == [] and cgroups(lbd.instance) == []
 

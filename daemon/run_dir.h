@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The run directory of a living lbd.  Somebody may delete it, or part of it, from under it (a cleaner of /run, a
+ * person): it is made again with what lbd knows: lock, control socket, configuration in force, states, records
+ * and notify sockets of the workers that run.  What workers print goes on through the FIFOs that they have open.
+ */
+#ifndef LB_RUN_DIR_H
+#define LB_RUN_DIR_H
+
+struct lbd;
+
+/* From now on; -errno: the loop has no watch, and what is deleted stays so. */
+int run_dir_watch(struct lbd *lbd);
+
+/* Before the directory is removed in good order, or left to the next lbd. */
+void run_dir_leave(struct lbd *lbd);
+
+#endif

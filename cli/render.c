@@ -15,7 +15,8 @@ static const struct column backend_columns[] = {
 	{"BACKEND", "address", COLUMN_TEXT, false}, {"STATE", "state", COLUMN_STATE, false},
 	{"WEIGHT", "weight", COLUMN_NUMBER, false}, {"ACTIVE", "active", COLUMN_NUMBER, false},
 	{"QUEUE", "queue", COLUMN_NUMBER, false},   {"TOTAL", "total", COLUMN_NUMBER, false},
-	{"WORKER", "worker", COLUMN_TEXT, true},    {"NOTE", "note", COLUMN_TEXT, true},
+	{"WORKER", "worker", COLUMN_TEXT, true},    {"OWNER", "owner", COLUMN_TEXT, true},
+	{"NOTE", "note", COLUMN_TEXT, true},
 };
 
 static const struct column worker_columns[] = {

@@ -9,6 +9,7 @@
 #include "backend.h"
 #include "conf_table.h"
 #include "edit.h"
+#include "log.h"
 #include "sockets.h"
 #include "view.h"
 
@@ -30,10 +31,42 @@ static int edited(struct call *call, edit_function *edit, struct conf **conf)
 	return err;
 }
 
+/* What is warned of meanwhile reaches whoever asked for it, and not the log alone. */
+struct heard {
+	FILE *file;
+	char *text;
+	size_t size;
+};
+
+static void hear(struct heard *heard)
+{
+	*heard = (struct heard){0};
+	heard->file = open_memstream(&heard->text, &heard->size);
+	log_also(heard->file);
+}
+
+static void hand_on(struct heard *heard, struct call *call)
+{
+	char *rest;
+
+	log_also(NULL);
+	if (!heard->file || fclose(heard->file))
+		heard->size = 0;
+	rest = heard->size ? heard->text : NULL;
+	for (char *line; (line = strsep(&rest, "\n"));)
+		if (*line)
+			control_progress(call->request, "warning: %s", line);
+	free(heard->text);
+}
+
 static int follow(struct call *call, struct conf *conf)
 {
-	int err = lbd_follow(call->lbd, conf, &call->error);
+	struct heard heard;
+	int err;
 
+	hear(&heard);
+	err = lbd_follow(call->lbd, conf, &call->error);
+	hand_on(&heard, call);
 	if (err)
 		conf_free(conf);
 	return err;
@@ -315,11 +348,14 @@ static int with_changes(struct call *call, int (*act)(struct lbd *, FILE *, stru
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
+	struct heard heard;
 	int err;
 
 	if (!out)
 		return error_set(&call->error, -ENOMEM, "out of memory");
+	hear(&heard);
 	err = act(call->lbd, out, &call->error);
+	hand_on(&heard, call);
 	fclose(out);
 	if (!err)
 		control_reply(call->request, json_pack("{s:o}", "changes", lines(text)));

@@ -11,6 +11,7 @@
 #include "apply.h"
 #include "backend_process.h"
 #include "clock.h"
+#include "listeners.h"
 #include "log.h"
 #include "roll.h"
 
@@ -38,14 +39,29 @@ static void end(struct backend *backend)
 		backend_event(backend, EVENT_EXIT);
 }
 
+static void note_not_listening(struct backend *backend, unsigned ms)
+{
+	char elsewhere[LISTENERS_TEXT_BYTES], expected[ADDR_TEXT_BYTES];
+	uint16_t port = ntohs(backend->endpoint.port);
+
+	if (listeners_elsewhere(backend, elsewhere))
+		backend_note(backend,
+			     "not ready within %u ms: does not listen on port %u: it listens on "
+			     "%s; the pool expects %s",
+			     ms, port, elsewhere,
+			     addr_format_endpoint(&backend->endpoint, expected));
+	else
+		backend_note(backend, "not ready within %u ms: does not listen on port %u", ms,
+			     port);
+}
+
 /* What of readiness is missing; only the first is of interest. */
 static void note_late(struct backend *backend)
 {
 	unsigned ms = conf_of(backend)->start_timeout_ms;
 
 	if (!listens(backend))
-		backend_note(backend, "not ready within %u ms: does not listen on port %u", ms,
-			     ntohs(backend->endpoint.port));
+		note_not_listening(backend, ms);
 	else if (conf_of(backend)->readiness == READY_NOTIFY && !backend->notified)
 		backend_note(backend, "not ready within %u ms: has not said READY=1", ms);
 	else if (backend->health)

@@ -140,7 +140,7 @@ static bool is_inherited(const struct worker *worker, const struct sockets_liste
 	return false;
 }
 
-static bool is_made_by(const struct worker *worker, const struct sockets_listener *listener)
+bool listeners_made_by(const struct worker *worker, const struct sockets_listener *listener)
 {
 	uint64_t group = worker_group(worker);
 
@@ -158,7 +158,7 @@ bool listeners_own(const struct backend *backend, const struct sockets_listener 
 	if (worker)
 		return is_inherited(worker, listener) ||
 		       (listeners_match(&backend->endpoint, &listener->endpoint) &&
-			is_made_by(worker, listener));
+			listeners_made_by(worker, listener));
 	/* Of two at one address the one that leaves has no use for it. */
 	if (backend->goal == GOAL_LEAVE ||
 	    memcmp(&listener->endpoint, &backend->endpoint, sizeof(backend->endpoint)))

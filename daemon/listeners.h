@@ -42,4 +42,11 @@ bool listeners_in_place(const struct backend *backend, const struct sockets_list
  */
 bool listeners_match(const struct lb_endpoint *worker, const struct lb_endpoint *bound);
 
+/* listeners_elsewhere.c: what the backend's worker listens on that is not the backend's: "[::1]:99, 0.0.0.0:8". */
+enum { LISTENERS_TEXT_BYTES = 256 };
+bool listeners_elsewhere(const struct backend *backend, char text[LISTENERS_TEXT_BYTES]);
+
+/* Whether the worker made it: told by its control group; without one, always. */
+bool listeners_made_by(const struct worker *worker, const struct sockets_listener *listener);
+
 #endif

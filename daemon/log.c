@@ -24,12 +24,18 @@ static struct {
 	char *path; /* NULL: standard error */
 	uint64_t max_bytes;
 	unsigned max_files;
+	FILE *also;
 	unsigned long dropped; /* lines for which standard error had no room */
 } own = {.level = LOG_LEVEL_INFO, .fd = STDERR_FILENO};
 
 void log_set_level(enum log_level level)
 {
 	own.level = level;
+}
+
+void log_also(FILE *out)
+{
+	own.also = out;
 }
 
 static int open_own(const char *path, struct error *error)
@@ -188,6 +194,8 @@ void log_line(enum log_level level, const char *format, ...)
 	/* One event is one line, whatever a name or a worker's output put into it. */
 	printable_line(line + head);
 	line[head + text] = '\n';
+	if (own.also && level <= LOG_LEVEL_WARNING)
+		fwrite(line + head, 1, (size_t)text + 1, own.also);
 	if (own.dropped && has_room())
 		tell_dropped();
 	if (has_room())

@@ -7,6 +7,7 @@
 #define LB_LOG_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 #include "error.h"
 
@@ -24,6 +25,9 @@ void log_set_level(enum log_level level);
  * max_files old ones kept.  NULL: standard error again.  On failure the log stays where it was.
  */
 int log_open(const char *path, uint64_t max_bytes, unsigned max_files, struct error *error);
+
+/* Until NULL is told: the texts of warnings and errors go there, too, a line each: to whoever asked for what is done. */
+void log_also(FILE *out);
 
 /* Opens the file's name anew, after somebody else moved it away.  Nothing without a file. */
 int log_reopen(struct error *error);

@@ -368,3 +368,10 @@ def test_what_an_exec_check_leaves_ends_with_it(lab, end):
     wait_until(lambda: len(left()) > len(kept), left)
     assert lbd.stop() == 0
     assert not any(alive(p) for p in left())
+
+
+def test_it_is_told_where_else_it_listens(lab):
+    lbd = lab.lbd(web("8081", words="--port=9999", worker=LATE))
+    lbd.wait_worker("web:8081", "fatal")
+    said = "does not listen on port 8081: it listens on 127.0.0.1:9999; the pool expects 127.0.0.1:8081"
+    assert said in lbd.workers()["web:8081"]["note"], lbd.workers()

@@ -248,7 +248,10 @@ def test_what_a_start_needs(lab, place, setting, plant, why):
     if plant is not in_closed_directory:
         assert "warning: " in checked.stderr and why in checked.stderr
     lbd.config(good.replace("restart never;", "restart never; nice 1;") + other % "nice 1;")
-    lbd.ctl("reload")
+    reloaded = lbd.ctl("reload", check=False)
+    assert reloaded.returncode == 0, reloaded
+    if plant is not in_closed_directory:
+        assert "warning: " in reloaded.stderr and why in reloaded.stderr
     wait_until(lambda: told() and starts(), lbd.output)
     lbd.kill()
     tested = run(BUILD / "lbd", "-n", lbd.instance, "-c", lbd.conf, "--test-takeover", check=False)

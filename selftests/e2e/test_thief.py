@@ -220,6 +220,8 @@ def test_owner(lab):
     said = name_of(lurker) + " listens on it, but only user daemon may"
     wait_equal(lambda: lbd.backend("127.0.0.1:8081")["note"], said)
     assert lbd.backend("127.0.0.1:8081")["owner"] == "daemon"
+    shown = lbd.ctl("pool").splitlines()
+    assert "OWNER" in shown[0] and " daemon " in shown[2], shown
     with pytest.raises(ConnectionRefusedError):
         lab.get()
     lurker.kill()

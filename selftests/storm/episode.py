@@ -23,6 +23,8 @@ from maps import ENABLED
 from world import WORKER, Expected, World
 
 PATIENCE = DEADLINE  # seconds that model and world may take to agree: only a failure takes so long
+MOST = 4  # times that, where it is something else at each look of a busy machine
+UNREST = "lbd does not come to rest"
 
 
 class Failure(Exception):
@@ -219,17 +221,22 @@ class Episode:
         return {None} if asleep or not named else named
 
     def look(self, every=False):
-        """Until model and world agree; Failure with what did not."""
+        """Until model and world agree; Failure with what every look found wrong, for so long."""
         self.reap()
-        self.look_at_others()
-        end = time.monotonic() + PATIENCE
+        began = since = time.monotonic()
+        lasting = None
         while True:
+            self.look_at_others()
             found = self.look_once(every)
             if not found:
                 return
-            self.found = found
-            if time.monotonic() > end:
-                raise Failure("\n".join(found))
+            self.found, now = found, time.monotonic()
+            if found != [UNREST]:
+                lasting = [line for line in found if lasting is None or line in lasting]
+            if lasting == []:  # each look finds something else: it moves
+                lasting, since = found, now
+            if now - since > PATIENCE or now - began > MOST * PATIENCE:
+                raise Failure("\n".join(lasting or found))
             time.sleep(0.05)
 
     def look_at_others(self):
@@ -252,9 +259,7 @@ class Episode:
         except Refused as refused:
             return [str(refused)]
         self.services, self.left = again.services, None
-        return (
-            compare.differences(model, world) if model == again else ["lbd does not come to rest"]
-        )
+        return compare.differences(model, world) if model == again else [UNREST]
 
     def look_without_lbd(self, world):
         """What it left may end, nothing else changes; its last deeds were after the look before."""

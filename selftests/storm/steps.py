@@ -6,7 +6,7 @@ be played again; a step that means nothing at its time does nothing.
 
 import random
 
-from hostile import PLANTS
+from hostile import LOG_USER, PLANTS
 
 POOLS = {"web": range(8081, 8085), "api": range(8091, 8094)}
 LISTENS = {"web": ["0.0.0.0:80", "192.0.2.1:8000"], "api": ["0.0.0.0:90"]}
@@ -127,7 +127,9 @@ def _verb(chance, without):
         ["detach", "eth0"],
     ]
     if "ports" not in without:
-        verbs += [["pool", "remove", pool, address], ["pool", "add", pool, address]]
+        # Its owner is nobody that a thief is: at the address of one without owner whoever listens is it.
+        add = ["pool", "add", pool, address, "owner", LOG_USER]
+        verbs += [["pool", "remove", pool, address], add]
     words = chance.choice(verbs)
     waits = words[0] == "worker" or "wait" in words  # maybe for what a later step does
     return ["background" if waits else chance.choice(["verb", "background"]), *words]

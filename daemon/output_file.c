@@ -24,7 +24,7 @@ enum {
 	LINES_AT_ONCE = 256,
 	STAMP_BYTES = 40,
 	SAY_AGAIN_S = 60,
-	MEND_BYTES = 32768,
+	LINE_BYTES = 64 << 10, /* a longer line may be split over two files */
 	ROTATIONS_MAX = 1000
 };
 
@@ -34,8 +34,9 @@ struct output_file {
 	uid_t user; /* the worker's */
 	int fd;
 	bool is_regular;
-	bool is_stuck; /* cannot be rotated */
-	bool is_cut;   /* its last line is unfinished, and goes on in the FIFO */
+	time_t stuck;       /* since when it cannot be rotated, or 0 */
+	unsigned rotations; /* in this turn of the loop */
+	size_t unfinished;  /* bytes of its last line, which goes on in the FIFO */
 	time_t born;
 	time_t said;
 	size_t lost; /* bytes since it could not be written; > 0 while that lasts */
@@ -117,17 +118,17 @@ static void end_line(struct output_file *file, struct stat *st)
  */
 static void mend(struct output_file *file, struct stat *st)
 {
-	char text[MEND_BYTES];
+	char text[LINE_BYTES];
 	size_t bytes;
 
-	file->is_cut = false;
+	file->unfinished = 0;
 	if (!st->st_size || !file->is_regular)
 		return;
 	bytes = find_unfinished(file, st->st_size, text, sizeof(text));
 	if (!bytes)
 		return;
 	if (!file->conf.prefix && !file->lost)
-		file->is_cut = true;
+		file->unfinished = bytes;
 	else if (file->conf.prefix && isdigit((unsigned char)*text) &&
 		 !ftruncate(file->fd, st->st_size - bytes))
 		st->st_size -= bytes;
@@ -154,23 +155,31 @@ static int open_named(struct output_file *file, struct stat *st, struct error *e
 	if (fstat(file->fd, st))
 		return error_set(error, -errno, "log %s: %s", file->path, strerror(errno));
 	file->is_regular = S_ISREG(st->st_mode);
-	file->is_stuck = false;
+	file->stuck = 0;
 	note_birth(file);
 	mend(file, st);
 	return 0;
+}
+
+/* Tiny files do not keep the loop for long: what is beyond ROTATIONS_MAX in one turn goes into the last one. */
+static bool may_rotate(const struct output_file *file)
+{
+	return file->rotations < ROTATIONS_MAX &&
+	       (!file->stuck || time(NULL) - file->stuck >= SAY_AGAIN_S);
 }
 
 static bool is_due(const struct output_file *file, off_t size)
 {
 	const struct conf_output *conf = &file->conf;
 
-	if (!file->is_regular || !size || file->is_stuck || file->is_cut)
+	if (!file->is_regular || !size || !may_rotate(file) ||
+	    (file->unfinished && file->unfinished < LINE_BYTES))
 		return false;
 	return (conf->max_bytes && (uint64_t)size >= conf->max_bytes) ||
 	       (conf->max_age_s && time(NULL) - file->born >= (time_t)conf->max_age_s);
 }
 
-/* Better a file that is too large than none. */
+/* Better a file that is too large than none; tried again after a while. */
 static void rotate(struct output_file *file)
 {
 	struct error error;
@@ -180,7 +189,8 @@ static void rotate(struct output_file *file)
 		log_warning("cannot be rotated, and grows on: %s", error.text);
 	else
 		close_file(file);
-	file->is_stuck = err;
+	file->stuck = err ? time(NULL) : 0;
+	file->rotations++;
 }
 
 /* Looks by name: a file that somebody moved or removed is left, and the name opened anew. */
@@ -202,28 +212,30 @@ static int ready(struct output_file *file, struct stat *st, struct error *error)
 	return file->fd < 0 ? open_named(file, st, error) : 0;
 }
 
-/* As many whole lines as the file has room for; one that is longer than a file gets one of its own. */
+/*
+ * As many whole lines as the file has room for.  A line that has none begins the next file, and may be longer
+ * than a file; of one that is longer than LINE_BYTES the rest is split, or a worker that ends no line would have
+ * no bound.  0: not here, but in the next file.
+ */
 static size_t fit(const struct output_file *file, const char *text, size_t bytes, off_t size)
 {
-	uint64_t max = file->conf.max_bytes, room;
+	uint64_t max = file->conf.max_bytes, room = (uint64_t)size < max ? max - size : 0, whole;
 	const char *end;
+	size_t line;
 
-	if (!max || !file->is_regular || file->is_stuck)
-		return bytes;
-	if (file->is_cut) {
-		end = memchr(text, '\n', bytes);
-		return end ? (size_t)(end + 1 - text) : bytes;
-	}
-	room = (uint64_t)size < max ? max - size : 0;
-	if (bytes <= room)
+	if (!max || !file->is_regular || !may_rotate(file) || bytes <= room)
 		return bytes;
 	end = memrchr(text, '\n', room);
 	if (end)
 		return end + 1 - text;
-	if (size)
-		return 0; /* not here: in the next file */
+	if (size && !file->unfinished)
+		return 0;
 	end = memchr(text, '\n', bytes);
-	return end ? (size_t)(end + 1 - text) : bytes;
+	line = end ? (size_t)(end + 1 - text) : bytes;
+	whole = file->unfinished < LINE_BYTES ? LINE_BYTES - file->unfinished : 0;
+	if (whole < room)
+		whole = room;
+	return line < whole ? line : whole;
 }
 
 static ssize_t move_raw(struct output_file *file, int fifo, const char *text, size_t bytes,
@@ -255,11 +267,11 @@ static size_t format_stamp(char *stamp)
 	return used + snprintf(stamp + used, STAMP_BYTES - used, ".%03ld ", now.tv_nsec / 1000000);
 }
 
-/* Some lines each call, written whole or not at all. */
+/* Some lines each call, written whole or not at all; each piece of one that is too long is a line of its own. */
 static ssize_t move_prefixed(struct output_file *file, int fifo, const char *text, size_t bytes,
 			     off_t size)
 {
-	struct iovec vector[LINES_AT_ONCE * 2];
+	struct iovec vector[LINES_AT_ONCE * 2 + 1];
 	size_t taken = 0, wanted = 0, stamp_bytes;
 	char stamp[STAMP_BYTES];
 	int count = 0;
@@ -274,6 +286,10 @@ static ssize_t move_prefixed(struct output_file *file, int fifo, const char *tex
 		vector[count++] = (struct iovec){(char *)text + taken, line};
 		taken += line;
 		wanted += stamp_bytes + line;
+	}
+	if (text[taken - 1] != '\n') {
+		vector[count++] = (struct iovec){(char *)"\n", 1};
+		wanted++;
 	}
 	n = file->is_regular ? pwritev(file->fd, vector, count, size)
 			     : writev(file->fd, vector, count);
@@ -304,6 +320,16 @@ static void note_success(struct output_file *file)
 	file->lost = 0;
 }
 
+static void note_line(struct output_file *file, const char *text, size_t bytes)
+{
+	const char *end = file->conf.prefix ? NULL : memrchr(text, '\n', bytes);
+
+	if (end)
+		file->unfinished = text + bytes - (end + 1);
+	else if (!file->conf.prefix)
+		file->unfinished += bytes;
+}
+
 /* 0: rotated, to be tried again. */
 static ssize_t move_part(struct output_file *file, int fifo, const char *text, size_t bytes,
 			 struct error *error)
@@ -321,19 +347,19 @@ static ssize_t move_part(struct output_file *file, int fifo, const char *text, s
 		return 0;
 	}
 	n = (file->conf.prefix ? move_prefixed : move_raw)(file, fifo, text, part, st.st_size);
-	if (n > 0)
-		file->is_cut = !file->conf.prefix && text[n - 1] != '\n';
-	if (n > 0)
+	if (n > 0) {
+		note_line(file, text, n);
 		return n;
+	}
 	return error_set(error, n ? (int)n : -EIO, "log %s: %s", file->path,
 			 strerror(n ? -(int)n : EIO));
 }
 
 size_t output_file_move(struct output_file *file, int fifo, const char *text, size_t bytes)
 {
-	unsigned rotations = 0;
 	size_t done = 0;
 
+	file->rotations = 0;
 	while (done < bytes) {
 		struct error error;
 		ssize_t n = move_part(file, fifo, text + done, bytes - done, &error);
@@ -341,10 +367,7 @@ size_t output_file_move(struct output_file *file, int fifo, const char *text, si
 		if (n > 0) {
 			note_success(file);
 			done += n;
-		} else if (!n) {
-			/* A new file is not full, unless somebody puts full ones there. */
-			file->is_stuck |= ++rotations == ROTATIONS_MAX;
-		} else {
+		} else if (n < 0) {
 			note_failure(file, &error, bytes - done);
 			output_discard(fifo, bytes - done);
 			return bytes;

@@ -264,6 +264,39 @@ static void test_long_line(void **state)
 	lab_close(&lab);
 }
 
+enum { ENDLESS_BYTES = 3000000, ENDLESS_MAX = 100000 };
+
+/* A line that does not end: the files are as large as they may be, and hold all of it. */
+static void test_endless_line(void **state)
+{
+	(void)state;
+	for (int prefix = 0; prefix < 2; prefix++) {
+		size_t bytes, sum = 0;
+		char path[128], *text;
+		struct lab lab;
+		unsigned n = 0;
+
+		lab_open(&lab, true);
+		lab.conf.command =
+			(char *)"sh -c 'echo a; head -c 3000000 /dev/zero | tr \"\\000\" x'";
+		lab.conf.stdout_log.max_bytes = ENDLESS_MAX;
+		lab.conf.stdout_log.max_files = 100;
+		lab.conf.stdout_log.prefix = prefix;
+		free(lab_output(&lab));
+		for (; log_name(&lab, n, path), (text = read_file(path, &bytes)); n++) {
+			if (bytes > ENDLESS_MAX + 100)
+				fail_msg("prefix %d: %s has %zu bytes", prefix, path, bytes);
+			for (const char *at = text; at && (at = strchr(at, 'x'));
+			     at = strchr(at, '\n'))
+				sum += strspn(at, "x");
+			free(text);
+		}
+		assert_int_equal(sum, ENDLESS_BYTES);
+		assert_in_range(n, ENDLESS_BYTES / ENDLESS_MAX, 60);
+		lab_close(&lab);
+	}
+}
+
 struct ticks {
 	sd_event_source *source;
 	uint64_t last_us, worst_us;
@@ -625,11 +658,11 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rotated),   cmocka_unit_test(test_shaped),
-		cmocka_unit_test(test_long_line), cmocka_unit_test(test_flood),
-		cmocka_unit_test(test_deaths),    cmocka_unit_test(test_moved),
-		cmocka_unit_test(test_age),       cmocka_unit_test(test_direct),
-		cmocka_unit_test(test_none),      cmocka_unit_test(test_full_disk),
-		cmocka_unit_test(test_syslog),
+		cmocka_unit_test(test_long_line), cmocka_unit_test(test_endless_line),
+		cmocka_unit_test(test_flood),     cmocka_unit_test(test_deaths),
+		cmocka_unit_test(test_moved),     cmocka_unit_test(test_age),
+		cmocka_unit_test(test_direct),    cmocka_unit_test(test_none),
+		cmocka_unit_test(test_full_disk), cmocka_unit_test(test_syslog),
 	};
 
 	if (argc > 1)

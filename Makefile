@@ -43,7 +43,9 @@ BPF_CFLAGS := -std=gnu11 -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-missing-
 	-Iinclude -Ibpf -I/usr/include/$(shell $(CC) -print-multiarch) -MMD -MP
 
 LBD_SRCS := $(filter-out daemon/main.c,$(wildcard daemon/*.c))
-STATIC_SRCS := $(filter-out daemon/static/main.c,$(wildcard daemon/static/*.c))
+# lbstatic knows nothing of lbd but how it opens what others may touch.
+STATIC_SRCS := $(filter-out daemon/static/main.c,$(wildcard daemon/static/*.c)) \
+	daemon/error.c daemon/open_file.c daemon/place.c
 CLI_SRCS := $(wildcard cli/*.c)
 UNIT_SRCS := $(wildcard selftests/unit/test_*.c)
 PACKET_SRCS := $(wildcard selftests/packet/*.c)

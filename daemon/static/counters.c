@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "counters.h"
 
+#include "written.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct counters blank = {
@@ -24,20 +28,24 @@ static const struct counters blank = {
 	.aborted = {"aborted", 0},
 };
 
-int counters_open(struct counters **counters, const char *path, struct fault *fault)
+int counters_open(struct counters **counters, const struct options *options, struct fault *fault)
 {
+	const char *path = options->counters;
 	static struct counters own;
 	void *mapped;
+	bool is_new;
 	int fd;
 
 	own = blank;
 	*counters = &own;
 	if (!path)
 		return 0;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	is_new = access(path, F_OK);
+	fd = written_open("counters", path, O_RDWR, options, fault);
 	if (fd < 0)
-		return fault_set(fault, -errno, "counters %s: %s", path, strerror(errno));
-	if (ftruncate(fd, sizeof(own))) {
+		return fd;
+	/* For all to read. */
+	if ((is_new && fchmod(fd, 0644)) || ftruncate(fd, sizeof(own))) {
 		close(fd);
 		return fault_set(fault, -errno, "counters %s: %s", path, strerror(errno));
 	}

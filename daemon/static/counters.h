@@ -8,6 +8,7 @@
 #define LBSTATIC_COUNTERS_H
 
 #include "fault.h"
+#include "options.h"
 
 #include <stdint.h>
 
@@ -24,7 +25,7 @@ struct counters {
 		cache_hits, cache_misses, timeouts, aborted;
 };
 
-/* In memory alone when path is NULL; 0 or -errno with fault. */
-int counters_open(struct counters **counters, const char *path, struct fault *fault);
+/* In memory alone when the options name no file; 0 or -errno with fault. */
+int counters_open(struct counters **counters, const struct options *options, struct fault *fault);
 
 #endif

@@ -2,6 +2,7 @@
 #include "log.h"
 
 #include "writer.h"
+#include "written.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,7 @@
 enum { BUFFER_BYTES = 65536, TEXT_BYTES = 2048 };
 
 struct log {
-	const char *path;
+	const struct options *options;
 	enum log_format format;
 	int fd;
 	time_t stamp_of; /* the second that stamp says */
@@ -20,14 +21,11 @@ struct log {
 	char buffer[BUFFER_BYTES];
 };
 
-static int open_file(const char *path)
+static int open_log(const struct options *options, struct fault *fault)
 {
-	int fd;
-
-	if (!strcmp(path, "stderr"))
+	if (!strcmp(options->access_log, "stderr") || !strcmp(options->access_log, "/dev/stderr"))
 		return STDERR_FILENO;
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
-	return fd < 0 ? -errno : fd;
+	return written_open("access_log", options->access_log, O_WRONLY | O_APPEND, options, fault);
 }
 
 int log_open(struct log **out, const struct options *options, struct fault *fault)
@@ -40,16 +38,15 @@ int log_open(struct log **out, const struct options *options, struct fault *faul
 	log = calloc(1, sizeof(*log));
 	if (!log)
 		return fault_set(fault, -ENOMEM, "access_log: no memory");
-	log->path = options->access_log;
+	log->options = options;
 	log->format = options->log_format;
 	log->writer = (struct writer){.at = log->buffer, .room = sizeof(log->buffer)};
-	log->fd = open_file(log->path);
+	log->fd = open_log(options, fault);
 	if (log->fd < 0) {
 		int err = log->fd;
 
 		free(log);
-		return fault_set(fault, err, "access_log %s: %s", options->access_log,
-				 strerror(-err));
+		return err;
 	}
 	tzset(); /* reads the zone's file, which Landlock will not let it do later */
 	*out = log;
@@ -66,12 +63,12 @@ void log_close(struct log *log)
 	free(log);
 }
 
-int log_reopen(struct log *log)
+int log_reopen(struct log *log, struct fault *fault)
 {
 	int fd;
 
 	log_flush(log);
-	fd = open_file(log->path);
+	fd = open_log(log->options, fault);
 	if (fd < 0)
 		return fd;
 	if (log->fd != STDERR_FILENO)

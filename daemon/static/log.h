@@ -23,8 +23,8 @@ struct log_request {
 int log_open(struct log **out, const struct options *options, struct fault *fault);
 void log_close(struct log *log);
 
-/* Opens the file anew, as after a rotation; keeps the old one and returns -errno if it cannot. */
-int log_reopen(struct log *log);
+/* Opens the file anew, as after a rotation; keeps the old one and returns -errno with fault if it cannot. */
+int log_reopen(struct log *log, struct fault *fault);
 
 /* Adds a line for a response of which bytes (head included) were sent. */
 void log_write(struct log *log, const struct log_request *request, uint64_t bytes, uint64_t now_ms);

@@ -157,11 +157,10 @@ static void begin_stop(struct loop *loop)
 
 static void reopen_log(struct loop *loop)
 {
-	int err = loop->server->log ? log_reopen(loop->server->log) : 0;
+	struct fault fault;
 
-	if (err)
-		fprintf(stderr, "lbstatic: access_log %s: %s; the old one is kept\n",
-			loop->server->options->access_log, strerror(-err));
+	if (loop->server->log && log_reopen(loop->server->log, &fault))
+		fprintf(stderr, "lbstatic: %s; the old one is kept\n", fault.text);
 }
 
 static void take_signal(struct loop *loop)

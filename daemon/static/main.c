@@ -69,7 +69,7 @@ static int prepare(struct server *server, struct site *site, struct options *opt
 	set_durations(server);
 	if ((err = site_open(site, options, fault)) ||
 	    (err = log_open(&server->log, options, fault)) ||
-	    (err = counters_open(&server->counters, options->counters, fault)))
+	    (err = counters_open(&server->counters, options, fault)))
 		return err;
 	server->buffer_bytes = options->limits.request.head_bytes + 16384;
 	server->buffer = malloc(server->buffer_bytes);

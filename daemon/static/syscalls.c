@@ -34,6 +34,11 @@ static const int allowed[] = {
 	SCMP_SYS(getdents64),
 	SCMP_SYS(lseek),
 	SCMP_SYS(fcntl),
+	/* the access log anew, as root: see place.h; DANGER: without geteuid it would not know that it is */
+	SCMP_SYS(geteuid),
+	SCMP_SYS(readlink),
+	SCMP_SYS(readlinkat),
+	SCMP_SYS(fchown),
 	SCMP_SYS(write),
 	/* memory */
 	SCMP_SYS(brk),

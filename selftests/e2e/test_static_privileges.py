@@ -5,6 +5,7 @@ import ctypes
 import grp
 import os
 import pathlib
+import pwd
 import signal
 import tempfile
 
@@ -71,6 +72,54 @@ def test_a_log_out_of_reach_of_its_user(tmp_path):
         assert said == f"lbstatic: access_log {log}: Permission denied; the old one is kept\n"
         assert server.get("/a").status == 404 and server.stop() == (0, "")
     assert len(log.read_text().splitlines()) == 2
+
+
+PLANTED = {
+    "link": lambda path, secret: path.symlink_to(secret),
+    "hard link": lambda path, secret: path.hardlink_to(secret),
+    "FIFO": lambda path, secret: os.mkfifo(path),
+}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+@pytest.mark.parametrize("option", ["--access_log", "--counters"])
+@pytest.mark.parametrize("plant", PLANTED)
+def test_what_its_user_has_planted(tmp_path, root, option, plant):
+    """In a directory of that user's: root does not write, make or truncate another file for it."""
+    secret, place = tmp_path / "secret", tmp_path / "of-nobody"
+    secret.write_text("root's")
+    place.mkdir()
+    nobody = pwd.getpwnam("nobody").pw_uid
+    PLANTED[plant](place / "file", secret)
+    os.chown(place, nobody, -1)
+    server = Server(root, "--user", "nobody", option, place / "file")
+    server.process.wait(WAIT_S)
+    status, said = server.stop()
+    assert status == 1 and said.count("\n") == 1 and f"{option[2:]} {place}/file: " in said, said
+    assert secret.read_text() == "root's"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+@pytest.mark.parametrize("plant", PLANTED)
+def test_a_log_that_is_opened_anew_as_root(tmp_path, root, plant):
+    """It has no user to become: root's rights last, and what was planted meanwhile is refused."""
+    secret, place = tmp_path / "secret", tmp_path / "of-nobody"
+    secret.write_text("root's")
+    place.mkdir()
+    os.chown(place, pwd.getpwnam("nobody").pw_uid, -1)
+    with Server(root, "--access_log", place / "file", sandbox="on") as server:
+        server.get("/a")
+        lines_of(place / "file", 1)
+        (place / "file").rename(place / "old")
+        PLANTED[plant](place / "file", secret)
+        server.process.send_signal(signal.SIGUSR1)
+        said = server.process.stderr.readline().decode()
+        assert said.startswith(f"lbstatic: access_log {place}/file: ") and "the old one is kept" in said
+        (place / "file").unlink()
+        server.process.send_signal(signal.SIGUSR1)
+        server.get("/a")
+        lines_of(place / "file", 1)
+    assert secret.read_text() == "root's"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")

@@ -56,7 +56,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	timers_init(&server.timers);
 	for (unsigned kind = 0; kind < TIMER_KINDS; kind++)
 		server.timers.duration_ms[kind] = 1000;
-	require(!counters_open(&server.counters, NULL, &fault));
+	require(!counters_open(&server.counters, &options, &fault));
 	server.buffer_bytes = options.limits.request.head_bytes + 16384;
 	server.buffer = malloc(server.buffer_bytes);
 	require(server.buffer && !cache_init(&server.cache, &options.limits));

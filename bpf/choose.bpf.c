@@ -36,9 +36,10 @@ static __always_inline struct tcp_sock *choose_tcp(struct bpf_sock *listener)
 
 /*
  * Once, until lbd has written the backend anew: a worker that accepts nothing is lbd's business.  It is
- * rare, hence not a part of every candidate's code.
+ * rare, hence not a part of every candidate's code; and not static, as the verifier goes through a static
+ * function anew at each call, in each state that it comes with: so it did half of its work here.
  */
-static __noinline int choose_tell_full(__u32 id, __u32 is_v6)
+__noinline int choose_tell_full(__u32 id, __u32 is_v6)
 {
 	struct lb_backend *backend = bpf_map_lookup_elem(&backends, &id);
 	struct lb_event event = {.type = LB_QUEUE_FULL, .backend = id, .is_v6 = is_v6};
@@ -115,8 +116,10 @@ static __always_inline __u64 choose_turn(__u32 pool)
 static volatile __u32 choose_zero;
 
 /*
- * The verifier of Linux 6.1 follows a callback once, from the values that it is started with, and removes
- * the code that is not reached so: that of every later turn.  Hence it is shown none.
+ * What the verifier must not know of a step when it looks at the next.  Each thing that it knows makes one
+ * more state to go through all that follows with, and that is most of the time of a start.  And that of
+ * Linux 6.1 follows a callback once, from the values that it is started with, and removes the code that is
+ * not reached so: that of every later turn.
  */
 static __always_inline void choose_hide(struct pick *pick)
 {
@@ -158,10 +161,11 @@ int choose(__u32 id, __u64 hash, __u64 client_first, __u64 client_second, __u32 
 	pick_start(&pick);
 	if (pick.probes)
 		source.ring = bpf_map_lookup_elem(&rings, &id);
-	for (__u32 i = 0; i < PICK_AHEAD; i++)
+	for (__u32 i = 0; i < PICK_AHEAD; i++) {
 		if (pick_step(&pick, i))
 			return pick.best;
-	choose_hide(&pick);
+		choose_hide(&pick);
+	}
 	bpf_loop(PICK_CANDIDATES - PICK_AHEAD, choose_step, &pick, 0);
 	return pick.best;
 }

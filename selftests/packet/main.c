@@ -67,6 +67,7 @@ int main(void)
 	if (probe_bpf())
 		return say_skipped("bpf(2) is refused");
 	stay_on_a_cpu();
+	failed += test_load();
 	failed += test_parse();
 	failed += test_admit();
 	failed += test_hash();

@@ -3,6 +3,7 @@
 #ifndef TEST_TESTS_H
 #define TEST_TESTS_H
 
+int test_load(void);
 int test_parse(void);
 int test_admit(void);
 int test_hash(void);

@@ -208,12 +208,13 @@ int place_find(const char *what, const char *path, uid_t user, struct place *pla
 	       struct error *error)
 {
 	struct walk walk = {.place = place, .error = error};
+	size_t length = strlen(path);
 	int err;
 
 	*place = (struct place){.dir = -1, .what = what, .path = path, .user = user};
-	if (strlen(path) >= sizeof(walk.rest))
+	if (length >= sizeof(walk.rest))
 		return fail(&walk, -ENAMETOOLONG);
-	strcpy(walk.rest, path);
+	memcpy(walk.rest, path, length + 1);
 	err = start(&walk);
 	while (!err)
 		err = step(&walk);

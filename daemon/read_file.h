@@ -9,10 +9,10 @@
 #include "error.h"
 
 /*
- * *text is newly allocated, with a NUL behind its length.  -EFBIG beyond most bytes, whatever the file
+ * *bytes is newly allocated, with a NUL behind its length.  -EFBIG beyond most bytes, whatever the file
  * says of its size; else as open_file().
  */
-int read_file(const char *what, const char *path, uid_t user, size_t most, char **text,
+int read_file(const char *what, const char *path, uid_t user, size_t most, char **bytes,
 	      size_t *length, struct error *error);
 
 #endif

@@ -14,8 +14,7 @@ struct plan;
  * makes all ready that following it needs.  Between this and what comes next the loop must not run.  On
  * failure, with a line, the model is as before.
  */
-int reconcile_begin(struct model *model, struct conf *conf, struct plan **plan,
-		    struct error *error);
+int reconcile_begin(struct model *model, struct conf *conf, struct plan **out, struct error *error);
 
 /* Follows the configuration, which the model owns from now on; or leaves all as before. */
 void reconcile_commit(struct plan *plan);

@@ -27,7 +27,7 @@ int running_read(const char *run_dir, const char *conf_path, uint64_t *origin, s
  * The configuration of a text that block_print_whole() has written for a root of this name; errors give lines of
  * path.  As conf_build().
  */
-int running_build(const char *path, const char *text, const char *name, struct conf **conf,
+int running_build(const char *path, const char *text, const char *conf_path, struct conf **conf,
 		  struct error *error);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "block_tree.h"
 #include "conf_build.h"
+#include "instance.h"
 
 #define AT(field) .offset = offsetof(struct builder, conf.field)
 
@@ -209,6 +210,15 @@ static void clear(struct conf *conf)
 	block_free(conf->expanded);
 }
 
+/* Where a worker's log is goes with its pool: one that leaves has it as it was. */
+static void set_log_directories(struct conf *conf)
+{
+	for (size_t i = 0; i < conf->pool_count; i++)
+		if (conf->pools[i].worker)
+			conf->pools[i].worker->log_directory =
+				conf->log_directory ? conf->log_directory : LB_LOG_DIR;
+}
+
 static int build(struct builder *builder, struct block *root, struct error *error)
 {
 	int code;
@@ -219,6 +229,7 @@ static int build(struct builder *builder, struct block *root, struct error *erro
 		return -ENOMEM;
 	}
 	code = conf_walk(root, "the configuration", top_table, builder, error);
+	set_log_directories(&builder->conf);
 	if (!code)
 		code = conf_resolve(&builder->conf, builder->pools, error);
 	return code ? code : conf_check(&builder->conf, error);

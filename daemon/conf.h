@@ -71,6 +71,8 @@ struct conf_worker {
 	int priority;      /* lower starts first and stops last; 999 by default */
 	bool merge_stderr; /* into stdout's log; the default */
 	struct conf_output stdout_log, stderr_log;
+	const char *
+		log_directory; /* of the configuration, where these are without a path of their own */
 	struct conf_limits limits;
 	struct confinement confinement;
 	char *before_start, *after_stop;           /* hooks; NULL: none */

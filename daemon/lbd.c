@@ -3,13 +3,11 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "difference.h"
-#include "instance.h"
 #include "leave_record.h"
 #include "log.h"
 #include "privileges.h"
@@ -65,14 +63,9 @@ void lbd_write_running(struct lbd *lbd)
 /* All that can fail comes before the model is changed. */
 static int follow(struct lbd *lbd, struct conf *conf, bool with_settings, struct error *error)
 {
-	char *log_dir = strdup(conf->log_directory ? conf->log_directory : LB_LOG_DIR);
-	const char *before = lbd->host.log_dir;
 	struct plan *plan;
 	int err;
 
-	if (!log_dir)
-		return error_set(error, -ENOMEM, "out of memory");
-	lbd->host.log_dir = log_dir;
 	outgoing_refresh(lbd->model.outgoing);
 	err = reconcile_begin(&lbd->model, conf, &plan, error);
 	if (!err && with_settings) {
@@ -80,13 +73,9 @@ static int follow(struct lbd *lbd, struct conf *conf, bool with_settings, struct
 		if (err)
 			reconcile_cancel(plan);
 	}
-	if (err) {
-		lbd->host.log_dir = before;
-		free(log_dir);
+	if (err)
 		return err;
-	}
 	reconcile_commit(plan);
-	free((char *)before);
 	recycle_watch(&lbd->model);
 	return 0;
 }

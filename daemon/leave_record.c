@@ -49,18 +49,26 @@ static void print(FILE *file, const void *arg)
 	block_print_whole(text->root, file);
 }
 
-/* The pool alone, in a tree of its own.  NULL: out of memory. */
-static struct block *only(const struct block *pool, const char *name)
+/* The pool, and what else its workers go by, in a tree of its own.  NULL: out of memory. */
+static struct block *only(const struct conf_pool *pool, const char *name)
 {
-	struct block *root = NULL, *copy = block_clone(pool);
+	struct block *root = NULL, *copy = block_clone(pool->at);
 	struct error ignored;
 
-	if (!copy || block_parse(name, "", 0, &root, &ignored)) {
-		block_free(copy);
-		return NULL;
+	if (!copy || block_parse(name, "", 0, &root, &ignored))
+		goto failed;
+	if (pool->worker) {
+		const char *const log[] = {"log_directory", pool->worker->log_directory, NULL};
+
+		if (!block_append(root, false, log))
+			goto failed;
 	}
 	block_adopt(root, copy);
 	return root;
+failed:
+	block_free(copy);
+	block_free(root);
+	return NULL;
 }
 
 void leave_record_write(const struct backend *backend, uint64_t until_us)
@@ -73,7 +81,7 @@ void leave_record_write(const struct backend *backend, uint64_t until_us)
 	dir_of(backend->model, path);
 	mkdir(path, 0700); /* what is wrong with it shows at once */
 	path_of(backend, path);
-	text.root = root = only(backend->pool->conf->at, path);
+	text.root = root = only(backend->pool->conf, path);
 	if (!root)
 		error_set(&error, -ENOMEM, "%s: out of memory", path);
 	else

@@ -305,7 +305,6 @@ static void finish(struct lbd *lbd, bool keep)
 			instance_remove(lbd->run_dir, lbd->host.cgroup);
 	}
 	free((char *)lbd->host.cgroup);
-	free((char *)lbd->host.log_dir);
 	sd_event_unref(lbd->event);
 }
 

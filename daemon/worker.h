@@ -21,7 +21,6 @@
 struct worker_host {
 	sd_event *event;
 	const char *run_dir;   /* /run/lbd/INSTANCE */
-	const char *log_dir;   /* /var/log/lbd or as configured */
 	struct keeper *keeper; /* of output, or NULL */
 	const char
 		*cgroup; /* directory of cgroup v2 that is ours, or NULL where none is writable */

@@ -26,14 +26,15 @@ static char *log_path(const struct worker *worker, const struct conf_output *con
 	char *expanded = NULL, *path = NULL;
 
 	if (!conf->path) {
-		if (asprintf(&path, "%s/%s%s", worker->host->log_dir, worker->name, suffix) < 0)
+		if (asprintf(&path, "%s/%s%s", worker->conf->log_directory, worker->name, suffix) <
+		    0)
 			path = NULL;
 		return path;
 	}
 	expanded = conf_expand(conf->path, name->pool, name->port, name->index);
 	if (!expanded || *expanded == '/')
 		return expanded;
-	if (asprintf(&path, "%s/%s", worker->host->log_dir, expanded) < 0)
+	if (asprintf(&path, "%s/%s", worker->conf->log_directory, expanded) < 0)
 		path = NULL;
 	free(expanded);
 	return path;
@@ -66,7 +67,8 @@ int worker_open_outputs(struct worker *worker, bool adopt, struct error *error)
 	err = account_uid(worker->conf->user, &worker->log_user, error);
 	if (err)
 		return err;
-	mkdir(worker->host->log_dir, 0755); /* what is wrong with it shows when a file is opened */
+	mkdir(worker->conf->log_directory,
+	      0755); /* what is wrong with it shows when a file is opened */
 	snprintf(dir, sizeof(dir), "%s/output", worker->host->run_dir);
 	mkdir(dir, 0755);
 	err = open_output(worker, &worker->conf->stdout_log, false, adopt, error);

@@ -7,6 +7,7 @@ import pytest
 from lab import alive, kill_and_wait, wait_until, web
 
 PORTS = ("8081", "8082")
+LAST_WORD = 'after_stop "/bin/echo end";'
 OTHER = "pool other { backend 127.0.0.1:9; } service other { listen 0.0.0.0:81; pool other; }"
 
 
@@ -43,7 +44,7 @@ def leaving(lbd, name="web:8082"):
 @pytest.mark.parametrize("end", ["kill", "reexec"])
 @pytest.mark.parametrize("how", REMOVALS)
 def test_goes_on_to_leave(lab, how, end):
-    lbd = lab.lbd(config(worker="stop_timeout 3s;"))
+    lbd = lab.lbd(config(worker="stop_timeout 3s; " + LAST_WORD))
     lbd.wait_up(2, "web")
     pid = lbd.pids()["web:8082"]
     held = hold_of(lab, lbd, "8082")
@@ -60,6 +61,28 @@ def test_goes_on_to_leave(lab, how, end):
     held.close()
     wait_until(lambda: not alive(pid) and not leaving(lbd), lbd.output)
     assert not os.listdir("/run/lbd/%s/leaving" % lbd.instance)
+    assert lbd.log_of("web:8082").endswith("end\n")  # its last word
+
+
+@pytest.mark.parametrize("end", ["kill", "reexec"])
+def test_its_output_stays_where_it_was(lab, end):
+    """What leaves goes by the configuration of before, `log_directory` too."""
+    lbd = lab.lbd(config(worker=LAST_WORD))
+    lbd.wait_up(2, "web")
+    pid = lbd.pids()["web:8082"]
+    held = hold_of(lab, lbd, "8082")
+    lbd.conf.write_text("log_directory %s;\n%s" % (lab.path / "elsewhere", config("8081", worker=LAST_WORD)))
+    lbd.ctl("reload")
+    if end == "kill":
+        lbd.kill()
+        lbd = lbd.restart_as_is()
+    else:
+        lbd.ctl("reexec")
+        lbd.hear()
+    held.close()
+    wait_until(lambda: not alive(pid) and not leaving(lbd), lbd.output)
+    assert lbd.log_of("web:8082").endswith("end\n")
+    assert not (lab.path / "elsewhere/web:8082.log").exists()
 
 
 def ends_at_its_deadline(lbd, held):

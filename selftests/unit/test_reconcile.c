@@ -101,14 +101,17 @@ static void changed(void *arg, struct backend *backend, enum state from, enum st
 	leave_changed(backend);
 }
 
-static struct conf *conf_of(const char *text)
+static struct conf *conf_of(const char *body)
 {
 	struct block *root;
 	struct conf *conf;
+	char *text;
 
+	assert_true(asprintf(&text, "log_directory %s; %s", dir, body) > 0);
 	if (block_parse("test.conf", text, strlen(text), &root, &error) ||
 	    conf_build(root, &conf, &error))
 		fail_msg("%s", error.text);
+	free(text);
 	return conf;
 }
 
@@ -162,7 +165,7 @@ static int setup(void **state)
 		sockets[i] = listen_on((uint16_t)(9001 + i));
 	model = (struct model){.host = &host, .changes = {.tell = changed}};
 	assert_true(sd_event_new(&model.event) >= 0);
-	host = (struct worker_host){.event = model.event, .run_dir = dir, .log_dir = dir};
+	host = (struct worker_host){.event = model.event, .run_dir = dir};
 	if (datapath_open("reconcile", &model.dp, &error) ||
 	    interfaces_new(model.event, model.dp, &model.interfaces, &error))
 		fail_msg("%s", error.text);

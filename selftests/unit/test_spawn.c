@@ -140,7 +140,7 @@ static void test_refused(void **state)
 		assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 		for (int s = 0; s < 3; s++)
 			free(strings[s]);
-		lab.conf = lab_conf();
+		lab.conf = lab_conf(&lab);
 		lab_spawn(&lab);
 		lab_close(&lab);
 	}

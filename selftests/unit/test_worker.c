@@ -658,7 +658,7 @@ static void test_listening(void **state)
 		lab_open(&lab, IN_BOTH(lab, i));
 		memset(&lab.conf.addr, 0, sizeof(lab.conf.addr));
 		if (!row->is_v6) {
-			lab.conf.addr = lab_conf().addr;
+			lab.conf.addr = lab_conf(&lab).addr;
 			memset(lab.conf.addr.bytes + 12, 0, row->any ? 4 : 0);
 		} else if (!row->any) {
 			lab.conf.addr.bytes[15] = 1;

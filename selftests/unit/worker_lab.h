@@ -62,7 +62,7 @@ static inline void lab_on_hung(void *arg)
 	((struct lab *)arg)->hungs++;
 }
 
-static inline struct conf_worker lab_conf(void)
+static inline struct conf_worker lab_conf(const struct lab *lab)
 {
 	static char *none[] = {NULL};
 
@@ -79,6 +79,7 @@ static inline struct conf_worker lab_conf(void)
 		.stop_signal = SIGTERM,
 		.stop_timeout_ms = 5000,
 		.merge_stderr = true,
+		.log_directory = lab->dir,
 		.limits = {CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET, 0, CONF_NICE_UNSET},
 	};
 }
@@ -116,9 +117,8 @@ static inline void lab_open(struct lab *lab, bool cgroup)
 		cgroup_find(instance, &lab->cgroup, &ignored);
 	lab->host = (struct worker_host){.event = lab->event,
 					 .run_dir = lab->dir,
-					 .log_dir = lab->dir,
 					 .cgroup = lab->cgroup};
-	lab->conf = lab_conf();
+	lab->conf = lab_conf(lab);
 	assert_int_equal(lab_new_worker(lab), 0);
 }
 

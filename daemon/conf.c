@@ -161,7 +161,7 @@ static int set_hash_seed(void *target, const struct conf_directive *row, const s
 	return 0;
 }
 
-static const struct conf_directive control_table[] = {
+const struct conf_directive conf_control_table[] = {
 	{"mode", "mode OCTAL; 000..777", 1, 1, conf_set_umask, AT(control_mode)},
 	{"owner", "owner USER;", 1, 1, conf_set_user, AT(control_user)},
 	{"group", "group GROUP;", 1, 1, conf_set_group, AT(control_group)},
@@ -172,10 +172,10 @@ static int set_control(void *target, const struct conf_directive *row, const str
 		       struct error *error)
 {
 	(void)row;
-	return conf_walk(at, "control", control_table, target, error);
+	return conf_walk(at, "control", conf_control_table, target, error);
 }
 
-static const struct conf_directive top_table[] = {
+const struct conf_directive conf_top_table[] = {
 	{"attach", "attach INTERFACE [native|generic];", 1, 2, set_attach, .repeat = true},
 	{"log", "log FILE [size N] [files N];", 1, 5, .set = set_log},
 	{"log_directory", "log_directory DIR;", 1, 1, conf_set_path, AT(log_directory)},
@@ -228,7 +228,7 @@ static int build(struct builder *builder, struct block *root, struct error *erro
 		error_set(error, -ENOMEM, "configuration: out of memory");
 		return -ENOMEM;
 	}
-	code = conf_walk(root, "the configuration", top_table, builder, error);
+	code = conf_walk(root, "the configuration", conf_top_table, builder, error);
 	set_log_directories(&builder->conf);
 	if (!code)
 		code = conf_resolve(&builder->conf, builder->pools, error);

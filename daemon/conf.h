@@ -212,5 +212,6 @@ int conf_split(const char *text, char ***words, struct error *error);
 void conf_words_free(char **words);
 
 const char *conf_scheduler_name(enum lb_scheduler scheduler);
+const char *conf_all_down_name(enum conf_all_down all_down);
 
 #endif

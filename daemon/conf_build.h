@@ -6,6 +6,9 @@
 #include "conf.h"
 #include "conf_table.h"
 
+/* conf.c: the directives outside of all blocks, and those of `control { }`. */
+extern const struct conf_directive conf_top_table[], conf_control_table[];
+
 /* conf_pool.c: the block `pool NAME { }`; on an error *pool holds nothing. */
 int conf_pool_build(const struct block *at, struct conf_pool *pool, struct error *error);
 void conf_pool_clear(struct conf_pool *pool);
@@ -37,11 +40,13 @@ int conf_output_read(const struct block *at, const struct conf_directive *row,
 /* conf_health.c: the block `health { }`. */
 int conf_health_build(const struct block *at, struct conf_health *health, struct error *error);
 void conf_health_clear(struct conf_health *health);
+extern const struct conf_directive conf_health_table[];
 
 /* conf_service.c: the block `service NAME { }`; *pool is the name of its pool, inside at. */
 int conf_service_build(const struct block *at, struct conf_service *service, const char **pool,
 		       struct error *error);
 void conf_service_clear(struct conf_service *service);
+extern const struct conf_directive conf_service_table[];
 
 /* conf_static.c: adds the pool and the service that `static NAME { }` stands for to `to`. */
 int conf_static_expand(const struct block *at, struct block *to, struct error *error);

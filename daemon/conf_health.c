@@ -89,7 +89,7 @@ static int set_on_failure(void *target, const struct conf_directive *row, const 
 	return 0;
 }
 
-static const struct conf_directive table[] = {
+const struct conf_directive conf_health_table[] = {
 	{"tcp", "tcp;", 0, 0, .set = set_tcp},
 	{"http", "http /path [host HOST] [status 200-399];", 1, 5, .set = set_http},
 	{"exec", "exec \"COMMAND\" [user NAME];", 1, 3, set_exec, AT(command)},
@@ -113,7 +113,7 @@ int conf_health_build(const struct block *at, struct conf_health *health, struct
 				       .timeout_ms = 2000,
 				       .rise = 2,
 				       .fall = 3};
-	code = conf_walk(at, "health", table, health, error);
+	code = conf_walk(at, "health", conf_health_table, health, error);
 	if (!code && health->kind == HEALTH_NONE)
 		code = block_error(at, error, -EINVAL,
 				   "health: found no kind of check; write tcp;, http /path; or "

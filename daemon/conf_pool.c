@@ -154,7 +154,13 @@ static int set_health(void *target, const struct conf_directive *row, const stru
 }
 
 /* Indices are values of enum conf_all_down. */
-static const char *const all_downs[] = {"serve", "refuse", NULL};
+static const char *const all_downs[] = {
+	[ALL_DOWN_SERVE] = "serve", [ALL_DOWN_REFUSE] = "refuse", NULL};
+
+const char *conf_all_down_name(enum conf_all_down all_down)
+{
+	return all_downs[all_down];
+}
 
 const struct conf_directive conf_pool_table[] = {
 	{"scheduler", "scheduler least_load|maglev|round_robin|random|source_hash;", 1, 1,

@@ -100,7 +100,7 @@ static int set_rule(void *target, const struct conf_directive *row, const struct
 	return add_rule(&draft->service, at, &rule, error);
 }
 
-static const struct conf_directive table[] = {
+const struct conf_directive conf_service_table[] = {
 	{"listen", "listen ADDRESS:PORT;", 1, 1, .set = set_listen, .repeat = true},
 	{"pool", "pool NAME;", 1, 1, .set = set_pool},
 	{"allow", "allow PREFIX|all;", 1, 1, .set = set_rule, .repeat = true},
@@ -173,7 +173,7 @@ int conf_service_build(const struct block *at, struct conf_service *service, con
 	if (!code)
 		code = conf_copy(at, &draft.service.name, at->words[1], error);
 	if (!code)
-		code = conf_walk(at, "service", table, &draft, error);
+		code = conf_walk(at, "service", conf_service_table, &draft, error);
 	if (!code)
 		code = settle(&draft, error);
 	if (code)

@@ -29,6 +29,11 @@ static const char *text_of(const char *string)
 	return string ? string : "";
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return !strcmp(text_of(a), text_of(b));
+}
+
 /* What counts without a new process. */
 static char *manner(const struct conf_worker *worker)
 {
@@ -80,10 +85,11 @@ static char *check_of(const struct conf_health *health)
 {
 	char *text = NULL;
 
-	if (asprintf(&text, "%d\n%s\n%s\n%s\n%u %u %u %u %u %u %d", health->kind,
+	if (asprintf(&text, "%d\n%s\n%s\n%s\n%s\n%s\n%u %u %u %u %u %u %d", health->kind,
 		     text_of(health->path), text_of(health->host), text_of(health->command),
-		     health->status_min, health->status_max, health->interval_ms,
-		     health->timeout_ms, health->rise, health->fall, health->restart) < 0)
+		     text_of(health->user), text_of(health->group), health->status_min,
+		     health->status_max, health->interval_ms, health->timeout_ms, health->rise,
+		     health->fall, health->restart) < 0)
 		return NULL;
 	return text;
 }
@@ -127,7 +133,8 @@ static void backends(struct difference *difference, const struct conf_pool *from
 			line(difference, "pool %s: %s %s added", to->name,
 			     now->supervised ? "worker" : "backend", text);
 		else if (was->weight != now->weight ||
-			 was->max_connections != now->max_connections || was->drain != now->drain)
+			 was->max_connections != now->max_connections || was->drain != now->drain ||
+			 was->supervised != now->supervised || !same_text(was->owner, now->owner))
 			line(difference, "pool %s: backend %s changed", to->name, text);
 	}
 }
@@ -152,6 +159,9 @@ static void pool_settings(struct difference *difference, const struct conf_pool 
 	if (from->slow_start_ms != to->slow_start_ms)
 		line(difference, "pool %s: slow_start %ums, was %ums", to->name, to->slow_start_ms,
 		     from->slow_start_ms);
+	if (from->all_down != to->all_down)
+		line(difference, "pool %s: all_down %s, was %s", to->name,
+		     conf_all_down_name(to->all_down), conf_all_down_name(from->all_down));
 	if (from->roll_parallel != to->roll_parallel)
 		line(difference, "pool %s: roll_parallel %u, was %u", to->name, to->roll_parallel,
 		     from->roll_parallel);
@@ -187,11 +197,6 @@ static void services(struct difference *difference, const struct conf *from, con
 				       to->pools[now->pool].name))
 			line(difference, "service %s changed", now->name);
 	}
-}
-
-static bool same_text(const char *a, const char *b)
-{
-	return !strcmp(text_of(a), text_of(b));
 }
 
 /* Of lbd's own process. */

@@ -17,6 +17,7 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 import compare
 import steps
 from clients import Response
+from daemon import refusals
 from hostile import SECRET, Files, Thieves
 from lab import BUILD, DEADLINE, HOST4, Lab, Refused
 from maps import ENABLED
@@ -130,7 +131,7 @@ class Episode:
             return
         if code == 3 and self.is_handed_over() and "no lbd answers" not in error:
             return
-        said = [line for line in error.splitlines() if line.startswith("lbctl: ")]
+        said = [line for line in refusals(error) if line.startswith("lbctl: ")]
         if code not in (0, 1) or len(said) != code:
             raise Failure("lbctl %s: exit %d: %s" % (" ".join(words), code, error))
 
@@ -150,7 +151,7 @@ class Episode:
         self.lbd.config(steps.BROKEN[kind])
         result = self.lbd.ctl("reload", check=False)
         self.lbd.conf.write_text(good)
-        if result.returncode != 1 or result.stderr.count("\n") != 1:
+        if result.returncode != 1 or len(refusals(result.stderr)) != 1:
             raise Failure("reload of a broken configuration (%s): %s" % (kind, result))
 
     def do_ask(self, name, path):

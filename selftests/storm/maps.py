@@ -111,7 +111,8 @@ class Maps:
         self.cookies = self._cookies()
 
     def read_loads(self):
-        return self._array("loads", "=IIQ", Load, lambda load: load.active)
+        """With the total: also of one that was opened and closed between two looks."""
+        return self._array("loads", "=IIQ", Load, lambda load: load.total)
 
     def _open(self, name):
         return Map("%s/%s" % (self.directory, name))

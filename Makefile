@@ -232,10 +232,12 @@ TIDY_FILES := $(wildcard daemon/*.c daemon/static/*.c cli/*.c)
 # __FILE__: any string will do, and this one needs no quotes.
 LINT_FLAGS = -std=gnu11 -D_GNU_SOURCE -DLB_VERSION=__FILE__ -DLB_PREFIX=__FILE__ -DLB_SYSCONFDIR=__FILE__ \
 	-Iinclude -Ibpf -Idaemon -Icli -Idaemon/static -I$(B) $(PKG_CFLAGS)
-# It does not read the headers of jansson and libbpf.
+# It does not read the headers of jansson, libbpf and libc.
 CPPCHECK_MACROS := '-Djson_array_foreach(a,i,v)=while(next(a,&i,&v))' \
 	'-Djson_object_foreach(o,k,v)=while(next(o,&k,&v))' \
-	'-DLIBBPF_OPTS(t,n,...)=struct t n = {__VA_ARGS__}'
+	'-DLIBBPF_OPTS(t,n,...)=struct t n = {__VA_ARGS__}' \
+	'-DLIST_HEAD(n,t)=struct {struct t *lh_first;}' '-DLIST_ENTRY(t)=struct {struct t *le_next;}' \
+	'-DLIST_FOREACH(v,h,f)=for (v = (h)->lh_first; v; v = v->f.le_next)'
 # What it takes for mistakes and is none: a pointer into a member, a check of errno's sign, a key that is
 # compared by one member, a flag that lives as long as its loop.
 CPPCHECK_FALSE := $(addprefix --suppress=,missingIncludeSystem arrayIndexThenCheck memleak:daemon/block.c \

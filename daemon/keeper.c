@@ -327,7 +327,7 @@ void keeper_free(struct keeper *keeper)
 	free(keeper);
 }
 
-struct keeper_fifo *keeper_add(struct keeper *keeper, int fd, char *note)
+struct keeper_fifo *keeper_add(struct keeper *keeper, int fifo_fd, char *note)
 {
 	struct keeper_fifo *fifo = keeper && note ? calloc(1, sizeof(*fifo)) : NULL;
 
@@ -335,7 +335,7 @@ struct keeper_fifo *keeper_add(struct keeper *keeper, int fd, char *note)
 		free(note);
 		return NULL;
 	}
-	fifo->fd = fd;
+	fifo->fd = fifo_fd;
 	fifo->note = note;
 	LIST_INSERT_HEAD(&keeper->fifos, fifo, link);
 	fifo->is_told = keeper->socket >= 0 && tell(keeper, fifo);

@@ -39,7 +39,7 @@ void keeper_free(struct keeper *keeper); /* ends no process; takes NULL */
  * Hands it a FIFO, which stays open here until keeper_drop(); takes note over.  NULL: there is no keeper, or no
  * memory (note may be NULL for that), and the keeper will look for that FIFO by its name.
  */
-struct keeper_fifo *keeper_add(struct keeper *keeper, int fifo, char *note);
+struct keeper_fifo *keeper_add(struct keeper *keeper, int fifo_fd, char *note);
 
 /* About to be closed here, with nothing in it that anybody waits for; takes NULL. */
 void keeper_drop(struct keeper_fifo *fifo);

@@ -111,6 +111,7 @@ int output_target_open(const char *fifo, char **text)
 	size_t length;
 	int err, fd;
 
+	*text = NULL;
 	path_of(fifo, path);
 	err = read_file("", path, geteuid(), KEEPER_NOTE_BYTES_MAX - 1, text, &length, &ignored);
 	if (err)
@@ -120,6 +121,7 @@ int output_target_open(const char *fifo, char **text)
 		return fd;
 	err = -errno;
 	free(*text);
+	*text = NULL;
 	return err;
 }
 

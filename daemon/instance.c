@@ -173,7 +173,6 @@ static int check_run_dir(const char *run_dir, struct error *error)
 	err = place_find("run directory: ", path, geteuid(), &place, error);
 	if (err)
 		return err;
-	place.is_sticky = false; /* it has no files of others, as /tmp has */
 	err = place_check_root(&place, danger, error);
 	place_close(&place);
 	return err;

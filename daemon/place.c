@@ -293,7 +293,7 @@ int place_check_root(const struct place *place, const char *danger, struct error
 {
 	char others[256];
 
-	if (place_is_root(place->owner) && (!place->is_shared || place->is_sticky))
+	if (place_is_root(place->owner) && !place->is_shared)
 		return 0;
 	return error_set(error, -EPERM, "%s%s: %s %s; name one in a directory of root's",
 			 place->what, place->path, who(place, others), danger);

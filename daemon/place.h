@@ -50,7 +50,7 @@ int place_check(const struct place *place, uid_t owner, nlink_t links, struct er
 /* Whom a file that lbd makes there is to belong to. */
 uid_t place_owner(const struct place *place);
 
-/* Only root may put anything there.  -EPERM with a line that names who else can, and what for. */
+/* Only root may put anything there: not in /tmp.  -EPERM with a line that names who else can, and what for. */
 int place_check_root(const struct place *place, const char *danger, struct error *error);
 
 /*

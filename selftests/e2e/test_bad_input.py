@@ -192,6 +192,21 @@ def test_limits_that_cannot_be_had(tmp_path):
     assert "min_files 2000000000: the limit here is" in said[0] and "none: No such" in said[1], said
 
 
+@pytest.mark.parametrize("mode", [0o1777, 0o777, 0o1775])
+def test_pid_file_where_others_write(tmp_path, mode):
+    """Also in a directory as /tmp is: who is first there has root replace it, or is believed."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(mode)
+    os.chown(shared, 0, 1)
+    path = tmp_path / "lbd.conf"
+    path.write_text("pid_file %s/lbd.pid;" % shared)
+    result = run(BUILD / "lbctl", "check", path, check=False)
+    assert result.returncode == 1 and result.stderr.count("\n") == 1, result
+    assert "pid_file %s/lbd.pid: " % shared in result.stderr
+    assert "; name one in a directory of root's" in result.stderr
+
+
 @pytest.mark.unprivileged
 @pytest.mark.parametrize("name", ["-", "/dev/stdin", "/dev/fd/0"])
 def test_check_reads_a_pipe(tmp_path, name):

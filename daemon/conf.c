@@ -176,7 +176,8 @@ static int set_control(void *target, const struct conf_directive *row, const str
 }
 
 const struct conf_directive conf_top_table[] = {
-	{"attach", "attach INTERFACE [native|generic];", 1, 2, set_attach, .repeat = true},
+	{"attach", "attach INTERFACE [native|generic]; a name of 1..15 characters", 1, 2,
+	 set_attach, .repeat = true},
 	{"log", "log FILE [size N] [files N];", 1, 5, .set = set_log},
 	{"log_directory", "log_directory DIR;", 1, 1, conf_set_path, AT(log_directory)},
 	{"pid_file", "pid_file FILE;", 1, 1, conf_set_path, AT(pid_file)},

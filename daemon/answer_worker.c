@@ -60,6 +60,23 @@ int verb_worker(struct call *call)
 	return 0;
 }
 
+/* Who leaves cannot be put back to work by a command.  -EPERM with a line where nobody is left. */
+static int drop_leavers(struct call *call, struct targets *targets)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < targets->count; i++)
+		if (targets->list[i]->goal != GOAL_LEAVE)
+			targets->list[kept++] = targets->list[i];
+	targets->count = kept;
+	return kept ? 0
+		    : error_set(&call->error, -EPERM,
+				"%s: leaves: it has gone from the configuration; to keep it, write "
+				"it "
+				"there again and `lbctl reload`",
+				answer_word(call, "name", ""));
+}
+
 static void start(struct backend *backend)
 {
 	backend_process_start_by_hand(backend);
@@ -69,7 +86,15 @@ static void stop(struct backend *backend)
 {
 	uint64_t timeout_us = backend->pool->conf->drain_timeout_ms * 1000ULL;
 
-	backend_drain(backend, timeout_us, GOAL_STOP);
+	if (backend->goal != GOAL_LEAVE) /* that ends with a stop, too */
+		backend_drain(backend, timeout_us, GOAL_STOP);
+}
+
+static int wait_for(struct call *call, enum wait_for what, struct targets *targets)
+{
+	int err = wait_add(&call->lbd->waits, call->request, what, targets->list, targets->count);
+
+	return err ? error_set(&call->error, err, "out of memory") : 0;
 }
 
 static int each_then_wait(struct call *call, void (*act)(struct backend *), enum wait_for what)
@@ -79,11 +104,11 @@ static int each_then_wait(struct call *call, void (*act)(struct backend *), enum
 
 	if (!targets)
 		return -ENOENT;
-	for (size_t i = 0; i < targets->count; i++)
+	err = what == WAIT_STARTED ? drop_leavers(call, targets) : 0;
+	for (size_t i = 0; i < targets->count && !err; i++)
 		act(targets->list[i]);
-	err = wait_add(&call->lbd->waits, call->request, what, targets->list, targets->count);
-	if (err)
-		error_set(&call->error, err, "out of memory");
+	if (!err)
+		err = wait_for(call, what, targets);
 	free(targets);
 	return err;
 }
@@ -103,19 +128,18 @@ int verb_worker_restart(struct call *call)
 {
 	struct targets *targets = targets_of(call);
 	struct model *model = &call->lbd->model;
-	int err = 0;
+	int err;
 
 	if (!targets)
 		return -ENOENT;
-	for (size_t i = 0; i < targets->count; i++)
+	err = drop_leavers(call, targets);
+	for (size_t i = 0; i < targets->count && !err; i++)
 		roll_mark(targets->list[i], answer_flag(call, "force"));
 	for (size_t i = 0; i < model->pool_count && !err; i++)
-		err = roll_go(model->pools[i]);
+		if (roll_go(model->pools[i]))
+			err = error_set(&call->error, -ENOMEM, "out of memory");
 	if (!err)
-		err = wait_add(&call->lbd->waits, call->request, WAIT_RESTARTED, targets->list,
-			       targets->count);
-	if (err)
-		error_set(&call->error, err, "out of memory");
+		err = wait_for(call, WAIT_RESTARTED, targets);
 	free(targets);
 	return err;
 }
@@ -199,14 +223,23 @@ int verb_signal(struct call *call)
 	return 0;
 }
 
+/* One that leaves and its successor, which waits for its end, have one name and the former's process. */
+static bool have_one_name(const struct targets *targets)
+{
+	for (size_t i = 1; i < targets->count; i++)
+		if (strcmp(targets->list[i]->name, targets->list[0]->name))
+			return false;
+	return true;
+}
+
 /* A single worker by its name. */
 static struct backend *only_target(struct call *call)
 {
 	struct targets *targets = targets_of(call);
 	struct backend *backend = NULL;
 
-	if (targets && targets->count == 1)
-		backend = targets->list[0];
+	if (targets && have_one_name(targets))
+		backend = targets->list[targets->count - 1];
 	else if (targets)
 		error_set(&call->error, -EINVAL, "%s: name one worker, as POOL:PORT",
 			  answer_word(call, "name", ""));

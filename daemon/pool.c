@@ -97,23 +97,35 @@ static bool target_names(const char *target, const struct backend *backend)
 	       !strncmp(backend->pool->name, target, length - 2);
 }
 
+struct target {
+	const char *name;
+	void (*each)(void *arg, struct backend *);
+	void *arg;
+	int count;
+};
+
+static void take_if_named(void *arg, struct backend *backend)
+{
+	struct target *target = arg;
+
+	if (!target_names(target->name, backend))
+		return;
+	target->each(target->arg, backend);
+	target->count++;
+}
+
 int pool_each_target(struct model *model, const char *target,
 		     void (*each)(void *arg, struct backend *), void *arg, struct error *error)
 {
-	int count = 0;
+	struct target named = {target, each, arg, 0};
 
-	for (size_t i = 0; i < model->pool_count; i++)
-		for (size_t j = 0; j < model->pools[i]->count; j++)
-			if (target_names(target, model->pools[i]->backends[j])) {
-				each(arg, model->pools[i]->backends[j]);
-				count++;
-			}
-	if (!count)
+	pool_each_backend(model, take_if_named, &named);
+	if (!named.count)
 		return error_set(error, -ENOENT,
 				 "%s: no such worker; name one as POOL:PORT, POOL:* or all "
 				 "(`lbctl worker` lists them)",
 				 target);
-	return count;
+	return named.count;
 }
 
 static void note_pinned(void *arg, const struct lb_endpoint *key, const struct lb_backend_id *value)

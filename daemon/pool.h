@@ -187,8 +187,8 @@ struct backend *pool_find_backend(const struct model *model, const struct pool *
 void pool_each_backend(struct model *model, void (*each)(void *arg, struct backend *), void *arg);
 
 /*
- * Calls each for the supervised backends that a target names: "web:8081", "web:*" or "all".
- * Returns how many, -ENOENT when none, with a line.
+ * Calls each for the supervised backends that a target names: "web:8081", "web:*" or "all"; also for
+ * those that leave, last.  Returns how many, -ENOENT when none, with a line.
  */
 int pool_each_target(struct model *model, const char *target,
 		     void (*each)(void *arg, struct backend *), void *arg, struct error *error);

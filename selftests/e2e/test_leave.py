@@ -94,6 +94,45 @@ def ends_at_its_deadline(lbd, held):
     wait_until(lambda: said in lbd.output() + again.output(), again.output)
 
 
+def test_verbs_know_who_leaves(lab):
+    """What `worker` lists, the other verbs know; but what leaves is not put back to work."""
+    lbd = lab.lbd(config(worker=LAST_WORD))
+    lbd.wait_up(2, "web")
+    pid = lbd.pids()["web:8082"]
+    held = hold_of(lab, lbd, "8082")
+    REMOVALS["reload"](lbd)
+    assert int(lbd.ctl("pid", "web:8082")) == pid
+    assert [w["pid"] for w in lbd.json("worker", "web:8082")] == [pid]
+    assert len(lbd.json("worker", "web:*")) == 2
+    lbd.ctl("tail", "web:8082")
+    lbd.ctl("signal", "web:8082", "CONT")
+    for verb in ("start", "restart"):
+        assert "has gone from the configuration" in lbd.refused("worker", verb, "web:8082")
+    lbd.ctl("worker", "start", "web:*")
+    stop = lab.process(*lbd.ctl_command("worker", "stop", "web:8082"))
+    assert held.get().pid == pid
+    follow(lbd, config(name="moved"))  # has its port, and waits for its end
+    assert held.get().pid == pid
+    held.close()
+    assert stop.wait() == 0
+    assert not alive(pid)
+    lbd.wait_up(2, "moved")
+
+
+def test_two_of_one_name(lab):
+    """The one that leaves, by another address, has the process until the other can have it."""
+    lbd = lab.lbd(config())
+    lbd.wait_up(2, "web")
+    pid = lbd.pids()["web:8082"]
+    held = hold_of(lab, lbd, "8082")
+    follow(lbd, config("8081-8082", worker="address 127.0.0.2;", words="--address=127.0.0.2"))
+    assert lbd.ctl("worker", "web:8082", check=False).stdout.count("\nweb:8082 ") == 2
+    assert int(lbd.ctl("pid", "web:8082")) == pid
+    held.close()
+    lbd.wait_up(2, "web")
+    assert int(lbd.ctl("pid", "web:8082")) not in (0, pid)
+
+
 def test_has_the_time_that_is_left(lab):
     lbd = lab.lbd(config(timeout="8s"))
     lbd.wait_up(2, "web")

@@ -83,7 +83,8 @@ static int on_message(sd_event_source *source, int fd, uint32_t events, void *ar
 	return 0;
 }
 
-static int bind_path(int fd, const char *path)
+/* Nobody but user and root may send: the kernel refuses the rest before lbd has any work with it. */
+static int bind_path(int fd, const char *path, uid_t user)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	int on = 1;
@@ -93,14 +94,14 @@ static int bind_path(int fd, const char *path)
 	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
 	unlink(path);
 	stranger_refuse(fd);
-	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) ||
-	    bind(fd, (struct sockaddr *)&sa, sizeof(sa)))
+	/* The mode that bind(2) makes the path with: it is never open to more than that. */
+	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) || fchmod(fd, 0600) ||
+	    bind(fd, (struct sockaddr *)&sa, sizeof(sa)) || lchown(path, user, -1))
 		return -errno;
-	/* Workers have users of their own; who may speak is decided by the sender's pid. */
-	return chmod(path, 0666) ? -errno : 0;
+	return 0;
 }
 
-int notify_new(sd_event *event, const char *path,
+int notify_new(sd_event *event, const char *path, uid_t user,
 	       void (*message)(void *arg, pid_t sender, const char *name, const char *value),
 	       void *arg, struct notify **out)
 {
@@ -112,7 +113,7 @@ int notify_new(sd_event *event, const char *path,
 	notify->message = message;
 	notify->arg = arg;
 	notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	err = notify->fd < 0 ? -errno : bind_path(notify->fd, path);
+	err = notify->fd < 0 ? -errno : bind_path(notify->fd, path, user);
 	if (!err && stat(path, &notify->bound))
 		err = -errno;
 	if (!err)

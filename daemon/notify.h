@@ -9,11 +9,11 @@
 struct notify;
 
 /*
- * Binds path (which it replaces, so that a worker that outlived an lbd reaches the next one) and calls
- * message for each line NAME=value with the sender's pid as the kernel knows it.  The callback may free
- * the receiver.  -ENAMETOOLONG: longer than a socket's path may be.
+ * Binds path (which it replaces, so that a worker that outlived an lbd reaches the next one), for user and root
+ * alone, and calls message for each line NAME=value with the sender's pid as the kernel knows it.  The callback
+ * may free the receiver.  -ENAMETOOLONG: longer than a socket's path may be.
  */
-int notify_new(sd_event *event, const char *path,
+int notify_new(sd_event *event, const char *path, uid_t user,
 	       void (*message)(void *arg, pid_t sender, const char *name, const char *value),
 	       void *arg, struct notify **out);
 

@@ -94,7 +94,7 @@ void worker_remove_notify(const struct worker_host *host, const char *name)
 	unlink(path);
 }
 
-int worker_listen_notify(struct worker *worker)
+static int listen_for(struct worker *worker, uid_t user)
 {
 	char path[NOTIFY_PATH_BYTES];
 
@@ -108,7 +108,12 @@ int worker_listen_notify(struct worker *worker)
 	worker->notify_path = strdup(path);
 	if (!worker->notify_path)
 		return -ENOMEM;
-	return notify_new(worker->host->event, path, on_message, worker, &worker->notify);
+	return notify_new(worker->host->event, path, user, on_message, worker, &worker->notify);
+}
+
+int worker_listen_notify(struct worker *worker)
+{
+	return listen_for(worker, worker->log_user);
 }
 
 void worker_forget_notify(struct worker *worker)
@@ -132,8 +137,15 @@ static int on_adopted_ready(sd_event_source *source, void *arg)
 /* It said so to an earlier lbd; the callback comes from the loop, not from within worker_take_back(). */
 int worker_resume_notify(struct worker *worker)
 {
-	int err = worker_listen_notify(worker);
+	char path[NOTIFY_PATH_BYTES];
+	struct stat before;
+	int err;
 
+	/* Its user, whatever the configuration says by now. */
+	path_of(worker->host, worker->name, path);
+	if (lstat(path, &before))
+		before.st_uid = worker->log_user;
+	err = listen_for(worker, before.st_uid);
 	if (err || !worker->record.ready)
 		return err;
 	pat_watchdog(worker);

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Readiness and watchdog by notification."""
 
+import os
 import signal
+import stat
+import tempfile
 
 import pytest
-from lab import PYTHON, alive, wait_until, web
+from lab import PYTHON, alive, pool, wait_until, web
 
 
 def one(lbd):
@@ -59,7 +62,8 @@ try:
 except BlockingIOError: pass
 fd.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, int(sys.argv[3])))
 to = socket.socket(socket.AF_UNIX, getattr(socket, sys.argv[2]))
-to.connect(sys.argv[1])
+try: to.connect(sys.argv[1])
+except PermissionError: print("kept out", flush=True); sys.exit()
 rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd.fileno()]))]
 try:
     to.sendmsg([b"X=x\\n"], rights)
@@ -78,6 +82,8 @@ def test_a_strangers_descriptor_keeps_nobody(lab, name, kind):
     lbd = lab.lbd("control { mode 0666; }" + web("8081", worker="ready notify;"))
     lbd.wait_up(1)
     path = "/run/lbd/%s/%s" % (lbd.instance, name)
+    if kind == "SOCK_DGRAM":
+        os.chown(path, 65534, -1)  # as one of the worker's user
     lbd.signal(signal.SIGSTOP)
     stranger = lab.process(PYTHON, "-c", STRANGER, path, kind, LINGER_S)
     stranger.wait_output("^(sent|refused)")
@@ -85,3 +91,40 @@ def test_a_strangers_descriptor_keeps_nobody(lab, name, kind):
     assert lbd.instance in lbd.ctl("status", timeout=LINGER_S / 4)
     lbd.signal(signal.SIGTERM)
     assert lbd.popen.wait(LINGER_S / 4) == 0
+
+
+def test_a_socket_of_its_user_alone(lab):
+    """The kernel refuses others, who would cost lbd time and crowd out the worker."""
+    lbd = lab.lbd(web("8081", worker="ready notify;"))
+    lbd.wait_up(1)
+    path = "/run/lbd/%s/notify/web:8081" % lbd.instance
+    found = os.stat(path)
+    assert (stat.S_IMODE(found.st_mode), found.st_uid) == (0o600, 0)
+    lab.process(PYTHON, "-c", STRANGER, path, "SOCK_DGRAM", 0).wait_output("^kept out")
+
+
+SPEAKS = """
+import os, signal, socket, sys
+speak = lambda text: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(text, os.environ["NOTIFY_SOCKET"])
+signal.signal(signal.SIGUSR1, lambda number, frame: speak(b"STOPPING=1"))
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+speak(b"READY=1")
+while True: listener.accept()[0].close()
+"""
+
+
+def test_a_worker_with_a_user_speaks(lab):
+    """Also to the next lbd."""
+    script = tempfile.NamedTemporaryFile("w", suffix=".py")  # which the user nobody can read
+    lab.closers.append(script.close)
+    script.write(SPEAKS)
+    script.flush()
+    os.chmod(script.name, 0o644)
+    command = "%s %s $port" % (PYTHON, script.name)
+    lbd = lab.lbd(pool(command, "user nobody; ready notify; stdout none;"))
+    lbd.wait_up(1)
+    lbd.kill()
+    lbd = lbd.restart()
+    lbd.wait_up(1)
+    lbd.ctl("signal", "web:8081", "USR1")
+    wait_until(lambda: one(lbd)["state"] != "up", lambda: one(lbd))

@@ -26,20 +26,23 @@ int cli_fail(const struct cli *cli, int code, const char *format, ...)
 	va_end(args);
 	/* Part of it may be what a worker wrote: nothing that a terminal obeys. */
 	if (text)
-		printable(text);
+		printable(text, strlen(text));
 	fprintf(cli->err, "lbctl: %s\n", text ? text : "no memory");
 	free(text);
 	return code;
 }
 
-void cli_put(const struct cli *cli, const char *text)
+void cli_put(const struct cli *cli, const json_t *string)
 {
-	char *copy = cli->terminal ? strdup(text) : NULL;
+	size_t length = json_string_length(string);
+	char *copy = malloc(length + 1);
 
-	if (copy)
-		printable(copy);
-	if (copy || !cli->terminal)
-		fputs(copy ? copy : text, cli->out);
+	if (!copy)
+		return;
+	memcpy(copy, json_string_value(string), length);
+	if (cli->terminal)
+		length = printable(copy, length);
+	fwrite(copy, 1, length, cli->out);
 	free(copy);
 }
 
@@ -75,12 +78,12 @@ static int show_reply(const struct cli *cli, const struct verb *verb, const json
 		      const json_t *reply)
 {
 	const json_t *data = json_object_get(reply, "data");
-	const char *message = json_string_value(json_object_get(reply, "message"));
+	json_t *message = json_object_get(reply, "message");
 	int code = LB_CTL_DONE;
 
 	if (cli->json && (data || message)) {
 		json_t *shown =
-			data ? json_incref((json_t *)data) : json_pack("{s:s}", "message", message);
+			data ? json_incref((json_t *)data) : json_pack("{s:O}", "message", message);
 
 		json_dumpf(shown, cli->out,
 			   JSON_INDENT(2) | JSON_ENCODE_ANY |

@@ -3,6 +3,7 @@
 #ifndef LB_CLI_H
 #define LB_CLI_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -18,7 +19,7 @@ struct cli {
 int cli_run(struct cli *cli, char **arguments, int count);
 
 /* To cli->out: as it is, or where that is a terminal, made harmless (printable.h). */
-void cli_put(const struct cli *cli, const char *text);
+void cli_put(const struct cli *cli, const json_t *string);
 
 /* One line on cli->err, "lbctl: ..."; returns code. */
 int cli_fail(const struct cli *cli, int code, const char *format, ...)

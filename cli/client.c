@@ -12,6 +12,7 @@
 
 #include "lb/ctl.h"
 #include "silence.h"
+#include "table.h"
 
 enum { QUIET_TIMEOUT_S = 2 };
 
@@ -82,13 +83,16 @@ static int send_request(int fd, const json_t *request)
 	return sent > 0 || errno == EPIPE ? 0 : -errno;
 }
 
-static void show_progress(const struct cli *cli, const struct client_call *call, const char *text)
+static void show_progress(const struct cli *cli, const struct client_call *call, const json_t *text)
 {
 	if (call->raw) {
 		cli_put(cli, text);
 		fflush(cli->out);
 	} else if (!call->quiet) {
-		fprintf(cli->err, "%s\n", text);
+		char *line = table_text(text);
+
+		fprintf(cli->err, "%s\n", line ? line : "");
+		free(line);
 	}
 }
 
@@ -116,10 +120,10 @@ static int read_replies(const struct cli *cli, const struct client_call *call, F
 
 	*reply = NULL;
 	while (!*reply && (errno = 0, length = getline(&line, &room, in)) > 0) {
-		json_t *message = json_loadb(line, length, 0, NULL);
-		const char *progress = json_string_value(json_object_get(message, "progress"));
+		json_t *message = json_loadb(line, length, JSON_ALLOW_NUL, NULL);
+		const json_t *progress = json_object_get(message, "progress");
 
-		if (progress)
+		if (json_is_string(progress))
 			show_progress(cli, call, progress);
 		else if (json_is_object(message))
 			*reply = json_incref(message);

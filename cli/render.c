@@ -195,6 +195,6 @@ int render_text(const struct cli *cli, const json_t *request, const json_t *data
 {
 	if (!json_is_string(data))
 		return render_plain(cli, request, data);
-	cli_put(cli, json_string_value(data));
+	cli_put(cli, data);
 	return LB_CTL_DONE;
 }

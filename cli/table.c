@@ -116,12 +116,14 @@ static char *join(const json_t *list)
 	return text;
 }
 
-static char *line_of(const char *text)
+static char *line_of(const char *text, size_t length)
 {
-	char *copy = strdup(text);
+	char *copy = malloc(length + 1);
 
-	if (copy)
-		printable_line(copy);
+	if (!copy)
+		return NULL;
+	memcpy(copy, text, length);
+	printable_line(copy, length);
 	return copy;
 }
 
@@ -130,7 +132,7 @@ char *table_text(const json_t *value)
 	char *text = NULL;
 
 	if (json_is_string(value))
-		return line_of(json_string_value(value));
+		return line_of(json_string_value(value), json_string_length(value));
 	if (json_is_array(value))
 		return join(value);
 	if (json_is_boolean(value))
@@ -164,7 +166,7 @@ void table_add(struct table *table, const json_t *object)
 
 void table_add_heading(struct table *table, const char *text)
 {
-	new_row(table)->heading = line_of(text);
+	new_row(table)->heading = line_of(text, strlen(text));
 	table->headed = true;
 }
 

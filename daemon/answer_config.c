@@ -9,6 +9,7 @@
 #include "backend.h"
 #include "conf_table.h"
 #include "edit.h"
+#include "json_text.h"
 #include "log.h"
 #include "sockets.h"
 #include "view.h"
@@ -337,7 +338,7 @@ static json_t *lines(const char *text)
 	while (*text) {
 		size_t length = strcspn(text, "\n");
 
-		json_array_append_new(list, json_stringn(text, length));
+		json_array_append_new(list, json_text_bytes(text, length));
 		text += length + (text[length] == '\n');
 	}
 	return list;

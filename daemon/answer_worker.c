@@ -10,6 +10,7 @@
 
 #include "answer.h"
 #include "backend_process.h"
+#include "json_text.h"
 #include "open_file.h"
 #include "roll.h"
 #include "view.h"
@@ -251,6 +252,7 @@ int verb_tail(struct call *call)
 {
 	struct backend *backend = only_target(call);
 	const char *path;
+	size_t bytes = 0;
 	char *text;
 	int err = 0;
 
@@ -260,13 +262,13 @@ int verb_tail(struct call *call)
 	if (!path)
 		return error_set(&call->error, -ENOENT, "%s: its output goes to no file",
 				 backend->name);
-	text = worker_last_output(backend->worker, TAIL_LINES);
+	text = worker_last_output(backend->worker, TAIL_LINES, &bytes);
 	if (answer_flag(call, "follow")) {
-		control_progress(call->request, "%s", text ? text : "");
+		control_progress_bytes(call->request, text, bytes);
 		err = follow_add(&call->lbd->follows, call->lbd->event, call->request, path,
 				 worker_log_user(backend->worker), &call->error);
 	} else {
-		control_reply(call->request, json_string(text ? text : ""));
+		control_reply(call->request, json_text_bytes(text, bytes));
 	}
 	free(text);
 	return err;

@@ -62,16 +62,17 @@ static void add_stranger(struct backend *backend)
 /* Adds the end of what the process wrote, on one line, to the note. */
 static void add_last_output(struct backend *backend)
 {
-	char *output = worker_last_output(backend->worker, LAST_OUTPUT_LINES);
-	size_t used = strlen(backend->note);
+	size_t used = strlen(backend->note), bytes;
+	char *output = worker_last_output(backend->worker, LAST_OUTPUT_LINES, &bytes);
 
-	if (!output || !*output)
-		goto out;
-	for (char *at = output; *at; at++)
-		if (*at == '\n')
-			*at = at[1] ? '|' : 0;
+	if (!output)
+		return;
+	for (size_t i = 0; i < bytes; i++)
+		if (output[i] == '\n')
+			output[i] = i + 1 < bytes ? '|' : 0;
+		else if (!output[i])
+			output[i] = '?';
 	snprintf(backend->note + used, sizeof(backend->note) - used, "; last output: %s", output);
-out:
 	free(output);
 }
 

@@ -2,7 +2,6 @@
 #include "buffer.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,45 +46,4 @@ void buffer_free(struct buffer *buffer)
 {
 	free(buffer->bytes);
 	*buffer = (struct buffer){0};
-}
-
-/* Bytes of the UTF-8 sequence at text (RFC 3629), 0 when it is none; jansson judges the details. */
-static size_t utf8_length(const char *text)
-{
-	unsigned char first = *text;
-	size_t length = first < 0x80   ? 1
-			: first < 0xc0 ? 0
-			: first < 0xe0 ? 2
-			: first < 0xf0 ? 3
-				       : 4;
-	json_t *probe;
-
-	if (length < 2)
-		return length;
-	probe = strnlen(text, length) == length ? json_stringn(text, length) : NULL;
-	json_decref(probe);
-	return probe ? length : 0;
-}
-
-json_t *buffer_json_string(const char *text)
-{
-	json_t *string = json_string(text);
-	char *clean, *at;
-	size_t length;
-
-	if (string)
-		return string;
-	clean = strdup(text);
-	if (!clean)
-		return NULL;
-	for (at = clean; *at; at += length) {
-		length = utf8_length(at);
-		if (!length) {
-			*at = '?';
-			length = 1;
-		}
-	}
-	string = json_string(clean);
-	free(clean);
-	return string;
 }

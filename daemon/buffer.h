@@ -3,7 +3,6 @@
 #ifndef LB_BUFFER_H
 #define LB_BUFFER_H
 
-#include <jansson.h>
 #include <stddef.h>
 
 struct buffer {
@@ -16,8 +15,5 @@ char *buffer_reserve(struct buffer *buffer, size_t size);
 int buffer_add(struct buffer *buffer, const void *bytes, size_t size); /* 0 or -ENOMEM */
 void buffer_drop(struct buffer *buffer, size_t size);                  /* from the front */
 void buffer_free(struct buffer *buffer);
-
-/* A JSON string of any text: each byte that is not UTF-8 becomes `?`.  NULL: no memory. */
-json_t *buffer_json_string(const char *text);
 
 #endif

@@ -60,9 +60,12 @@ void control_free(struct control *control);
 
 void control_set_silence(struct control *control, uint64_t silence_us); /* the 10 s, for tests */
 
-/* Text that is no UTF-8 is sent with `?` in its place. */
+/* Text is sent as json_text.h says. */
 void control_progress(struct control_request *request, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+void control_progress_bytes(struct control_request *request, const char *bytes, size_t length);
+size_t
+control_backlog(const struct control_request *request); /* bytes that its client has not read */
 void control_reply(struct control_request *request, json_t *data); /* steals data; NULL: none */
 void control_message(struct control_request *request, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -13,6 +13,7 @@
 #include "buffer.h"
 #include "clock.h"
 #include "control_parse.h"
+#include "json_text.h"
 #include "lb/ctl.h"
 #include "stranger.h"
 
@@ -377,7 +378,7 @@ static json_t *text_format(const char *format, va_list args)
 
 	if (vasprintf(&text, format, args) < 0)
 		return NULL;
-	string = buffer_json_string(text);
+	string = json_text(text);
 	free(text);
 	return string;
 }
@@ -389,6 +390,17 @@ void control_progress(struct control_request *request, const char *format, ...)
 	va_start(args, format);
 	client_queue(request->client, json_pack("{s:o}", "progress", text_format(format, args)));
 	va_end(args);
+}
+
+void control_progress_bytes(struct control_request *request, const char *bytes, size_t length)
+{
+	client_queue(request->client,
+		     json_pack("{s:o}", "progress", json_text_bytes(bytes, length)));
+}
+
+size_t control_backlog(const struct control_request *request)
+{
+	return request->client->out.length;
 }
 
 void control_reply(struct control_request *request, json_t *data)
@@ -411,6 +423,6 @@ void control_message(struct control_request *request, const char *format, ...)
 
 void control_refuse(struct control_request *request, int exit_code, const char *text)
 {
-	request_finish(request, json_pack("{s:b, s:o, s:i}", "ok", 0, "error",
-					  buffer_json_string(text), "exit", exit_code));
+	request_finish(request, json_pack("{s:b, s:o, s:i}", "ok", 0, "error", json_text(text),
+					  "exit", exit_code));
 }

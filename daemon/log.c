@@ -192,7 +192,7 @@ void log_line(enum log_level level, const char *format, ...)
 	if (text > LINE_BYTES - 2 - head)
 		text = LINE_BYTES - 2 - head;
 	/* One event is one line, whatever a name or a worker's output put into it. */
-	printable_line(line + head);
+	text = (int)printable_line(line + head, text);
 	line[head + text] = '\n';
 	if (own.also && level <= LOG_LEVEL_WARNING)
 		fwrite(line + head, 1, (size_t)text + 1, own.also);

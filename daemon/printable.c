@@ -2,51 +2,58 @@
 #include "printable.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-/* The bytes of the character that begins here, and which it is; 0: no UTF-8. */
-static size_t decode(const unsigned char *at, uint32_t *code)
-{
-	size_t length = *at < 0x80 ? 1 : *at < 0xc2 ? 0 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
-
-	if (!length || *at > 0xf4)
-		return 0;
-	*code = length == 1 ? *at : *at & (0x7f >> length);
-	for (size_t i = 1; i < length; i++) {
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-		*code = *code << 6 | (at[i] & 0x3f);
-	}
-	/* Longer than need be, it would be another character in disguise. */
-	if ((length == 3 && *code < 0x800) || (length == 4 && *code < 0x10000))
-		return 0;
-	return length;
-}
+#include "utf8.h"
 
 static bool is_obeyed(uint32_t code)
 {
-	return (code < 0x20 && code != '\n' && code != '\t') || (code >= 0x7f && code < 0xa0) ||
-	       (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+	static const struct {
+		uint32_t first, last;
+	} obeyed[] = {
+		{0x00, 0x08},       {0x0b, 0x1f},     {0x7f, 0x9f}, /* C0, DEL and C1 */
+		{0x61c, 0x61c},     {0x180e, 0x180e},               /* ALM, MVS */
+		{0x200b, 0x200b},                                   /* ZWSP */
+		{0x200e, 0x200f},                                   /* LRM, RLM */
+		{0x2028, 0x202e},                                   /* line ends, embeddings */
+		{0x2060, 0x206f},                                   /* WJ, isolates, deprecated */
+		{0xfeff, 0xfeff},                                   /* BOM */
+		{0xfff9, 0xfffd},   /* annotations; replaced bytes */
+		{0xe0000, 0xe007f}, /* tags */
+	};
+
+	for (size_t i = 0; i < sizeof(obeyed) / sizeof(*obeyed); i++)
+		if (code >= obeyed[i].first && code <= obeyed[i].last)
+			return true;
+	return false;
 }
 
-void printable(char *text)
+size_t printable(char *text, size_t length)
 {
-	while (*text) {
+	size_t used = 0;
+
+	for (size_t at = 0; at < length;) {
 		uint32_t code = 0;
-		size_t length = decode((unsigned char *)text, &code);
+		size_t whole = utf8_decode(text + at, length - at, &code);
 
-		if (!length || is_obeyed(code))
-			memset(text, '?', length ? length : 1);
-		text += length ? length : 1;
+		if (!whole || is_obeyed(code)) {
+			text[used++] = '?';
+		} else {
+			memmove(text + used, text + at, whole);
+			used += whole;
+		}
+		at += whole ? whole : 1;
 	}
+	text[used] = 0;
+	return used;
 }
 
-void printable_line(char *text)
+size_t printable_line(char *text, size_t length)
 {
-	printable(text);
-	for (; *text; text++)
-		if (*text == '\n' || *text == '\t')
-			*text = ' ';
+	length = printable(text, length);
+	for (size_t i = 0; i < length; i++)
+		if (text[i] == '\n' || text[i] == '\t')
+			text[i] = ' ';
+	return length;
 }

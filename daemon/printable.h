@@ -3,14 +3,18 @@
 #ifndef LB_PRINTABLE_H
 #define LB_PRINTABLE_H
 
+#include <stddef.h>
+
 /*
- * Puts '?' for each byte, in place, of control characters (C0 but newline and tab, DEL, and C1 as UTF-8),
- * of those that turn the direction of writing (U+202A to U+202E, U+2066 to U+2069: UAX #9), and of what is
- * no UTF-8: a terminal may take that as C1.
+ * Puts '?', in place, for each control character (C0 but newline and tab, DEL, C1), each that turns the
+ * direction of writing (Bidi_Control of Unicode's PropList.txt, UAX #9), ends a line (Zl, Zp) or is not to be
+ * seen (of Cf: not U+200C, U+200D and U+00AD, which words are written with), for U+FFFD, and for each byte
+ * that is no UTF-8: a terminal may take that as C1.  Returns the length now; text[that] is NUL, for which
+ * text[length] must have room.
  */
-void printable(char *text);
+size_t printable(char *text, size_t length);
 
 /* The same, newlines and tabs as blanks: one line. */
-void printable_line(char *text);
+size_t printable_line(char *text, size_t length);
 
 #endif

@@ -51,7 +51,8 @@ static off_t begin(const struct stat *st, const struct tail_mark *since)
 	return is_same && since->size <= (uint64_t)st->st_size ? (off_t)since->size : 0;
 }
 
-char *tail_lines(const char *path, unsigned lines, uid_t user, const struct tail_mark *since)
+char *tail_lines(const char *path, unsigned lines, uid_t user, const struct tail_mark *since,
+		 size_t *bytes)
 {
 	char *text = NULL, *tail = NULL;
 	struct error ignored;
@@ -71,7 +72,12 @@ char *tail_lines(const char *path, unsigned lines, uid_t user, const struct tail
 	if (n <= 0)
 		goto out;
 	start = find_start(text, n, lines, from == first);
-	tail = strndup(start, text + n - start);
+	*bytes = text + n - start;
+	tail = malloc(*bytes + 1);
+	if (tail) {
+		memcpy(tail, start, *bytes);
+		tail[*bytes] = 0;
+	}
 out:
 	free(text);
 	close(fd);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "json_text.h"
 #include "listeners.h"
 #include "roll.h"
 
@@ -26,7 +27,7 @@ static void families(const struct model *model, const struct pool *pool, bool wa
 static json_t *note(const struct backend *backend, const bool wanted[2], bool notes)
 {
 	if (backend->note[0] && notes)
-		return json_string(backend->note);
+		return json_text(backend->note);
 	if (backend->state != STATE_UP)
 		return NULL;
 	if (wanted[0] && !backend->listens[0])
@@ -52,14 +53,14 @@ static json_t *view_backend(const struct backend *backend, const struct lb_load 
 {
 	char text[ADDR_TEXT_BYTES];
 
-	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:i, s:i, s:s?, s:s*, s:o, s:o*}", "address",
+	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:i, s:i, s:s?, s:o*, s:o, s:o*}", "address",
 			 addr_format_endpoint(&backend->endpoint, text), "state",
 			 state_name(backend->state), "weight", backend->weight, "active",
 			 (json_int_t)load->active, "total", (json_int_t)load->total, "queue",
 			 backend->queue, "max_connections", backend->max_connections, "worker",
 			 backend->worker ? backend->name : NULL, "owner",
-			 backend->owner[0] ? backend->owner : NULL, "listeners", listeners(backend),
-			 "note", note(backend, wanted, notes));
+			 backend->owner[0] ? json_text(backend->owner) : NULL, "listeners",
+			 listeners(backend), "note", note(backend, wanted, notes));
 }
 
 json_t *view_pools(struct lbd *lbd, bool notes)
@@ -107,12 +108,12 @@ static void add_worker(void *arg, struct backend *backend)
 	if (!backend->worker)
 		return;
 	pid = worker_pid(backend->worker);
-	one = json_pack("{s:s, s:s, s:s, s:i, s:i, s:s*, s:s*, s:s*}", "name", backend->name,
+	one = json_pack("{s:s, s:s, s:s, s:i, s:i, s:s*, s:s*, s:o*}", "name", backend->name,
 			"pool", backend->pool->name, "state", state_name(backend->state),
 			"restarts", backend->restarts, "failures", backend->failures, "settings",
 			worker_is_outdated(backend->worker) ? "old" : NULL, "roll",
 			backend->turn ? roll_turn_name(backend->turn) : NULL, "note",
-			backend->note[0] && workers->notes ? backend->note : NULL);
+			backend->note[0] && workers->notes ? json_text(backend->note) : NULL);
 	if (worker_relistened(backend->worker))
 		json_object_set_new(one, "relistened",
 				    json_integer(worker_relistened(backend->worker)));

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "json_text.h"
 #include "view.h"
 
 struct tiers {
@@ -17,8 +18,9 @@ static void add_interface(void *arg, const struct interfaces_status *status)
 	tiers->native += !strcmp(status->tier, "native");
 	tiers->generic += !strcmp(status->tier, "generic");
 	json_array_append_new(tiers->list,
-			      json_pack("{s:s, s:s, s:s?}", "interface", status->interface, "tier",
-					status->tier, "note", status->note));
+			      json_pack("{s:o, s:s, s:o}", "interface",
+					json_text(status->interface), "tier", status->tier, "note",
+					status->note ? json_text(status->note) : json_null()));
 }
 
 /* The slowest way that traffic of any attached interface goes. */

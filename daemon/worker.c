@@ -268,15 +268,16 @@ unsigned worker_relistened(const struct worker *worker)
 	return worker->relistened;
 }
 
-char *worker_last_output(const struct worker *worker, unsigned lines)
+char *worker_last_output(const struct worker *worker, unsigned lines, size_t *bytes)
 {
 	/* Apart from the rest, what went wrong is there. */
 	char *text = worker->err_path ? tail_lines(worker->err_path, lines, worker->log_user,
-						   &worker->err_mark)
+						   &worker->err_mark, bytes)
 				      : NULL;
 
 	if (!text && worker->log_path)
-		text = tail_lines(worker->log_path, lines, worker->log_user, &worker->log_mark);
+		text = tail_lines(worker->log_path, lines, worker->log_user, &worker->log_mark,
+				  bytes);
 	return text;
 }
 

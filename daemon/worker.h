@@ -100,7 +100,7 @@ int worker_listener(const struct worker *worker, bool is_v6);
 unsigned worker_relistened(const struct worker *worker);
 
 /* Last lines of this process's output (at most `lines`), newly allocated, or NULL. */
-char *worker_last_output(const struct worker *worker, unsigned lines);
+char *worker_last_output(const struct worker *worker, unsigned lines, size_t *bytes);
 
 /* What it last said with STATUS=, or "". */
 const char *worker_status(const struct worker *worker);

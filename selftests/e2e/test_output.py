@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What workers write: to files, within limits, whatever becomes of them."""
 
+import json
 import os
 import pathlib
 import signal
@@ -111,6 +112,37 @@ def test_tail_follows_the_log(lab):
     numbers = [int(l.split()[1]) for l in tail.output().splitlines(True) if l.endswith("\n")]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     tail.stop()
+
+
+def test_tail_of_any_bytes(lab):
+    """Neither a byte that is not UTF-8 nor a NUL hides the rest; a terminal shows them."""
+    command = lab.script(r"printf 'one\377\n\000two\303\274\n'; exec sleep 1000" + "\n")
+    lbd = lab.lbd(pool(command))
+    wait_until(lambda: "two" in lbd.log_of("web:8081"))
+    assert lbd.ctl("tail", "web:8081") == "one\ufffd\n\0two\u00fc\n"
+    assert json.loads(lbd.ctl("-j", "tail", "web:8081")) == "one\ufffd\n\0two\u00fc\n"
+    tail = lab.process(BUILD / "lbctl", "-n", lbd.instance, "tail", "web:8081", "-f")
+    tail.wait_output("two\u00fc\n")
+    shown = run(
+        "script", "-qec", "%s -n %s tail web:8081" % (BUILD / "lbctl", lbd.instance), "/dev/null"
+    )
+    assert shown.stdout == "one?\n?two\u00fc\n"
+
+
+def test_tail_follows_a_burst(lab):
+    """All of what comes at once, and is followed by silence."""
+    big = lab.path / "big"
+    big.write_text("".join("line %06d gr\u00fc\u00df\n" % n for n in range(120_000)))
+    command = lab.script("trap 'cat %s' USR1; echo ready; while :; do sleep 0.02; done\n" % big)
+    lbd = lab.lbd(pool(command, "stdout %s/out.log size 0;" % lab.path))
+    wait_until(lambda: text_of(lab.path / "out.log") == "ready\n")
+    tail = lab.process(BUILD / "lbctl", "-n", lbd.instance, "tail", "web:8081", "-f")
+    tail.wait_output("^ready")
+    lbd.ctl("signal", "web:8081", "USR1")
+    wait_until(
+        lambda: tail.output().endswith("line 119999 gr\u00fc\u00df\n"), lambda: tail.output()[-100:]
+    )
+    assert tail.output() == "ready\n" + big.read_text()
 
 
 def test_cleared_log(lab):

@@ -20,9 +20,13 @@
 
 #include <cmocka.h>
 
-#include "buffer.h"
 #include "control.h"
+#include "json_text.h"
 #include "lb/ctl.h"
+
+#define BAD "\xef\xbf\xbd" /* U+FFFD */
+#include "printable.h"
+#include "utf8.h"
 
 enum { WAIT_MS = 20000, LINE_BYTES = 1 << 16, BURN_MS = 20 };
 
@@ -191,7 +195,8 @@ static const struct exchange {
 	{"data", "{\"verb\": \"echo\"}\n", "{\"ok\":true,\"data\":{\"verb\":\"echo\"}}", false},
 	{"refusal", "{\"verb\": \"x\"}\n", "{\"ok\":false,\"error\":\"unknown verb\",\"exit\":4}",
 	 false},
-	{"progress, no UTF-8", "{\"verb\": \"say\"}\n", "{\"progress\":\"half ? way\"}", false},
+	{"progress, no UTF-8", "{\"verb\": \"say\"}\n", "{\"progress\":\"half " BAD " way\"}",
+	 false},
 	{"no verb", "{}\n", "{\"ok\":false,\"error\":\"no verb\",\"exit\":1}", false},
 	{"no object", "[1]\n", "{\"ok\":false,\"error\":\"request is no JSON object\",\"exit\":1}",
 	 true},
@@ -237,7 +242,7 @@ static void test_pipelined(void **state)
 	assert_int_equal(f->requests, 1); /* one at a time */
 	control_reply(f->held, NULL);
 	assert_string_equal(hear(f, fd), "{\"ok\":true}");
-	assert_string_equal(hear(f, fd), "{\"progress\":\"half ? way\"}");
+	assert_string_equal(hear(f, fd), "{\"progress\":\"half " BAD " way\"}");
 	assert_string_equal(hear(f, fd), "{\"ok\":true,\"message\":\"done 7\"}");
 	say(f, fd, "o\"}\n", 4);
 	assert_string_equal(hear(f, fd), "{\"ok\":true,\"data\":{\"verb\":\"echo\"}}");
@@ -600,18 +605,84 @@ static void test_closed_while_another_has_it(void **state)
 
 static void test_strings(void **state)
 {
-	static const char *const rows[][2] = {{"plain", "plain"},
-					      {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
-					      {"cut \xc3", "cut ?"},
-					      {"\xe2\x82\xac \xe2\x82", "\xe2\x82\xac ??"},
-					      {"\xc0\x80\xed\xa0\x80", "?????"}};
+	static const struct {
+		const char *bytes;
+		size_t length;
+		const char *json;
+	} rows[] = {
+		{"plain", 5, "\"plain\""},
+		{"", 0, "\"\""},
+		{"gr\xc3\xbc\xc3\x9f", 6, "\"gr\xc3\xbc\xc3\x9f\""},
+		{"cut \xc3", 5, "\"cut " BAD "\""},
+		{"\xe2\x82\xac \xe2\x82", 6, "\"\xe2\x82\xac " BAD BAD "\""},
+		{"\xc0\x80\xed\xa0\x80", 5, "\"" BAD BAD BAD BAD BAD "\""},
+		{"\xf4\x90\x80\x80\xff", 5, "\"" BAD BAD BAD BAD BAD "\""},
+		{"a\0b\xff", 4, "\"a\\u0000b" BAD "\""},
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		json_t *string = buffer_json_string(rows[i][0]);
+		json_t *string = json_text_bytes(rows[i].bytes, rows[i].length);
+		char *text = json_dumps(string, JSON_ENCODE_ANY);
 
-		assert_string_equal(json_string_value(string), rows[i][1]);
+		assert_string_equal(text, rows[i].json);
+		free(text);
 		json_decref(string);
+	}
+}
+
+static void test_unfinished(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t unfinished;
+	} rows[] = {
+		{"", 0},
+		{"a", 0},
+		{"\xc3", 1},
+		{"a\xc3", 1},
+		{"\xc3\xbc", 0},
+		{"\xe2\x82", 2},
+		{"\xe2\x82\xac", 0},
+		{"\xf0\x9f\x98", 3},
+		{"\x80\x80", 0},
+		{"\xff", 0},
+		{"\xf0\x9f\x98\x80", 0},
+		{"\x80\x80\x80\x80", 0},
+		{"\xc3\x80\x80", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		assert_int_equal(utf8_unfinished(rows[i].text, strlen(rows[i].text)),
+				 rows[i].unfinished);
+}
+
+/* What a terminal would obey, or not show. */
+static void test_printable(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t length;
+		const char *shown;
+	} rows[] = {
+		{"a\tb\n\xc3\xbc", 6, "a\tb\n\xc3\xbc"},
+		{"\033[1m\0x\177", 7, "?[1m?x?"},
+		{"\xc2\x9b \x9b", 4, "? ?"},
+		{"\u061c\u200b\u200e\u200f\u2028\u2029", 17, "??????"},
+		{"\u202a\u202e\u2060\u2066\u2069\ufeff\ufffd", 21, "???????"},
+		{"\U000e0041x", 5, "?x"},
+		/* joiners and soft hyphens are how words are written */
+		{"\u200c\u200d\u00ad", 8, "\u200c\u200d\u00ad"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char text[64];
+
+		memcpy(text, rows[i].text, rows[i].length);
+		assert_int_equal(printable(text, rows[i].length), strlen(rows[i].shown));
+		assert_string_equal(text, rows[i].shown);
 	}
 }
 
@@ -640,6 +711,8 @@ int main(void)
 		WITH_SOCKET(test_time_of_readers),
 		WITH_SOCKET(test_closed_while_another_has_it),
 		cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_unfinished),
+		cmocka_unit_test(test_printable),
 	};
 
 	return cmocka_run_group_tests_name("control", tests, NULL, NULL);

@@ -15,7 +15,7 @@ static void path_of(const struct lab *lab, const char *name, char path[128])
 
 static bool matches(const char *path, const char *pattern)
 {
-	char *text = tail_lines(path, 100, geteuid(), NULL);
+	char *text = tail_lines(path, 100, geteuid(), NULL, &(size_t){0});
 	regex_t regex;
 	bool found;
 
@@ -44,10 +44,9 @@ static void test_lines(void **state)
 	log_warning("two\nlines\tand a %s", "\033[1m \302\233 \233 \342\200\256 \303\244");
 	log_error("three");
 	log_debug("not said");
-	assert_true(matches(path,
-			    "^" STAMP "info one 1\n" STAMP
-			    "warning two lines and a \\?\\[1m \\?\\? \\? \\?\\?\\? \303\244\n" STAMP
-			    "error three\n$"));
+	assert_true(matches(path, "^" STAMP "info one 1\n" STAMP
+				  "warning two lines and a \\?\\[1m \\? \\? \\? \303\244\n" STAMP
+				  "error three\n$"));
 	/* Moved away by somebody else, then told to open anew. */
 	assert_int_equal(rename(path, moved), 0);
 	log_info("to the old one");
@@ -77,7 +76,7 @@ static void test_long_line(void **state)
 	assert_int_equal(log_open(path, 0, 0, &lab.error), 0);
 	log_info("%s", long_text);
 	log_info("next");
-	text = tail_lines(path, 2, geteuid(), NULL);
+	text = tail_lines(path, 2, geteuid(), NULL, &(size_t){0});
 	assert_non_null(strstr(text, "xxx\n"));
 	assert_non_null(strstr(text, "info next\n"));
 	free(text);
@@ -141,13 +140,13 @@ static void test_tailed(void **state)
 		assert_non_null(file);
 		fputs(tailed[i].text, file);
 		fclose(file);
-		tail = tail_lines(path, tailed[i].lines, geteuid(), NULL);
+		tail = tail_lines(path, tailed[i].lines, geteuid(), NULL, &(size_t){0});
 		if (!tail != !tailed[i].tail || (tail && strcmp(tail, tailed[i].tail)))
 			fail_msg("%s: \"%s\"", tailed[i].name, tail ? tail : "(none)");
 		free(tail);
 	}
-	assert_null(tail_lines("/no/such/file", 1, geteuid(), NULL));
-	assert_null(tail_lines("/tmp", 1, geteuid(), NULL));
+	assert_null(tail_lines("/no/such/file", 1, geteuid(), NULL, &(size_t){0}));
+	assert_null(tail_lines("/tmp", 1, geteuid(), NULL, &(size_t){0}));
 	lab_close(&lab);
 }
 
@@ -166,7 +165,7 @@ static void test_tail_of_much(void **state)
 	for (int i = 0; i < 5000; i++)
 		fprintf(file, "line %d\n", i);
 	fclose(file);
-	tail = tail_lines(path, 100000, geteuid(), NULL);
+	tail = tail_lines(path, 100000, geteuid(), NULL, &(size_t){0});
 	assert_non_null(tail);
 	assert_int_equal(strncmp(tail, "line ", 5), 0);
 	assert_non_null(strstr(tail, "line 4999\n"));

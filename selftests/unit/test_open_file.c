@@ -256,7 +256,7 @@ static void test_read(void **state)
 	free(text);
 	make("p 0 600 fifo");
 	assert_int_equal(environment_read(&env, "fifo", 0, &lab.error), -EINVAL);
-	assert_null(tail_lines("fifo", 10, 0, NULL));
+	assert_null(tail_lines("fifo", 10, 0, NULL, &(size_t){0}));
 	leave(&lab);
 }
 

@@ -423,7 +423,7 @@ static void test_hooks(void **state)
 		ran = !worker_spawn(lab.worker, &lab.error);
 		if (ran) {
 			lab_await(&lab, lab.exits, 1);
-			output = worker_last_output(lab.worker, 200);
+			output = worker_last_output(lab.worker, 200, &(size_t){0});
 			why = lab.last.why ? lab.last.why : "";
 		} else { /* where a hook that fails is over before its parent looks */
 			lab.last.code = 127;

@@ -185,7 +185,7 @@ static int read_pids_of(const char *dir, pid_t pids[8])
 	int count = 0;
 
 	snprintf(path, sizeof(path), "%s/lab:18081.log", dir);
-	line = output = tail_lines(path, 50, geteuid(), NULL);
+	line = output = tail_lines(path, 50, geteuid(), NULL, &(size_t){0});
 	while (line && count < 8 && (line = strstr(line, "pid ")))
 		pids[count++] = atoi(line += 4);
 	free(output);

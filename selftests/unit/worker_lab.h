@@ -169,7 +169,7 @@ static inline unsigned lab_timeout_ms(void)
 			assert_true(lab_now_ms() < end_);                                          \
 			assert_true(sd_event_run((lab)->event, 2000) >= 0);                        \
 			free(output_);                                                             \
-			output_ = worker_last_output((lab)->worker, 50);                           \
+			output_ = worker_last_output((lab)->worker, 50, &(size_t){0});             \
 		}                                                                                  \
 		free(output_);                                                                     \
 	} while (0)
@@ -202,7 +202,7 @@ static inline char *lab_output(struct lab *lab)
 
 	lab_spawn(lab);
 	lab_await(lab, lab->exits, before + 1);
-	return worker_last_output(lab->worker, 200);
+	return worker_last_output(lab->worker, 200, &(size_t){0});
 }
 
 #endif

@@ -19,6 +19,11 @@ enum { SLOW_START_STEPS = 10, TRY_AGAIN_US = 1000 * 1000 };
 
 static int on_timer(sd_event_source *source, uint64_t now, void *arg);
 
+/* A sockmap takes no MPTCP socket (sock_map_sk_is_suitable(), net/core/sock_map.c). */
+const char backend_mptcp[] =
+	"listens by MPTCP, which the kernel cannot steer to: use GODEBUG=multipathtcp=0 for Go, or "
+	"sysctl net.mptcp.enabled=0, or `listen inherit`";
+
 void backend_note(struct backend *backend, const char *format, ...)
 {
 	va_list args;
@@ -141,7 +146,9 @@ static void explain_no_listener(struct backend *backend)
 	const struct port_user *stranger = &backend->stranger;
 	char bound[ADDR_TEXT_BYTES];
 
-	if (!stranger->inode)
+	if (backend->is_mptcp)
+		backend_note(backend, "%s", backend_mptcp);
+	else if (!stranger->inode)
 		backend_note(backend, "nothing listens on it");
 	else if (backend->worker)
 		backend_note(backend,
@@ -372,6 +379,7 @@ void backend_set_listener(struct backend *backend, bool is_v6, bool present)
 	if (backend->listens[is_v6] == present)
 		return;
 	backend->listens[is_v6] = present;
+	backend->is_mptcp_told &= !present;
 	if (!backend->pool)
 		return;
 	backend_set_health(backend, &backend->pool->conf->health);

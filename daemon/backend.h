@@ -17,6 +17,9 @@ int backend_new(struct model *model, struct pool *pool, const struct conf_backen
 		const struct backend_place *leaves, struct backend **out, struct error *error);
 void backend_free(struct backend *backend); /* its process runs on; takes NULL */
 
+/* What is the matter with one that listens by MPTCP, and the cure. */
+extern const char backend_mptcp[];
+
 /* Why it is not up, for a person. */
 void backend_note(struct backend *backend, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

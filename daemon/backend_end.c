@@ -44,7 +44,9 @@ static void note_not_listening(struct backend *backend, unsigned ms)
 	char elsewhere[LISTENERS_TEXT_BYTES], expected[ADDR_TEXT_BYTES];
 	uint16_t port = ntohs(backend->endpoint.port);
 
-	if (listeners_elsewhere(backend, elsewhere))
+	if (backend->is_mptcp)
+		backend_note(backend, "not ready within %u ms: %s", ms, backend_mptcp);
+	else if (listeners_elsewhere(backend, elsewhere))
 		backend_note(backend,
 			     "not ready within %u ms: does not listen on port %u: it listens on "
 			     "%s; the pool expects %s",
@@ -87,6 +89,10 @@ void backend_process_late(struct backend *backend)
 		backend_arm(backend, backend->pool->conf->health.timeout_ms * 1000ULL);
 		return;
 	}
+	/* It may have been told of nothing: the kernel side does not see MPTCP. */
+	if (!listens(backend) && !listeners_scan(backend->model) &&
+	    backend->state != STATE_STARTING)
+		return;
 	if (is_kept(backend)) {
 		log_warning("%s: not ready within %u ms: check: %s; out of service until it passes",
 			    backend->name, conf_of(backend)->start_timeout_ms,

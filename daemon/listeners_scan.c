@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The look at all listening sockets: one dump, one walk through /proc where a process is to be found. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "apply.h"
 #include "backend.h"
 #include "listeners.h"
+#include "log.h"
 
 /* A listener to put into a backend's slot, or (in_place) whose process is to be watched. */
 struct capture {
@@ -164,6 +167,7 @@ static void look_at_backend(void *arg, struct backend *backend)
 	const struct sockets_listener *stranger = NULL;
 
 	backend->queue = 0;
+	backend->is_mptcp = false;
 	if (backend->awaits)
 		return;
 	for (; end < scan->count && scan->listeners[end].endpoint.port == port; end++)
@@ -180,6 +184,18 @@ static void look_at_backend(void *arg, struct backend *backend)
 		backend->stranger.inode = 0;
 }
 
+/* -EPROTONOSUPPORT: by MPTCP; else err, why the kernel side did not take the socket. */
+static int explain(int fd, int err)
+{
+	int protocol = 0;
+	socklen_t length = sizeof(protocol);
+
+	if (err == -EOPNOTSUPP && !getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) &&
+	    protocol == IPPROTO_MPTCP)
+		return -EPROTONOSUPPORT;
+	return err;
+}
+
 /* Takes it from its process, which is watched where nothing else tells of the listener's end. */
 static int take_one(struct model *model, const struct capture *capture,
 		    const struct sockets_owner *owner)
@@ -192,6 +208,7 @@ static int take_one(struct model *model, const struct capture *capture,
 	if (!capture->in_place)
 		err = datapath_set_listener(model->dp, backend->id, backend->generation,
 					    capture->is_v6, fd);
+	err = explain(fd, err);
 	close(fd);
 	if (!err && needs_holder(backend, capture->is_v6, owner->inode))
 		holder_watch(&backend->holders[capture->is_v6], model, pidfd, owner->inode);
@@ -208,6 +225,16 @@ static pid_t session_of(const struct capture *capture)
 	return worker && !worker_group(worker) ? worker_pid(worker) : 0;
 }
 
+/* Once in the log, until it has had another listener: it is started again and again. */
+static void note_mptcp(struct backend *backend)
+{
+	backend->is_mptcp = true;
+	backend_note(backend, "%s", backend_mptcp);
+	if (!backend->is_mptcp_told)
+		log_warning("%s: %s", backend->name, backend_mptcp);
+	backend->is_mptcp_told = true;
+}
+
 static void take_failed(struct scan *scan, const struct capture *capture, int err)
 {
 	struct backend *backend = capture->backend;
@@ -217,7 +244,9 @@ static void take_failed(struct scan *scan, const struct capture *capture, int er
 		return;
 	}
 	scan->present[backend->id][capture->is_v6] = false;
-	if (session_of(capture))
+	if (err == -EPROTONOSUPPORT)
+		note_mptcp(backend);
+	else if (session_of(capture))
 		want_stranger(scan, backend, &capture->listener);
 	else
 		backend_note(backend, "its listener cannot be taken from its process: %s",

@@ -73,6 +73,8 @@ struct backend {
 	bool tracked[2]; /* the kernel side saw it open, and tells when it closes */
 	struct holder holders[2];
 	struct port_user stranger; /* who has its port and is not it, at the last look */
+	bool is_mptcp;             /* so it listens, at the last look: see backend_mptcp */
+	bool is_mptcp_told;        /* in the log */
 	bool denied;               /* the kernel side has told of somebody like that */
 	uint64_t port_held_us;     /* its worker cannot start for that since then; 0: it can */
 	struct stuck stuck;

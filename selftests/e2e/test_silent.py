@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Workers that run on without a listener, and addresses that nobody can listen on."""
 
+import socket
+
 import pytest
-from lab import PYTHON, alive, wait_until
+from lab import PYTHON, alive, pool, wait_until
 
 QUITTER = """
 import signal, socket, sys, time
@@ -70,3 +72,33 @@ def test_no_backend_can_be_there(lab, address):
     said = lbd.refused("pool", "add", address + ":8081")
     assert address in said
     assert lbd.json("pool") == []
+
+
+MPTCP = """
+import socket, sys
+listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.bind(("127.0.0.1", int(sys.argv[1])))
+listener.listen()
+while True: listener.accept()[0].close()
+"""
+
+
+def test_a_listener_by_mptcp(lab):
+    """Cannot be steered to: the reason and the cure are told, in the log once."""
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262).close()
+    except OSError:
+        pytest.skip("this kernel has no MPTCP")
+    script = lab.path / "mptcp.py"
+    script.write_text(MPTCP)
+    command = "%s %s $port" % (PYTHON, script)
+    lbd = lab.lbd(
+        pool(command, "start_timeout 2s; backoff 20ms 20ms; start_retries 2; stop_timeout 1s;")
+    )
+    lbd.wait_worker("web:8081", "fatal")
+    cure = "listens by MPTCP, which the kernel cannot steer to: use GODEBUG=multipathtcp=0"
+    assert cure in lbd.workers()["web:8081"]["note"]
+    assert lbd.output().count("web:8081: listens by MPTCP") == 1
+    assert "does not listen on port" not in lbd.output()
+    assert "cannot be taken" not in lbd.output()

@@ -94,6 +94,9 @@ static bool usable(const struct backend *backend)
 	if ((!backend->listens[0] && !backend->listens[1]) || backend->stuck.out ||
 	    *backend->ends_for)
 		return false;
+	/* What it inherits listens before it runs. */
+	if (backend->worker && !worker_runs(backend->worker))
+		return false;
 	if (conf && conf->readiness == READY_NOTIFY && !backend->notified)
 		return false;
 	return !has_check(backend) || backend->healthy;

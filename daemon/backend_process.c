@@ -226,7 +226,13 @@ static void on_relistened(void *arg)
 	use_inherited(arg);
 }
 
+static void on_runs(void *arg)
+{
+	backend_evaluate(arg);
+}
+
 static const struct worker_ops ops = {
+	.runs = on_runs,
 	.relistened = on_relistened,
 	.placed = on_placed,
 	.ready = on_ready,

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -66,6 +67,21 @@ int process_stat(pid_t pid, struct process_stat *stat)
 	return 0;
 }
 
+int process_user(pid_t pid, uid_t *user)
+{
+	char path[64], line[128];
+	bool found = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = fopen(path, "re");
+	while (file && !found && fgets(line, sizeof(line), file))
+		found = sscanf(line, "Uid: %*u %u", user) == 1;
+	if (file)
+		fclose(file);
+	return found ? 0 : -ESRCH;
+}
+
 uint64_t process_started_us(uint64_t start_ticks)
 {
 	uint64_t since_boot = start_ticks * 1000000 / sysconf(_SC_CLK_TCK);
@@ -108,9 +124,9 @@ int process_status(int pidfd, pid_t pid, int *status)
 	siginfo_t info = {0};
 	struct process_stat stat;
 
-	if (!waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG)) {
-		if (!info.si_pid)
-			return -EAGAIN;
+	bool is_child = !waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG);
+
+	if (is_child && info.si_pid) {
 		*status = status_of(&info);
 		return 0;
 	}
@@ -118,10 +134,60 @@ int process_status(int pidfd, pid_t pid, int *status)
 		*status = stat.exit_code;
 		return 0;
 	}
+	if (is_child)
+		return -EAGAIN;
 	if (ioctl(pidfd, PIDFD_EXIT_IOCTL, &exit_info) || !(exit_info.mask & PIDFD_EXIT_INFO))
 		return -ENODATA;
 	*status = exit_info.exit_code;
 	return 0;
+}
+
+/* Of a thread in a tracing stop, 't' in proc(5): who traces it, and its user; 0: none. */
+static pid_t read_tracer(pid_t pid, pid_t thread, uid_t *user)
+{
+	char path[64], line[128], state = 0;
+	int tracer = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, thread);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "State: %c", &state) != 1 &&
+		    sscanf(line, "TracerPid: %d", &tracer) != 1 &&
+		    sscanf(line, "Uid: %*u %u", user) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return state == 't' ? tracer : 0;
+}
+
+static void kill_tracer_of(pid_t pid, pid_t thread)
+{
+	uid_t user = 0, other = 0;
+	pid_t tracer = read_tracer(pid, thread, &user);
+	int pidfd = tracer ? process_open(tracer) : -1;
+
+	/* Now that it is held: still the one. */
+	if (pidfd >= 0 && !process_user(tracer, &other) && other == user &&
+	    read_tracer(pid, thread, &user) == tracer)
+		process_signal(pidfd, SIGKILL);
+	if (pidfd >= 0)
+		close(pidfd);
+}
+
+void process_kill_tracer(pid_t pid)
+{
+	struct dirent *entry;
+	char path[64];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		if (atoi(entry->d_name) > 0)
+			kill_tracer_of(pid, atoi(entry->d_name));
+	if (dir)
+		closedir(dir);
 }
 
 unsigned process_signal_session(pid_t session, uint64_t not_before_ticks, int signal)

@@ -18,6 +18,9 @@ struct process_stat {
 /* -ESRCH: no such process. */
 int process_stat(pid_t pid, struct process_stat *stat);
 
+/* Its effective user, which the owner of /proc/PID is not where it is not dumpable; -ESRCH. */
+int process_user(pid_t pid, uid_t *user);
+
 /* CLOCK_MONOTONIC, in microseconds, of a start time in ticks. */
 uint64_t process_started_us(uint64_t start_ticks);
 
@@ -26,10 +29,17 @@ int process_open(pid_t pid);
 int process_signal(int pidfd, int signal);
 
 /*
- * The exit status, as of wait(2), of one that is gone: our own child is reaped by this; of others it
- * is known while they are zombies, and afterwards from Linux 6.15 on.  -ENODATA: not to be had.
+ * The exit status, as of wait(2), of one that is gone: our own child is reaped by this, unless somebody
+ * traces it; of others it is known while they are zombies, and afterwards from Linux 6.15 on.  -ENODATA:
+ * not to be had.  -EAGAIN: it has not ended.
  */
 int process_status(int pidfd, pid_t pid, int *status);
+
+/*
+ * Of one that has got SIGKILL: where it is stopped before its end for who traces it (PTRACE_O_TRACEEXIT in
+ * ptrace(2): no further signal helps), that one is killed, if it is of the same user.
+ */
+void process_kill_tracer(pid_t pid);
 
 /* Sends signal to every process of the session, 0 just counts; how many there are, zombies not. */
 unsigned process_signal_session(pid_t session, uint64_t not_before_ticks, int signal);

@@ -4,59 +4,122 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "log.h"
 #include "process.h"
 
-enum { END_US = 1000 * 1000 };
+enum { END_US = 1000 * 1000, AGAIN_US = 1000 * 1000, AGAIN_MAX_US = 8 * 1000 * 1000 };
 
 struct dying {
 	struct dying *next;
-	int pidfd;
-	sd_event_source *source;
+	pid_t pid;
+	int pidfd;         /* -1: it has ended, and is traced */
+	uint64_t again_us; /* between looks */
+	sd_event *event;
+	sd_event_source *source, *timer; /* its end, the next look */
 };
 
 static struct dying *all;
 
-static void reap(struct dying *dying)
+static void forget(struct dying *dying)
 {
 	struct dying **link = &all;
-	siginfo_t info;
 
 	while (*link != dying)
 		link = &(*link)->next;
 	*link = dying->next;
-	waitid(P_PIDFD, (id_t)dying->pidfd, &info, WEXITED | WNOHANG);
 	sd_event_source_disable_unref(dying->source);
-	close(dying->pidfd);
+	sd_event_source_disable_unref(dying->timer);
+	if (dying->pidfd >= 0)
+		close(dying->pidfd);
 	free(dying);
+}
+
+/* False: it is there, though it may have ended. */
+static bool reap(const struct dying *dying)
+{
+	siginfo_t info = {0};
+
+	/* A pid stays its own until it is reaped, which is done here. */
+	if (dying->pidfd >= 0)
+		return waitid(P_PIDFD, dying->pidfd, &info, WEXITED | WNOHANG) || info.si_pid;
+	return waitid(P_PID, dying->pid, &info, WEXITED | WNOHANG) || info.si_pid;
+}
+
+/* Once for all that are held at a time. */
+static void tell_held(const struct dying *dying)
+{
+	for (const struct dying *other = all; other; other = other->next)
+		if (other != dying && other->pidfd < 0)
+			return;
+	log_warning(
+		"pid %d has ended, and who traces it (ptrace(2), TracerPid in its "
+		"/proc/%d/status) keeps it from being reaped: end that one; lbd goes on without",
+		dying->pid, dying->pid);
+}
+
+/* Its descriptor would go on telling of its end, or never tell; and nothing tells when its tracer lets go. */
+static void hold(struct dying *dying)
+{
+	tell_held(dying);
+	dying->source = sd_event_source_disable_unref(dying->source);
+	close(dying->pidfd);
+	dying->pidfd = -1;
+}
+
+static int on_again(sd_event_source *source, uint64_t now, void *arg)
+{
+	struct dying *dying = arg;
+	struct process_stat stat;
+
+	(void)source, (void)now;
+	if (reap(dying)) {
+		forget(dying);
+		return 0;
+	}
+	if (dying->pidfd >= 0 && !process_stat(dying->pid, &stat) && stat.state == 'Z')
+		hold(dying);
+	else if (dying->pidfd >= 0)
+		process_kill_tracer(dying->pid);
+	if (dying->again_us < AGAIN_MAX_US)
+		dying->again_us *= 2;
+	if (clock_arm(dying->event, &dying->timer, dying->again_us, on_again, dying) < 0)
+		forget(dying);
+	return 0;
 }
 
 static int on_end(sd_event_source *source, int pidfd, uint32_t events, void *arg)
 {
+	struct dying *dying = arg;
+
 	(void)source, (void)pidfd, (void)events;
-	reap(arg);
+	if (reap(dying))
+		forget(dying);
+	else
+		hold(dying);
 	return 0;
 }
 
-static int reap_later(sd_event *event, int pidfd)
+void reaper_wait(sd_event *event, pid_t pid, int pidfd)
 {
-	struct dying *dying = malloc(sizeof(*dying));
-	int err;
+	struct dying *dying = pidfd >= 0 ? malloc(sizeof(*dying)) : NULL;
 
-	if (!dying)
-		return -ENOMEM;
-	*dying = (struct dying){.next = all, .pidfd = pidfd};
-	err = sd_event_add_io(event, &dying->source, pidfd, EPOLLIN, on_end, dying);
-	if (err < 0) {
-		free(dying);
-		return err;
+	if (!dying) {
+		if (pidfd >= 0)
+			close(pidfd);
+		return;
 	}
+	*dying = (struct dying){
+		.next = all, .event = event, .pid = pid, .pidfd = pidfd, .again_us = AGAIN_US};
 	all = dying;
-	return 0;
+	if (sd_event_add_io(event, &dying->source, pidfd, EPOLLIN, on_end, dying) < 0 ||
+	    clock_arm(event, &dying->timer, dying->again_us, on_again, dying) < 0)
+		forget(dying);
 }
 
 void reaper_end(void)
@@ -67,8 +130,10 @@ void reaper_end(void)
 		struct pollfd ended = {.fd = all->pidfd, .events = POLLIN};
 
 		now_us = clock_us();
-		poll(&ended, 1, now_us < end_us ? (int)((end_us - now_us) / 1000) + 1 : 0);
+		if (all->pidfd >= 0)
+			poll(&ended, 1, now_us < end_us ? (int)((end_us - now_us) / 1000) + 1 : 0);
 		reap(all);
+		forget(all);
 	}
 }
 
@@ -76,8 +141,8 @@ void reaper_take(sd_event *event, struct spawn_child *child)
 {
 	if (child->pidfd >= 0) {
 		process_signal(child->pidfd, SIGKILL);
-		if (!reap_later(event, child->pidfd))
-			child->pidfd = -1;
+		reaper_wait(event, child->pid, child->pidfd);
+		child->pidfd = -1;
 	}
-	spawn_abandon(child); /* waits only for what could not be left to the loop */
+	spawn_abandon(child); /* what else it has open */
 }

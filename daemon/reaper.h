@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Children that nobody is interested in any more.  Danger: after SIGKILL one may hang in the kernel (a file system
- * that does not answer) for as long as that likes, so waiting for it is the event loop's, never a caller's.
+ * that does not answer) for as long as that likes; and one that has ended cannot be reaped while a process
+ * of its user traces it, though its pidfd says that it has (ptrace(2)).  So waiting for it is the event
+ * loop's, never a caller's; who holds one of them before its end by tracing it is ended, too.
  */
 #ifndef LB_REAPER_H
 #define LB_REAPER_H
@@ -12,6 +14,9 @@
 
 /* Kills the child, closes its descriptors, and reaps it when it has ended; *child is none afterwards. */
 void reaper_take(sd_event *event, struct spawn_child *child);
+
+/* Takes pidfd, and reaps that child when it has ended, if nobody has; one that is no child of ours is none. */
+void reaper_wait(sd_event *event, pid_t pid, int pidfd);
 
 /* Before event goes: those that end within a second are reaped, others are left to who comes after. */
 void reaper_end(void);

@@ -68,10 +68,16 @@ void spawn_go(struct spawn_child *child);
 int spawn_result(const struct spawn *spawn, struct spawn_child *child, int timeout_ms,
 		 struct error *error);
 
-/* Kills and reaps what has been forked, and closes its descriptors. */
+/*
+ * Kills and reaps what has been forked, and closes its descriptors.  Danger: it waits.  So only for one that
+ * is root's own: before spawn_go(), or a program of lbd's; all else is reaper_take()'s.
+ */
 void spawn_abandon(struct spawn_child *child);
 
-/* fork, go and result in one, for short helpers; on success only pid and pidfd are left open. */
+/*
+ * fork, go and result in one; on success only pid and pidfd are left open.  Danger: it waits for the exec,
+ * which a lease on the program's file holds up (fcntl(2)): only for programs of lbd's own, as lbd's user.
+ */
 int spawn_run(const struct spawn *spawn, struct spawn_child *child, struct error *error);
 
 #endif

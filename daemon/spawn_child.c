@@ -22,6 +22,7 @@ enum {
 	FIRST_LISTENER = 3, /* SD_LISTEN_FDS_START */
 	ASIDE = 16,         /* descriptors are kept from here on while 0 to 4 are filled */
 	NOT_STARTED = 127,  /* exit code, as a shell's */
+	HOOK_END_MS = 1000, /* that one which was killed gets, so that it is reaped */
 };
 
 static _Noreturn void send_report(int report, const struct spawn_report *text)
@@ -130,19 +131,26 @@ static void put_own_pid(const struct spawn *spawn)
 			sprintf(spawn->own_pid[i], "%d", getpid());
 }
 
-/* Waits for the hook until its deadline; then it and its children are killed. */
+/*
+ * Waits for the hook until its deadline; then it and its children are killed.  Not with wait(2): who traces
+ * it (ptrace(2)) could keep it from being reaped for good.
+ */
 static int wait_hook(pid_t hook, uint32_t timeout_ms, int *status)
 {
 	int pidfd = process_open(hook);
 	struct pollfd done = {.fd = pidfd, .events = POLLIN};
 	int n;
 
+	if (pidfd < 0)
+		return pidfd;
 	while ((n = poll(&done, 1, timeout_ms ? (int)timeout_ms : -1)) < 0 && errno == EINTR)
 		;
-	if (!n)
+	if (!n) {
 		kill(-hook, SIGKILL);
-	while (waitpid(hook, status, 0) < 0 && errno == EINTR)
-		;
+		poll(&done, 1, HOOK_END_MS);
+	}
+	if (process_status(pidfd, hook, status) && n)
+		*status = W_EXITCODE(NOT_STARTED, 0);
 	close(pidfd);
 	return n ? 0 : -ETIMEDOUT;
 }
@@ -221,10 +229,8 @@ static void run_hook(const struct spawn *spawn, int report)
 		fail(report, SPAWN_STEP_HOOK, errno, 0);
 	setpgid(hook, hook);
 	close(steps[1]);
-	if (read_report(steps[0], &text)) {
-		waitpid(hook, &status, 0);
+	if (read_report(steps[0], &text))
 		send_report(report, &text);
-	}
 	err = wait_hook(hook, spawn->hook_timeout_ms, &status);
 	if (err)
 		fail(report, SPAWN_STEP_HOOK, -err, status);

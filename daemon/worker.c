@@ -222,6 +222,11 @@ pid_t worker_pid(const struct worker *worker)
 	return worker->pid;
 }
 
+bool worker_runs(const struct worker *worker)
+{
+	return worker->pid && !worker->pending;
+}
+
 bool worker_is_outdated(const struct worker *worker)
 {
 	return worker && worker->pid && worker->record.settings &&

@@ -41,6 +41,7 @@ struct worker_ops {
 	 * listens on can be told by that.  -errno: it is not let run.
 	 */
 	int (*placed)(void *arg);
+	void (*runs)(void *arg);       /* it has come to its program */
 	void (*relistened)(void *arg); /* an inherited listener: it was shut down for a moment */
 	void (*ready)(void *arg);      /* READY=1 */
 	void (*stopping)(void *arg);   /* STOPPING=1 */
@@ -68,10 +69,13 @@ void worker_free(struct worker *worker); /* the process, if any, runs on; takes 
 void worker_set_conf(struct worker *worker, const struct conf_worker *conf);
 
 /*
- * Forks and execs.  -errno with a line that says which step failed on what: "command serv.py: no such
- * file", "user www: unknown".  Steps in the child before exec are reported too (a CLOEXEC pipe).
+ * Forks and execs.  -errno with a line that says which step failed on what: "user www: unknown".  What
+ * fails in the child is told by exited(): "command serv.py: No such file or directory".
  */
 int worker_spawn(struct worker *worker, struct error *error);
+
+/* Not yet, where its child has not come to exec(2): a hook runs first, or its user holds it up. */
+bool worker_runs(const struct worker *worker);
 
 /* Stop signal, then after the deadline SIGKILL to the whole group; exited() follows.  -ESRCH: not running. */
 int worker_stop(struct worker *worker);

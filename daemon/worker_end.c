@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "clock.h"
 #include "log.h"
 #include "notify.h"
 #include "process.h"
@@ -17,7 +18,9 @@
 
 enum {
 	LOOK_AGAIN_US = 10000, /* without a cgroup the group's end has to be looked for */
-	MAX_LOOKS = 500,       /* some process hangs in the kernel: goes on without */
+	KILL_AGAIN_US = 1000 * 1000,
+	STOP_LOOK_US = 1000 * 1000,
+	MAX_LOOKS = 500, /* some process hangs in the kernel: goes on without */
 };
 
 void worker_kill_group(const char *cgroup, pid_t session, uint64_t start_ticks)
@@ -53,6 +56,7 @@ static void end_hook(struct worker *worker)
 	worker->hook_source = sd_event_source_disable_unref(worker->hook_source);
 	worker->hook_timer = sd_event_source_disable_unref(worker->hook_timer);
 	reaper_take(worker->host->event, &worker->hook);
+	launch_clear(&worker->hook_launch);
 }
 
 static void watch_group(struct worker *worker);
@@ -72,11 +76,14 @@ static void hook_done(struct worker *worker)
 static int on_hook_end(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct worker *worker = arg;
+	struct error error;
 	int status = 0;
 
 	(void)source, (void)fd, (void)events;
 	process_status(worker->hook.pidfd, worker->hook.pid, &status);
-	if (status)
+	if (spawn_result(&worker->hook_launch.spawn, &worker->hook, 0, &error))
+		log_warning("worker %s: after_stop: %s", worker->name, error.text);
+	else if (status)
 		log_warning("worker %s: after_stop: exit code %d", worker->name,
 			    WIFEXITED(status) ? WEXITSTATUS(status) : -1);
 	hook_done(worker);
@@ -94,38 +101,49 @@ static int on_hook_late(sd_event_source *source, uint64_t now, void *arg)
 	return 0;
 }
 
-static int start_hook(struct worker *worker, struct error *error)
+static int fork_hook(struct worker *worker, struct error *error)
 {
-	struct launch launch = {0};
-	const struct conf_worker *conf = worker->conf;
-	int err = launch_build(conf, &worker->launch_name, conf->after_stop, conf->after_stop_user,
-			       &launch, error);
+	struct spawn *spawn = &worker->hook_launch.spawn;
+	int err;
 
-	if (!err)
-		err = worker_make_cgroup(worker, error);
-	if (err)
-		goto out;
-	launch.spawn.out = output_open(worker->out, error);
-	launch.spawn.err = launch.spawn.out;
-	launch.spawn.cgroup = worker->cgroup;
-	err = launch.spawn.out < 0 ? launch.spawn.out
-				   : spawn_run(&launch.spawn, &worker->hook, error);
-	if (launch.spawn.out >= 0)
-		close(launch.spawn.out);
-	if (err)
-		goto out;
-	err = sd_event_add_io(worker->host->event, &worker->hook_source, worker->hook.pidfd,
-			      EPOLLIN, on_hook_end, worker);
+	spawn->out = spawn->err = output_open(worker->out, error);
+	if (spawn->out < 0)
+		return spawn->out;
+	spawn->cgroup = worker->cgroup;
+	err = spawn_fork(spawn, &worker->hook, error);
+	close(spawn->out);
+	return err;
+}
+
+static int watch_hook(struct worker *worker, struct error *error)
+{
+	int err = sd_event_add_io(worker->host->event, &worker->hook_source, worker->hook.pidfd,
+				  EPOLLIN, on_hook_end, worker);
+
 	if (err >= 0)
 		err = worker_timer(worker, &worker->hook_timer,
 				   worker->conf->stop_timeout_ms * 1000ull, on_hook_late);
-	if (err < 0) {
-		error_set(error, err, "%s", strerror(-err));
+	return err < 0 ? error_set(error, err, "%s", strerror(-err)) : 0;
+}
+
+/* Nothing here waits for it to come to its program: see await() in worker_run.c. */
+static int start_hook(struct worker *worker, struct error *error)
+{
+	const struct conf_worker *conf = worker->conf;
+	int err = launch_build(conf, &worker->launch_name, conf->after_stop, conf->after_stop_user,
+			       &worker->hook_launch, error);
+
+	if (!err)
+		err = worker_make_cgroup(worker, error);
+	if (!err)
+		err = fork_hook(worker, error);
+	if (!err)
+		err = watch_hook(worker, error);
+	if (err)
 		end_hook(worker);
-	}
-out:
-	launch_clear(&launch);
-	return err < 0 ? err : 0;
+	else
+		spawn_go(&worker->hook);
+	return err;
 }
 
 static void on_group_gone(struct worker *worker)
@@ -222,21 +240,28 @@ static void close_process(struct worker *worker)
 	worker->pidfd = -1;
 }
 
-static int on_exit_event(sd_event_source *source, int fd, uint32_t events, void *arg)
+static void on_ended(struct worker *worker)
 {
-	struct worker *worker = arg;
+	int pidfd = worker->pidfd;
 
-	(void)source, (void)fd, (void)events;
 	worker_settle_pending(worker);
 	worker_stop_watchdog(worker);
 	/* Before it is reaped: until then nobody else can get its pid as a session. */
 	worker_kill_group(worker->cgroup, worker->record.pid, worker->record.start_ticks);
 	note_end(worker);
+	worker->pidfd = -1;
 	close_process(worker);
+	reaper_wait(worker->host->event, worker->pid, pidfd); /* unless it is reaped */
 	if (group_gone(worker))
 		on_group_gone(worker);
 	else
 		watch_group(worker);
+}
+
+static int on_exit_event(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	(void)source, (void)fd, (void)events;
+	on_ended(arg);
 	return 0;
 }
 
@@ -248,11 +273,51 @@ int worker_watch(struct worker *worker)
 	return err < 0 ? err : 0;
 }
 
-static int on_stop_late(sd_event_source *source, uint64_t now, void *arg)
+/* While somebody traces one of its threads its pidfd does not tell of its end (ptrace(2)). */
+static bool is_over(const struct worker *worker)
+{
+	struct process_stat stat;
+
+	return !process_stat(worker->pid, &stat) && stat.state == 'Z' && group_gone(worker);
+}
+
+static int on_kill_late(sd_event_source *source, uint64_t now, void *arg)
 {
 	struct worker *worker = arg;
 
 	(void)source, (void)now;
+	if (is_over(worker)) {
+		on_ended(worker);
+		return 0;
+	}
+	process_kill_tracer(worker->pid);
+	worker_kill(worker);
+	return 0;
+}
+
+static int on_stop_look(sd_event_source *source, uint64_t now, void *arg);
+
+static int arm_stop(struct worker *worker)
+{
+	uint64_t now_us = clock_us(), left_us = 0;
+
+	if (worker->stop_by_us > now_us)
+		left_us = worker->stop_by_us - now_us;
+	return worker_timer(worker, &worker->stop_timer,
+			    left_us < STOP_LOOK_US ? left_us : STOP_LOOK_US, on_stop_look);
+}
+
+static int on_stop_look(sd_event_source *source, uint64_t now, void *arg)
+{
+	struct worker *worker = arg;
+
+	(void)source, (void)now;
+	if (is_over(worker)) {
+		on_ended(worker);
+		return 0;
+	}
+	if (clock_us() < worker->stop_by_us && arm_stop(worker) >= 0)
+		return 0;
 	log_warning("worker %s: pid %d has not ended %u ms after SIG%s, killed", worker->name,
 		    worker->pid, worker->conf->stop_timeout_ms,
 		    sigabbrev_np(worker->conf->stop_signal));
@@ -262,17 +327,14 @@ static int on_stop_late(sd_event_source *source, uint64_t now, void *arg)
 
 int worker_stop(struct worker *worker)
 {
-	int err;
-
 	if (!worker->pid)
 		return -ESRCH;
 	if (worker->pidfd < 0 || worker->stopping)
 		return 0; /* on its way */
 	worker->stopping = true;
 	worker_stop_watchdog(worker);
-	err = worker_timer(worker, &worker->stop_timer, worker->conf->stop_timeout_ms * 1000ull,
-			   on_stop_late);
-	if (err < 0)
+	worker->stop_by_us = clock_us() + worker->conf->stop_timeout_ms * 1000ull;
+	if (arm_stop(worker) < 0)
 		return worker_kill(worker);
 	process_signal(worker->pidfd, worker->conf->stop_signal);
 	process_signal(worker->pidfd, SIGCONT); /* one that is stopped would not see it */
@@ -286,6 +348,8 @@ int worker_kill(struct worker *worker)
 	if (worker->pidfd >= 0)
 		process_signal(worker->pidfd, SIGKILL);
 	worker_kill_group(worker->cgroup, worker->record.pid, worker->record.start_ticks);
+	if (worker->pidfd >= 0)
+		worker_timer(worker, &worker->stop_timer, KILL_AGAIN_US, on_kill_late);
 	return 0;
 }
 

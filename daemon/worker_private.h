@@ -35,7 +35,7 @@ struct worker {
 	struct record record;   /* of pid */
 	char *cgroup;           /* directory, or NULL */
 	uint64_t group;         /* its number while the process runs; 0: none */
-	struct launch *pending; /* of a child that has not come to exec yet: a hook runs */
+	struct launch *pending; /* of a child that has not come to exec yet */
 	struct spawn_child child;
 	char not_run[ERROR_TEXT_BYTES]; /* the step before exec that failed, or "" */
 
@@ -50,7 +50,8 @@ struct worker {
 
 	sd_event_source *exit_source;   /* pidfd */
 	sd_event_source *report_source; /* of a pending child */
-	sd_event_source *stop_timer;    /* stop_timeout */
+	uint64_t stop_by_us;            /* then it is killed */
+	sd_event_source *stop_timer;    /* looks whether it has ended */
 
 	/* Between the process's end and exited(): its group dies, its hook runs. */
 	struct worker_exit end;
@@ -58,7 +59,8 @@ struct worker {
 	sd_event_source *group_timer;  /* looks again, gives up at last */
 	unsigned group_looks;
 	struct spawn_child hook; /* after_stop */
-	bool hook_ran;           /* after_stop, for the process that ended */
+	struct launch hook_launch;
+	bool hook_ran; /* after_stop, for the process that ended */
 	sd_event_source *hook_source, *hook_timer;
 };
 
@@ -78,7 +80,7 @@ int worker_make_cgroup(struct worker *worker, struct error *error);
 /* Those of its group. */
 void worker_set_limits(struct worker *worker);
 
-/* A hook delayed the program: it runs now, or it never will, which is said, and its exit shows soon. */
+/* Its program runs now, or it never will, which is noted, and its exit shows soon. */
 void worker_settle_pending(struct worker *worker);
 void worker_forget_pending(struct worker *worker);
 

@@ -16,8 +16,6 @@
 #include "worker_limits.h"
 #include "worker_private.h"
 
-enum { EXEC_TIMEOUT_MS = 5000 };
-
 /* An absolute path as it is; else below the directory of logs, NAME.log by default. */
 static char *log_path(const struct worker *worker, const struct conf_output *conf,
 		      const char *suffix)
@@ -260,34 +258,39 @@ void worker_forget_pending(struct worker *worker)
 void worker_settle_pending(struct worker *worker)
 {
 	struct error error;
+	int err;
 
 	if (!worker->pending)
 		return;
 	/* Before the descriptor is closed: while a sibling that has not come to exec holds a copy of it,
 	 * epoll would go on telling of a source that is no more. */
 	worker->report_source = sd_event_source_disable_unref(worker->report_source);
-	if (spawn_result(&worker->pending->spawn, &worker->child, 0, &error) < 0)
+	err = spawn_result(&worker->pending->spawn, &worker->child, 0, &error);
+	if (err)
 		snprintf(worker->not_run, sizeof(worker->not_run), "%s", error.text);
 	worker_forget_pending(worker);
 }
 
 static int on_report(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
+	struct worker *worker = arg;
+
 	(void)source, (void)fd, (void)events;
-	worker_settle_pending(arg);
+	worker_settle_pending(worker);
+	/* The last thing: it may end this worker.  Where the program does not run, its exit follows. */
+	if (!*worker->not_run && worker->ops->runs)
+		worker->ops->runs(worker->arg);
 	return 0;
 }
 
 /*
- * Waits until the child has come to exec; where a hook comes first, the loop hears of both, and launch is
- * taken over.  Never at once: what a hook that fails has said is read when the child has ended.
+ * That the child has come to exec, or never will, is heard in the loop; launch is taken over.  Never waited
+ * for: a hook, a lease on the program's file (fcntl(2)) or a SIGSTOP of the worker's user can hold it up.
  */
 static int await(struct worker *worker, struct launch *launch, struct error *error)
 {
 	int err;
 
-	if (!launch->spawn.hook)
-		return spawn_result(&launch->spawn, &worker->child, EXEC_TIMEOUT_MS, error);
 	worker->pending = malloc(sizeof(*launch));
 	if (!worker->pending)
 		return error_set(error, -ENOMEM, "worker %s: out of memory", worker->name);
@@ -298,23 +301,10 @@ static int await(struct worker *worker, struct launch *launch, struct error *err
 	return err < 0 ? error_set(error, err, "worker %s: %s", worker->name, strerror(-err)) : 0;
 }
 
-static int start(struct worker *worker, struct launch *launch, struct error *error)
+static int watch(struct worker *worker, struct error *error)
 {
-	int err = spawn_fork(&launch->spawn, &worker->child, error);
+	int err;
 
-	if (err)
-		return err;
-	err = record(worker, error);
-	worker->group = worker->cgroup ? cgroup_id(worker->cgroup) : 0;
-	if (!err && worker->ops->placed && (err = worker->ops->placed(worker->arg)))
-		error_set(error, err, "cannot be made known to the kernel side: %s",
-			  strerror(-err));
-	if (!err) {
-		spawn_go(&worker->child);
-		err = await(worker, launch, error);
-	}
-	if (err)
-		return err;
 	worker->pid = worker->child.pid;
 	worker->pidfd = worker->child.pidfd;
 	worker->child.pidfd = -1;
@@ -327,6 +317,28 @@ static int start(struct worker *worker, struct launch *launch, struct error *err
 	worker->pidfd = -1;
 	worker->pid = 0;
 	return error_set(error, err, "worker %s: %s", worker->name, strerror(-err));
+}
+
+/* All that can fail comes before the child goes on: from then on it may be its user's to hold. */
+static int start(struct worker *worker, struct launch *launch, struct error *error)
+{
+	int err = spawn_fork(&launch->spawn, &worker->child, error);
+
+	if (err)
+		return err;
+	close_streams(&launch->spawn);
+	err = record(worker, error);
+	worker->group = worker->cgroup ? cgroup_id(worker->cgroup) : 0;
+	if (!err && worker->ops->placed && (err = worker->ops->placed(worker->arg)))
+		error_set(error, err, "cannot be made known to the kernel side: %s",
+			  strerror(-err));
+	if (!err)
+		err = await(worker, launch, error);
+	if (!err)
+		err = watch(worker, error);
+	if (!err)
+		spawn_go(&worker->child);
+	return err;
 }
 
 int worker_spawn(struct worker *worker, struct error *error)

@@ -500,6 +500,7 @@ static void test_direct(void **state)
 	(void)state;
 	lab_open(&lab, true);
 	lab_spawn(&lab);
+	lab_await(&lab, worker_runs(lab.worker), 1);
 	snprintf(path, sizeof(path), "/proc/%d/fd/1", worker_pid(lab.worker));
 	assert_true(readlink(path, link, sizeof(link) - 1) > 0);
 	log_name(&lab, 0, wanted);

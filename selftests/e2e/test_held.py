@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A child that its own user holds: traced, or kept from its program by a lease.  Nobody waits for it."""
+
+import contextlib
+import os
+import pwd
+
+import pytest
+from lab import PYTHON, alive, kill_and_wait, wait_until
+
+USER = pwd.getpwnam("nobody")
+# One that is held, and another that is not to suffer from it.
+POOLS = """
+pool held { worker { ports 8081; command "%s"; user nobody; backoff 20ms 20ms; %s } %s }
+pool free { worker { ports 8082; command "%s -m http.server --bind 127.0.0.1 $port"; } }
+service free { listen 0.0.0.0:80; pool free; }
+"""
+SERVER = """
+import sys, threading
+from http.server import *
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+HTTPServer(("127.0.0.1", int(sys.argv[1])), SimpleHTTPRequestHandler).serve_forever()
+"""
+# Traces every thread of its user's processes that have the word, and waits for none of them.
+TRACER = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None)
+SEIZE, EVENT_EXIT = 0x4206, 0x40
+options = EVENT_EXIT if "before-end" in sys.argv[1] else 0
+while True:
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if sys.argv[1] in open("/proc/%s/cmdline" % pid).read() and int(pid) != os.getpid():
+                for tid in os.listdir("/proc/%s/task" % pid):
+                    if not libc.ptrace(SEIZE, int(tid), None, ctypes.c_void_p(options)):
+                        print("traces", pid, flush=True)
+        except OSError:
+            pass
+"""
+# Holds a lease, and does not let go when it is to.
+LESSEE = """
+import fcntl, signal, sys
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+file = open(sys.argv[1], "r+")
+fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print("leased", flush=True)
+signal.pause()
+"""
+
+
+def theirs(lab, name, text):
+    """A program in a directory of the user's."""
+    directory = lab.short / "theirs"
+    lab.short.chmod(0o755)
+    directory.mkdir(exist_ok=True)
+    path = directory / name
+    path.write_text(text)
+    path.chmod(0o755)
+    os.chown(path, USER.pw_uid, USER.pw_gid)
+    return str(path)
+
+
+def as_user(lab, name, text, word):
+    """A process of the user's in none of lbd's control groups."""
+    return lab.process(
+        *("setpriv", "--reuid", str(USER.pw_uid), "--regid", str(USER.pw_gid), "--clear-groups"),
+        *(PYTHON, theirs(lab, name, text), word),
+        log=name + ".log",
+    )
+
+
+def zombies(lbd):
+    return [pid for pid, state in lbd.children().items() if state == "Z"]
+
+
+def traced(tracer):
+    return {int(line.split()[1]) for line in tracer.output().splitlines()}
+
+
+STAYS = "sh -c 'sleep 1000; true' held-%s"
+TRACED = {
+    "worker": ("stop_timeout 100ms;", ""),
+    "before_start": ('before_start "%s -c \\"import time; time.sleep(0.5)\\" held-%%s";' % PYTHON, ""),
+    "after_stop": ('after_stop "%s"; stop_timeout 200ms;' % STAYS, ""),
+    "check": ("", 'health { exec "%s"; timeout 200ms; interval 200ms; }' % STAYS),
+}
+
+
+@pytest.mark.parametrize("kind", TRACED)
+def test_traced(lab, kind):
+    """Whoever traces a zombie keeps its parent from reaping it, though its pidfd tells of its end."""
+    worker, check = (text.replace("%s", lab.name) for text in TRACED[kind])
+    server = theirs(lab, "server.py", SERVER)
+    command = "%s %s $port" % (PYTHON, server) + (" held-" + lab.name) * ("worker" in kind)
+    tracer = as_user(lab, "tracer.py", TRACER, "held-" + lab.name)
+    lbd = lab.lbd(POOLS % (command, worker, check, PYTHON))
+    lbd.wait_up(1, "free")
+    if kind != "check":
+        lbd.wait_up(1, "held")
+        before = lbd.pids()["held:8081"]
+        if "worker" in kind:
+            wait_until(lambda: before in traced(tracer), tracer.output)
+        lbd.ctl("worker", "restart", "held:8081", "force")
+        lbd.wait_up(1, "held")
+        assert lbd.pids()["held:8081"] != before
+    # Where one is held, another comes all the same.
+    ended = lambda: [pid for pid in traced(tracer) if not alive(pid) or pid in zombies(lbd)]
+    wait_until(lambda: len(ended()) > (1 if kind == "check" else 0), tracer.output)
+    assert lab.get().status == 200
+    tracer.kill()
+    wait_until(lambda: not zombies(lbd), lbd.children)
+
+
+@pytest.mark.parametrize("kind", ["worker", "check"])
+def test_traced_before_its_end(lab, kind):
+    """What lbd has killed is stopped before its end for its tracer, and no further SIGKILL helps."""
+    mark = "before-end-" + lab.name
+    server = theirs(lab, "server.py", SERVER)
+    command = "%s %s $port %s" % (PYTHON, server, mark * (kind == "worker"))
+    check = TRACED["check"][1].replace("held-%s", mark) if kind == "check" else ""
+    tracer = as_user(lab, "tracer.py", TRACER, mark)
+    lbd = lab.lbd(POOLS % (command, "stop_timeout 100ms;", check, PYTHON))
+    lbd.wait_up(1, "free")
+    wait_until(lambda: traced(tracer), tracer.output)
+    if kind == "worker":
+        lbd.wait_up(1, "held")
+        before = lbd.pids()["held:8081"]
+        wait_until(lambda: before in traced(tracer), tracer.output)
+        lbd.ctl("worker", "restart", "held:8081", "force")
+        lbd.wait_up(1, "held")
+        assert lbd.pids()["held:8081"] != before
+    wait_until(lambda: not tracer.alive(), lbd.children)
+
+
+def test_end_while_traced(lab):
+    """Neither a change of program nor the end waits for what cannot be reaped."""
+    server = theirs(lab, "server.py", SERVER)
+    command = "%s %s $port held-%s" % (PYTHON, server, lab.name)
+    check = TRACED["check"][1].replace("%s", lab.name)
+    tracer = as_user(lab, "tracer.py", TRACER, "held-" + lab.name)
+    lbd = lab.lbd(POOLS % (command, "", check, PYTHON))
+    lbd.wait_up(1, "free")
+    wait_until(lambda: zombies(lbd) and lbd.pids()["held:8081"] in traced(tracer), tracer.output)
+    lbd.ctl("reexec")
+    wait_until(lambda: lbd.hear().count("READY=1") == 2, lbd.output)
+    lbd.wait_up(1, "free")
+    lbd.ctl("shutdown")
+    assert lbd.wait() == 0
+
+
+def in_exec(lbd):
+    """Children that have not come to their program."""
+    own, found = os.readlink("/proc/%d/exe" % lbd.pid), []
+    for pid in lbd.children():
+        with contextlib.suppress(OSError):
+            if os.readlink("/proc/%d/exe" % pid) == own:
+                found.append(pid)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["worker", "inherit", "after_stop"])
+def test_leased(lab, kind):
+    """Exec waits for the lease; lbd answers meanwhile, and goes on when it is given up."""
+    server = theirs(lab, "server.py", SERVER)
+    serves = "exec %s %s $1" % (PYTHON, server)
+    if kind == "inherit":
+        serves = "exec sleep 1000"
+    program = theirs(lab, "program", "#!/bin/sh\n%s\n" % (serves if kind != "after_stop" else ""))
+    lessee = as_user(lab, "lessee.py", LESSEE, program)
+    lessee.wait_output("^leased")
+    options, command = "start_timeout 60s; stop_timeout 60s;", program + " $port"
+    if kind == "inherit":
+        options += "listen inherit;"
+    elif kind == "after_stop":
+        options += "after_stop %s;" % program
+        command = "%s %s $port" % (PYTHON, server)
+    lbd = lab.lbd(POOLS % (command, options, "", PYTHON))
+    lbd.wait_up(1, "free")
+    state = "starting"
+    if kind == "after_stop":
+        state = "stopping"
+        lbd.wait_up(1, "held")
+        kill_and_wait(lbd.pids()["held:8081"])
+    wait_until(lambda: in_exec(lbd), lbd.children)
+    held = in_exec(lbd)
+    if kind != "after_stop":
+        assert lbd.workers()["held:8081"]["state"] == state
+        assert lbd.pids()["held:8081"] in held
+    assert lab.get().status == 200
+    assert held and in_exec(lbd) == held, "it was not waited for, nor given up"
+    lessee.kill()
+    wait_until(lambda: not in_exec(lbd), lbd.children)
+    lbd.wait_up(1, "held")

@@ -36,7 +36,7 @@ const struct verb verbs[] = {
 	{"worker stop", "NAME", "drain and stop workers", render_plain, NULL, VERB_WAITS},
 	{"worker restart", "NAME [force]", "restart workers, in turns; force: the last one up too",
 	 render_plain, NULL, VERB_WAITS},
-	{"roll", "POOL [force] [wait]", "restart a pool's workers, one after the other, losing nothing",
+	{"roll", "POOL [force] [wait]", "restart a pool's workers in turns, each drained first",
 	 render_plain, NULL, VERB_WAITS},
 	{"signal", "NAME SIG", "send a signal to workers", render_plain, NULL, 0},
 	{"tail", "NAME [-f]", "the end of a worker's log; -f: and what follows", render_text,

@@ -31,6 +31,25 @@ void backend_empty(struct backend *backend)
 		backend_event(backend, EVENT_EMPTY);
 }
 
+/*
+ * A worker that is to end gets its stop signal first, by which it may finish what it has begun; the kernel
+ * closes the rest at its end.  What waits in a queue that lbd keeps open would wait for nobody.
+ */
+static bool ends_with_process(const struct backend *backend)
+{
+	if (!backend->worker || backend->goal < GOAL_STOP)
+		return false;
+	return backend->goal == GOAL_RESTART || !backend->pool->conf->worker->inherit;
+}
+
+static void cut(const struct backend *backend, uint32_t open)
+{
+	int ended = sockets_destroy_connections(datapath_owners_fd(backend->model->dp), backend->id,
+						backend->generation);
+
+	log_warning("%s: drain deadline: ended %d of %u connections", backend->name, ended, open);
+}
+
 void backend_look_at_drain(struct backend *backend)
 {
 	uint64_t passed = clock_us() - backend->since_us;
@@ -41,13 +60,11 @@ void backend_look_at_drain(struct backend *backend)
 		backend_arm(backend, left < DRAIN_LOOK_US ? left : DRAIN_LOOK_US);
 		return;
 	}
-	if (open) {
-		int ended = sockets_destroy_connections(datapath_owners_fd(backend->model->dp),
-							backend->id, backend->generation);
-
-		log_warning("%s: drain deadline: ended %d of %u connections", backend->name, ended,
-			    open);
-	}
+	if (open && ends_with_process(backend))
+		log_warning("%s: drain deadline: %u connections are open until its process ends",
+			    backend->name, open);
+	else if (open)
+		cut(backend, open);
 	backend_event(backend, EVENT_EMPTY);
 }
 

@@ -152,8 +152,22 @@ def test_deadline_ends_what_stays(lab):
     lbd.wait_up(2)
     polls = [lab.poll() for _ in range(2)]
     lbd.ctl("roll", "web", "wait", timeout=120)
-    assert [p.wait_end() for p in polls] == ["reset"] * 2 or all(p.wait_end() for p in polls)
+    assert all(p.wait_end() for p in polls)
     lab.expect_workers({"8081", "8082"}, 6)
+
+
+@pytest.mark.parametrize("listen", ["own", "inherit"])
+def test_deadline_lets_a_worker_finish(lab, listen):
+    """Its stop signal comes before any connection is cut, and what it has begun it may finish."""
+    words = "--graceful" + (" --inherit" if listen == "inherit" else "")
+    lbd = lab.lbd(
+        web("8081-8082", pool="drain_timeout 100ms;", worker="listen %s;" % listen, words=words)
+    )
+    lbd.wait_up(2)
+    held = lab.load("burst", count=4, path="/sleep?s=2")
+    wait_until(lambda: sum(lbd.active().values()) == 4, lbd.active)
+    lbd.ctl("roll", "web", "wait", timeout=120)
+    assert [r.outcome for r in held.finish()] == ["ok"] * 4
 
 
 def test_recycled_by_age(lab):

@@ -38,6 +38,14 @@ class Hello(Base):
 class Sleep(Base):
     """Takes ?s= seconds and lets others pass."""
 
+    under_way = 0
+
+    def prepare(self):
+        Sleep.under_way += 1
+
+    def on_finish(self):
+        Sleep.under_way -= 1
+
     async def get(self):
         import asyncio
 
@@ -191,6 +199,12 @@ def pat_dog():
     tornado.ioloop.IOLoop.current().call_later(0.05, pat_dog)
 
 
+def end_when_idle():
+    if Sleep.under_way:
+        return tornado.ioloop.IOLoop.current().call_later(0.02, end_when_idle)
+    os._exit(0)
+
+
 def serve():
     handlers = [
         (r"/", Hello),
@@ -225,6 +239,7 @@ def main():
     parser.add_argument("--version", default="1")
     parser.add_argument("--sick", default="", help="a file: /health fails while it is there")
     parser.add_argument("--forks", type=int, default=0, help="children that ignore SIGTERM")
+    parser.add_argument("--graceful", action="store_true", help="SIGTERM: finishes first")
     parser.add_argument("--ready-when", default="", help="a file: READY=1 when it is there")
     parser.add_argument("--hang-when", default="", help="a file: WATCHDOG=1 until it is there")
     parser.add_argument("--close-output", action="store_true")
@@ -238,10 +253,13 @@ def main():
         threading.Thread(target=talk, daemon=True).start()
     if OPTIONS.write:
         threading.Thread(target=write_mebibytes, args=[OPTIONS.write], daemon=True).start()
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    loop = tornado.ioloop.IOLoop.current()
+    if OPTIONS.graceful:
+        signal.signal(signal.SIGTERM, lambda *_: loop.add_callback_from_signal(end_when_idle))
+    else:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     for _ in range(OPTIONS.forks):
         subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; while :; do sleep 1000; done"])
-    loop = tornado.ioloop.IOLoop.current()
     if OPTIONS.never_listen:
         print("app: will not listen", flush=True)
     elif OPTIONS.delay_listen:

@@ -9,6 +9,7 @@
 #include "addr.h"
 #include "listeners.h"
 #include "pool.h"
+#include "process.h"
 
 static const char *user_name(uid_t uid, char number[16])
 {
@@ -21,8 +22,14 @@ static const char *user_name(uid_t uid, char number[16])
 void port_user_set(struct port_user *user, const struct sockets_listener *socket,
 		   const struct sockets_owner *owner)
 {
+	uid_t uid = socket->uid;
+	const char *name;
 	char number[16];
-	const char *name = user_name(socket->uid, number);
+
+	/* Who made the socket may have passed it on. */
+	if (owner->pid)
+		process_user(owner->pid, &uid);
+	name = user_name(uid, number);
 
 	user->inode = socket->inode;
 	user->bound = socket->endpoint;

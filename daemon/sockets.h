@@ -38,12 +38,13 @@ struct sockets_owner {
 	int fd;         /* number in that process */
 	uint32_t inode; /* of the socket; sockets_take() checks it */
 	pid_t session;  /* asked for: a process of this session; 0: any */
+	bool no_copy;   /* asked for: no child of ours that has not come to its program */
 	char comm[16];  /* printable */
 };
 
 /*
  * Finds a process that holds each socket: fills owners[i] for inodes[i] (pid 0: none found, for
- * example in another pid namespace).  Of owners[i] it reads `session`.  One walk through /proc whatever
+ * example in another pid namespace).  Of owners[i] it reads `session` and `no_copy`.  One walk through /proc whatever
  * the count.
  */
 int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_owner *owners);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "process.h"
@@ -50,10 +51,25 @@ static void read_comm(int proc, const char *pid, char comm[16])
 	close(fd);
 }
 
+/* A child that has not come to its program yet: it has a copy of all that we hold, and closes them. */
+static bool is_copy(pid_t pid)
+{
+	struct process_stat process;
+	struct stat own, its;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	return pid != getpid() && !process_stat(pid, &process) && process.parent == getpid() &&
+	       !stat(path, &its) && !stat("/proc/self/exe", &own) && own.st_dev == its.st_dev &&
+	       own.st_ino == its.st_ino;
+}
+
 static bool is_asked_for(const struct sockets_owner *owner, pid_t pid)
 {
 	struct process_stat stat;
 
+	if (owner->no_copy && is_copy(pid))
+		return false;
 	return !owner->session || (!process_stat(pid, &stat) && stat.session == owner->session);
 }
 
@@ -127,8 +143,9 @@ int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_own
 	if (!s.wanted)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		owners[i] =
-			(struct sockets_owner){.inode = inodes[i], .session = owners[i].session};
+		owners[i] = (struct sockets_owner){.inode = inodes[i],
+						   .session = owners[i].session,
+						   .no_copy = owners[i].no_copy};
 		s.wanted[i] = (struct wanted){inodes[i], &owners[i]};
 	}
 	qsort(s.wanted, count, sizeof(*s.wanted), wanted_compare);

@@ -104,6 +104,7 @@ static void bury(const struct worker_host *host, const char *name, const struct 
 	} else if (!record_reused(record)) {
 		bury_session(record);
 	}
+	worker_reclaim_recorded(name, record);
 	waitpid(record->pid, NULL, WNOHANG); /* ours, after a change of program in place */
 	record_remove(host->run_dir, name);
 	worker_remove_notify(host, name);

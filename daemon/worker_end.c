@@ -47,6 +47,7 @@ static void finish(struct worker *worker)
 		cgroup_remove(worker->cgroup);
 	worker->pid = 0;
 	worker->adopted = worker->stopping = false;
+	worker_reclaim_listeners(worker);
 	/* The last thing: it may start the next process, or free this worker. */
 	worker->ops->exited(worker->arg, &worker->end);
 }

@@ -2,16 +2,28 @@
 /*
  * The listeners that lbd opened for a worker and keeps (`listen inherit`).  A process that was given one
  * can shut it down for everybody; epoll tells of that, and of nothing else, as EPOLLHUP.
+ *
+ * Danger: it can also pass one on (SCM_RIGHTS, unix(7)) to a process that outlives it, and answers its
+ * clients from then on.  Whoever has it once the worker has ended is not to have it.
  */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "clock.h"
 #include "inherit.h"
 #include "log.h"
+#include "port_user.h"
 #include "worker_private.h"
 
-enum { PAUSE_US = 1000 * 1000 }; /* between two times, for one who does it again and again */
+enum {
+	PAUSE_US = 1000 * 1000, /* between two times, for one who does it again and again */
+	SCAN_SHARE = 20,        /* of the time one part is spent on walks through /proc */
+};
 
 static int on_pause_over(sd_event_source *source, uint64_t now, void *arg)
 {
@@ -81,4 +93,123 @@ void worker_close_listeners(struct worker *worker)
 		worker->listener_sources[i] =
 			sd_event_source_disable_unref(worker->listener_sources[i]);
 	inherit_close(worker->listeners);
+}
+
+static unsigned inodes_of(const struct worker *worker, uint32_t inodes[2])
+{
+	unsigned count = 0;
+
+	for (int i = 0; i < 2; i++)
+		if (worker->listeners[i] >= 0 &&
+		    !(i && worker->listeners[1] == worker->listeners[0]))
+			inodes[count++] = inherit_inode(worker->listeners[i]);
+	return count;
+}
+
+/* Workers that end again and again are looked at less often: the walks take no more than their share. */
+static bool find_owners(const uint32_t *inodes, unsigned count, struct sockets_owner *owners)
+{
+	static uint64_t next_us;
+	uint64_t start_us = clock_us(), end_us;
+
+	if (start_us < next_us)
+		return false;
+	sockets_find_owners(inodes, count, owners);
+	end_us = clock_us();
+	next_us = end_us + (end_us - start_us) * SCAN_SHARE;
+	return true;
+}
+
+static void tell_holder(const char *name, const struct sockets_owner *owner)
+{
+	struct sockets_listener socket = {0};
+	struct port_user user;
+
+	port_user_set(&user, &socket, owner);
+	log_warning("worker %s: its inherited listener is held by %s, to whom the worker must have "
+		    "passed it: it is shut down, so that clients get no answers of that one",
+		    name, user.text);
+}
+
+/* shutdown(2) ends it for all who hold it; the next is bound before anybody else can listen there again. */
+static void renew(struct worker *worker)
+{
+	struct lb_endpoint at = {worker->listen_addr, htons(worker->launch_name.port), IPPROTO_TCP,
+				 0};
+	struct error error;
+	int err;
+
+	for (int i = 0; i < 2; i++)
+		if (worker->listeners[i] >= 0)
+			shutdown(worker->listeners[i], SHUT_RDWR);
+	worker_close_listeners(worker);
+	err = inherit_open(&at, worker->listen_dual, worker->conf->backlog, worker->listeners,
+			   &error);
+	if (err)
+		log_warning("worker %s: %s", worker->name, error.text);
+	else if (worker_watch_listeners(worker))
+		worker_close_listeners(worker); /* the next start tries again */
+	else
+		worker->ops->relistened(worker->arg);
+}
+
+void worker_reclaim_listeners(struct worker *worker)
+{
+	struct sockets_owner owners[2] = {{.no_copy = true}, {.no_copy = true}};
+	uint32_t inodes[2];
+	unsigned count = inodes_of(worker, inodes);
+	bool is_held = false;
+
+	worker->is_unlooked = count && !find_owners(inodes, count, owners);
+	for (unsigned i = 0; i < count; i++) {
+		if (!owners[i].pid || owners[i].pid == getpid())
+			continue;
+		tell_holder(worker->name, &owners[i]);
+		is_held = true;
+	}
+	if (is_held)
+		renew(worker);
+}
+
+/* An inode's number may be another socket's by now. */
+static bool listens_on(int fd, uint16_t port)
+{
+	struct sockaddr_storage sa;
+	socklen_t length = sizeof(sa), int_length = sizeof(int);
+	int listens = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &int_length) || !listens ||
+	    getsockname(fd, (struct sockaddr *)&sa, &length))
+		return false;
+	return sa.ss_family == AF_INET6
+		       ? ((struct sockaddr_in6 *)&sa)->sin6_port == htons(port)
+		       : sa.ss_family == AF_INET &&
+				 ((struct sockaddr_in *)&sa)->sin_port == htons(port);
+}
+
+void worker_reclaim_recorded(const char *name, const struct record *record)
+{
+	const char *colon = strrchr(name, ':');
+	struct sockets_owner owners[2] = {{.no_copy = true}, {.no_copy = true}};
+	uint32_t inodes[2];
+	unsigned count = 0;
+
+	for (int i = 0; i < 2; i++)
+		if (record->listen_inodes[i] &&
+		    !(i && count && record->listen_inodes[1] == inodes[0]))
+			inodes[count++] = record->listen_inodes[i];
+	if (!count || !colon || sockets_find_owners(inodes, count, owners))
+		return;
+	for (unsigned i = 0; i < count; i++) {
+		bool is_others = owners[i].pid && owners[i].pid != getpid();
+		int fd = is_others ? sockets_take(&owners[i], NULL) : -1;
+
+		if (fd < 0)
+			continue;
+		if (listens_on(fd, atoi(colon + 1))) {
+			tell_holder(name, &owners[i]);
+			shutdown(fd, SHUT_RDWR);
+		}
+		close(fd);
+	}
 }

@@ -26,6 +26,7 @@ struct worker {
 	sd_event_source *listener_sources[2], *listener_timer;
 	unsigned relistened; /* times that a listener which was shut down listens again */
 	int listeners[2];    /* inherited, v4 and v6 */
+	bool is_unlooked;    /* whether somebody else holds them: the next start looks */
 
 	pid_t pid; /* 0: not running */
 	int pidfd;
@@ -95,6 +96,11 @@ void worker_stop_watchdog(struct worker *worker);
 int worker_watch_listeners(struct worker *worker);
 int worker_revive_listeners(struct worker *worker);
 void worker_close_listeners(struct worker *worker);
+
+/* Once the process and its group are gone: what somebody else holds is shut down, and opened anew. */
+void worker_reclaim_listeners(struct worker *worker);
+/* The same of a worker that has ended while no lbd was there; nothing is opened. */
+void worker_reclaim_recorded(const char *name, const struct record *record);
 
 /* worker_end.c: watches pidfd from now on. */
 int worker_watch(struct worker *worker);

@@ -154,6 +154,8 @@ static int open_listeners(struct worker *worker, struct launch *launch, struct e
 		worker_close_listeners(worker);
 	if (!conf->inherit)
 		return 0;
+	if (worker->is_unlooked)
+		worker_reclaim_listeners(worker);
 	if (worker_revive_listeners(worker))
 		worker_close_listeners(worker);
 	if (fds[0] < 0 && fds[1] < 0)

@@ -7,7 +7,7 @@ person is told who it is.
 import pathlib
 
 import pytest
-from lab import HERE, HOST4, HOST6, PYTHON, Refused, kill_and_wait, wait_equal, wait_until, web
+from lab import HERE, HOST4, HOST6, PYTHON, Refused, kill_and_wait, pool, wait_equal, wait_until, web
 
 BOTH = ("0.0.0.0:80", "[::]:80")
 THIEF = str(HERE / "workers" / "thief.py")
@@ -287,3 +287,74 @@ def test_one_who_tries_again_and_again(lab):
     assert int(loop.output().split()[1]) > 100
     assert lbd.cpu_s() - before < 0.5
     assert lbd.backend("127.0.0.1:8081")["state"] == "down"
+
+
+KEEPS = """
+import os, socket, sys, time
+# What it is given by a worker, it answers from then on, as nobody.
+box = socket.socket(socket.AF_UNIX)
+box.bind(sys.argv[1])
+os.chmod(sys.argv[1], 0o777)
+box.listen(4)
+open("/proc/self/comm", "w").write("keeps")
+os.setgid(65534)
+os.setuid(65534)
+print("waits", flush=True)
+peer, _ = box.accept()
+_, fds, _, _ = socket.recv_fds(peer, 10, 4)
+listener = socket.socket(fileno=fds[0])
+print("has it", flush=True)
+while True:
+    try:
+        client, _ = listener.accept()
+        client.recv(1000)
+        client.send(b"HTTP/1.1 200 OK\\r\\nX-Worker: thief\\r\\nContent-Length: 0\\r\\n\\r\\n")
+        client.close()
+    except OSError as error:
+        print("lost it", error, flush=True)
+        time.sleep(1000)
+"""
+GIVES = """
+import os, socket, sys
+if not os.path.exists(sys.argv[2] + ".given"):
+    box = socket.socket(socket.AF_UNIX)
+    box.connect(sys.argv[2])
+    socket.send_fds(box, [b"x"], [3])
+    open(sys.argv[2] + ".given", "w").close()
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.executable, [sys.executable, sys.argv[3], "--port=" + sys.argv[1], "--inherit"])
+"""
+ENDS = ["restart", "stop", "dies", "while lbd is dead"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_listener_that_was_given_away(lab, end):
+    """`listen inherit`: passed to a process outside of the worker's group, it ends with the worker."""
+    lab.short.chmod(0o755)
+    box = lab.short / "box"
+    (lab.path / "keeps.py").write_text(KEEPS)
+    (lab.path / "gives.py").write_text(GIVES)
+    thief = lab.process(PYTHON, lab.path / "keeps.py", box, log="keeps.log")
+    thief.wait_output("^waits")
+    command = "%s %s $port %s %s" % (PYTHON, lab.path / "gives.py", box, HERE / "workers" / "app.py")
+    lbd = lab.lbd(pool(command, "listen inherit;"))
+    lbd.wait_up(1)
+    thief.wait_output("^has it")
+    worker, name = lbd.pids()["web:8081"], "keeps (pid %d, user nobody)" % thief.pid
+    if end == "restart":
+        lbd.ctl("worker", "restart", "web:8081", "force")
+    elif end == "stop":
+        lbd.ctl("worker", "stop", "web:8081")
+        assert name in lbd.output()
+        lbd.ctl("worker", "start", "web:8081")
+    elif end == "dies":
+        kill_and_wait(worker)
+    else:
+        lbd.kill()
+        kill_and_wait(worker)
+        lbd = lbd.restart()
+    wait_until(lambda: lbd.pids()["web:8081"] not in (0, worker), lbd.workers)
+    lbd.wait_up(1)
+    assert name in lbd.output() and "lost it" in thief.output()
+    for _ in range(20):
+        assert lab.get().worker == "8081"

@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,13 +48,17 @@ static _Noreturn void fail_at(int report, const char *path, int error)
 	send_report(report, &text);
 }
 
+/*
+ * Not by sigaction(3), which keeps its hands off libc's own signals: posix_spawn(3), by which make starts lbd,
+ * leaves them ignored.  rt_sigaction(2); all zero is SIG_DFL without flags on each architecture.
+ */
 static void reset_signals(void)
 {
-	struct sigaction standard = {.sa_handler = SIG_DFL};
+	static const unsigned long standard[8];
 	sigset_t none;
 
 	for (int signal = 1; signal < NSIG; signal++)
-		sigaction(signal, &standard, NULL);
+		syscall(SYS_rt_sigaction, signal, standard, NULL, NSIG / 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -3,7 +3,9 @@
 #include "worker_lab.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "spawn.h"
 #include "worker_limits.h"
@@ -199,6 +201,10 @@ static const struct found found[] = {
 	{FOUND, .name = "no descriptors but the standard ones",
 	 .script = "exec 9</proc/self/fd; ls /proc/$$$$/fd; true", /* a pipe would be among them */
 	 .expected = "0\n1\n2\n9"},
+	{FOUND, .name = "no signal ignored", .script = "grep SigIgn /proc/self/status",
+	 .expected = "SigIgn:\t0000000000000000"},
+	{FOUND, .name = "no signal blocked", .script = "grep SigBlk /proc/self/status",
+	 .expected = "SigBlk:\t0000000000000000"},
 	{FOUND, .name = "standard input is empty", .script = "cat; echo end", .expected = "end"},
 	{FOUND, .name = "errors merged", .script = "echo out; echo err >&2",
 	 .expected = "out\nerr"},
@@ -212,9 +218,21 @@ static const struct found found[] = {
 	 .script = "echo $$HOME", .expected = "/tmp"},
 };
 
+/* Also those that libc uses itself, 32 and 33: whoever starts lbd by posix_spawn(3) leaves them ignored. */
+static void ignore_signals(void)
+{
+	const unsigned long ignore[8] = {(unsigned long)SIG_IGN};
+
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN);
+	for (int number = 32; number <= 33; number++)
+		assert_int_equal(syscall(SYS_rt_sigaction, number, ignore, NULL, NSIG / 8), 0);
+}
+
 static void test_found(void **state)
 {
 	(void)state;
+	ignore_signals();
 	/* What lbd got from systemd is not for workers. */
 	setenv("INVOCATION_ID", "x", 1);
 	setenv("LISTEN_FDS", "3", 1);

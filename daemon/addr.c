@@ -43,6 +43,14 @@ void addr_any(bool is_v6, struct lb_addr *addr)
 		memcpy(addr->bytes, mapped, sizeof(mapped));
 }
 
+void addr_loopback(bool is_v6, struct lb_addr *addr)
+{
+	addr_any(is_v6, addr);
+	if (!is_v6)
+		addr->bytes[12] = 127;
+	addr->bytes[15] = 1;
+}
+
 /* Of the text without brackets; 0 when it is an address. */
 static int parse_plain(const char *text, struct lb_addr *addr)
 {

@@ -33,10 +33,11 @@ const char *addr_format_endpoint(const struct lb_endpoint *endpoint, char *text)
 const char *addr_format(const struct lb_addr *addr, char *text);
 
 bool addr_is_v4(const struct lb_addr *addr);
-bool addr_is_any(const struct lb_addr *addr);      /* 0.0.0.0 or :: */
-bool addr_is_unicast(const struct lb_addr *addr);  /* what one host may have; any is */
-bool addr_is_loopback(const struct lb_addr *addr); /* 127.0.0.0/8 or ::1 */
-void addr_any(bool is_v6, struct lb_addr *addr);   /* sets 0.0.0.0 or :: */
+bool addr_is_any(const struct lb_addr *addr);         /* 0.0.0.0 or :: */
+bool addr_is_unicast(const struct lb_addr *addr);     /* what one host may have; any is */
+bool addr_is_loopback(const struct lb_addr *addr);    /* 127.0.0.0/8 or ::1 */
+void addr_any(bool is_v6, struct lb_addr *addr);      /* sets 0.0.0.0 or :: */
+void addr_loopback(bool is_v6, struct lb_addr *addr); /* sets 127.0.0.1 or ::1 */
 
 /* To and from the kernel's form; returns the length that bind(2) wants. */
 socklen_t addr_to_sockaddr(const struct lb_endpoint *endpoint, struct sockaddr_storage *sa);

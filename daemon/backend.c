@@ -15,7 +15,7 @@
 #include "log.h"
 #include "remember.h"
 
-enum { SLOW_START_STEPS = 10, TRY_AGAIN_US = 1000 * 1000 };
+enum { SLOW_START_STEPS = 10 };
 
 static int on_timer(sd_event_source *source, uint64_t now, void *arg);
 
@@ -181,21 +181,6 @@ static void explain_down(struct backend *backend)
 				     : "");
 }
 
-static bool wants_check(const struct backend *backend, const struct conf_health *conf)
-{
-	return conf->kind != HEALTH_NONE && (backend->listens[0] || backend->listens[1]);
-}
-
-/* Without the check that could not be made it would never be up, nor restarted where that is asked for. */
-static void await_check(struct backend *backend)
-{
-	bool lacks_check = backend->state == STATE_DOWN && !backend->health && backend->pool &&
-			   wants_check(backend, &backend->pool->conf->health);
-
-	if (lacks_check || backend_process_check_restarts(backend))
-		backend_arm(backend, TRY_AGAIN_US);
-}
-
 bool backend_failed_start(const struct backend *backend)
 {
 	return backend->state == STATE_DOWN && backend->goal == GOAL_RUN && backend->worker &&
@@ -239,7 +224,7 @@ static void enter(struct backend *backend, enum state from)
 		break;
 	case STATE_DOWN:
 		explain_down(backend);
-		await_check(backend);
+		backend_await_check(backend);
 		arm_silence(backend);
 		break;
 	case STATE_DRAINING:
@@ -297,84 +282,6 @@ void backend_evaluate(struct backend *backend)
 	else if (backend->state == STATE_UP)
 		backend_event(backend, EVENT_LOST);
 	backend_explain(backend);
-}
-
-static void health_changed(void *arg, bool healthy, const char *why)
-{
-	struct backend *backend = arg;
-
-	if (healthy != backend->healthy)
-		log_info("%s: check %s: %s", backend->name, healthy ? "passes" : "fails", why);
-	backend->healthy = healthy;
-	backend->failed = !healthy;
-	backend_evaluate(backend);
-	apply_backend(backend); /* one that was never up has not changed its state by it */
-	backend_process_check_failed(backend);
-}
-
-static void health_counted(void *arg)
-{
-	struct backend *backend = arg;
-
-	remember_later(backend->model);
-}
-
-static const struct health_ops health_ops = {health_changed, health_counted};
-
-static int new_check(struct backend *backend, const struct conf_health *conf, struct health **out,
-		     struct error *error)
-{
-	struct model *model = backend->model;
-	int err = health_new(model->event, model->outgoing, model->host->cgroup, conf,
-			     &backend->endpoint, &health_ops, backend, out, error);
-
-	if (err)
-		return err;
-	health_resume(*out, backend->tally);
-	backend->tally = (struct health_tally){0};
-	return 0;
-}
-
-int backend_prepare_health(struct backend *backend, const struct conf_health *conf,
-			   struct error *error)
-{
-	int err = 0;
-
-	if (wants_check(backend, conf) &&
-	    !(backend->health && health_follows(backend->health, conf)))
-		err = new_check(backend, conf, &backend->prepared, error);
-	return err ? error_prefix(error, err, "%s", backend->name) : 0;
-}
-
-void backend_drop_health(struct backend *backend)
-{
-	health_free(backend->prepared);
-	backend->prepared = NULL;
-}
-
-/* A check runs while there is something to check. */
-void backend_set_health(struct backend *backend, const struct conf_health *conf)
-{
-	bool wanted = wants_check(backend, conf);
-	struct error error;
-
-	/* What was found by the check before counts until the new one has found something. */
-	if (backend->health && (!wanted || !health_follows(backend->health, conf))) {
-		health_free(backend->health);
-		backend->health = NULL;
-	}
-	backend->healthy &= wanted;
-	backend->failed &= wanted;
-	if (wanted && !backend->health) {
-		backend->health = backend->prepared;
-		backend->prepared = NULL;
-		/* One that serves has to fail the check that it did not have before. */
-		backend->healthy |= backend->state == STATE_UP;
-	}
-	backend_drop_health(backend);
-	if (wanted && !backend->health && new_check(backend, conf, &backend->health, &error))
-		log_error("%s: %s; trying again", backend->name, error.text);
-	await_check(backend);
 }
 
 void backend_set_listener(struct backend *backend, bool is_v6, bool present)

@@ -193,13 +193,15 @@ bool health_has_looked(const struct health *health)
 	return health->has_looked;
 }
 
-bool health_follows(const struct health *health, const struct conf_health *conf)
+bool health_follows(const struct health *health, const struct conf_health *conf,
+		    const struct lb_endpoint *endpoint)
 {
 	const struct conf_health *own = &health->conf;
 
-	return own->kind == conf->kind && same_text(own->path, conf->path) &&
-	       same_text(own->host, conf->host) && same_text(own->command, conf->command) &&
-	       same_text(own->user, conf->user) && same_text(own->group, conf->group) &&
+	return !memcmp(&health->endpoint, endpoint, sizeof(*endpoint)) && own->kind == conf->kind &&
+	       same_text(own->path, conf->path) && same_text(own->host, conf->host) &&
+	       same_text(own->command, conf->command) && same_text(own->user, conf->user) &&
+	       same_text(own->group, conf->group) &&
 	       own->confinement.no_new_privileges == conf->confinement.no_new_privileges &&
 	       own->confinement.set_capabilities == conf->confinement.set_capabilities &&
 	       own->confinement.capabilities == conf->confinement.capabilities &&

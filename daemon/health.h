@@ -39,7 +39,8 @@ struct health_tally health_tally(const struct health *health); /* takes NULL: no
 bool health_has_looked(const struct health *health);
 
 /* Is that how it checks already?  A configuration is built anew for every change. */
-bool health_follows(const struct health *health, const struct conf_health *conf);
+bool health_follows(const struct health *health, const struct conf_health *conf,
+		    const struct lb_endpoint *endpoint);
 void health_free(struct health *health);              /* takes NULL */
 const char *health_last(const struct health *health); /* "200 in 3 ms", "connection refused" */
 

@@ -51,6 +51,17 @@ def test_the_other_loopback_does_not_keep_a_worker_from_starting(lab):
     lab.expect_workers({"8081"}, 4)
 
 
+def test_a_check_asks_the_worker_alone(lab):
+    """A worker at ::1 alone, and somebody else at the address that the pool names."""
+    check = "health { http /; interval 20ms; rise 1; fall 1; }"
+    lbd = lab.lbd(web("8081", pool=check, words="--address=::1", listen=BOTH))
+    lbd.wait_up(1)
+    thief(lab, 8081)
+    before = lbd.backend("127.0.0.1:8081")["total"]
+    wait_until(lambda: lbd.backend("127.0.0.1:8081")["total"] > before + 5, "checks of the worker")
+    lbd.wait_up(1)
+
+
 @pytest.mark.parametrize("check", ["", "health { http /; interval 20ms; rise 1; fall 1; }"])
 def test_a_dead_workers_port(lab, check):
     """It is taken at the moment of the worker's death: told, tried again, served again."""

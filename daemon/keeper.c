@@ -94,17 +94,20 @@ static int end_process(const struct sockets_owner *owner)
 
 int keeper_end(const char *instance, struct error *error)
 {
-	uint64_t last_us = clock_us() + END_TIMEOUT_MS * 1000;
+	uint64_t last_us = UINT64_MAX;
 	struct sockets_owner owner;
 	int count = 0, err = 0;
 
+	/* Its time begins with the first try: to find it may take long on a busy machine. */
 	while (!err && (count = find(instance, &owner)) > 0) {
-		if (clock_us() > last_us)
-			err = -ETIMEDOUT;
-		else if (owner.pid)
+		if (owner.pid)
 			err = end_process(&owner);
-		else
+		else if (clock_us() < last_us)
 			usleep(LOOK_US); /* nothing tells of an address that is free again */
+		else
+			err = -ETIMEDOUT;
+		if (last_us == UINT64_MAX)
+			last_us = clock_us() + END_TIMEOUT_MS * 1000;
 	}
 	if (err)
 		return error_set(error, err,

@@ -28,7 +28,7 @@ void port_user_set(struct port_user *user, const struct sockets_listener *socket
 
 	/* Who made the socket may have passed it on. */
 	if (owner->pid)
-		process_user(owner->pid, &uid);
+		process_user(owner->pid, &uid, NULL);
 	name = user_name(uid, number);
 
 	user->inode = socket->inode;

@@ -67,8 +67,9 @@ int process_stat(pid_t pid, struct process_stat *stat)
 	return 0;
 }
 
-int process_user(pid_t pid, uid_t *user)
+int process_user(pid_t pid, uid_t *effective, uid_t *real)
 {
+	uid_t users[2] = {0};
 	char path[64], line[128];
 	bool found = false;
 	FILE *file;
@@ -76,9 +77,13 @@ int process_user(pid_t pid, uid_t *user)
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	file = fopen(path, "re");
 	while (file && !found && fgets(line, sizeof(line), file))
-		found = sscanf(line, "Uid: %*u %u", user) == 1;
+		found = sscanf(line, "Uid: %u %u", &users[0], &users[1]) == 2;
 	if (file)
 		fclose(file);
+	if (found && real)
+		*real = users[0];
+	if (found && effective)
+		*effective = users[1];
 	return found ? 0 : -ESRCH;
 }
 
@@ -168,7 +173,7 @@ static void kill_tracer_of(pid_t pid, pid_t thread)
 	int pidfd = tracer ? process_open(tracer) : -1;
 
 	/* Now that it is held: still the one. */
-	if (pidfd >= 0 && !process_user(tracer, &other) && other == user &&
+	if (pidfd >= 0 && !process_user(tracer, &other, NULL) && other == user &&
 	    read_tracer(pid, thread, &user) == tracer)
 		process_signal(pidfd, SIGKILL);
 	if (pidfd >= 0)

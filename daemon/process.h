@@ -18,8 +18,11 @@ struct process_stat {
 /* -ESRCH: no such process. */
 int process_stat(pid_t pid, struct process_stat *stat);
 
-/* Its effective user, which the owner of /proc/PID is not where it is not dumpable; -ESRCH. */
-int process_user(pid_t pid, uid_t *user);
+/*
+ * Its effective and its real user, each where not NULL; the owner of /proc/PID is neither where it is not
+ * dumpable.  -ESRCH.
+ */
+int process_user(pid_t pid, uid_t *effective, uid_t *real);
 
 /* CLOCK_MONOTONIC, in microseconds, of a start time in ticks. */
 uint64_t process_started_us(uint64_t start_ticks);

@@ -45,7 +45,7 @@ struct sockets_owner {
 /*
  * Finds a process that holds each socket: fills owners[i] for inodes[i] (pid 0: none found, for
  * example in another pid namespace).  Of owners[i] it reads `session` and `no_copy`.  One walk through /proc whatever
- * the count.
+ * the count, which looks at no more than 32768 descriptors of one user but root: who holds more may not be found.
  */
 int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_owner *owners);
 

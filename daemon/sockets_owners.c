@@ -14,6 +14,12 @@
 
 #include "process.h"
 
+/*
+ * Any user may hold a million descriptors in each of many processes, and the event loop waits for this walk:
+ * beyond so many of one user's no more are looked at, so that a user can hide from it, but only oneself.
+ */
+enum { DESCRIPTORS_A_USER = 32768, USERS = 256 };
+
 struct wanted {
 	uint32_t inode;
 	struct sockets_owner *owner;
@@ -22,6 +28,8 @@ struct wanted {
 struct search {
 	struct wanted *wanted; /* by inode */
 	size_t count, missing;
+	uint32_t
+		seen[USERS]; /* descriptors, of the users of this number modulo USERS; not root's */
 };
 
 static int wanted_compare(const void *a, const void *b)
@@ -97,13 +105,51 @@ static void search_fd(struct search *s, int proc, int fds, const char *pid, cons
 	read_comm(proc, pid, owner->comm);
 }
 
+/*
+ * How many were seen of its user; NULL: no bound.  The real user: a program with the set-user-ID bit that
+ * waits for a password is root by its effective one, and holds what it was given.
+ */
+static uint32_t *find_seen(struct search *s, const char *pid)
+{
+	uid_t user;
+
+	if (process_user(atoi(pid), NULL, &user) || !user)
+		return NULL;
+	return &s->seen[user % USERS];
+}
+
+/* Does any socket that is asked for belong to this process's session, or to anybody? */
+static bool is_of_interest(const struct search *s, pid_t pid)
+{
+	struct process_stat stat;
+	bool known = false;
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct sockets_owner *owner = s->wanted[i].owner;
+
+		if (!owner->session)
+			return true;
+		if (!known && process_stat(pid, &stat))
+			return false;
+		known = true;
+		if (stat.session == owner->session)
+			return true;
+	}
+	return false;
+}
+
 static void search_process(struct search *s, int proc, const char *pid)
 {
+	uint32_t *seen = find_seen(s, pid), unbounded = 0;
 	struct dirent *entry;
 	char path[64];
 	DIR *dir;
 	int fds;
 
+	if (!seen)
+		seen = &unbounded;
+	if ((seen != &unbounded && *seen >= DESCRIPTORS_A_USER) || !is_of_interest(s, atoi(pid)))
+		return;
 	snprintf(path, sizeof(path), "%.20s/fd", pid);
 	fds = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	dir = fds < 0 ? NULL : fdopendir(fds);
@@ -112,9 +158,13 @@ static void search_process(struct search *s, int proc, const char *pid)
 			close(fds);
 		return;
 	}
-	while (s->missing && (entry = readdir(dir)))
-		if (isdigit((unsigned char)entry->d_name[0]))
-			search_fd(s, proc, fds, pid, entry->d_name);
+	while (s->missing && (seen == &unbounded || *seen < DESCRIPTORS_A_USER) &&
+	       (entry = readdir(dir))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		++*seen;
+		search_fd(s, proc, fds, pid, entry->d_name);
+	}
 	closedir(dir);
 }
 

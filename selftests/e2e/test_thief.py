@@ -51,6 +51,45 @@ def test_the_other_loopback_does_not_keep_a_worker_from_starting(lab):
     lab.expect_workers({"8081"}, 4)
 
 
+HOARD = """
+import ctypes, os, resource, signal, sys
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+os.setuid(65534)
+for _ in range(min(most, 20000) - 100):
+    os.dup(0)
+for _ in range(int(sys.argv[1])):
+    if not os.fork():
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        break
+print("hoards", flush=True)
+signal.pause()
+"""
+
+
+def test_who_holds_many_descriptors(lab):
+    """lbd looks for the holder of a port, finds it, and does not wait for all that another user may hold."""
+    alone = cpu_until_named(lab)
+    hoard = lab.process(PYTHON, "-c", HOARD, "60", log="hoard.log")
+    wait_until(lambda: hoard.output().count("hoards") == 61, hoard.output)
+    beside = cpu_until_named(lab)
+    assert beside < alone + 5  # 16 without a bound
+
+
+def cpu_until_named(lab):
+    taker = thief(lab, 8081, user="daemon")
+    lbd = lab.lbd(web("8081", worker=QUICK))
+    wait_until(lambda: name_of(taker, "daemon") in one_note(lbd), lambda: one_note(lbd))
+    seconds = lbd.cpu_s()
+    assert lbd.stop() == 0
+    taker.kill()
+    return seconds
+
+
+def one_note(lbd):
+    return lbd.workers()["web:8081"]["note"]
+
+
 def test_a_check_asks_the_worker_alone(lab):
     """A worker at ::1 alone, and somebody else at the address that the pool names."""
     check = "health { http /; interval 20ms; rise 1; fall 1; }"

@@ -360,9 +360,13 @@ static int open_journal(const struct output *output, struct error *error)
 	return fd;
 }
 
-/* The worker's own open file, blocking, and both ways: it is its reader of last resort. */
+/*
+ * The worker's own open file, blocking, and both ways: it is its reader of last resort.  Of the FIFO that is read
+ * here, whatever has become of its name: the run directory may have been deleted.
+ */
 static int open_writer(const struct output *output, struct error *error)
 {
+	char path[32];
 	int fd = -1;
 
 	/* A file that cannot be written is better known before the worker runs. */
@@ -370,7 +374,8 @@ static int open_writer(const struct output *output, struct error *error)
 		return fd;
 	if (output->file)
 		close(fd);
-	fd = open(output->fifo, O_RDWR | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", output->fd);
+	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0 || fchown(fd, output->user, -1)) {
 		error_set(error, -errno, "fifo %s: %s", output->fifo, strerror(errno));
 		if (fd >= 0)

@@ -153,6 +153,19 @@ def test_a_living_lbd_makes_it_again(lab, loss):
     wait_equal(lambda: again.backend("127.0.0.1:8082")["state"], "draining")
 
 
+def test_after_stop_of_a_worker_that_lost_its_fifo(lab):
+    """The hook writes to what lbd reads, name or no name."""
+    log = lab.path / "out.log"
+    hook = lab.script("echo stopped", "hook")
+    settings = 'stdout %s size 1m; after_stop "%s";' % (log, hook)
+    lbd = lab.lbd(pool(lab.script("echo begun\nexec sleep 1000"), settings))
+    wait_until(lambda: text_of(log) == "begun\n")
+    remove_all(lbd)
+    wait_made_again(lbd)
+    os.kill(lbd.pids()["web:8081"], signal.SIGKILL)
+    wait_until(lambda: text_of(log) == "begun\nstopped\nbegun\n", lbd.output)
+
+
 def test_lost_while_lbd_runs(lab):
     """A second lbd does not start beside it, and its end leaves nothing."""
     lbd = lab.lbd(web("8081-8082"))

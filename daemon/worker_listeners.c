@@ -174,7 +174,7 @@ void worker_reclaim_listeners(struct worker *worker)
 /* An inode's number may be another socket's by now. */
 static bool listens_on(int fd, uint16_t port)
 {
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = {0};
 	socklen_t length = sizeof(sa), int_length = sizeof(int);
 	int listens = 0;
 

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "open_file.h"
 #include "output_sink.h"
+#include "process.h"
 
 enum {
 	CHUNK_BYTES = 256 << 10, /* looked at in one turn of the event loop */
@@ -197,6 +198,14 @@ static int open_sink(struct output *output)
 	return output->syslog || output->file ? 0 : -ENOMEM;
 }
 
+/* By the configuration, or as the process was started when that was another. */
+static bool is_its_user(const struct output *output, pid_t pid, uid_t user)
+{
+	uid_t real;
+
+	return user == output->user || (!process_user(pid, NULL, &real) && user == real);
+}
+
 /*
  * Its name went with the run directory: the process has it as its standard output.  That user may have put
  * anything there: only what is that user's to read anyway is opened.
@@ -213,7 +222,8 @@ static int open_nameless(const struct output *output, pid_t pid)
 	if (named < 0)
 		return -1;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", named);
-	if (!fstat(named, &st) && S_ISFIFO(st.st_mode) && st.st_uid == output->user && !st.st_nlink)
+	if (!fstat(named, &st) && S_ISFIFO(st.st_mode) && !st.st_nlink &&
+	    is_its_user(output, pid, st.st_uid))
 		fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	close(named);
 	return fd;
@@ -435,9 +445,10 @@ static void close_fifo(struct output *output)
 	output->fd = -1;
 }
 
+/* What is left of its names goes also where nothing could be read: its FIFO may have been lost. */
 void output_end(struct output *output)
 {
-	if (!output || output->fd < 0)
+	if (!output)
 		return;
 	output_drain(output);
 	close_fifo(output);

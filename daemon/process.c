@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { MAX_TRACERS = 256 }; /* at a time: some 20 ms */
+
 /* As of Linux 6.15; older headers lack it. */
 struct pidfd_exit_info {
 	uint64_t mask, cgroup;
@@ -67,9 +69,9 @@ int process_stat(pid_t pid, struct process_stat *stat)
 	return 0;
 }
 
-int process_user(pid_t pid, uid_t *effective, uid_t *real)
+/* So many numbers of one line of it, see proc(5); the id may be a thread's. */
+static int read_status(pid_t pid, const char *format, int wanted, unsigned numbers[2])
 {
-	uid_t users[2] = {0};
 	char path[64], line[128];
 	bool found = false;
 	FILE *file;
@@ -77,14 +79,22 @@ int process_user(pid_t pid, uid_t *effective, uid_t *real)
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	file = fopen(path, "re");
 	while (file && !found && fgets(line, sizeof(line), file))
-		found = sscanf(line, "Uid: %u %u", &users[0], &users[1]) == 2;
+		found = sscanf(line, format, &numbers[0], &numbers[1]) == wanted;
 	if (file)
 		fclose(file);
-	if (found && real)
-		*real = users[0];
-	if (found && effective)
-		*effective = users[1];
 	return found ? 0 : -ESRCH;
+}
+
+int process_user(pid_t pid, uid_t *effective, uid_t *real)
+{
+	uid_t users[2] = {0};
+	int err = read_status(pid, "Uid: %u %u", 2, users);
+
+	if (!err && real)
+		*real = users[0];
+	if (!err && effective)
+		*effective = users[1];
+	return err;
 }
 
 uint64_t process_started_us(uint64_t start_ticks)
@@ -147,7 +157,7 @@ int process_status(int pidfd, pid_t pid, int *status)
 	return 0;
 }
 
-/* Of a thread in a tracing stop, 't' in proc(5): who traces it, and its user; 0: none. */
+/* Of a thread in a tracing stop, 't' in proc(5): the thread that traces it, and its user; 0: none. */
 static pid_t read_tracer(pid_t pid, pid_t thread, uid_t *user)
 {
 	char path[64], line[128], state = 0;
@@ -166,33 +176,59 @@ static pid_t read_tracer(pid_t pid, pid_t thread, uid_t *user)
 	return state == 't' ? tracer : 0;
 }
 
-static void kill_tracer_of(pid_t pid, pid_t thread)
+/* A thread's id is no process's: pidfd_open(2) takes the leader's only. */
+static pid_t process_of(pid_t thread)
 {
-	uid_t user = 0, other = 0;
-	pid_t tracer = read_tracer(pid, thread, &user);
-	int pidfd = tracer ? process_open(tracer) : -1;
+	unsigned numbers[2] = {0};
 
-	/* Now that it is held: still the one. */
-	if (pidfd >= 0 && !process_user(tracer, &other, NULL) && other == user &&
-	    read_tracer(pid, thread, &user) == tracer)
-		process_signal(pidfd, SIGKILL);
-	if (pidfd >= 0)
-		close(pidfd);
+	read_status(thread, "Tgid: %u", 1, numbers);
+	return (pid_t)numbers[0];
 }
 
-void process_kill_tracer(pid_t pid)
+/* Goes on to the thread that traced. */
+static bool kill_tracer_of(pid_t *pid, pid_t *thread)
 {
+	uid_t user = 0, other = 0;
+	pid_t tracer = read_tracer(*pid, *thread, &user);
+	pid_t leader = tracer ? process_of(tracer) : 0;
+	int pidfd = leader ? process_open(leader) : -1;
+	bool is_killed = false;
+
+	/* Now that it is held: still the one. */
+	if (pidfd >= 0 && !process_user(leader, &other, NULL) && other == user &&
+	    read_tracer(*pid, *thread, &user) == tracer && process_of(tracer) == leader)
+		is_killed = !process_signal(pidfd, SIGKILL);
+	if (pidfd >= 0)
+		close(pidfd);
+	*pid = leader;
+	*thread = tracer;
+	return is_killed;
+}
+
+/* A tracer may itself be held by one, and so on; those that trace each other have no end. */
+pid_t process_kill_tracer(pid_t pid)
+{
+	unsigned left = MAX_TRACERS;
 	struct dirent *entry;
+	pid_t found = 0;
 	char path[64];
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	dir = opendir(path);
-	while (dir && (entry = readdir(dir)))
-		if (atoi(entry->d_name) > 0)
-			kill_tracer_of(pid, atoi(entry->d_name));
+	while (dir && left && (entry = readdir(dir))) {
+		pid_t holder = pid, thread = atoi(entry->d_name);
+		bool goes_on = thread > 0;
+
+		while (goes_on && left) {
+			goes_on = kill_tracer_of(&holder, &thread);
+			found = found ? found : holder;
+			left -= goes_on;
+		}
+	}
 	if (dir)
 		closedir(dir);
+	return found;
 }
 
 unsigned process_signal_session(pid_t session, uint64_t not_before_ticks, int signal)

@@ -40,9 +40,11 @@ int process_status(int pidfd, pid_t pid, int *status);
 
 /*
  * Of one that has got SIGKILL: where it is stopped before its end for who traces it (PTRACE_O_TRACEEXIT in
- * ptrace(2): no further signal helps), that one is killed, if it is of the same user.
+ * ptrace(2): no further signal helps), that one is killed, if it is of the same user; where that one is held
+ * so, too, who traces it as well.  Returns the first's pid, 0: none.  Danger: two that trace each other may both have
+ * got SIGKILL, and then neither ever ends.
  */
-void process_kill_tracer(pid_t pid);
+pid_t process_kill_tracer(pid_t pid);
 
 /* Sends signal to every process of the session, 0 just counts; how many there are, zombies not. */
 unsigned process_signal_session(pid_t session, uint64_t not_before_ticks, int signal);

@@ -19,6 +19,7 @@
 enum {
 	LOOK_AGAIN_US = 10000, /* without a cgroup the group's end has to be looked for */
 	KILL_AGAIN_US = 1000 * 1000,
+	GIVE_UP_US = 20 * 1000 * 1000, /* with MAX_LOOKS within what stop.c tells systemd */
 	STOP_LOOK_US = 1000 * 1000,
 	MAX_LOOKS = 500, /* some process hangs in the kernel: goes on without */
 };
@@ -239,6 +240,7 @@ static void close_process(struct worker *worker)
 	if (worker->pidfd >= 0)
 		close(worker->pidfd);
 	worker->pidfd = -1;
+	worker->killed_us = 0;
 }
 
 static void on_ended(struct worker *worker)
@@ -282,17 +284,34 @@ static bool is_over(const struct worker *worker)
 	return !process_stat(worker->pid, &stat) && stat.state == 'Z' && group_gone(worker);
 }
 
+/* It hangs in the kernel, or is held by tracers that nothing ends: neither a stop nor a restart waits for ever. */
+static void tell_given_up(const struct worker *worker, pid_t tracer)
+{
+	struct process_stat stat = {.state = '?'};
+
+	process_stat(worker->pid, &stat);
+	log_error(
+		"worker %s: pid %d has not ended %d s after SIGKILL (state %c, TracerPid %d in its "
+		"/proc/%d/status); going on without, and its ports may stay in use until it ends",
+		worker->name, worker->pid, GIVE_UP_US / 1000000, stat.state, tracer, worker->pid);
+}
+
 static int on_kill_late(sd_event_source *source, uint64_t now, void *arg)
 {
 	struct worker *worker = arg;
+	pid_t tracer;
 
 	(void)source, (void)now;
 	if (is_over(worker)) {
 		on_ended(worker);
 		return 0;
 	}
-	process_kill_tracer(worker->pid);
+	tracer = process_kill_tracer(worker->pid);
 	worker_kill(worker);
+	if (clock_us() - worker->killed_us < GIVE_UP_US)
+		return 0;
+	tell_given_up(worker, tracer);
+	on_ended(worker);
 	return 0;
 }
 
@@ -346,6 +365,8 @@ int worker_kill(struct worker *worker)
 {
 	if (!worker->pid)
 		return -ESRCH;
+	if (worker->pidfd >= 0 && !worker->killed_us)
+		worker->killed_us = clock_us();
 	if (worker->pidfd >= 0)
 		process_signal(worker->pidfd, SIGKILL);
 	worker_kill_group(worker->cgroup, worker->record.pid, worker->record.start_ticks);

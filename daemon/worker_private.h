@@ -52,6 +52,7 @@ struct worker {
 	sd_event_source *exit_source;   /* pidfd */
 	sd_event_source *report_source; /* of a pending child */
 	uint64_t stop_by_us;            /* then it is killed */
+	uint64_t killed_us;             /* its first SIGKILL, or 0 */
 	sd_event_source *stop_timer;    /* looks whether it has ended */
 
 	/* Between the process's end and exited(): its group dies, its hook runs. */

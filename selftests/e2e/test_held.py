@@ -4,9 +4,11 @@
 import contextlib
 import os
 import pwd
+import re
+import signal
 
 import pytest
-from lab import PYTHON, alive, kill_and_wait, wait_until
+from lab import DEADLINE, PYTHON, alive, cgroups, kill_and_wait, wait_until
 
 USER = pwd.getpwnam("nobody")
 # One that is held, and another that is not to suffer from it.
@@ -23,19 +25,25 @@ HTTPServer(("127.0.0.1", int(sys.argv[1])), SimpleHTTPRequestHandler).serve_fore
 """
 # Traces every thread of its user's processes that have the word, and waits for none of them.
 TRACER = """
-import ctypes, os, sys
+import ctypes, os, sys, threading
 libc = ctypes.CDLL(None)
 SEIZE, EVENT_EXIT = 0x4206, 0x40
 options = EVENT_EXIT if "before-end" in sys.argv[1] else 0
-while True:
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            if sys.argv[1] in open("/proc/%s/cmdline" % pid).read() and int(pid) != os.getpid():
-                for tid in os.listdir("/proc/%s/task" % pid):
-                    if not libc.ptrace(SEIZE, int(tid), None, ctypes.c_void_p(options)):
-                        print("traces", pid, flush=True)
-        except OSError:
-            pass
+def go():
+    while True:
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                words = open("/proc/%s/cmdline" % pid).read()
+                if sys.argv[1] in words and int(pid) != os.getpid():
+                    for tid in os.listdir("/proc/%s/task" % pid):
+                        if not libc.ptrace(SEIZE, int(tid), None, ctypes.c_void_p(options)):
+                            print("traces", pid, flush=True)
+            except OSError:
+                pass
+if "thread" in sys.argv:
+    threading.Thread(target=go).start()
+else:
+    go()
 """
 # Holds a lease, and does not let go when it is to.
 LESSEE = """
@@ -60,11 +68,11 @@ def theirs(lab, name, text):
     return str(path)
 
 
-def as_user(lab, name, text, word):
+def as_user(lab, name, text, *words):
     """A process of the user's in none of lbd's control groups."""
     return lab.process(
         *("setpriv", "--reuid", str(USER.pw_uid), "--regid", str(USER.pw_gid), "--clear-groups"),
-        *(PYTHON, theirs(lab, name, text), word),
+        *(PYTHON, theirs(lab, name, text), *words),
         log=name + ".log",
     )
 
@@ -74,7 +82,8 @@ def zombies(lbd):
 
 
 def traced(tracer):
-    return {int(line.split()[1]) for line in tracer.output().splitlines()}
+    """By whole lines: one may be read while it is written."""
+    return {int(pid) for pid in re.findall(r"^traces (\d+)\n", tracer.output(), re.M)}
 
 
 STAYS = "sh -c 'sleep 1000; true' held-%s"
@@ -130,6 +139,46 @@ def test_traced_before_its_end(lab, kind):
         lbd.wait_up(1, "held")
         assert lbd.pids()["held:8081"] != before
     wait_until(lambda: not tracer.alive(), lbd.children)
+
+
+@pytest.mark.parametrize("kind", ["thread", "chain"])
+def test_held_by_many(lab, kind):
+    """TracerPid is a thread's, maybe none that leads its process; and who traces may be held in turn."""
+    mark, other = "before-end-" + lab.name, "before-end2-" + lab.name
+    command = "%s %s $port %s" % (PYTHON, theirs(lab, "server.py", SERVER), mark)
+    tracers = [as_user(lab, "tracer.py", TRACER, mark, other, kind)]
+    if kind == "chain":
+        tracers.append(as_user(lab, "tracer2.py", TRACER, other))
+        wait_until(lambda: traced(tracers[1]), tracers[1].output)
+    lbd = lab.lbd(POOLS % (command, "stop_timeout 100ms;", "", PYTHON))
+    lbd.wait_up(1, "held")
+    before = lbd.pids()["held:8081"]
+    wait_until(lambda: before in traced(tracers[0]), tracers[0].output)
+    lbd.ctl("worker", "restart", "held:8081", "force")
+    lbd.wait_up(1, "held")
+    assert lbd.pids()["held:8081"] != before
+    wait_until(lambda: not any(tracer.alive() for tracer in tracers), lbd.children)
+
+
+def test_end_goes_on_without(lab):
+    """Who traces is of another user, whom lbd does not kill: the worker is given up at last."""
+    mark = "before-end-" + lab.name
+    command = "%s %s $port %s" % (PYTHON, theirs(lab, "server.py", SERVER), mark)
+    tracer = lab.process(PYTHON, theirs(lab, "tracer.py", TRACER), mark, log="tracer.log")
+    lbd = lab.lbd(POOLS % (command, "stop_timeout 100ms;", "", PYTHON))
+    lbd.wait_up(1, "held")
+    held = lbd.pids()["held:8081"]
+    wait_until(lambda: held in traced(tracer), tracer.output)
+    os.kill(lbd.pid, signal.SIGTERM)
+    told = "pid %d has not ended .* after SIGKILL .*TracerPid %d" % (held, tracer.pid)
+    lbd.wait_output(told, 2 * DEADLINE)
+    assert lbd.wait() == 0
+    assert tracer.alive()
+    tracer.kill()
+    wait_until(lambda: not alive(held))
+    # Its group was not empty when lbd ended.
+    for group in cgroups(lbd.instance):
+        os.rmdir(group)
 
 
 def test_end_while_traced(lab):

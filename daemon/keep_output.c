@@ -25,7 +25,8 @@
 struct held {
 	LIST_ENTRY(held) link;
 	struct stat st;
-	int fd; /* until lbd is dead */
+	uint64_t number; /* see KEEPER_SOCKET */
+	int fd;          /* until lbd is dead */
 	char *note;
 	sd_event_source *hung;
 };
@@ -45,6 +46,14 @@ static void forget(struct held *held)
 	free(held);
 }
 
+static void close_held(struct held *held)
+{
+	int fd = held->fd;
+
+	forget(held);
+	close(fd);
+}
+
 /*
  * Nobody has it open but we.  lbd closes one when it has taken all that was in it; else lbd is about to be
  * dead, and what is left is ours to write then.
@@ -56,14 +65,26 @@ static int on_hung(sd_event_source *source, int fd, uint32_t events, void *arg)
 
 	(void)events;
 	sd_event_source_set_enabled(source, SD_EVENT_OFF);
-	if (!ioctl(fd, FIONREAD, &left) && !left) {
-		forget(held);
-		close(fd);
-	}
+	if (!ioctl(fd, FIONREAD, &left) && !left)
+		close_held(held);
 	return 0;
 }
 
-static void hold(int fd, const char *note)
+/* lbd is done with it, if it is still here. */
+static void let_go(uint64_t number)
+{
+	struct held *held;
+
+	LIST_FOREACH(held, &keep.held, link)
+	{
+		if (held->number == number) {
+			close_held(held);
+			return;
+		}
+	}
+}
+
+static void hold(int fd, uint64_t number, const char *note)
 {
 	struct held *held = calloc(1, sizeof(*held));
 
@@ -76,6 +97,7 @@ static void hold(int fd, const char *note)
 		return;
 	}
 	held->fd = fd;
+	held->number = number;
 	LIST_INSERT_HEAD(&keep.held, held, link);
 }
 
@@ -87,9 +109,10 @@ static bool receive(void)
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = {0};
 	char note[KEEPER_NOTE_BYTES_MAX];
-	struct iovec text = {note, sizeof(note) - 1};
-	struct msghdr message = {.msg_iov = &text,
-				 .msg_iovlen = 1,
+	uint64_t number = 0;
+	struct iovec parts[] = {{&number, sizeof(number)}, {note, sizeof(note) - 1}};
+	struct msghdr message = {.msg_iov = parts,
+				 .msg_iovlen = 2,
 				 .msg_control = &control,
 				 .msg_controllen = sizeof(control)};
 	ssize_t n;
@@ -97,13 +120,15 @@ static bool receive(void)
 
 	errno = 0;
 	n = recvmsg(KEEPER_SOCKET, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (n <= 0)
+	if (n < (ssize_t)sizeof(number))
 		return false;
-	note[n] = 0;
+	note[n - sizeof(number)] = 0;
 	if (message.msg_controllen >= sizeof(control.header) &&
 	    control.header.cmsg_type == SCM_RIGHTS) {
 		memcpy(&fd, CMSG_DATA(&control.header), sizeof(fd));
-		hold(fd, note);
+		hold(fd, number, note);
+	} else {
+		let_go(number);
 	}
 	return true;
 }

@@ -35,8 +35,10 @@ enum {
 
 struct keeper_fifo {
 	LIST_ENTRY(keeper_fifo) link;
-	int fd;
-	char *note;
+	struct keeper *keeper;
+	uint64_t number;
+	int fd;       /* -1: done with, which the process is to be told */
+	char *note;   /* NULL then */
 	bool is_told; /* to the process that runs now */
 };
 
@@ -49,6 +51,7 @@ struct keeper {
 	sd_event_source *room;   /* some are not told yet: its queue was full */
 	sd_event_source *pause;  /* until another is started */
 	LIST_HEAD(, keeper_fifo) fifos;
+	uint64_t last_number;
 };
 
 static int on_end(sd_event_source *source, int fd, uint32_t events, void *arg);
@@ -187,46 +190,58 @@ static int start_process(struct keeper *keeper)
 	return err;
 }
 
-/* Whether it is told, or can never be; else its queue is full.  The kernel keeps what is in there open. */
-static bool tell(const struct keeper *keeper, const struct keeper_fifo *fifo)
+/* false: its queue is full.  What can never be sent counts as sent.  fd -1: none goes with it. */
+static bool send_note(const struct keeper *keeper, uint64_t number, char *note, int fd)
 {
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec text = {fifo->note, strlen(fifo->note) + 1};
-	struct msghdr message = {.msg_iov = &text,
-				 .msg_iovlen = 1,
-				 .msg_control = &control,
-				 .msg_controllen = sizeof(control)};
+	} control = {.header = {CMSG_LEN(sizeof(fd)), SOL_SOCKET, SCM_RIGHTS}};
+	struct iovec parts[] = {{&number, sizeof(number)}, {note, note ? strlen(note) + 1 : 0}};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+
+	if (fd >= 0) {
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+	}
+	return sendmsg(keeper->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
+	       errno != EAGAIN;
+}
+
+/* Whether it is told, or can never be.  The kernel keeps what is in its queue open. */
+static bool tell(const struct keeper *keeper, const struct keeper_fifo *fifo)
+{
 	char path[32];
-	bool is_full;
+	bool is_sent;
 	int fd;
 
+	if (fifo->fd < 0)
+		return send_note(keeper, fifo->number, NULL, -1);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fifo->fd);
 	/* No writer itself: the kernel tells it when there is none. */
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return true;
-	control.header = (struct cmsghdr){CMSG_LEN(sizeof(fd)), SOL_SOCKET, SCM_RIGHTS};
-	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	is_full = sendmsg(keeper->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
-		  errno == EAGAIN;
+	is_sent = send_note(keeper, fifo->number, fifo->note, fd);
 	close(fd);
-	return !is_full;
+	return is_sent;
 }
 
 static int on_room(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct keeper *keeper = arg;
-	struct keeper_fifo *fifo;
+	struct keeper_fifo *fifo, *next;
 
 	(void)source, (void)fd, (void)events;
-	for (fifo = keeper->fifos.lh_first; fifo; fifo = fifo->link.le_next) {
+	for (fifo = keeper->fifos.lh_first; fifo; fifo = next) {
+		next = fifo->link.le_next;
 		if (!fifo->is_told)
 			fifo->is_told = tell(keeper, fifo);
 		if (!fifo->is_told)
 			return 0;
+		if (fifo->fd < 0)
+			keeper_drop(fifo);
 	}
 	sd_event_source_set_enabled(keeper->room, SD_EVENT_OFF);
 	return 0;
@@ -249,8 +264,16 @@ static int watch(struct keeper *keeper)
 	return err < 0 ? err : 0;
 }
 
+/* What is done with is nothing to the next one, which never had it. */
 static void forget_process(struct keeper *keeper)
 {
+	struct keeper_fifo *fifo, *next;
+
+	for (fifo = keeper->fifos.lh_first; fifo; fifo = next) {
+		next = fifo->link.le_next;
+		if (fifo->fd < 0)
+			keeper_drop(fifo);
+	}
 	keeper->source = sd_event_source_disable_unref(keeper->source);
 	keeper->room = sd_event_source_disable_unref(keeper->room);
 	if (keeper->socket >= 0)
@@ -338,6 +361,8 @@ struct keeper_fifo *keeper_add(struct keeper *keeper, int fifo_fd, char *note)
 		free(note);
 		return NULL;
 	}
+	fifo->keeper = keeper;
+	fifo->number = ++keeper->last_number;
 	fifo->fd = fifo_fd;
 	fifo->note = note;
 	LIST_INSERT_HEAD(&keeper->fifos, fifo, link);
@@ -354,4 +379,22 @@ void keeper_drop(struct keeper_fifo *fifo)
 	LIST_REMOVE(fifo, link);
 	free(fifo->note);
 	free(fifo);
+}
+
+void keeper_done(struct keeper_fifo *fifo)
+{
+	if (!fifo)
+		return;
+	if (!fifo->is_told || fifo->keeper->socket < 0) {
+		keeper_drop(fifo);
+		return;
+	}
+	free(fifo->note);
+	fifo->note = NULL;
+	fifo->fd = -1;
+	fifo->is_told = tell(fifo->keeper, fifo);
+	if (fifo->is_told)
+		keeper_drop(fifo);
+	else
+		sd_event_source_set_enabled(fifo->keeper->room, SD_EVENT_ON);
 }

@@ -20,7 +20,11 @@
 #include "error.h"
 
 enum {
-	KEEPER_SOCKET = 0, /* descriptor of the program, SOCK_SEQPACKET: a note each, with a FIFO */
+	/*
+	 * Descriptor of the program, SOCK_SEQPACKET.  Each message is a FIFO's number (uint64_t), then its note
+	 * with its descriptor, or nothing: that one is done with.
+	 */
+	KEEPER_SOCKET = 0,
 	KEEPER_NOTE_BYTES_MAX = 16384, /* with its NUL */
 };
 
@@ -41,7 +45,12 @@ void keeper_free(struct keeper *keeper); /* ends no process; takes NULL */
  */
 struct keeper_fifo *keeper_add(struct keeper *keeper, int fifo_fd, char *note);
 
-/* About to be closed here, with nothing in it that anybody waits for; takes NULL. */
+/*
+ * About to be closed here.  With keeper_done() there as well, whoever else may still have it open: what nobody
+ * lets go of would fill the keeper's descriptors, and other workers' output find no room.  With keeper_drop() the
+ * keeper goes on with it when lbd is dead.  Both take NULL.
+ */
+void keeper_done(struct keeper_fifo *fifo);
 void keeper_drop(struct keeper_fifo *fifo);
 
 /* Ends the one that is there, of whichever lbd: nobody else reads the FIFOs when this returns. */

@@ -451,6 +451,8 @@ void output_end(struct output *output)
 	if (!output)
 		return;
 	output_drain(output);
+	keeper_done(output->kept);
+	output->kept = NULL;
 	close_fifo(output);
 	output_target_remove(output->fifo);
 }

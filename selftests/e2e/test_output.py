@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What workers write: to files, within limits, whatever becomes of them."""
 
+import contextlib
 import json
 import os
 import pathlib
 import signal
+import socket
 
 import pytest
 
 from lab import (
     BUILD,
+    PYTHON,
     alive,
     kill_and_wait,
     pool,
@@ -309,6 +312,55 @@ def test_nothing_stays_of_what_is_gone(lab):
     lbd.config("")
     lbd.ctl("reload", "force")
     wait_until(lambda: files_of(lbd) == [], lambda: str(files_of(lbd)))
+
+
+LEAKS = """
+import array, os, socket, sys
+outside = socket.socket(socket.AF_UNIX)
+outside.connect(sys.argv[1])
+print("begun", flush=True)
+outside.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [1, 2]))])
+"""
+
+
+def test_output_leaked_to_a_stranger(lab):
+    """Whoever has the FIFOs of the dead open: the keeper lets go of them when lbd does."""
+    log, path, rounds, held = lab.path / "out.log", str(lab.path / "outside"), 30, []
+    outside = socket.socket(socket.AF_UNIX)
+    outside.bind(path)
+    outside.listen(100)
+    outside.settimeout(30)
+    program = lab.path / "leaks.py"
+    program.write_text(LEAKS)
+    lbd = lab.lbd(
+        pool(
+            "%s %s %s" % (PYTHON, program, path),
+            "stdout %s size 1m; stderr %s size 1m; start_retries 1000; backoff 10ms 20ms;"
+            % (log, lab.path / "err.log"),
+        )
+    )
+    keeper = keeper_of(lbd)
+    try:
+        for _ in range(rounds):
+            peer, _ = outside.accept()
+            with peer:
+                held += socket.recv_fds(peer, 1, 2)[1]
+        assert len(held) == 2 * rounds
+        # those of one that runs, and of the next: an event each, which the keeper may not have seen yet
+        wait_until(lambda: len(fifos_of(keeper)) <= 4, lambda: str(fifos_of(keeper)))
+    finally:
+        for fd in held:
+            os.close(fd)
+        outside.close()
+    wait_until(lambda: text_of(log).count("begun\n") >= rounds)
+
+
+def fifos_of(pid):
+    links = []
+    for fd in pathlib.Path("/proc/%d/fd" % pid).iterdir():
+        with contextlib.suppress(OSError):
+            links.append(os.readlink(fd))
+    return [link for link in links if "/output/web:" in link]
 
 
 def files_of(lbd):

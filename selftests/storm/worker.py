@@ -9,7 +9,7 @@ A worker of the storm: starts in a few milliseconds, says who answered, and misb
 
     worker.py NAME ADDRESS PORT [ignore_term] [late] [inherit]
 As a thief: worker.py thief ADDRESS PORT, tries to bind until it can, and tells of each connection that
-did not come for one of the above.
+came by a service, at another port than its own.
 """
 
 import contextlib
@@ -22,7 +22,6 @@ import time
 
 NAME, ADDRESS, PORT, *HABITS = sys.argv[1:]
 LATE_S, PAUSE_S, THIEF_PAUSE_S = 0.3, 0.05, 0.005
-MISDEEDS = {b"/exit", b"/close", b"/fork", b"/shutdown"}
 connections = {}
 
 
@@ -70,7 +69,9 @@ def perform(path, server):
 def answer(sock, server):
     try:
         data = sock.recv(4096)
-        if NAME == "thief" and data[4:].partition(b" ")[0] not in MISDEEDS:
+        # By the service, as nobody rewrites an address; at its own port a check may still come, of a worker
+        # that has closed its listener a moment ago.
+        if NAME == "thief" and sock.getsockname()[1] != int(PORT):
             print("stolen: %s sent %r" % (sock.getpeername(), data), flush=True)
         if data:
             body = "%s %d\n" % (NAME, os.getpid())

@@ -131,7 +131,10 @@ static void tell_holder(const char *name, const struct sockets_owner *owner)
 		    name, user.text);
 }
 
-/* shutdown(2) ends it for all who hold it; the next is bound before anybody else can listen there again. */
+/*
+ * shutdown(2) ends it for all who hold it.  One of them may listen again before the next is bound: then the
+ * bind fails, and that one is told as a stranger on the port when the worker is started.
+ */
 static void renew(struct worker *worker)
 {
 	struct lb_endpoint at = {worker->listen_addr, htons(worker->launch_name.port), IPPROTO_TCP,

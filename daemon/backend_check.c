@@ -67,7 +67,15 @@ static void health_counted(void *arg)
 	remember_later(backend->model);
 }
 
-static const struct health_ops health_ops = {health_changed, health_counted};
+/* Its note tells of the last try, also where that changes nothing. */
+static void health_looked(void *arg)
+{
+	backend_explain(arg);
+}
+
+static const struct health_ops health_ops = {.looked = health_looked,
+					     .changed = health_changed,
+					     .counted = health_counted};
 
 static int new_check(struct backend *backend, const struct conf_health *conf, struct health **out,
 		     struct error *error)

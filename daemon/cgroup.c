@@ -238,6 +238,15 @@ bool cgroup_holds(const char *dir, pid_t pid)
 	       (!group[whole - mount] || group[whole - mount] == '/');
 }
 
+pid_t cgroup_first(const char *dir)
+{
+	char text[16];
+
+	if (read_file(dir, "cgroup.procs", text, sizeof(text)))
+		return 0;
+	return (pid_t)strtol(text, NULL, 10);
+}
+
 /* kernfs has the number as the inode's. */
 uint64_t cgroup_id(const char *dir)
 {

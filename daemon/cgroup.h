@@ -49,6 +49,9 @@ int cgroup_await_empty(const char *dir, int timeout_ms);
 /* Whether the process is in it or below. */
 bool cgroup_holds(const char *dir, pid_t pid);
 
+/* The number of a process that is right in it; 0: none is known. */
+pid_t cgroup_first(const char *dir);
+
 /* The kernel's number for it, which is never given out again; 0 where it does not exist. */
 uint64_t cgroup_id(const char *dir);
 

@@ -30,12 +30,10 @@ static int on_late(sd_event_source *source, uint64_t now, void *arg)
 	return 0;
 }
 
-static int on_due(sd_event_source *source, uint64_t now, void *arg)
+void health_begin(struct health *health)
 {
-	struct health *health = arg;
 	int err;
 
-	(void)source, (void)now;
 	health->started_us = clock_us();
 	health->busy = true;
 	health->reply_bytes = health->read_bytes = 0;
@@ -48,6 +46,12 @@ static int on_due(sd_event_source *source, uint64_t now, void *arg)
 			      "a backend's, or no address leads there");
 	else if (err)
 		health_result(health, false, "%s", strerror(-err));
+}
+
+static int on_due(sd_event_source *source, uint64_t now, void *arg)
+{
+	(void)source, (void)now;
+	health_begin(arg);
 	return 0;
 }
 
@@ -96,6 +100,8 @@ void health_result(struct health *health, bool good, const char *format, ...)
 	health->kind->stop(health);
 	arm_next(health);
 	health->has_looked = true;
+	if (health->ops->looked)
+		health->ops->looked(health->arg);
 	before = health_tally(health);
 	is_change = count(health, good);
 	after = health_tally(health);

@@ -13,6 +13,7 @@
 struct health;
 
 struct health_ops {
+	void (*looked)(void *arg); /* health_last() is new; frees nothing; NULL: not of interest */
 	void (*changed)(void *arg, bool healthy, const char *why);
 	void (*counted)(
 		void *arg); /* health_tally() has changed; frees nothing; NULL: not of interest */

@@ -3,29 +3,67 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "addr.h"
-#include "check_group.h"
+#include "clock.h"
 #include "health_private.h"
 #include "process.h"
-#include "reaper.h"
+#include "remains.h"
+
+enum { LOOK_US = 1000 };
+
+/* What an lbd that was killed has left there is ended by the next one, see worker_sweep(). */
+#define GROUPS "lbd.checks"
+
+/*
+ * <groups>/lbd.checks/N, for one run: what it leaves behind ends with it, and none of it is taken for the worker's.
+ * NULL: none can be made, and its session is all there is to go by.
+ */
+static char *make_group(const char *groups)
+{
+	static unsigned long serial;
+	char path[PATH_MAX];
+	int tries = 100;
+
+	if (!groups || snprintf(path, sizeof(path), "%s/" GROUPS, groups) >= (int)sizeof(path))
+		return NULL;
+	if (mkdir(path, 0755) && errno != EEXIST)
+		return NULL;
+	do {
+		if (snprintf(path, sizeof(path), "%s/" GROUPS "/%lu", groups, serial++) >=
+		    (int)sizeof(path))
+			return NULL;
+		if (!mkdir(path, 0755))
+			return strdup(path);
+	} while (errno == EEXIST && --tries);
+	return NULL;
+}
+
+static void end_group(struct health *health)
+{
+	if (health->group)
+		remains_group(health->event, health->owner, health->group, 2);
+	health->group = NULL;
+}
 
 static void stop(struct health *health)
 {
+	health->look = sd_event_source_disable_unref(health->look);
 	health->source = sd_event_source_disable_unref(health->source);
 	health->report = sd_event_source_disable_unref(health->report);
 	if (health->child.pidfd < 0)
 		return;
 	if (!health->group)
 		process_signal_session(health->child.pid, 0, SIGKILL);
-	check_group_end(health->event, health->group);
-	health->group = NULL;
-	reaper_take(health->event, &health->child);
+	end_group(health);
+	remains_child(health->event, health->owner, &health->child);
 }
 
 /* False: it never came to run, and that was the result. */
@@ -104,20 +142,18 @@ static int run(struct health *health, struct error *error)
 	spawn->out = spawn->err = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	if (spawn->out < 0)
 		return error_set(error, -errno, "/dev/null: %s", strerror(errno));
-	health->group = check_group_make(health->groups);
+	health->group = make_group(health->groups);
 	spawn->cgroup = health->group;
 	err = spawn_fork(spawn, &health->child, error);
 	close(spawn->out);
 	spawn->out = spawn->err = -1;
-	if (err) {
-		check_group_end(health->event, health->group);
-		health->group = NULL;
-	}
+	if (err)
+		end_group(health);
 	return err;
 }
 
 /* Its program may be in a directory that does not answer: that is not waited for here. */
-static int start(struct health *health)
+static int begin(struct health *health)
 {
 	struct error error;
 	int err = health->launch.spawn.argv ? 0 : build(health, &error);
@@ -137,4 +173,43 @@ static int start(struct health *health)
 	return err < 0 ? err : 0;
 }
 
-const struct health_kind health_exec = {.start = start, .stop = stop};
+static int on_look(sd_event_source *source, uint64_t now, void *arg)
+{
+	struct health *health = arg;
+
+	(void)source, (void)now;
+	if (!remains_count(health->owner)) {
+		health_begin(health);
+		return 0;
+	}
+	health->look_us *= 2;
+	clock_arm(health->event, &health->look, health->look_us, on_look, health);
+	return 0;
+}
+
+/* DANGER: beside one that its user holds, each further one would cost descriptors and a group without a bound. */
+static int start(struct health *health)
+{
+	char address[ADDR_TEXT_BYTES];
+
+	snprintf(health->owner, sizeof(health->owner), "check of %s",
+		 addr_format_endpoint(&health->endpoint, address));
+	if (!remains_count(health->owner))
+		return begin(health);
+	health->look_us = LOOK_US;
+	return clock_arm(health->event, &health->look, health->look_us, on_look, health);
+}
+
+static bool late(struct health *health)
+{
+	char text[REMAINS_TEXT_BYTES];
+
+	if (health->child.pidfd >= 0 || !*remains_describe(health->owner, text))
+		return false;
+	health_result(health, false,
+		      "not begun: %s of the check before has not gone: end it, or who holds it",
+		      text);
+	return true;
+}
+
+const struct health_kind health_exec = {.start = start, .stop = stop, .late = late};

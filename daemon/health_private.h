@@ -3,6 +3,7 @@
 #ifndef LB_HEALTH_PRIVATE_H
 #define LB_HEALTH_PRIVATE_H
 
+#include "addr.h"
 #include "health.h"
 #include "launch.h"
 #include "outgoing.h"
@@ -49,7 +50,15 @@ struct health {
 	sd_event_source *report; /* until it has come to exec */
 	char *group;             /* of this run; NULL: none */
 	struct launch launch;    /* exec: made once, users are not looked up each time */
+
+	/* exec: what is left of the checks of this address, see remains.h */
+	char owner[ADDR_TEXT_BYTES + 16];
+	sd_event_source *look; /* whether it has gone */
+	uint64_t look_us;      /* until that look */
 };
+
+/* A try, with its whole time; the last thing, for it may end the check. */
+void health_begin(struct health *health);
 
 /* Ends the try.  The text says what was found; the time it took is added to a good one. */
 void health_result(struct health *health, bool good, const char *format, ...)

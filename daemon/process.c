@@ -231,6 +231,14 @@ pid_t process_kill_tracer(pid_t pid)
 	return found;
 }
 
+pid_t process_tracer(pid_t pid)
+{
+	unsigned numbers[2] = {0};
+
+	read_status(pid, "TracerPid: %u", 1, numbers);
+	return (pid_t)numbers[0];
+}
+
 unsigned process_signal_session(pid_t session, uint64_t not_before_ticks, int signal)
 {
 	struct process_stat stat;

@@ -46,6 +46,9 @@ int process_status(int pidfd, pid_t pid, int *status);
  */
 pid_t process_kill_tracer(pid_t pid);
 
+/* Who traces its first thread, also when it has ended; may be a thread's id; 0: nobody. */
+pid_t process_tracer(pid_t pid);
+
 /* Sends signal to every process of the session, 0 just counts; how many there are, zombies not. */
 unsigned process_signal_session(pid_t session, uint64_t not_before_ticks, int signal);
 

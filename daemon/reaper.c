@@ -22,13 +22,17 @@ struct dying {
 	uint64_t again_us; /* between looks */
 	sd_event *event;
 	sd_event_source *source, *timer; /* its end, the next look */
+	void (*gone)(void *arg);
+	void *arg;
 };
 
 static struct dying *all;
 
 static void forget(struct dying *dying)
 {
+	void (*gone)(void *arg) = dying->gone;
 	struct dying **link = &all;
+	void *arg = dying->arg;
 
 	while (*link != dying)
 		link = &(*link)->next;
@@ -38,6 +42,8 @@ static void forget(struct dying *dying)
 	if (dying->pidfd >= 0)
 		close(dying->pidfd);
 	free(dying);
+	if (gone)
+		gone(arg);
 }
 
 /* False: it is there, though it may have ended. */
@@ -105,19 +111,27 @@ static int on_end(sd_event_source *source, int pidfd, uint32_t events, void *arg
 	return 0;
 }
 
-void reaper_wait(sd_event *event, pid_t pid, int pidfd)
+static void watch(sd_event *event, const struct spawn_child *child, void (*gone)(void *arg),
+		  void *arg)
 {
-	struct dying *dying = pidfd >= 0 ? malloc(sizeof(*dying)) : NULL;
+	struct dying *dying = malloc(sizeof(*dying));
 
 	if (!dying) {
-		if (pidfd >= 0)
-			close(pidfd);
+		close(child->pidfd);
+		if (gone)
+			gone(arg);
 		return;
 	}
-	*dying = (struct dying){
-		.next = all, .event = event, .pid = pid, .pidfd = pidfd, .again_us = AGAIN_US};
+	*dying = (struct dying){.next = all,
+				.pid = child->pid,
+				.pidfd = child->pidfd,
+				.again_us = AGAIN_US,
+				.event = event,
+				.gone = gone,
+				.arg = arg};
 	all = dying;
-	if (sd_event_add_io(event, &dying->source, pidfd, EPOLLIN, on_end, dying) < 0 ||
+	if (reap(dying) ||
+	    sd_event_add_io(event, &dying->source, dying->pidfd, EPOLLIN, on_end, dying) < 0 ||
 	    clock_arm(event, &dying->timer, dying->again_us, on_again, dying) < 0)
 		forget(dying);
 }
@@ -137,12 +151,14 @@ void reaper_end(void)
 	}
 }
 
-void reaper_take(sd_event *event, struct spawn_child *child)
+void reaper_take(sd_event *event, struct spawn_child *child, void (*gone)(void *arg), void *arg)
 {
 	if (child->pidfd >= 0) {
 		process_signal(child->pidfd, SIGKILL);
-		reaper_wait(event, child->pid, child->pidfd);
+		watch(event, child, gone, arg);
 		child->pidfd = -1;
+	} else if (gone) {
+		gone(arg);
 	}
 	spawn_abandon(child); /* what else it has open */
 }

@@ -12,11 +12,12 @@
 
 #include "spawn.h"
 
-/* Kills the child, closes its descriptors, and reaps it when it has ended; *child is none afterwards. */
-void reaper_take(sd_event *event, struct spawn_child *child);
-
-/* Takes pidfd, and reaps that child when it has ended, if nobody has; one that is no child of ours is none. */
-void reaper_wait(sd_event *event, pid_t pid, int pidfd);
+/*
+ * Kills the child, closes its descriptors, and reaps it when it has ended, if nobody has; *child is none
+ * afterwards.  gone (or NULL) is called once, perhaps at once: when it is reaped, is no child of ours, or is
+ * left by reaper_end().
+ */
+void reaper_take(sd_event *event, struct spawn_child *child, void (*gone)(void *arg), void *arg);
 
 /* Before event goes: those that end within a second are reaped, others are left to who comes after. */
 void reaper_end(void);

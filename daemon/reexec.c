@@ -58,7 +58,7 @@ void reexec_end(struct lbd *lbd)
 		return;
 	reexec->end = sd_event_source_disable_unref(reexec->end);
 	reexec->late = sd_event_source_disable_unref(reexec->late);
-	reaper_take(lbd->event, &reexec->child);
+	reaper_take(lbd->event, &reexec->child, NULL, NULL);
 	close(reexec->output);
 }
 

@@ -13,7 +13,7 @@
 #include "log.h"
 #include "notify.h"
 #include "process.h"
-#include "reaper.h"
+#include "remains.h"
 #include "worker_private.h"
 
 enum {
@@ -57,7 +57,7 @@ static void end_hook(struct worker *worker)
 {
 	worker->hook_source = sd_event_source_disable_unref(worker->hook_source);
 	worker->hook_timer = sd_event_source_disable_unref(worker->hook_timer);
-	reaper_take(worker->host->event, &worker->hook);
+	remains_child(worker->host->event, worker->name, &worker->hook);
 	launch_clear(&worker->hook_launch);
 }
 
@@ -245,7 +245,7 @@ static void close_process(struct worker *worker)
 
 static void on_ended(struct worker *worker)
 {
-	int pidfd = worker->pidfd;
+	struct spawn_child ended = {worker->pid, worker->pidfd, -1, -1};
 
 	worker_settle_pending(worker);
 	worker_stop_watchdog(worker);
@@ -254,7 +254,7 @@ static void on_ended(struct worker *worker)
 	note_end(worker);
 	worker->pidfd = -1;
 	close_process(worker);
-	reaper_wait(worker->host->event, worker->pid, pidfd); /* unless it is reaped */
+	remains_child(worker->host->event, worker->name, &ended); /* unless it is reaped */
 	if (group_gone(worker))
 		on_group_gone(worker);
 	else

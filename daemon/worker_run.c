@@ -13,8 +13,11 @@
 #include "inherit.h"
 #include "log.h"
 #include "process.h"
+#include "remains.h"
 #include "worker_limits.h"
 #include "worker_private.h"
+
+enum { MAX_REMAINS = 8 };
 
 /* An absolute path as it is; else below the directory of logs, NAME.log by default. */
 static char *log_path(const struct worker *worker, const struct conf_output *conf,
@@ -343,6 +346,20 @@ static int start(struct worker *worker, struct launch *launch, struct error *err
 	return err;
 }
 
+/* DANGER: each costs lbd a descriptor, a group or a process number for as long as its user likes. */
+static int check_remains(const struct worker *worker, struct error *error)
+{
+	unsigned count = remains_count(worker->name);
+	char text[REMAINS_TEXT_BYTES];
+
+	if (count < MAX_REMAINS)
+		return 0;
+	return error_set(error, -EBUSY,
+			 "%u processes and control groups of its earlier runs have not gone, "
+			 "allowed are %d; one is %s: end it, or who holds it",
+			 count, MAX_REMAINS - 1, remains_describe(worker->name, text));
+}
+
 int worker_spawn(struct worker *worker, struct error *error)
 {
 	struct launch launch = {.spawn = {.out = -1, .err = -1}};
@@ -352,6 +369,9 @@ int worker_spawn(struct worker *worker, struct error *error)
 		return error_set(error, -EALREADY, "worker %s: runs already, pid %d", worker->name,
 				 worker->pid);
 	worker->not_run[0] = 0;
+	err = check_remains(worker, error);
+	if (err)
+		return err;
 	err = prepare(worker, &launch, error);
 	if (!err)
 		err = start(worker, &launch, error);

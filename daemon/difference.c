@@ -139,6 +139,23 @@ static void backends(struct difference *difference, const struct conf_pool *from
 	}
 }
 
+/* What is new has to get up first: a worker has to be started, a check to pass. */
+static void tell_gap(struct difference *difference, const struct conf_pool *from,
+		     const struct conf_pool *to)
+{
+	bool waits = to->worker || to->health.kind != HEALTH_NONE;
+
+	if (!waits || !from->backend_count || !to->backend_count)
+		return;
+	for (size_t i = 0; i < to->backend_count; i++)
+		if (backend_of(from, i, &to->backends[i].endpoint))
+			return;
+	line(difference,
+	     "pool %s: none of its backends stays: it refuses clients until a new one is up; to "
+	     "serve on, add the new ones first, and remove the others when those are up",
+	     to->name);
+}
+
 static void pool_settings(struct difference *difference, const struct conf_pool *from,
 			  const struct conf_pool *to)
 {
@@ -260,6 +277,7 @@ unsigned difference_print(const struct conf *from, const struct conf *to, FILE *
 		}
 		pool_settings(&difference, was, &to->pools[i]);
 		backends(&difference, was, &to->pools[i]);
+		tell_gap(&difference, was, &to->pools[i]);
 	}
 	services(&difference, from, to);
 	return difference.count;

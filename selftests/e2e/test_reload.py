@@ -337,3 +337,21 @@ def test_a_command_that_is_not_there(lab):
     lbd.config(KEPT + pool("sh -c 'sleep 1000'", "", "8099").replace("0.0.0.0:80", "0.0.0.0:90"))
     run(BUILD / "lbctl", "check", lbd.conf)
     lbd.ctl("reload")
+
+
+def test_other_ports_alone_are_warned_of(lab):
+    """Until one of the new workers is up nobody serves: reload says so, and how it goes without that."""
+    lbd = lab.lbd(one("web", "8081-8082", 80))
+    lbd.wait_up(2)
+    lbd.config(one("web", "8083-8084", 80))
+    assert "none of its backends stays: it refuses clients until a new one is up" in lbd.ctl("reread")
+    lbd.config(one("web", "8081-8084", 80))
+    assert "none of its backends stays" not in lbd.ctl("reload")
+    lbd.wait_up(4)
+    load = lab.load(rate=80)
+    load.wait_count(20)
+    lbd.config(one("web", "8083-8084", 80))
+    assert "none of its backends stays" not in lbd.ctl("reload")
+    wait_until(lambda: set(lbd.workers()) == {"web:8083", "web:8084"}, lbd.workers)
+    load.wait_count(20)
+    assert {r.outcome for r in load.stop()} == {"ok"}

@@ -136,7 +136,7 @@ $(B)/unit/test_static_%: selftests/unit/test_static_%.c $(B)/liblbstatic.a
 $(B)/unit/test_cli $(B)/unit/test_import: $(B)/liblbctl.a
 # Calls that may fail, and there do, each in its turn.
 WRAPPED := malloc calloc realloc reallocarray strdup fopen open_memstream mmap socket \
-	bpf_map_update_elem bpf_map_lookup_batch bpf_map_create \
+	bpf_map_update_elem bpf_map_delete_elem bpf_map_lookup_batch bpf_map_create \
 	sd_event_add_time sd_event_add_time_relative sd_event_add_io sd_event_add_defer
 $(B)/unit/test_reconcile: TEST_LDFLAGS := $(WRAPPED:%=-Wl,--wrap=%)
 $(B)/unit/test_%: selftests/unit/test_%.c $(B)/liblbd.a

@@ -49,6 +49,8 @@ void apply_pool_later(struct pool *pool)
 	sd_event_source_set_enabled(pool->model->deferred, SD_EVENT_ONESHOT);
 }
 
+static void try_pool(struct pool *pool);
+
 static int publish_backend(struct backend *backend, bool enabled)
 {
 	struct lb_backend value = {
@@ -82,17 +84,24 @@ static void look_at_all(struct pool *pool)
 void apply_backend(struct backend *backend)
 {
 	struct pool *pool = backend->pool;
+	bool is_enabled;
 	int err;
 
 	/* Before it is taken out: it may be the last one. */
 	if (pool && backend->failed && backend->state == STATE_DOWN)
 		look_at_all(pool);
-	err = publish_backend(backend, backend_enabled(backend));
+	is_enabled = backend_enabled(backend);
+	/* The kernel side may know of this one alone: those first that it is to choose instead. */
+	if (pool && pool->has_gained && !is_enabled)
+		try_pool(pool);
+	err = publish_backend(backend, is_enabled);
 	if (err)
 		log_error("%s: cannot write it to the kernel side: %s", backend->name,
 			  strerror(-err));
-	if (backend->pool)
-		apply_pool_later(backend->pool);
+	if (!pool)
+		return;
+	pool->has_gained |= is_enabled;
+	apply_pool_later(pool);
 }
 
 void apply_backend_anew(struct backend *backend)
@@ -141,11 +150,15 @@ static int begin_generation(struct backend *backend, const struct apply_before *
 int apply_backend_added(struct backend *backend, struct apply_before *before)
 {
 	struct datapath *dp = backend->model->dp;
+	uint64_t cookie;
 	int err;
 
 	*before = (struct apply_before){0};
 	datapath_get_backend(dp, backend->id, &before->value);
 	before->has_id = !datapath_get_backend_id(dp, &backend->endpoint, &before->id);
+	for (int is_v6 = 0; is_v6 < 2; is_v6++)
+		before->has_listener[is_v6] =
+			!datapath_get_listener(dp, backend->id, is_v6, &cookie);
 	err = begin_generation(backend, before);
 	if (!err)
 		err = publish_backend(backend, backend_enabled(backend));
@@ -166,6 +179,9 @@ void apply_backend_taken_back(struct backend *backend, const struct apply_before
 	forget_group(backend);
 	datapath_set_backend_id(dp, &backend->endpoint, before->has_id ? &before->id : NULL);
 	datapath_set_backend(dp, backend->id, &before->value);
+	for (int is_v6 = 0; is_v6 < 2; is_v6++)
+		if (!before->has_listener[is_v6])
+			datapath_remove_listener(dp, backend->id, is_v6);
 }
 
 int apply_worker(struct backend *backend)
@@ -279,15 +295,17 @@ static int write_pool(struct pool *pool, const struct lb_pool *value)
 	return err;
 }
 
-/* Those that could not be written when they changed. */
-static int publish_backends(struct pool *pool)
+/* Those that could not be written when they changed: of the ones that may be chosen, or of the others. */
+static int publish_backends(struct pool *pool, bool enabled)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < pool->count && !err; i++)
-		if (!pool->backends[i]->is_published)
-			err = publish_backend(pool->backends[i],
-					      backend_enabled(pool->backends[i]));
+	for (size_t i = 0; i < pool->count && !err; i++) {
+		struct backend *backend = pool->backends[i];
+
+		if (!backend->is_published && backend_enabled(backend) == enabled)
+			err = publish_backend(backend, enabled);
+	}
 	return err;
 }
 
@@ -295,7 +313,7 @@ static int publish_pool(struct pool *pool)
 {
 	struct ring_backend *chosen = calloc(pool->count + 1, sizeof(*chosen));
 	struct lb_pool value = {.scheduler = pool->conf->scheduler};
-	int err = chosen ? publish_backends(pool) : -ENOMEM;
+	int err = chosen ? publish_backends(pool, true) : -ENOMEM;
 	size_t in_ring;
 
 	if (err)
@@ -311,6 +329,8 @@ static int publish_pool(struct pool *pool)
 		err = publish_ring(pool, chosen, in_ring, &value.ring_entries);
 	if (!err)
 		err = write_pool(pool, &value);
+	if (!err)
+		err = publish_backends(pool, false);
 out:
 	free(chosen);
 	return err;
@@ -350,6 +370,7 @@ static void try_pool(struct pool *pool)
 	look_at_all(pool);
 	err = publish_pool(pool);
 	pool->dirty = err != 0;
+	pool->has_gained &= pool->dirty;
 	if (err && !pool->failing)
 		log_error("pool %s: cannot write it to the kernel side: %s; trying again",
 			  pool->name, strerror(-err));

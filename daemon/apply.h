@@ -2,7 +2,7 @@
 /*
  * The only writer of what the kernel side chooses by: compares the model with what was published and
  * writes the difference in the order that loses nothing: a backend before the pool and ring that name
- * it, out of both before it is cleared; a disabled backend first of all, since that works at once.
+ * it, and both before another is disabled, which works at once and may leave nobody else to choose.
  */
 #ifndef LB_APPLY_H
 #define LB_APPLY_H
@@ -29,6 +29,7 @@ struct apply_before {
 	struct lb_backend value;
 	struct lb_backend_id id; /* of its address */
 	bool has_id;
+	bool has_listener[2]; /* by is_v6 */
 };
 
 /* Makes the kernel side know a new backend's address; or takes that back; or forgets an old one's. */

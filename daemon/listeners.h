@@ -23,6 +23,12 @@ int listeners_scan(struct model *model);
 /* The same, soon: once for however many ask for it. */
 void listeners_scan_later(struct model *model);
 
+/*
+ * Captures what these have, also where it is in place or of another's: what is at the address of two is counted as
+ * the last one's.  Nothing is told; what fails is found by the next look.
+ */
+void listeners_capture(struct model *model, struct backend *const *backends, size_t count);
+
 /* Tells one backend what the kernel side has in its slots. */
 void listeners_look(struct backend *backend);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The look at all listening sockets: one dump, one walk through /proc where a process is to be found. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@ struct scan {
 	bool (*present)[2];         /* by backend id */
 	struct stranger *strangers; /* who has a port of a backend that has no listener */
 	size_t stranger_count, stranger_room;
+	bool anew; /* also those that are in place */
 	bool failed;
 };
 
@@ -95,7 +97,8 @@ static void look_at_slot(struct scan *scan, struct backend *backend,
 	if (scan->present[backend->id][is_v6])
 		return;
 	scan->present[backend->id][is_v6] = true;
-	capture.in_place = !datapath_get_listener(scan->model->dp, backend->id, is_v6, &cookie);
+	capture.in_place =
+		!scan->anew && !datapath_get_listener(scan->model->dp, backend->id, is_v6, &cookie);
 	if (capture.in_place &&
 	    (cookie != listener->cookie || !needs_holder(backend, is_v6, listener->inode)))
 		return;
@@ -317,32 +320,61 @@ static void tell_backend(void *arg, struct backend *backend)
 	apply_backend_id(backend);
 }
 
+/* All listening sockets, in the order of their ports; or those of one port. */
+static int begin(struct scan *scan, uint16_t port)
+{
+	int err;
+
+	scan->present = calloc(LB_MAX_BACKENDS, sizeof(*scan->present));
+	if (!scan->present)
+		return -ENOMEM;
+	err = sockets_each_listener(port, collect_listener, scan);
+	if (!err && scan->count)
+		qsort(scan->listeners, scan->count, sizeof(*scan->listeners), by_port);
+	return err;
+}
+
+static int capture(struct scan *scan)
+{
+	if (scan->failed)
+		return -ENOMEM;
+	return scan->capture_count ? take_all(scan) : 0;
+}
+
+static void end(struct scan *scan)
+{
+	free(scan->present);
+	free(scan->listeners);
+	free(scan->captures);
+	free(scan->strangers);
+}
+
 int listeners_scan(struct model *model)
 {
 	struct scan scan = {.model = model};
-	int err;
+	int err = begin(&scan, 0);
 
-	scan.present = calloc(LB_MAX_BACKENDS, sizeof(*scan.present));
-	if (!scan.present)
-		return -ENOMEM;
-	err = sockets_each_listener(0, collect_listener, &scan);
-	if (err)
-		goto out;
-	if (scan.count)
-		qsort(scan.listeners, scan.count, sizeof(*scan.listeners), by_port);
-	pool_each_backend(model, look_at_backend, &scan);
-	if (scan.failed)
-		err = -ENOMEM;
-	else if (scan.capture_count)
-		err = take_all(&scan);
+	if (!err) {
+		pool_each_backend(model, look_at_backend, &scan);
+		err = capture(&scan);
+	}
 	if (!err && scan.stranger_count)
 		err = name_strangers(&scan);
 	if (!err)
 		pool_each_backend(model, tell_backend, &scan);
-out:
-	free(scan.present);
-	free(scan.listeners);
-	free(scan.captures);
-	free(scan.strangers);
+	end(&scan);
 	return err;
+}
+
+void listeners_capture(struct model *model, struct backend *const *backends, size_t count)
+{
+	struct scan scan = {.model = model, .anew = true};
+	uint16_t port = count == 1 ? ntohs(backends[0]->endpoint.port) : 0;
+
+	if (!begin(&scan, port)) {
+		for (size_t i = 0; i < count; i++)
+			look_at_backend(&scan, backends[i]);
+		capture(&scan);
+	}
+	end(&scan);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plan_stage.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "listeners.h"
 #include "log.h"
 #include "plan.h"
 
@@ -36,6 +38,30 @@ static int stage_pools(struct plan *plan, struct error *error)
 	return 0;
 }
 
+/*
+ * What listens already is to be chosen from the moment at which a service names its pool.  back: what was taken
+ * from another backend, at the same address, is that one's again.
+ */
+static void capture_listeners(const struct plan *plan, bool back)
+{
+	struct backend **found = calloc(plan->added_count + 1, sizeof(struct backend *));
+	size_t count = 0;
+
+	for (size_t i = 0; found && i < plan->added_count; i++) {
+		struct backend *backend = plan->added[i].backend;
+
+		if (plan->added[i].comes_back || backend->worker)
+			continue;
+		if (back)
+			backend = pool_find_backend(plan->model, NULL, &backend->endpoint);
+		if (backend)
+			found[count++] = backend;
+	}
+	if (count)
+		listeners_capture(plan->model, found, count);
+	free(found);
+}
+
 int plan_stage(struct plan *plan, struct error *error)
 {
 	int err = stage_backends(plan, error);
@@ -44,6 +70,10 @@ int plan_stage(struct plan *plan, struct error *error)
 		err = stage_pools(plan, error);
 	if (err)
 		return err;
+	/* At a start what an lbd before has left in place serves. */
+	plan->has_captured = plan->model->conf != NULL;
+	if (plan->has_captured)
+		capture_listeners(plan, false);
 	plan->services_staged = true;
 	err = apply_services(plan->model, plan->services, plan->conf->service_count);
 	return err ? error_set(error, err, "cannot write services to the kernel side: %s",
@@ -69,4 +99,6 @@ void plan_unstage(struct plan *plan)
 	for (size_t i = plan->added_count; i-- > 0;)
 		if (plan->added[i].is_staged)
 			apply_backend_taken_back(plan->added[i].backend, &plan->added[i].before);
+	if (plan->has_captured)
+		capture_listeners(plan, true);
 }

@@ -127,9 +127,10 @@ struct pool {
 	char roll_error[ERROR_TEXT_BYTES];
 	uint64_t ring_digest; /* of the ring that is in place; 0: none */
 	bool is_published;
-	bool dirty;
-	bool failing;  /* to be written: said once */
-	bool all_down; /* all checks fail, and it serves on: see all_down.h */
+	bool dirty;      /* to be written */
+	bool has_gained; /* since it was written: one that may be chosen */
+	bool failing;    /* to be written: said once */
+	bool all_down;   /* all checks fail, and it serves on: see all_down.h */
 };
 
 struct service {

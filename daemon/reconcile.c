@@ -69,45 +69,38 @@ static void move_state(struct pool *to, struct pool *from)
 	to->is_published = from->is_published;
 	to->ring_digest = from->ring_digest;
 	to->failing = from->failing;
+	to->has_gained = from->has_gained;
+	from->has_gained = false; /* the kernel side has one list for both */
 	to->all_down = from->all_down;
 	roll_move(from, to);
 }
 
-/* Those that are not in the pool's successor any more. */
-static void leave_with(struct pool *pool)
+/* A roll goes by the workers that were there when it began. */
+static void forget_roll(struct pool *pool)
 {
 	for (size_t i = 0; i < pool->count; i++)
 		if (!pool->backends[i]->kept) {
 			roll_forget(pool, "the pool's workers have changed");
-			leave_add(pool->backends[i]);
+			return;
 		}
 }
 
-static void retire_pool(struct pool *pool)
-{
-	pool->count = 0;
-	if (!pool->leaving)
-		pool_free(pool);
-}
-
-/* Leavers first: their addresses may be wanted again by others. */
-static void swap_pools(struct plan *plan)
+/* The pools of before, whose backends that do not stay are theirs alone now. */
+static struct pool **swap_pools(struct plan *plan, size_t *before_count)
 {
 	struct model *model = plan->model;
 	struct pool **before = model->pools;
-	size_t before_count = model->pool_count;
 
-	for (size_t i = 0; i < before_count; i++)
-		leave_with(before[i]);
+	*before_count = model->pool_count;
+	for (size_t i = 0; i < *before_count; i++)
+		forget_roll(before[i]);
 	model->pools = plan->pools;
 	model->pool_count = plan->pool_count;
-	for (size_t i = 0; i < before_count; i++) {
+	for (size_t i = 0; i < *before_count; i++) {
 		struct pool *after = pool_find(model, before[i]->name);
 
 		if (after)
 			move_state(after, before[i]);
-		else
-			apply_pool_removed(before[i]);
 	}
 	for (size_t i = 0; i < plan->added_count; i++)
 		if (plan->added[i].comes_back)
@@ -115,16 +108,28 @@ static void swap_pools(struct plan *plan)
 	for (size_t i = 0; i < plan->pool_count; i++)
 		for (size_t j = 0; j < plan->pools[i]->count; j++)
 			plan->pools[i]->backends[j]->pool = plan->pools[i];
-	for (size_t i = 0; i < before_count; i++)
-		retire_pool(before[i]);
-	free(before);
+	return before;
 }
 
-static void update_pool(struct pool *pool)
+static void retire_pool(struct model *model, struct pool *pool)
 {
 	for (size_t i = 0; i < pool->count; i++)
-		if (pool->backends[i]->kept)
-			update_backend(pool->backends[i], &pool->conf->backends[i]);
+		if (pool->backends[i]->pool == pool)
+			leave_add(pool->backends[i]);
+	if (!pool_find(model, pool->name))
+		apply_pool_removed(pool);
+	pool->count = 0;
+	if (!pool->leaving)
+		pool_free(pool);
+}
+
+/* Those first that are to serve: others may have to stand in for them until then. */
+static void update_pool(struct pool *pool)
+{
+	for (int drain = 0; drain < 2; drain++)
+		for (size_t i = 0; i < pool->count; i++)
+			if (pool->backends[i]->kept && pool->conf->backends[i].drain == drain)
+				update_backend(pool->backends[i], &pool->conf->backends[i]);
 	for (size_t i = 0; i < pool->count; i++)
 		pool->backends[i]->kept = false;
 	apply_pool_later(pool);
@@ -175,10 +180,12 @@ void reconcile_commit(struct plan *plan)
 {
 	struct model *model = plan->model;
 	struct conf *before = model->conf;
+	struct pool **pools;
+	size_t count;
 
 	/* Who follows changes of states sees the model when it is whole again. */
 	changes_hold(&model->changes);
-	swap_pools(plan);
+	pools = swap_pools(plan, &count);
 	services_free(model->services, model->service_count);
 	model->services = plan->services;
 	model->service_count = plan->conf->service_count;
@@ -186,6 +193,10 @@ void reconcile_commit(struct plan *plan)
 	for (size_t i = 0; i < plan->pool_count; i++)
 		update_pool(plan->pools[i]);
 	apply_now(model);
+	/* Those that go served until others were there to be chosen. */
+	for (size_t i = 0; i < count; i++)
+		retire_pool(model, pools[i]);
+	free(pools);
 	roll_changed_pools(model, before);
 	if (listeners_scan(model))
 		listeners_scan_later(model);

@@ -57,8 +57,29 @@ WRAP(void *, reallocarray, (void *old, size_t count, size_t size), (old, count, 
 WRAP(char *, strdup, (const char *text), (text), NULL)
 WRAP(FILE *, fopen, (const char *path, const char *mode), (path, mode), NULL)
 WRAP(FILE *, open_memstream, (char **text, size_t *size), (text, size), NULL)
-WRAP(int, bpf_map_update_elem, (int fd, const void *key, const void *value, __u64 flags),
-     (fd, key, value, flags), -ENOMEM)
+static void look_who_serves(void);
+
+int __real_bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags);
+int __wrap_bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags);
+int __wrap_bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags)
+{
+	int err = fails("bpf_map_update_elem") ? -ENOMEM
+					       : __real_bpf_map_update_elem(fd, key, value, flags);
+
+	look_who_serves();
+	return err;
+}
+
+int __real_bpf_map_delete_elem(int fd, const void *key);
+int __wrap_bpf_map_delete_elem(int fd, const void *key);
+int __wrap_bpf_map_delete_elem(int fd, const void *key)
+{
+	int err = __real_bpf_map_delete_elem(fd, key);
+
+	look_who_serves();
+	return err;
+}
+
 WRAP(int, bpf_map_lookup_batch,
      (int fd, void *in, void *out, void *keys, void *values, __u32 *count,
       const struct bpf_map_batch_opts *opts),
@@ -90,14 +111,15 @@ WRAP(int, sd_event_add_defer,
 
 static struct model model;
 static struct worker_host host;
-static char dir[] = "/tmp/reconcile.XXXXXX";
+static char dir[32];
 static sd_event_source *events;
 static int sockets[5] = {-1, -1, -1, -1, -1};
 static struct error error;
 
 static void changed(void *arg, struct backend *backend, enum state from, enum state to)
 {
-	(void)arg, (void)from, (void)to;
+	(void)arg, (void)from;
+	roll_changed(backend, to);
 	leave_changed(backend);
 }
 
@@ -160,6 +182,7 @@ static int listen_on(uint16_t port)
 static int setup(void **state)
 {
 	(void)state;
+	strcpy(dir, "/tmp/reconcile.XXXXXX");
 	assert_non_null(mkdtemp(dir));
 	for (unsigned i = 0; i < 5; i++)
 		sockets[i] = listen_on((uint16_t)(9001 + i));
@@ -199,6 +222,48 @@ static int teardown(void **state)
 		close(sockets[i]);
 	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	return system(command);
+}
+
+/* --- who would be chosen for a client, after each write */
+
+static const char *watched; /* address of a service; NULL: none */
+static unsigned looks, nobody;
+
+static bool serves(uint16_t id)
+{
+	struct lb_backend backend;
+	uint64_t cookie;
+
+	return !datapath_get_backend(model.dp, id, &backend) &&
+	       backend.flags & LB_BACKEND_ENABLED &&
+	       !datapath_get_listener(model.dp, id, false, &cookie);
+}
+
+static bool any_serves(const char *address)
+{
+	struct lb_endpoint endpoint;
+	struct lb_service service;
+	struct lb_pool pool;
+	uint32_t id;
+
+	assert_int_equal(addr_parse_endpoint(address, &endpoint, &error), 0);
+	if (datapath_get_service(model.dp, &endpoint, &service))
+		return false;
+	id = service.pool;
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(model.dp->skel->maps.pools), &id, &pool),
+			 0);
+	for (uint32_t i = 0; i < pool.count && i < LB_POOL_MEMBERS; i++)
+		if (serves(pool.members[i]))
+			return true;
+	return false;
+}
+
+static void look_who_serves(void)
+{
+	if (!watched)
+		return;
+	looks++;
+	nobody += !any_serves(watched);
 }
 
 /* --- what is compared */
@@ -282,6 +347,13 @@ static void add_arrays(struct lines *lines)
 		add(lines, "map: pool %u: %u of %u: %u %u %u %u ring %u %lx", id, pool.scheduler,
 		    pool.count, pool.members[0], pool.members[1], pool.members[2], pool.members[3],
 		    pool.ring_entries, sum);
+	}
+	for (unsigned i = 0; i < 3;
+	     i++) { /* of backends in `first`, which are there before and after */
+		struct lb_owner owner = {0};
+
+		bpf_map_lookup_elem(datapath_owners_fd(model.dp), &sockets[i], &owner);
+		add(lines, "map: socket %u is of %u.%u", 9001 + i, owner.backend, owner.generation);
 	}
 }
 
@@ -450,9 +522,95 @@ static void test_each_step(void **state)
 	clear(&after);
 }
 
+/* --- a client finds somebody, at each moment */
+
+#define ROLLED                                                                                     \
+	"pool rolled { worker { command \"sleep 1000\"; ports 9301-9302; listen inherit;"          \
+	" stop_signal KILL; } }"                                                                   \
+	"service r { listen 127.0.0.1:86; pool rolled; }"
+#define PLAIN "service a { listen 127.0.0.1:80; pool plain; }"
+
+static const struct change {
+	const char *name, *from, *to;
+} changes[] = {
+	{"a backend by another", PLAIN "pool plain { backend 127.0.0.1:9001; }",
+	 PLAIN "pool plain { backend 127.0.0.1:9004; }"},
+	{"all by others", PLAIN "pool plain { backend 127.0.0.1:9001; backend 127.0.0.1:9002; }",
+	 PLAIN "pool plain { scheduler maglev; backend 127.0.0.1:9004; backend 127.0.0.1:9005; }"},
+	{"another pool", PLAIN "pool plain { backend 127.0.0.1:9001; }",
+	 "pool new { backend 127.0.0.1:9004; } service a { listen 127.0.0.1:80; pool new; }"},
+	{"another name", PLAIN "pool plain { backend 127.0.0.1:9001; }",
+	 "pool new { backend 127.0.0.1:9001; } service a { listen 127.0.0.1:80; pool new; }"},
+	{"drained the other way round",
+	 PLAIN "pool plain { backend 127.0.0.1:9001; backend 127.0.0.1:9002 drain; }",
+	 PLAIN "pool plain { backend 127.0.0.1:9001 drain; backend 127.0.0.1:9002; }"},
+};
+
+static void go_to(const char *text)
+{
+	if (follow(text))
+		fail_msg("%s", error.text);
+	settle(0);
+}
+
+static void expect_somebody(const char *what)
+{
+	watched = NULL;
+	print_message("%s: %u looks\n", what, looks);
+	assert_true(looks > 0);
+	if (nobody)
+		fail_msg("%s: nobody served at %u of %u looks", what, nobody, looks);
+}
+
+static void watch(const char *address)
+{
+	looks = nobody = 0;
+	assert_true(any_serves(address));
+	watched = address;
+}
+
+static void test_changes_leave_no_gap(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+		const struct change *change = &changes[i];
+
+		go_to(change->from);
+		watch("127.0.0.1:80");
+		go_to(change->to);
+		go_to(change->from);
+		expect_somebody(change->name);
+		go_to("");
+	}
+}
+
+/* Where a listener is not all that makes a worker ready, the kernel side is told of each one that gets up. */
+static void test_roll_leaves_no_gap(void **state)
+{
+	struct pool *pool;
+
+	(void)state;
+	go_to(ROLLED);
+	pool = pool_find(&model, "rolled");
+	for (int turn = 0; turn < 500 && pool->backends[1]->state != STATE_UP; turn++)
+		sd_event_run(model.event, 10000);
+	settle(0);
+	watch("127.0.0.1:86");
+	for (int round = 0; round < 3; round++) {
+		assert_int_equal(roll_start(pool, false, NULL), 0);
+		for (int turn = 0; turn < 5000 && roll_active(pool); turn++)
+			sd_event_run(model.event, 10000);
+		assert_false(roll_active(pool));
+		assert_string_equal(roll_error(pool), "");
+	}
+	expect_somebody("roll");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_changes_leave_no_gap, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_roll_leaves_no_gap, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_each_step, setup, teardown),
 	};
 

@@ -152,7 +152,8 @@ void leave_add(struct backend *backend)
 	backend_note(backend, "leaves: it has gone from the configuration");
 	if (backend->leave_timeout_us != UINT64_MAX)
 		timeout_us = backend->leave_timeout_us;
-	leave_record_write(backend, deadline_us(backend, timeout_us));
+	backend->leave_until_us = deadline_us(backend, timeout_us);
+	leave_record_write(backend);
 	apply_backend_hidden(backend);
 	backend_drain(backend, timeout_us, GOAL_LEAVE);
 	reap_later(model);
@@ -186,6 +187,12 @@ void leave_changed(struct backend *backend)
 {
 	if (backend->goal == GOAL_LEAVE && is_over(backend))
 		reap_later(backend->model);
+}
+
+void leave_mend(const struct model *model)
+{
+	for (const struct backend *at = model->leaving; at; at = at->next)
+		leave_record_write(at);
 }
 
 void leave_free(struct model *model)

@@ -46,6 +46,9 @@ bool leave_await(struct backend *backend);
 /* To be called when a backend's state has changed: forgets it if that was the end. */
 void leave_changed(struct backend *backend);
 
+/* Their records once more, where the run directory was deleted. */
+void leave_mend(const struct model *model);
+
 /* Frees everything; processes that have not ended run on. */
 void leave_free(struct model *model);
 

@@ -23,7 +23,6 @@ enum { VERSION = 1, FILE_BYTES_MAX = 16 << 20 };
 
 struct text {
 	const struct backend *backend;
-	uint64_t until_us;
 	const struct block *root;
 };
 
@@ -44,7 +43,7 @@ static void print(FILE *file, const void *arg)
 	char endpoint[ADDR_TEXT_BYTES];
 
 	fprintf(file, HEAD "%d %u %" PRIu32 " %" PRIu64 " %d %s\n", VERSION, backend->id,
-		backend->generation, text->until_us, backend->worker != NULL,
+		backend->generation, backend->leave_until_us, backend->worker != NULL,
 		addr_format_endpoint(&backend->endpoint, endpoint));
 	block_print_whole(text->root, file);
 }
@@ -71,9 +70,9 @@ failed:
 	return NULL;
 }
 
-void leave_record_write(const struct backend *backend, uint64_t until_us)
+void leave_record_write(const struct backend *backend)
 {
-	struct text text = {.backend = backend, .until_us = until_us};
+	struct text text = {.backend = backend};
 	struct error error = {0};
 	char path[PATH_MAX];
 	struct block *root;

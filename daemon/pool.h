@@ -95,6 +95,7 @@ struct backend {
 	uint64_t retry_us;         /* in backoff: when it is started again */
 	uint64_t drain_timeout_us; /* UINT64_MAX: as long as it takes */
 	uint64_t leave_timeout_us; /* when it is removed; UINT64_MAX: its pool's drain_timeout */
+	uint64_t leave_until_us;   /* of one that leaves: CLOCK_MONOTONIC; UINT64_MAX: no end */
 	unsigned failures;         /* in a row */
 	unsigned restarts;
 	char note[BACKEND_NOTE_BYTES]; /* why it is not up, for a person */

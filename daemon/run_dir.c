@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "instance.h"
 #include "lbd.h"
+#include "leave.h"
 #include "log.h"
 #include "remember.h"
 
@@ -45,6 +46,8 @@ static int mend(struct lbd *lbd)
 			    error.text);
 		return err;
 	}
+	/* Before the configuration, which does not name them: as when they left. */
+	leave_mend(&lbd->model);
 	lbd_write_running(lbd);
 	remember_now(&lbd->model);
 	pool_each_backend(&lbd->model, mend_worker, NULL);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The run directory of a living lbd.  Somebody may delete it, or part of it, from under it (a cleaner of /run, a
- * person): it is made again with what lbd knows: lock, control socket, configuration in force, states, records
- * and notify sockets of the workers that run.  What workers print goes on through the FIFOs that they have open.
+ * person): it is made again with what lbd knows: lock, control socket, configuration in force, who
+ * leaves it, states, records and notify sockets of the workers that run.  What workers print goes on through the
+ * FIFOs that they have open.
  */
 #ifndef LB_RUN_DIR_H
 #define LB_RUN_DIR_H

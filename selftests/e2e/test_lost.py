@@ -41,9 +41,9 @@ def workers_in(lab):
 
 
 def known(lbd):
-    """Its records; the fingerprint of the settings is in the files alone, which root alone reads."""
+    """Its records; the fingerprints are in the files alone, which root alone reads."""
     texts = {p.name: p.read_text() for p in (run_dir(lbd) / "workers").iterdir()}
-    return {n: re.sub(r"(?m)^settings .*\n", "", t) for n, t in texts.items()}
+    return {n: re.sub(r"(?m)^(settings|files) .*\n", "", t) for n, t in texts.items()}
 
 
 LOSSES = {
@@ -151,6 +151,29 @@ def test_a_living_lbd_makes_it_again(lab, loss):
     again.wait_state("127.0.0.1:8081", "up")
     assert again.pids() == pids
     wait_equal(lambda: again.backend("127.0.0.1:8082")["state"], "draining")
+
+
+@pytest.mark.parametrize("what", ("", "leaving"))
+def test_who_leaves_is_known_to_the_next_lbd(lab, what):
+    """Its record is written again, with the time that it has left: nothing else names its process."""
+    settings = "drain_timeout 1h; scheduler round_robin;"
+    lbd = lab.lbd(web("8081-8082", pool=settings))
+    lbd.wait_up(2)
+    pid = lbd.pids()["web:8082"]
+    held = {connection.worker: connection for connection in (lab.hold(), lab.hold())}
+    lbd.config(web("8081", pool=settings))
+    lbd.ctl("reload")
+    records = {p.name: p.read_text() for p in (run_dir(lbd) / "leaving").iterdir()}
+    assert len(records) == 1
+    shutil.rmtree(run_dir(lbd) / what)
+    wait_made_again(lbd)
+    assert records == {p.name: p.read_text() for p in (run_dir(lbd) / "leaving").iterdir()}
+    lbd.kill()
+    again = lbd.restart()
+    assert [w["state"] for w in again.json("worker", "web:8082")] == ["draining"]
+    assert held["8082"].get().pid == pid
+    held["8082"].close()
+    wait_until(lambda: not alive(pid), "it ends")
 
 
 def test_after_stop_of_a_worker_that_lost_its_fifo(lab):

@@ -11,7 +11,8 @@
 
 #include "read_file.h"
 
-enum { FILE_BYTES_MAX = 1 << 20 };
+/* Each variable is compared with those before: a file's owner is not to keep lbd busy with that. */
+enum { FILE_BYTES_MAX = 1 << 20, FILE_VARS_MAX = 1000 };
 
 int environment_take(struct environment *env, char *text)
 {
@@ -107,12 +108,14 @@ static void unquote(char *value)
 	}
 }
 
-static int read_line(struct environment *env, char *line)
+static int read_line(struct environment *env, char *line, unsigned *vars)
 {
 	char *name = trim(line), *value;
 
 	if (!*name || *name == '#' || *name == ';')
 		return 0;
+	if (++*vars > FILE_VARS_MAX)
+		return -E2BIG;
 	if (!strncmp(name, "export ", 7))
 		name = trim(name + 7);
 	value = strchr(name, '=');
@@ -130,6 +133,7 @@ static int read_line(struct environment *env, char *line)
 /* Cuts the text into lines and takes each; *number is that of the last one. */
 static int read_lines(struct environment *env, char *text, unsigned *number)
 {
+	unsigned vars = 0;
 	int err = 0;
 
 	for (char *line = text, *next; line && !err; line = next) {
@@ -137,7 +141,7 @@ static int read_lines(struct environment *env, char *text, unsigned *number)
 		if (next)
 			*next++ = 0;
 		++*number;
-		err = read_line(env, line);
+		err = read_line(env, line, &vars);
 	}
 	return err;
 }
@@ -155,6 +159,11 @@ int environment_read(struct environment *env, const char *path, uid_t user, stru
 	free(text);
 	if (err == -EINVAL)
 		return error_set(error, err, "%s:%u: not NAME=value", path, number);
+	if (err == -E2BIG)
+		return error_set(error, err,
+				 "environment_file %s: holds more than %d variables; that many "
+				 "are allowed",
+				 path, FILE_VARS_MAX);
 	if (err == -EILSEQ)
 		return error_set(error, err, "environment_file %s: holds a NUL; it must be text",
 				 path);

@@ -238,6 +238,7 @@ static void test_read(void **state)
 {
 	struct environment env = {0};
 	struct lab lab;
+	FILE *file;
 	char *text;
 	size_t length;
 	int fd;
@@ -250,6 +251,16 @@ static void test_read(void **state)
 	assert_int_equal(environment_read(&env, "sparse", 0, &lab.error), -EFBIG);
 	assert_int_equal(environment_read(&env, "/dev/zero", 0, &lab.error), -EFBIG);
 	assert_string_equal(lab.error.text, "environment_file /dev/zero: is too large");
+	make("f 0 600 many");
+	file = fopen("many", "w");
+	for (int i = 0; i < 1001; i++)
+		fprintf(file, "A%d=\n", i % 1000);
+	fclose(file);
+	assert_int_equal(environment_read(&env, "many", 0, &lab.error), -E2BIG);
+	assert_string_equal(lab.error.text,
+			    "environment_file many: holds more than 1000 variables; "
+			    "that many are allowed");
+	environment_clear(&env);
 	assert_int_equal(read_file("", "/dev/null", 0, 10, &text, &length, &lab.error), 0);
 	assert_int_equal(length, 0);
 	assert_string_equal(text, "");

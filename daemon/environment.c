@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "read_file.h"
+#include "ring.h"
 
 /* Each variable is compared with those before: a file's owner is not to keep lbd busy with that. */
 enum { FILE_BYTES_MAX = 1 << 20, FILE_VARS_MAX = 1000 };
@@ -168,6 +169,18 @@ int environment_read(struct environment *env, const char *path, uid_t user, stru
 		return error_set(error, err, "environment_file %s: holds a NUL; it must be text",
 				 path);
 	return err ? error_set(error, err, "environment_file %s: %s", path, strerror(-err)) : 0;
+}
+
+uint64_t environment_digest(const struct environment *env)
+{
+	uint64_t digest = 0;
+
+	for (size_t i = 0; i < env->count; i++) {
+		uint64_t chain[] = {digest, ring_name(env->vars[i], strlen(env->vars[i]))};
+
+		digest = ring_name(chain, sizeof(chain));
+	}
+	return digest | 1;
 }
 
 void environment_clear(struct environment *env)

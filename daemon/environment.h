@@ -4,6 +4,7 @@
 #define LB_ENVIRONMENT_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "error.h"
@@ -35,6 +36,9 @@ char *environment_find(const struct environment *env, const char *name);
  * variables.  -errno with file:line.
  */
 int environment_read(struct environment *env, const char *path, uid_t user, struct error *error);
+
+/* All of it as one number, which may tell of a guess whether it is right: not for others to see.  Never 0. */
+uint64_t environment_digest(const struct environment *env);
 
 void environment_clear(struct environment *env);
 

@@ -33,29 +33,57 @@ static int expand_words(const char *command, const struct launch_name *name, cha
 	return 0;
 }
 
-/* Its files may be the worker's user's: none of this is for a program of another user. */
-static int read_environment(const struct conf_worker *conf, const struct launch_name *name,
-			    struct environment *env, struct error *error)
+/* They may be the worker's user's: none of this is for a program of another user. */
+static int read_files(const struct conf_worker *conf, const struct launch_name *name,
+		      struct environment *files, struct error *error)
 {
 	uid_t user;
 	int err = account_uid(conf->user, &user, error);
 
-	if (err)
-		return err;
-	err = environment_put(env, "LBD_WORKER", name->worker);
 	for (char **file = conf->environment_files; !err && *file; file++) {
 		char *path = expand(*file, name);
 
-		err = path ? environment_read(env, path, user, error) : -ENOMEM;
+		err = path ? environment_read(files, path, user, error)
+			   : error_set(error, -ENOMEM, "environment: out of memory");
 		free(path);
-		if (err && err != -ENOMEM)
-			return err;
 	}
+	return err;
+}
+
+static uint64_t digest_of(const struct conf_worker *conf, const struct environment *files)
+{
+	return *conf->environment_files ? environment_digest(files) : 0;
+}
+
+static int read_environment(const struct conf_worker *conf, const struct launch_name *name,
+			    struct launch *launch, struct error *error)
+{
+	struct environment files = {0}, *env = &launch->environment;
+	int err = read_files(conf, name, &files, error);
+
+	if (err) {
+		environment_clear(&files);
+		return err;
+	}
+	launch->files = digest_of(conf, &files);
+	err = environment_put(env, "LBD_WORKER", name->worker);
+	for (size_t i = 0; i < files.count && !err; i++)
+		err = environment_take(env, strdup(files.vars[i]));
 	for (char **var = conf->environment; !err && *var; var++)
 		err = environment_take(env, expand(*var, name));
-	if (err)
-		return error_set(error, err, "environment: out of memory");
-	return 0;
+	environment_clear(&files);
+	return err ? error_set(error, err, "environment: out of memory") : 0;
+}
+
+int launch_look_at_files(const struct conf_worker *conf, const struct launch_name *name,
+			 uint64_t *files, struct error *error)
+{
+	struct environment read = {0};
+	int err = read_files(conf, name, &read, error);
+
+	*files = digest_of(conf, &read);
+	environment_clear(&read);
+	return err;
 }
 
 static void copy_limits(const struct conf_worker *conf, struct spawn *spawn)
@@ -118,7 +146,7 @@ int launch_build(const struct conf_worker *conf, const struct launch_name *name,
 		return build_for_other(conf, name, command, user, launch, error);
 	err = launch_begin(&who, name, command, launch, error);
 	if (!err)
-		err = read_environment(conf, name, &launch->environment, error);
+		err = read_environment(conf, name, launch, error);
 	if (err)
 		return err;
 	copy_limits(conf, &launch->spawn);

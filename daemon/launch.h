@@ -24,6 +24,7 @@ struct launch {
 	struct environment environment, hook_environment;
 	struct account user, hook_user;
 	char *directory, *hook_directory;
+	uint64_t files; /* what its environment files said: environment_digest(); 0: it has none */
 };
 
 /* As whom, and with how much of lbd's environment; NULLs: as lbd. */
@@ -43,6 +44,10 @@ int launch_begin(const struct launch_who *who, const struct launch_name *name, c
  */
 int launch_build(const struct conf_worker *conf, const struct launch_name *name,
 		 const char *command, const char *user, struct launch *launch, struct error *error);
+
+/* What they say now, as launch.files.  -errno with a line, as launch_build(). */
+int launch_look_at_files(const struct conf_worker *conf, const struct launch_name *name,
+			 uint64_t *files, struct error *error);
 
 /* Adds the hook that runs before the program, by its own user where it has one. */
 int launch_add_hook(const struct conf_worker *conf, const struct launch_name *name,

@@ -90,8 +90,51 @@ int lbd_follow(struct lbd *lbd, struct conf *conf, struct error *error)
 }
 
 /*
- * Workers whose process runs with other settings than are in force: a roll to these ended half-way, or
- * lbd was away when the file changed.  Where the settings change now, that line says it already.
+ * What cannot be read counts as it was: a roll would end at the first worker, which could not be started.
+ * The line holds nothing of what the file says.
+ */
+static void look_at_files(const struct pool *pool)
+{
+	struct error error = {0};
+
+	for (size_t i = 0; i < pool->count; i++)
+		if (pool->backends[i]->worker)
+			worker_look_at_files(pool->backends[i]->worker, &error);
+	if (*error.text)
+		log_warning("pool %s: %s; its workers run on with what was there before",
+			    pool->name, error.text);
+}
+
+/* Not where the next configuration starts other processes anyway, perhaps from other files. */
+static void look_at_all_files(const struct lbd *lbd, const struct conf *to)
+{
+	for (size_t i = 0; i < lbd->model.pool_count; i++) {
+		const struct pool *pool = lbd->model.pools[i];
+		const struct conf_pool *next = conf_find_pool(to, pool->name);
+
+		if (next && !difference_restarts(pool->conf, next))
+			look_at_files(pool);
+	}
+}
+
+static void print_old(const struct backend *backend, FILE *out)
+{
+	char **files = backend->pool->conf->worker->environment_files;
+
+	if (!worker_has_old_files(backend->worker))
+		fprintf(out, "worker %s runs with old settings: it is rolled\n", backend->name);
+	else if (files[1])
+		fprintf(out, "worker %s: one of its environment files has changed: it is rolled\n",
+			backend->name);
+	else
+		fprintf(out, "worker %s: environment_file %s has changed: it is rolled\n",
+			backend->name, *files);
+}
+
+/*
+ * Workers whose process runs with other settings than are in force: a roll to these ended half-way, an
+ * environment file has changed, or lbd was away when the configuration did.  Where the settings change now,
+ * that line says it already.
  */
 static void print_outdated(const struct lbd *lbd, const struct conf *to, FILE *out)
 {
@@ -103,8 +146,7 @@ static void print_outdated(const struct lbd *lbd, const struct conf *to, FILE *o
 			continue;
 		for (size_t j = 0; j < pool->count; j++)
 			if (worker_is_outdated(pool->backends[j]->worker))
-				fprintf(out, "worker %s runs with old settings: it is rolled\n",
-					pool->backends[j]->name);
+				print_old(pool->backends[j], out);
 	}
 }
 
@@ -114,10 +156,16 @@ static void print_changes(const struct lbd *lbd, const struct conf *to, FILE *ou
 	print_outdated(lbd, to, out);
 }
 
-void lbd_roll_outdated(struct lbd *lbd)
+static void roll_all_outdated(struct lbd *lbd)
 {
 	for (size_t i = 0; i < lbd->model.pool_count; i++)
 		roll_outdated(lbd->model.pools[i]);
+}
+
+void lbd_roll_outdated(struct lbd *lbd)
+{
+	look_at_all_files(lbd, lbd->model.conf);
+	roll_all_outdated(lbd);
 }
 
 /* A disk that was full, a generator that failed, an `include` that matches nothing: all would be gone. */
@@ -146,6 +194,7 @@ int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
 
 	if (err)
 		return err;
+	look_at_all_files(lbd, conf);
 	if (changes)
 		print_changes(lbd, conf, changes);
 	if (!force)
@@ -158,7 +207,7 @@ int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
 	}
 	lbd->origin = origin;
 	lbd_write_running(lbd);
-	lbd_roll_outdated(lbd);
+	roll_all_outdated(lbd);
 	return 0;
 }
 
@@ -170,6 +219,7 @@ int lbd_reread(struct lbd *lbd, FILE *changes, struct error *error)
 
 	if (err)
 		return err;
+	look_at_all_files(lbd, conf);
 	print_changes(lbd, conf, changes);
 	if (privileges_check(conf, &refusal))
 		fprintf(changes, "reload would refuse this: %s\n", refusal.text);

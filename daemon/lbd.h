@@ -56,7 +56,7 @@ int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error);
 /* Remembers the configuration in force for the next lbd. */
 void lbd_write_running(struct lbd *lbd);
 
-/* Rolls the workers that run with other settings than are in force. */
+/* Rolls the workers that run with other settings than are in force, or with old environment files. */
 void lbd_roll_outdated(struct lbd *lbd);
 
 /* Prints what a reload would change, and changes nothing. */

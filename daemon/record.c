@@ -56,13 +56,14 @@ static void print(FILE *file, const void *arg)
 		(unsigned long long)record->log_mark.size,
 		(unsigned long long)record->err_mark.inode,
 		(unsigned long long)record->err_mark.size);
-	fprintf(file, "listen %llu %llu\nready %d\nsettings %llu\ncgroup %s\nend\n",
+	fprintf(file, "listen %llu %llu\nready %d\nsettings %llu\nfiles %llu\ncgroup %s\nend\n",
 		(unsigned long long)record->listen_inodes[0],
 		(unsigned long long)record->listen_inodes[1], record->ready,
-		(unsigned long long)record->settings, record->cgroup);
+		(unsigned long long)record->settings, (unsigned long long)record->files,
+		record->cgroup);
 }
 
-/* A second place, which lasts as long as the processes do.  All may read it: without the fingerprint. */
+/* A second place, which lasts as long as the processes do.  All may read it: without the fingerprints. */
 static void mark_group(const struct record *record)
 {
 	struct record shown = *record;
@@ -71,7 +72,7 @@ static void mark_group(const struct record *record)
 
 	if (!file)
 		return;
-	shown.settings = 0;
+	shown.settings = shown.files = 0;
 	print(file, &shown);
 	if (!fclose(file))
 		cgroup_mark(record->cgroup, text);
@@ -87,7 +88,7 @@ int record_write(const char *run_dir, const char *name, const struct record *rec
 	if (mkdir(path, 0755) && errno != EEXIST)
 		return -errno;
 	name_path(path, run_dir, name);
-	/* What it runs with may be guessed from the fingerprint, a password in its environment too. */
+	/* What it runs with may be guessed from the fingerprints, a password in its environment too. */
 	err = publish("", path, 0600, print, record, &ignored);
 	if (!err && *record->cgroup)
 		mark_group(record);
@@ -116,6 +117,8 @@ static void take(struct record *record, const char *key, const char *value)
 		record->ready = numbers[0];
 	} else if (!strcmp(key, "settings")) {
 		record->settings = numbers[0];
+	} else if (!strcmp(key, "files")) {
+		record->files = numbers[0];
 	} else if (!strcmp(key, "cgroup")) {
 		snprintf(record->cgroup, sizeof(record->cgroup), "%s", value);
 	}

@@ -230,8 +230,27 @@ bool worker_runs(const struct worker *worker)
 
 bool worker_is_outdated(const struct worker *worker)
 {
-	return worker && worker->pid && worker->record.settings &&
-	       worker->record.settings != worker->conf->fingerprint;
+	return worker && worker->pid &&
+	       (worker->has_old_files ||
+		(worker->record.settings && worker->record.settings != worker->conf->fingerprint));
+}
+
+int worker_look_at_files(struct worker *worker, struct error *error)
+{
+	uint64_t files;
+	int err;
+
+	if (!worker->pid || !worker->record.files)
+		return 0;
+	err = launch_look_at_files(worker->conf, &worker->launch_name, &files, error);
+	if (!err)
+		worker->has_old_files = files && files != worker->record.files;
+	return err;
+}
+
+bool worker_has_old_files(const struct worker *worker)
+{
+	return worker->pid && worker->has_old_files;
 }
 
 uint64_t worker_started_us(const struct worker *worker)

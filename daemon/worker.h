@@ -91,8 +91,14 @@ uint64_t
 worker_started_us(const struct worker *worker); /* CLOCK_MONOTONIC; of the running process */
 uint64_t
 worker_memory(const struct worker *worker); /* bytes resident (cgroup, else of the process) */
-/* Its process runs with other settings than the configuration has for it now; false for NULL. */
+/*
+ * Its process runs with other settings than the configuration has for it now, or with what its environment
+ * files do not say any more, by the last look; false for NULL.
+ */
 bool worker_is_outdated(const struct worker *worker);
+/* Looks whether they say what they said at its start.  -errno with a line: it is as it was. */
+int worker_look_at_files(struct worker *worker, struct error *error);
+bool worker_has_old_files(const struct worker *worker); /* by the last look */
 const char *worker_log_path(const struct worker *worker);
 uid_t worker_log_user(const struct worker *worker); /* whose it may be: see place.h */
 bool worker_adopted(const struct worker *worker);   /* not our child */

@@ -31,7 +31,8 @@ struct worker {
 	pid_t pid; /* 0: not running */
 	int pidfd;
 	bool adopted, stopping;
-	bool limits_said; /* which ones cannot be had here */
+	bool limits_said;   /* which ones cannot be had here */
+	bool has_old_files; /* of its environment, at the last look */
 	uint64_t started_us;
 	struct record record;   /* of pid */
 	char *cgroup;           /* directory, or NULL */

@@ -227,12 +227,14 @@ static int prepare(struct worker *worker, struct launch *launch, struct error *e
 }
 
 /* Written before the child may go on: whatever happens from here on, a later lbd knows of it. */
-static int record(struct worker *worker, struct error *error)
+static int record(struct worker *worker, const struct launch *launch, struct error *error)
 {
 	int err;
 
-	worker->record =
-		(struct record){.pid = worker->child.pid, .settings = worker->conf->fingerprint};
+	worker->has_old_files = false;
+	worker->record = (struct record){.pid = worker->child.pid,
+					 .settings = worker->conf->fingerprint,
+					 .files = launch->files};
 	snprintf(worker->record.cgroup, sizeof(worker->record.cgroup), "%s",
 		 worker->cgroup ? worker->cgroup : "");
 	for (int i = 0; i < 2; i++)
@@ -332,7 +334,7 @@ static int start(struct worker *worker, struct launch *launch, struct error *err
 	if (err)
 		return err;
 	close_streams(&launch->spawn);
-	err = record(worker, error);
+	err = record(worker, launch, error);
 	worker->group = worker->cgroup ? cgroup_id(worker->cgroup) : 0;
 	if (!err && worker->ops->placed && (err = worker->ops->placed(worker->arg)))
 		error_set(error, err, "cannot be made known to the kernel side: %s",

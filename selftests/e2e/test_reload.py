@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reload: only what differs is touched, and an error touches nothing."""
 
+import json
 import pathlib
 import signal
 
@@ -266,6 +267,41 @@ def test_file_changed_while_lbd_was_away(lab):
     wait_until(lambda: not set(again.pids().values()) & (set(pids.values()) | {0}), again.pids)
     again.wait_up(2)
     assert {lab.get().version for _ in range(8)} == {"2"}
+
+
+def test_environment_file_has_changed(lab):
+    """Its variables count, and not its bytes; one that cannot be read ends nobody."""
+    env = lab.path / "env"
+    env.write_text("WORD=secret\nOTHER=1\n")
+    lbd = lab.lbd(one("web", "8081-8082", 80, worker="environment_file %s;" % env))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    env.write_text("# why\nexport WORD='secret'\n\nOTHER=1\n")
+    assert lbd.ctl("reread") == "no difference\n"
+
+    env.write_text("WORD=secret2\nOTHER=1\n")
+    for _ in range(2):  # also for the lbd that comes after
+        said = lbd.ctl("reread")
+        for port in ("8081", "8082"):
+            assert "web:%s: environment_file %s has changed: it is rolled\n" % (port, env) in said
+        assert "secret" not in said
+        assert lbd.pids() == pids and old_ones(lbd) == set(pids)
+        lbd.kill()
+        lbd = lbd.restart()
+
+    env.write_text("WORD=secret2\nno secret\n")
+    result = lbd.ctl("reload", check=False)
+    assert (result.returncode, result.stdout) == (0, "no difference\n")
+    assert "%s:2: not NAME=value; its workers run on" % env in result.stderr
+    assert "secret" not in result.stderr and lbd.pids() == pids
+
+    env.write_text("WORD=secret2\nOTHER=1\n")
+    assert "web:8082: environment_file %s has changed" % env in lbd.ctl("reload")
+    wait_until(lambda: not set(lbd.pids().values()) & {0, *pids.values()}, lbd.pids)
+    lbd.wait_up(2)
+    answers = lab.expect_workers({"8081", "8082"}, 2, path="/environment")
+    assert {json.loads(a.body)["environment"]["WORD"] for a in answers} == {"secret2"}
+    assert lbd.ctl("reload") == "no difference\n" and old_ones(lbd) == set()
 
 
 def test_every_change_is_told(lab):

@@ -94,16 +94,33 @@ static int set_include(void *target, const struct conf_directive *row, const str
 	return block_error(at, error, -EINVAL, "include: is followed only in files");
 }
 
+/* As the kernel has it: dev_valid_name() in net/core/dev.c. */
+static int check_interface(const struct block *at, const struct conf_directive *row,
+			   struct error *error)
+{
+	const char *name = at->words[1];
+	size_t length = strlen(name);
+
+	if (length >= IFNAMSIZ)
+		return block_error(at, error, -EINVAL,
+				   "attach: found \"%.64s\", which has %zu characters; a name of "
+				   "an interface has up to %d",
+				   name, length, IFNAMSIZ - 1);
+	if (!length || !strcmp(name, ".") || !strcmp(name, "..") || strpbrk(name, "/: \t\n\v\f\r"))
+		return conf_refuse(at, row, name, error);
+	return 0;
+}
+
 static int set_attach(void *target, const struct conf_directive *row, const struct block *at,
 		      struct error *error)
 {
 	struct conf *conf = &((struct builder *)target)->conf;
 	const char *mode = at->words[2];
 	struct conf_attach *attach;
-	size_t length = strlen(at->words[1]);
+	int code = check_interface(at, row, error);
 
-	if (length == 0 || length >= IFNAMSIZ || strpbrk(at->words[1], "/ \t\n:"))
-		return conf_refuse(at, row, at->words[1], error);
+	if (code)
+		return code;
 	for (size_t i = 0; i < conf->attach_count; i++)
 		if (strcmp(conf->attaches[i].interface, at->words[1]) == 0)
 			return block_error(at, error, -EINVAL,

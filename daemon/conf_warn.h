@@ -3,11 +3,9 @@
 #ifndef LB_CONF_WARN_H
 #define LB_CONF_WARN_H
 
-#include <stdio.h>
+#include "launch_check.h"
 
-#include "conf.h"
-
-/* A line for each finding, each begun with prefix. */
-void conf_warn(const struct conf *conf, const char *prefix, FILE *out);
+/* Tells a line for each finding. */
+void conf_warn(const struct conf *conf, const struct launch_warn *warn);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "difference.h"
 
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,7 +252,10 @@ static void attaches(struct difference *difference, const struct conf *from, con
 		const char *interface = to->attaches[i].interface;
 		const struct conf_attach *was = conf_find_attach(from, interface);
 
-		if (!was)
+		if (!was && !if_nametoindex(interface))
+			line(difference, "interface %s: waits for the interface to appear",
+			     interface);
+		else if (!was)
 			line(difference, "interface %s attached", interface);
 		else if (was->mode != to->attaches[i].mode)
 			line(difference, "interface %s attached by another mode", interface);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What would change from one configuration to another.  Pure. */
+/* What would change from one configuration to another.  Pure, but for interfaces: it asks whether one is there. */
 #ifndef LB_DIFFERENCE_H
 #define LB_DIFFERENCE_H
 

@@ -333,8 +333,9 @@ int interfaces_attach(struct interfaces *it, const struct conf_attach *want, str
 	char names[LISTED_BYTES];
 
 	if (!ifindex)
-		return error_set(error, -ENODEV, "interface %.16s: there is none; there are: %s",
-				 want->interface, list_names(names));
+		return error_set(error, -ENODEV, "interface %.16s: there is none; there are: %s%s",
+				 want->interface, list_names(names),
+				 e ? "; it is attached when it appears" : "");
 	if (e && e->attached && e->ifindex == ifindex && before == (int)want->mode)
 		return 0;
 	if (!e)

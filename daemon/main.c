@@ -25,6 +25,7 @@
 #include "options.h"
 #include "orphans.h"
 #include "output.h"
+#include "printable.h"
 #include "program.h"
 #include "reaper.h"
 #include "reconcile.h"
@@ -38,16 +39,26 @@
 #include "start_check.h"
 #include "takeover.h"
 
+/* Words of a file that others may have written: a terminal shows them and does not obey. */
+static void put_on_stderr(const char *head, const char *line)
+{
+	char text[ERROR_TEXT_BYTES];
+
+	snprintf(text, sizeof(text), "%s", line);
+	printable_line(text, strlen(text));
+	fprintf(stderr, "lbd: %s%s\n", head, text);
+}
+
 static void warn_on_stderr(void *arg, const char *line)
 {
 	(void)arg;
-	fprintf(stderr, "lbd: warning: %s\n", line);
+	put_on_stderr("warning: ", line);
 }
 
 static void say_on_stderr(void *arg, const char *line)
 {
 	(void)arg;
-	fprintf(stderr, "lbd: %s\n", line);
+	put_on_stderr("", line);
 }
 
 static int check_conf(const char *path)
@@ -64,7 +75,7 @@ static int check_conf(const char *path)
 		conf_free(conf);
 		return 1;
 	}
-	conf_warn(conf, "lbd: ", stderr);
+	conf_warn(conf, &warn);
 	printf("%s: good: %zu services, %zu pools\n", path, conf->service_count, conf->pool_count);
 	conf_free(conf);
 	return 0;

@@ -4,7 +4,7 @@
 import re
 
 import pytest
-from lab import HOST4, bpftool, wait_equal, web
+from lab import BUILD, HOST4, bpftool, wait_equal, web
 
 ALL = {"8081", "8082", "8083", "8084"}
 
@@ -72,10 +72,35 @@ def test_unknown_interface_is_refused(lab):
     assert "eth7" not in lbd.ctl("status")
 
 
+@pytest.mark.parametrize("program", ["lbd", "lbctl"])
+def test_check_warns_of_one_that_is_not_there(lab, program):
+    path = lab.path / "checked.conf"
+    path.write_text("attach eth0;\nattach eth7;\n" + web("8081", attach=""))
+    words = ["-t", "-c", path] if program == "lbd" else ["check", path]
+    result = lab.host.run(BUILD / program, *words)
+    assert "good: 1 services, 1 pools" in result.stdout
+    assert result.stderr == (
+        "%s: warning: %s:2:1: attach: interface eth7 is not there now; it is attached when it "
+        "appears\n" % (program, path)
+    )
+
+
+def test_a_name_that_is_too_long(lab):
+    lbd = lab.lbd()
+    assert "has up to 15" in lbd.refused("attach", "x" * 16)
+    assert "there is none" in lbd.refused("attach", "x" * 15)
+    lbd.config("attach %s;" % ("x" * 16))
+    assert "found \"%s\", which has 16 characters" % ("x" * 16) in lbd.refused("reload")
+
+
 def test_configured_interface_is_waited_for(lab):
-    lbd = lab.lbd(web("8081-8082", attach="attach eth7;"))
+    lbd = lab.lbd(web("8081-8082", attach=""))
     lbd.wait_up(2)
+    lbd.config(web("8081-8082", attach="attach eth7;"))
+    for verb in ("reread", "reload"):
+        assert lbd.ctl(verb) == "interface eth7: waits for the interface to appear\n"
     assert "eth7" in lbd.output()
+    assert "it is attached when it appears" in lbd.refused("attach", "eth7")
     assert interfaces(lbd) == {"eth7": "none"}
     lab.host.ip("link", "set", "eth0", "down")
     lab.host.ip("link", "set", "eth0", "name", "eth7")

@@ -80,10 +80,12 @@ static const struct {
 	/* top level */
 	{"attach eth0; attach eth0;", "found eth0 a second time"},
 	{"attach a/b;", "attach: found \"a/b\""},
-	{"attach a-name-too-long-for-it;", "attach: found"},
+	{"attach ..;",
+	 "attach: found \"..\"; allowed: attach INTERFACE [native|generic]; a name of "
+	 "1..15 characters"},
 	{"attach v9x1234567890123;",
-	 "attach: found \"v9x1234567890123\"; allowed: attach INTERFACE [native|generic]; a name "
-	 "of 1..15 characters"},
+	 "attach: found \"v9x1234567890123\", which has 16 characters; a name of an interface has "
+	 "up to 15"},
 	{"attach eth0 fast;", "attach: found \"fast\"; allowed: attach INTERFACE [native|generic]"},
 	{"log x age 1d;", "log: found"},
 	{"log syslog;", "log: found \"syslog\""},

@@ -28,6 +28,22 @@ static void print_head(const struct cli *cli, const json_t *data)
 	free(uptime);
 }
 
+/* Its own end is under way: not to be overlooked either. */
+static void print_stage(const struct cli *cli, const char *stage)
+{
+	static const struct {
+		const char *name, *meaning;
+	} stages[] = {
+		{"draining", "STOPPING: no new connections; those that are open may end, and "
+			     "`lbctl shutdown` cuts them"},
+		{"stopping", "STOPPING: what is open is cut, workers are being stopped"},
+	};
+
+	for (size_t i = 0; i < sizeof(stages) / sizeof(*stages); i++)
+		if (!strcmp(stage, stages[i].name))
+			fprintf(cli->out, "%-10s  %s\n", "state", stages[i].meaning);
+}
+
 static void print_tier(const struct cli *cli, const char *label, const char *name, const char *tier,
 		       const char *note)
 {
@@ -135,6 +151,7 @@ int render_status(const struct cli *cli, const json_t *request, const json_t *da
 
 	(void)request;
 	print_head(cli, data);
+	print_stage(cli, text_of(data, "state", ""));
 	print_tier(cli, "tier", "", tier, tier_note(tier));
 	print_interfaces(cli, json_object_get(data, "interfaces"));
 	fprintf(cli->out, "%-10s  services %lld, pools %lld, backends %lld, workers %lld\n",

@@ -63,6 +63,14 @@ static void count_worker(void *arg, struct backend *backend)
 		json_array_append_new(workers->outdated, json_string(backend->name));
 }
 
+/* Whether lbd is on its way to its end. */
+static const char *stage(const struct lbd *lbd)
+{
+	if (!lbd->model.stopping)
+		return "running";
+	return lbd->stop_at_once ? "stopping" : "draining";
+}
+
 /* Pools that serve on although all their checks fail. */
 static json_t *all_down(const struct model *model)
 {
@@ -85,12 +93,12 @@ json_t *view_status(struct lbd *lbd)
 	for (size_t i = 0; i < model->pool_count; i++)
 		backends += (int)model->pools[i]->count;
 	pool_each_backend(model, count_worker, &workers);
-	return json_pack("{s:s, s:s, s:i, s:I, s:s, s:o, s:b, s:i, s:i, s:i, s:i, s:o, s:o, s:o}",
-			 "version", LB_VERSION, "instance", lbd->instance, "pid", (int)getpid(),
-			 "uptime_s", (json_int_t)((clock_us() - lbd->started_us) / 1000000), "tier",
-			 tier(&tiers), "interfaces", tiers.list, "tracks", datapath_tracks(lbd->dp),
-			 "services", (int)model->service_count, "pools", (int)model->pool_count,
-			 "backends", backends, "workers", workers.count, "outdated",
-			 workers.outdated, "all_down", all_down(model), "counters",
-			 counters(lbd->dp));
+	return json_pack(
+		"{s:s, s:s, s:s, s:i, s:I, s:s, s:o, s:b, s:i, s:i, s:i, s:i, s:o, s:o, s:o}",
+		"version", LB_VERSION, "instance", lbd->instance, "state", stage(lbd), "pid",
+		(int)getpid(), "uptime_s", (json_int_t)((clock_us() - lbd->started_us) / 1000000),
+		"tier", tier(&tiers), "interfaces", tiers.list, "tracks", datapath_tracks(lbd->dp),
+		"services", (int)model->service_count, "pools", (int)model->pool_count, "backends",
+		backends, "workers", workers.count, "outdated", workers.outdated, "all_down",
+		all_down(model), "counters", counters(lbd->dp));
 }

@@ -42,8 +42,11 @@ def test_asked_again_it_cuts(lab, how):
     lbd = lab.lbd(web("8081-8082", pool="drain_timeout 1h;"))
     lbd.wait_up(2)
     load = under_way(lab, lbd, 3600)
+    assert lbd.json("status")["state"] == "running" and "STOPPING" not in lbd.ctl("status")
     shutdown(lbd, how)
     wait_equal(lambda: set(lbd.states().values()), {"draining"})
+    assert lbd.json("status")["state"] == "draining"
+    assert "\nstate       STOPPING: no new connections" in lbd.ctl("status")
     assert "being stopped" in lbd.refused("worker", "start", "web:8081")
     assert "being stopped" in lbd.refused("reload")
     if how == "signal":

@@ -15,6 +15,7 @@ struct wait {
 	struct control_request *request;
 	enum wait_for what;
 	size_t count, left;
+	char name[BACKEND_NAME_BYTES]; /* of the first */
 	char failures[ERROR_TEXT_BYTES];
 	struct backend *backends[]; /* NULL once it is there */
 };
@@ -111,17 +112,22 @@ static bool check(struct wait *wait, struct backend *only)
 
 static void answer(struct wait *wait)
 {
-	static const char *const done[] = {
-		[WAIT_STARTED] = "up",
-		[WAIT_RESTARTED] = "restarted",
-		[WAIT_STOPPED] = "stopped",
-		[WAIT_DRAINED] = "drained",
+	static const struct {
+		const char *one, *many;
+	} done[] = {
+		[WAIT_STARTED] = {"is up", "are up"},
+		[WAIT_RESTARTED] = {"has been restarted", "have been restarted"},
+		[WAIT_STOPPED] = {"has been stopped", "have been stopped"},
+		[WAIT_DRAINED] = {"is drained: none of its connections is open", "are drained"},
 	};
 
 	if (wait->failures[0])
 		control_refuse(wait->request, LB_CTL_REFUSED, wait->failures);
+	else if (wait->count == 1)
+		control_message(wait->request, "%s %s", wait->name, done[wait->what].one);
 	else
-		control_message(wait->request, "%zu %s", wait->count, done[wait->what]);
+		control_message(wait->request, "%zu workers %s", wait->count,
+				done[wait->what].many);
 	free(wait);
 }
 
@@ -135,6 +141,8 @@ int wait_add(struct waits *waits, struct control_request *request, enum wait_for
 	wait->request = request;
 	wait->what = what;
 	wait->count = wait->left = count;
+	if (count)
+		snprintf(wait->name, sizeof(wait->name), "%s", backends[0]->name);
 	memcpy(wait->backends, backends, count * sizeof(struct backend *));
 	if (check(wait, NULL)) {
 		answer(wait);

@@ -92,7 +92,8 @@ def test_timeout_ends_the_rest(lab):
     held = [lab.hold() for _ in range(11)]
     drained = next(c.worker for c in held if c.worker != poll.worker)
     address = "127.0.0.1:" + drained
-    lbd.ctl("pool", "drain", "web", address, "timeout", "1s", "wait")
+    said = lbd.ctl("pool", "drain", "web", address, "timeout", "1s", "wait")
+    assert said == address + " is drained: none of its connections is open\n"
     assert lbd.backend(address)["state"] == "drained"
     assert lbd.backend(address)["active"] == 0
     assert [c.wait_end() for c in held if c.worker == drained] == ["reset"] * 3

@@ -345,7 +345,8 @@ def test_all_restarted_at_once_leave_none_refused(lab):
     pids = lbd.pids()
     load = lab.load(rate=80)
     load.wait_count(20)
-    assert "3 restarted" in lbd.ctl("worker", "restart", "all", timeout=120)
+    said = lbd.ctl("worker", "restart", "all", timeout=120)
+    assert said == "3 workers have been restarted\n"
     assert not set(lbd.pids().values()) & (set(pids.values()) | {0})
     load.wait_count(20)
     assert {r.outcome for r in load.stop()} == {"ok"}

@@ -322,6 +322,11 @@ static void restore_ended(struct backend *backend, const struct remembered *know
 		backend->retry_us = known->retry_us;
 		backend_note(backend, "%s before this lbd was started", state_name(known->state));
 	}
+	if (known->state == STATE_FATAL)
+		backend_note(backend,
+			     "given up before this lbd was started (start it by `lbctl worker "
+			     "start %s`)",
+			     backend->name);
 	/* By command: out of service is also the process that follows the one that has ended. */
 	if (known->goal == GOAL_STOP || known->goal == GOAL_DRAIN)
 		backend->goal = (enum backend_goal)known->goal;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "view.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -93,6 +94,20 @@ json_t *view_pools(struct lbd *lbd, bool notes)
 	return list;
 }
 
+/* With when it is started again: of an hour's backoff nobody should have to guess. */
+static json_t *worker_note(const struct backend *backend, uint64_t now_us)
+{
+	bool waits = backend->state == STATE_BACKOFF && backend->retry_us > now_us;
+	char text[BACKEND_NOTE_BYTES + 64];
+
+	/* Whose port is held says already that it is tried until that is free. */
+	if (!waits || backend->port_held_us || !backend->note[0])
+		return backend->note[0] ? json_text(backend->note) : NULL;
+	snprintf(text, sizeof(text), "%s; started again in %.1f s", backend->note,
+		 (double)(backend->retry_us - now_us) / 1e6);
+	return json_text(text);
+}
+
 struct worker_list {
 	json_t *list;
 	uint64_t now_us;
@@ -113,7 +128,7 @@ static void add_worker(void *arg, struct backend *backend)
 			"restarts", backend->restarts, "failures", backend->failures, "settings",
 			worker_is_outdated(backend->worker) ? "old" : NULL, "roll",
 			backend->turn ? roll_turn_name(backend->turn) : NULL, "note",
-			backend->note[0] && workers->notes ? json_text(backend->note) : NULL);
+			workers->notes ? worker_note(backend, workers->now_us) : NULL);
 	if (worker_relistened(backend->worker))
 		json_object_set_new(one, "relistened",
 				    json_integer(worker_relistened(backend->worker)));

@@ -198,6 +198,13 @@ const struct conf_attach *conf_find_attach(const struct conf *conf, const char *
 extern const char *conf_static_program;
 
 /*
+ * Where the nth word (from 0, over all directives of that name) of a setting in `worker { }` or `health { }` is
+ * written; the pool where it has no line of its own.
+ */
+const struct block *conf_written(const struct conf_pool *pool, const char *block,
+				 const char *directive, size_t nth);
+
+/*
  * Expands $port, $index, $pool, $host_name and $ENV{NAME} (nothing when it is not set) in text; also as
  * ${port}; "$$" is a dollar; any other dollar stands for itself, but conf_build() refuses unknown names.
  * A new string, or NULL when out of memory.  pool may be NULL: then the first three stay as they are.

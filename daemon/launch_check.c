@@ -61,6 +61,7 @@ static int look_for(const struct launch *launch)
 /* A pool whose first worker's start is looked at. */
 struct look {
 	const struct conf_pool *pool;
+	const char *block; /* of it, which its settings are in */
 	const struct launch_warn *warn;
 	struct error *error;
 	struct launch_name name;
@@ -89,6 +90,11 @@ static char *expand(const struct look *look, const char *text)
 	return conf_expand(text, look->pool->name, look->name.port, look->name.index);
 }
 
+static const struct block *at_of(const struct look *look, const char *directive, size_t nth)
+{
+	return conf_written(look->pool, look->block, directive, nth);
+}
+
 static int no_memory(const struct look *look)
 {
 	return block_error(look->pool->at, look->error, -ENOMEM, "pool %s: out of memory",
@@ -96,9 +102,9 @@ static int no_memory(const struct look *look)
 }
 
 /* *broken: nothing can be started with it. */
-static int check_environment_file(const struct look *look, const char *text, bool *broken)
+static int check_environment_file(const struct look *look, size_t nth, bool *broken)
 {
-	char *path = expand(look, text);
+	char *path = expand(look, look->pool->worker->environment_files[nth]);
 	struct environment scratch = {0};
 	struct error inner;
 	uid_t user;
@@ -112,8 +118,8 @@ static int check_environment_file(const struct look *look, const char *text, boo
 	environment_clear(&scratch);
 	if (err) {
 		*broken = true;
-		block_error(look->pool->at, look->error, err, "pool %s: %.600s", look->pool->name,
-			    inner.text);
+		block_error(at_of(look, "environment_file", nth), look->error, err,
+			    "pool %s: %.600s", look->pool->name, inner.text);
 		err = launch_judge(path, err, look->warn, look->error);
 	}
 	free(path);
@@ -135,8 +141,8 @@ static int look_at_path(const char *path, enum wanted wanted)
 	return wanted == REGULAR && !S_ISREG(status.st_mode) ? EINVAL : 0;
 }
 
-static int check_path(const struct look *look, const char *what, const char *text,
-		      enum wanted wanted)
+static int check_path(const struct look *look, const struct block *at, const char *what,
+		      const char *text, enum wanted wanted)
 {
 	static const char *const nouns[] = {"path", "directory", "file"};
 	char *path = expand(look, text);
@@ -146,7 +152,7 @@ static int check_path(const struct look *look, const char *what, const char *tex
 		return no_memory(look);
 	err = look_at_path(path, wanted);
 	if (err) {
-		err = block_error(look->pool->at, look->error, -err,
+		err = block_error(at, look->error, -err,
 				  "pool %s: %s %.300s: %s; name a %s that is there",
 				  look->pool->name, what, path, strerror(err), nouns[wanted]);
 		err = launch_judge(path, err, look->warn, look->error);
@@ -158,19 +164,22 @@ static int check_path(const struct look *look, const char *what, const char *tex
 static int check_paths(const struct look *look, bool *broken)
 {
 	const struct conf_worker *worker = look->pool->worker;
+	char **paths = worker->confinement.read_only;
 	int err = 0;
 
-	for (char **at = worker->environment_files; *at && !err; at++)
-		err = check_environment_file(look, *at, broken);
-	for (char **at = worker->confinement.read_only; at && *at && !err; at++)
-		err = check_path(look, "read_only", *at, PATH);
+	for (size_t i = 0; worker->environment_files[i] && !err; i++)
+		err = check_environment_file(look, i, broken);
+	for (size_t i = 0; paths && paths[i] && !err; i++)
+		err = check_path(look, at_of(look, "read_only", i), "read_only", paths[i], PATH);
 	if (!err && worker->directory)
-		err = check_path(look, "directory", worker->directory, DIRECTORY);
+		err = check_path(look, at_of(look, "directory", 0), "directory", worker->directory,
+				 DIRECTORY);
 	return err;
 }
 
 /* A file that is made where it is not there yet. */
-static int check_written(const struct look *look, const char *what, const char *path)
+static int check_written(const struct look *look, const struct block *at, const char *what,
+			 const char *path)
 {
 	char text[PATH_MAX], *last;
 
@@ -181,7 +190,7 @@ static int check_written(const struct look *look, const char *what, const char *
 	if (!last || last == text)
 		return 0;
 	*last = '\0';
-	return check_path(look, what, text, DIRECTORY);
+	return check_path(look, at, what, text, DIRECTORY);
 }
 
 /* What lbstatic opens at its start: each option has so many words before its path. */
@@ -200,6 +209,7 @@ static int check_static(const struct look *look, char *const *argv)
 		{"--access_log", "directory of access_log", 0, DIRECTORY, true},
 		{"--counters", "directory of counters", 0, DIRECTORY, true},
 	};
+	const struct block *at = at_of(look, "command", 0);
 	int err = 0;
 
 	for (; argv[1] && !err; argv++) {
@@ -211,9 +221,9 @@ static int check_static(const struct look *look, char *const *argv)
 			if (opened[i].before && path)
 				path = argv[2];
 			if (path && opened[i].is_written)
-				err = check_written(look, opened[i].what, path);
+				err = check_written(look, at, opened[i].what, path);
 			else if (path)
-				err = check_path(look, opened[i].what, path, opened[i].wanted);
+				err = check_path(look, at, opened[i].what, path, opened[i].wanted);
 		}
 	}
 	return err;
@@ -241,14 +251,14 @@ static int judge_program(const struct look *look, const struct launch *launch, i
 	return err;
 }
 
-static int check_program(const struct look *look, const char *what, const char *user,
-			 const struct launch *launch)
+static int check_program(const struct look *look, const struct block *at, const char *what,
+			 const char *user, const struct launch *launch)
 {
 	int found = look_for(launch);
 
 	if (!found)
 		return 0;
-	block_error(look->pool->at, look->error, -found,
+	block_error(at, look->error, -found,
 		    "pool %s: %s %.300s: %s; name a program that is there, %s", look->pool->name,
 		    what, launch->spawn.argv[0],
 		    found == EACCES ? "not a file that can be run" : strerror(found),
@@ -257,10 +267,10 @@ static int check_program(const struct look *look, const char *what, const char *
 	return judge_program(look, launch, -found);
 }
 
-static int refuse_launch(const struct look *look, const char *what, int err,
+static int refuse_launch(const struct look *look, const struct block *at, const char *what, int err,
 			 const struct error *inner)
 {
-	block_error(look->pool->at, look->error, err, "pool %s: %s: %.600s", look->pool->name, what,
+	block_error(at, look->error, err, "pool %s: %s: %.600s", look->pool->name, what,
 		    inner->text);
 	return launch_refuse(err, look->warn, look->error);
 }
@@ -268,6 +278,7 @@ static int refuse_launch(const struct look *look, const char *what, int err,
 static int check_one(const struct look *look, const char *what, const char *command,
 		     const char *user)
 {
+	const struct block *at = at_of(look, what, 0);
 	struct launch launch;
 	struct error inner;
 	int err, built;
@@ -275,8 +286,8 @@ static int check_one(const struct look *look, const char *what, const char *comm
 	if (!command)
 		return 0;
 	built = launch_build(look->pool->worker, &look->name, command, user, &launch, &inner);
-	err = built ? refuse_launch(look, what, built, &inner)
-		    : check_program(look, what, user, &launch);
+	err = built ? refuse_launch(look, at, what, built, &inner)
+		    : check_program(look, at, what, user, &launch);
 	if (!err && !built && !strcmp(launch.spawn.argv[0], conf_static_program))
 		err = check_static(look, launch.spawn.argv);
 	launch_clear(&launch);
@@ -287,8 +298,12 @@ static int check_one(const struct look *look, const char *what, const char *comm
 int launch_check_health(const struct conf_pool *pool, const struct launch_warn *warn,
 			struct error *error)
 {
-	const struct look look = {
-		.pool = pool, .warn = warn, .error = error, .name = {"", "", 0, 0}};
+	const struct look look = {.pool = pool,
+				  .block = "health",
+				  .warn = warn,
+				  .error = error,
+				  .name = {"", "", 0, 0}};
+	const struct block *at = at_of(&look, "exec", 0);
 	const struct conf_health *health = &pool->health;
 	const struct launch_who who = {health->user, health->group, false};
 	struct launch launch;
@@ -298,8 +313,8 @@ int launch_check_health(const struct conf_pool *pool, const struct launch_warn *
 	if (health->kind != HEALTH_EXEC)
 		return 0;
 	err = launch_begin(&who, &look.name, health->command, &launch, &inner);
-	err = err ? refuse_launch(&look, "health exec", err, &inner)
-		  : check_program(&look, "health exec", "", &launch);
+	err = err ? refuse_launch(&look, at, "health exec", err, &inner)
+		  : check_program(&look, at, "health exec", "", &launch);
 	launch_clear(&launch);
 	return err;
 }
@@ -320,7 +335,7 @@ int launch_check(const struct conf_pool *pool, const char *log_directory,
 		 const struct launch_warn *warn, struct error *error)
 {
 	const struct conf_worker *worker = pool->worker;
-	struct look look = {.pool = pool, .warn = warn, .error = error};
+	struct look look = {.pool = pool, .block = "worker", .warn = warn, .error = error};
 	bool broken = false;
 	int err;
 

@@ -57,25 +57,27 @@ static uid_t user_of(const struct conf_worker *worker)
 	return uid;
 }
 
-static int check_log(const struct conf_pool *pool, const struct conf_output *output,
-		     const char *log_directory, const char *suffix, const struct launch_warn *warn,
-		     struct error *error)
+static int check_log(const struct conf_pool *pool, bool is_err, const char *log_directory,
+		     const struct launch_warn *warn, struct error *error)
 {
+	const struct conf_output *output =
+		is_err ? &pool->worker->stderr_log : &pool->worker->stdout_log;
+	const struct block *at = conf_written(pool, "worker", is_err ? "stderr" : "stdout", 0);
 	struct error inner;
 	char *path;
 	int err;
 
 	if (output->kind != OUTPUT_FILE)
 		return 0;
-	path = log_path(pool, output, log_directory, suffix);
+	path = log_path(pool, output, log_directory, is_err ? ".err.log" : ".log");
 	if (!path)
-		return block_error(pool->at, error, -ENOMEM, "pool %s: out of memory", pool->name);
+		return block_error(at, error, -ENOMEM, "pool %s: out of memory", pool->name);
 	err = open_file_check("log ", path, user_of(pool->worker), &inner);
 	/* What root may do is not for others to find out; what is not there they can see. */
 	if ((err != -ENOENT && geteuid()) || (err == -ENOENT && will_be_made(log_directory, path)))
 		err = 0;
 	if (err) {
-		block_error(pool->at, error, err, "pool %s: %s%s", pool->name, inner.text,
+		block_error(at, error, err, "pool %s: %s%s", pool->name, inner.text,
 			    err == -ENOENT ? "; make its directory, or name another file" : "");
 		err = launch_judge(path, err, warn, error);
 	}
@@ -86,11 +88,10 @@ static int check_log(const struct conf_pool *pool, const struct conf_output *out
 int launch_check_logs(const struct conf_pool *pool, const char *log_directory,
 		      const struct launch_warn *warn, struct error *error)
 {
-	const struct conf_worker *worker = pool->worker;
 	const char *directory = log_directory ? log_directory : LB_LOG_DIR;
-	int err = check_log(pool, &worker->stdout_log, directory, ".log", warn, error);
+	int err = check_log(pool, false, directory, warn, error);
 
-	if (!err && !worker->merge_stderr)
-		err = check_log(pool, &worker->stderr_log, directory, ".err.log", warn, error);
+	if (!err && !pool->worker->merge_stderr)
+		err = check_log(pool, true, directory, warn, error);
 	return err;
 }

@@ -164,23 +164,35 @@ int settings_change(const struct conf *from, const struct conf *to, const char *
 	return err;
 }
 
+/* With the line of its directive. */
+static void tell(const struct conf *conf, const char *directive, int err, struct error *error,
+		 const struct launch_warn *warn)
+{
+	const struct block *at = block_find(conf->root, (const char *const[]){directive, NULL});
+	struct error placed = *error;
+
+	if (err && at)
+		block_error(at, &placed, err, "%s", error->text);
+	launch_refuse(err, warn, &placed);
+}
+
 /* What root may do is not for others to find out; what is not there they can see. */
 void settings_check(const struct conf *conf, const struct launch_warn *warn)
 {
 	const bool is_root = !geteuid();
-	struct error error;
+	struct error error = {0};
 	int err;
 
 	if (is_root) {
-		launch_refuse(raise_files(conf, &error), warn, &error);
-		launch_refuse(raise_processes(conf, &error), warn, &error);
+		tell(conf, "min_files", raise_files(conf, &error), &error, warn);
+		tell(conf, "min_processes", raise_processes(conf, &error), &error, warn);
 	}
 	err = conf->log_file ? open_file_check("log ", conf->log_file, geteuid(), &error) : 0;
 	if (is_root || err == -ENOENT)
-		launch_refuse(err, warn, &error);
+		tell(conf, "log", err, &error, warn);
 	err = conf->pid_file ? check_pid(conf->pid_file, &error) : 0;
 	if (is_root || err == -ENOENT)
-		launch_refuse(err, warn, &error);
+		tell(conf, "pid_file", err, &error, warn);
 }
 
 void settings_end(const struct conf *conf)

@@ -133,6 +133,21 @@ static int describe_hook(const struct spawn *spawn, const struct spawn_report *r
 			 WEXITSTATUS(report->status));
 }
 
+/* Where the path is not there, nothing else is to blame.  Of private_tmp's none need be. */
+static int describe_mounts(const struct spawn_report *report, struct error *error)
+{
+	int code = -report->error, length = (int)sizeof(report->path);
+	const char *why = strerror(report->error);
+
+	if (code == -ENOENT || code == -ENOTDIR || code == -ELOOP || code == -EACCES)
+		return error_set(error, code, "read_only %.*s: %s; name a path that is there",
+				 length, report->path, why);
+	return error_set(error, code,
+			 "private_tmp, read_only: %.*s: %s; they need a mount namespace, "
+			 "CAP_SYS_ADMIN and, for read_only, Linux 5.12",
+			 length, report->path, why);
+}
+
 static int describe(const struct spawn *spawn, const struct spawn_report *report,
 		    struct error *error)
 {
@@ -152,10 +167,7 @@ static int describe(const struct spawn *spawn, const struct spawn_report *report
 		return error_set(error, code, "nice %d: %s; allowed are -20 to 19", spawn->nice,
 				 why);
 	case SPAWN_STEP_MOUNTS:
-		return error_set(error, code,
-				 "private_tmp, read_only: %.*s: %s; they need a mount namespace, "
-				 "CAP_SYS_ADMIN and, for read_only, Linux 5.12",
-				 (int)sizeof(report->path), report->path, why);
+		return describe_mounts(report, error);
 	case SPAWN_STEP_CAPABILITIES:
 		return error_set(error, code,
 				 "capabilities: %s; lbd can give only those that it has itself "

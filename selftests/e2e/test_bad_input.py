@@ -158,7 +158,7 @@ AT_THE_START = {
     ),
     "own": (
         "log DIR/no/lbd.log; pid_file DIR/none/pid;",
-        ["log DIR/no/lbd.log: No such", "pid_file DIR/none/pid: No such"],
+        ["lbd.conf:2:1: log DIR/no/lbd.log: No such", ": pid_file DIR/none/pid: No such"],
     ),
 }
 
@@ -182,6 +182,37 @@ def test_what_would_fail_at_the_start(tmp_path, name, program):
     assert len(said) == len(expected), said
     for line, words in zip(said, expected):
         assert line.startswith(program + ": ") and words.replace("DIR", str(tmp_path)) in line, said
+
+
+IN_WORKER = "pool a {\n worker {\n  ports 9; %s\n%s\n }\n}\n"
+IN_HEALTH = "pool a {\n health {\n%s\n%s\n }\n backend 127.0.0.1:9;\n}\n"
+
+
+@pytest.mark.unprivileged
+@pytest.mark.parametrize(
+    "line",
+    [
+        "command '/no/such $port';",
+        "directory /no/such;",
+        "environment_file /dev/null; environment_file /no/such;",
+        "read_only /usr /dev; read_only /usr /no/such;",
+        "stdout /no/such/log;",
+        "stderr /no/such/log;",
+        "before_start /no/such;",
+        "after_stop /no/such;",
+        "exec /no/such;",
+    ],
+)
+def test_the_line_of_what_is_wrong(tmp_path, line):
+    """And not that of its pool."""
+    setting = line.split()[0]
+    frame = IN_HEALTH if setting == "exec" else IN_WORKER
+    command = "" if setting in ("command", "exec") else "command true;"
+    path = tmp_path / "lbd.conf"
+    path.write_text("log_directory %s;\n" % tmp_path + frame % (command, line))
+    said = run(BUILD / "lbctl", "check", path, check=False).stderr
+    place = "%s:5:%d: pool a: " % (path, line.rindex(setting) + 1)
+    assert place in said and "/no/such" in said and said.count("\n") == 1, said
 
 
 def test_limits_that_cannot_be_had(tmp_path):

@@ -273,8 +273,9 @@ def test_what_a_start_needs_of_roots(lab, setting):
     lbd.popen.send_signal(signal.SIGTERM)
     assert lbd.popen.wait(30) == 0
     lbd = lbd.restart()
-    told = lambda: spoils(setting, "No such file", lbd.workers()["web:8081"]["note"])
-    wait_until(told, lbd.output)
+    note = lambda: lbd.workers()["web:8081"]["note"]
+    wait_until(lambda: spoils(setting, "No such file", note()), lbd.output)
+    assert "%s %s: " % (setting, lab.path / "gone") in note()
 
 
 @pytest.mark.parametrize("owner", ("worker", "everybody"))

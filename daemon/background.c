@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "printable.h"
+
 static int report_fd = -1;
 
 /* The child's last word: "" when it started, its error line otherwise. */
@@ -20,6 +22,7 @@ static void wait_for_child(int fd)
 		length += got;
 	if (length == 1 && text[0] == '\n')
 		_exit(0);
+	printable_line(text, (size_t)length);
 	fprintf(stderr, "lbd: %s\n", length ? text : "ended before it was ready");
 	_exit(1);
 }
@@ -49,13 +52,13 @@ int background_enter(struct error *error)
 	return 0;
 }
 
-void background_ready(const char *failure)
+bool background_ready(const char *failure)
 {
 	const char *text = failure ? failure : "\n";
 	int null;
 
 	if (report_fd < 0)
-		return;
+		return false;
 	if (write(report_fd, text, strlen(text)) < 0)
 		_exit(1);
 	close(report_fd);
@@ -63,4 +66,5 @@ void background_ready(const char *failure)
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0)
 		dup2(null, 2);
+	return true;
 }

@@ -91,9 +91,14 @@ int log_reopen(struct error *error)
 	return 0;
 }
 
+bool log_is_file(void)
+{
+	return own.path != NULL;
+}
+
 void log_to_stderr(void)
 {
-	if (own.path)
+	if (log_is_file())
 		dup2(own.fd, STDERR_FILENO);
 }
 

@@ -6,6 +6,7 @@
 #ifndef LB_LOG_H
 #define LB_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -31,6 +32,8 @@ void log_also(FILE *out);
 
 /* Opens the file's name anew, after somebody else moved it away.  Nothing without a file. */
 int log_reopen(struct error *error);
+
+bool log_is_file(void); /* or is it standard error */
 
 /* Standard error becomes the log's file: for a program that is executed in place and has not opened it yet. */
 void log_to_stderr(void);

@@ -342,6 +342,17 @@ static int hand_over(struct lbd *lbd)
 	return 1;
 }
 
+/* Who waits in the foreground prints it on the terminal, which the log may be, too. */
+static void tell_failure(const char *text)
+{
+	bool is_apart = log_is_file();
+
+	if (is_apart)
+		log_error("%s", text);
+	if (!background_ready(text) && !is_apart)
+		log_error("%s", text);
+}
+
 static int run(struct lbd *lbd)
 {
 	struct error error = {0};
@@ -350,8 +361,7 @@ static int run(struct lbd *lbd)
 
 	adopted = lbd->dp && datapath_adopted(lbd->dp);
 	if (err) {
-		log_error("%s", error.text);
-		background_ready(error.text);
+		tell_failure(error.text);
 		finish(lbd, adopted);
 		return 1;
 	}
@@ -368,6 +378,14 @@ static int run(struct lbd *lbd)
 	finish(lbd, false);
 	log_info("stopped");
 	return 0;
+}
+
+/* Before there is a log. */
+static int fail_early(const struct error *error)
+{
+	if (!background_ready(error->text))
+		say_on_stderr(NULL, error->text);
+	return 1;
 }
 
 int main(int argc, char **argv)
@@ -394,12 +412,8 @@ int main(int argc, char **argv)
 		return takeover_test(&options);
 	/* The lock is the process's own: taken after the fork. */
 	if ((!options.foreground && !lbd.handed_on && background_enter(&error)) ||
-	    instance_prepare(options.instance, lbd.run_dir, sizeof(lbd.run_dir), &error)) {
-		if (options.foreground)
-			fprintf(stderr, "lbd: %s\n", error.text);
-		background_ready(error.text);
-		return 1;
-	}
+	    instance_prepare(options.instance, lbd.run_dir, sizeof(lbd.run_dir), &error))
+		return fail_early(&error);
 	lbd.instance = options.instance;
 	lbd.conf_path = options.conf_path;
 	lbd.conf_named = options.conf_named;
@@ -408,8 +422,9 @@ int main(int argc, char **argv)
 	lbd.started_us = clock_us();
 	if (sd_event_default(&lbd.event) < 0 || watch_signals(&lbd) < 0 ||
 	    orphans_watch(lbd.event) < 0) {
-		fprintf(stderr, "lbd: cannot make an event loop: out of memory or descriptors\n");
-		return 1;
+		error_set(&error, -ENOMEM,
+			  "cannot make an event loop: out of memory or descriptors");
+		return fail_early(&error);
 	}
 	lbd.host = (struct worker_host){.event = lbd.event, .run_dir = lbd.run_dir};
 	lbd.model.event = lbd.event;

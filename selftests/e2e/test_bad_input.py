@@ -7,7 +7,7 @@ said.  (lbctl's words and the control socket's messages are in test_control.py.)
 import os
 
 import pytest
-from lab import BUILD, run, wait_equal, wait_until, web
+from lab import BUILD, run, text_of, unique, wait_equal, wait_until, web
 
 
 def refuse(lab, config="", wrap=(), instance=None):
@@ -262,6 +262,22 @@ def test_check_reads_a_pipe(tmp_path, name):
 def test_options(words):
     result = run(BUILD / "lbd", *words, check=False)
     assert result.returncode in (1, 2) and result.stderr, result
+
+
+@pytest.mark.parametrize(
+    "text, logged",
+    [("pool web {", 0), ("log /no/such/x.log;", 0), ("log OWN; pid_file /no/such/pid;", 1)],
+    ids=["syntax", "log", "pid_file"],
+)
+def test_a_start_in_the_background_fails_once(lab, text, logged):
+    """On the terminal one line, and one in the log, where there is one."""
+    path, own, name = lab.path / "bad.conf", lab.path / "own.log", unique()
+    path.write_text(text.replace("OWN", str(own)))
+    result = lab.host.run(BUILD / "lbd", "-n", name, "-c", path, check=False)
+    (line,) = result.stderr.splitlines()
+    assert result.returncode == 1 and line.startswith("lbd: "), result
+    assert text_of(own).count(line.removeprefix("lbd: ")) == logged
+    wait_until(lambda: not os.path.exists("/run/lbd/" + name), "its end leaves nothing")
 
 
 def test_bad_configuration_does_not_start(lab):

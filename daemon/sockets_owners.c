@@ -12,13 +12,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "printable.h"
 #include "process.h"
 
 /*
  * Any user may hold a million descriptors in each of many processes, and the event loop waits for this walk:
  * beyond so many of one user's no more are looked at, so that a user can hide from it, but only oneself.
+ * Users whose numbers are the same modulo USERS share them.  Root's are without bound.
  */
-enum { DESCRIPTORS_A_USER = 32768, USERS = 256 };
+enum { DESCRIPTORS_A_USER = 32768, USERS = 256, ROOT = USERS };
 
 struct wanted {
 	uint32_t inode;
@@ -28,8 +30,7 @@ struct wanted {
 struct search {
 	struct wanted *wanted; /* by inode */
 	size_t count, missing;
-	uint32_t
-		seen[USERS]; /* descriptors, of the users of this number modulo USERS; not root's */
+	uint32_t left[USERS + 1]; /* descriptors that are still looked at, by user */
 };
 
 static int wanted_compare(const void *a, const void *b)
@@ -51,11 +52,8 @@ static void read_comm(int proc, const char *pid, char comm[16])
 		return;
 	n = read(fd, comm, 15);
 	comm[n > 0 ? n : 0] = '\0';
-	comm[strcspn(comm, "\n")] = '\0';
 	/* A process names itself as it likes; this is shown on terminals. */
-	for (char *at = comm; *at; at++)
-		if (!isprint((unsigned char)*at))
-			*at = '?';
+	printable_line(comm, strcspn(comm, "\n"));
 	close(fd);
 }
 
@@ -106,16 +104,16 @@ static void search_fd(struct search *s, int proc, int fds, const char *pid, cons
 }
 
 /*
- * How many were seen of its user; NULL: no bound.  The real user: a program with the set-user-ID bit that
- * waits for a password is root by its effective one, and holds what it was given.
+ * NULL: it is gone.  The real user: a program with the set-user-ID bit that waits for a password is root by its
+ * effective one, and holds what it was given.
  */
-static uint32_t *find_seen(struct search *s, const char *pid)
+static uint32_t *find_left(struct search *s, const char *pid)
 {
 	uid_t user;
 
-	if (process_user(atoi(pid), NULL, &user) || !user)
+	if (process_user(atoi(pid), NULL, &user))
 		return NULL;
-	return &s->seen[user % USERS];
+	return &s->left[user ? user % USERS : ROOT];
 }
 
 /* Does any socket that is asked for belong to this process's session, or to anybody? */
@@ -140,15 +138,13 @@ static bool is_of_interest(const struct search *s, pid_t pid)
 
 static void search_process(struct search *s, int proc, const char *pid)
 {
-	uint32_t *seen = find_seen(s, pid), unbounded = 0;
+	uint32_t *left = find_left(s, pid);
 	struct dirent *entry;
 	char path[64];
 	DIR *dir;
 	int fds;
 
-	if (!seen)
-		seen = &unbounded;
-	if ((seen != &unbounded && *seen >= DESCRIPTORS_A_USER) || !is_of_interest(s, atoi(pid)))
+	if (!left || !*left || !is_of_interest(s, atoi(pid)))
 		return;
 	snprintf(path, sizeof(path), "%.20s/fd", pid);
 	fds = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -158,11 +154,10 @@ static void search_process(struct search *s, int proc, const char *pid)
 			close(fds);
 		return;
 	}
-	while (s->missing && (seen == &unbounded || *seen < DESCRIPTORS_A_USER) &&
-	       (entry = readdir(dir))) {
+	while (s->missing && *left && (entry = readdir(dir))) {
 		if (!isdigit((unsigned char)entry->d_name[0]))
 			continue;
-		++*seen;
+		--*left;
 		search_fd(s, proc, fds, pid, entry->d_name);
 	}
 	closedir(dir);
@@ -192,6 +187,9 @@ int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_own
 	s.wanted = calloc(count, sizeof(*s.wanted));
 	if (!s.wanted)
 		return -ENOMEM;
+	for (unsigned i = 0; i < USERS; i++)
+		s.left[i] = DESCRIPTORS_A_USER;
+	s.left[ROOT] = UINT32_MAX;
 	for (size_t i = 0; i < count; i++) {
 		owners[i] = (struct sockets_owner){.inode = inodes[i],
 						   .session = owners[i].session,

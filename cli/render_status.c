@@ -66,16 +66,25 @@ static const char *tier_note(const char *tier)
 	return "";
 }
 
+/* Its name and the note on whose program is there are others' words. */
+static void print_interface(const struct cli *cli, const char *label, const json_t *interface)
+{
+	char *name = table_text(json_object_get(interface, "interface"));
+	char *note = table_text(json_object_get(interface, "note"));
+
+	print_tier(cli, label, name ? name : "?", text_of(interface, "tier", "?"),
+		   note ? note : "");
+	free(name);
+	free(note);
+}
+
 static void print_interfaces(const struct cli *cli, const json_t *list)
 {
 	json_t *interface;
 	size_t i;
 
 	json_array_foreach(list, i, interface)
-	{
-		print_tier(cli, i ? "" : "interfaces", text_of(interface, "interface", "?"),
-			   text_of(interface, "tier", "?"), text_of(interface, "note", ""));
-	}
+		print_interface(cli, i ? "" : "interfaces", interface);
 }
 
 static const char *meaning_of(const char *counter)

@@ -2,12 +2,12 @@
 """Readiness and watchdog by notification."""
 
 import os
+import pwd
 import signal
 import stat
-import tempfile
 
 import pytest
-from lab import PYTHON, alive, pool, wait_until, web
+from lab import PYTHON, alive, pool, wait_equal, wait_until, web
 
 
 def one(lbd):
@@ -109,22 +109,44 @@ speak = lambda text: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(tex
 signal.signal(signal.SIGUSR1, lambda number, frame: speak(b"STOPPING=1"))
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 speak(b"READY=1")
-while True: listener.accept()[0].close()
+held = []
+while True: held.append(listener.accept())
 """
+
+
+def speaker(lab, user):
+    path = lab.short / "speaks.py"  # not in the tests' own directory, which is root's
+    lab.short.chmod(0o755)
+    path.write_text(SPEAKS)
+    return pool("%s %s $port" % (PYTHON, path), "user %s; ready notify; stdout none;" % user)
 
 
 def test_a_worker_with_a_user_speaks(lab):
     """Also to the next lbd."""
-    script = tempfile.NamedTemporaryFile("w", suffix=".py")  # which the user nobody can read
-    lab.closers.append(script.close)
-    script.write(SPEAKS)
-    script.flush()
-    os.chmod(script.name, 0o644)
-    command = "%s %s $port" % (PYTHON, script.name)
-    lbd = lab.lbd(pool(command, "user nobody; ready notify; stdout none;"))
+    lbd = lab.lbd(speaker(lab, "nobody"))
     lbd.wait_up(1)
     lbd.kill()
     lbd = lbd.restart()
     lbd.wait_up(1)
     lbd.ctl("signal", "web:8081", "USR1")
     wait_until(lambda: one(lbd)["state"] != "up", lambda: one(lbd))
+
+
+def test_whose_socket_it_is_outlives_the_configuration(lab):
+    """The process has the user that it was started with, until its roll comes to it."""
+    lbd = lab.lbd(speaker(lab, "nobody"))
+    lbd.wait_up(1)
+    pids = lbd.pids()
+    held = lab.connect()  # the roll waits for its end
+    wait_equal(lbd.active, {"8081": 1})
+    lbd.kill()
+    lbd.config(speaker(lab, "daemon"))
+    lbd = lbd.restart()
+    assert lbd.pids() == pids and held.is_open()
+    path = "/run/lbd/%s/notify/web:8081" % lbd.instance
+    assert os.stat(path).st_uid == pwd.getpwnam("nobody").pw_uid
+    held.close()
+    os.kill(pids["web:8081"], signal.SIGKILL)
+    wait_until(lambda: one(lbd)["pid"] not in (0, pids["web:8081"]), lambda: one(lbd))
+    lbd.wait_up(1)
+    assert os.stat(path).st_uid == pwd.getpwnam("daemon").pw_uid

@@ -132,6 +132,16 @@ def test_tail_of_any_bytes(lab):
     assert shown.stdout == "one?\n?two\u00fc\n"
 
 
+def test_note_of_any_bytes(lab):
+    """It is there, whatever the worker's last words were."""
+    command = lab.script(r"printf 'one\377\000two\n'; exit 1" + "\n")
+    lbd = lab.lbd(pool(command, "start_retries 0;"))
+    lbd.wait_worker("web:8081", "fatal")
+    for note in (lbd.workers()["web:8081"]["note"], lbd.backend("127.0.0.1:8081")["note"]):
+        assert note.endswith("; last output: one\ufffd?two")
+    assert "last output: one??two\n" in lbd.ctl("worker", "web:8081", check=False).stdout
+
+
 def test_tail_follows_a_burst(lab):
     """All of what comes at once, and is followed by silence."""
     big = lab.path / "big"

@@ -85,6 +85,15 @@ def test_check_warns_of_one_that_is_not_there(lab, program):
     )
 
 
+def test_a_name_of_any_bytes(lab):
+    lbd = lab.lbd()
+    lbd.conf.write_bytes(b'attach "e\xff";')
+    changes = lbd.json("reload")["changes"]
+    assert changes[-1] == "interface e\ufffd: waits for the interface to appear"
+    assert interfaces(lbd) == {"e\ufffd": "none"}
+    assert "\ninterfaces  e?  none" in lbd.ctl("status")
+
+
 def test_a_name_that_is_too_long(lab):
     lbd = lab.lbd()
     assert "has up to 15" in lbd.refused("attach", "x" * 16)

@@ -686,6 +686,41 @@ static void test_printable(void **state)
 	}
 }
 
+static size_t encode(uint32_t code, char text[4])
+{
+	size_t length = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+
+	for (size_t i = length - 1; i > 0; i--, code >>= 6)
+		text[i] = (char)(0x80 | (code & 0x3f));
+	text[0] = (char)(length == 1 ? code : (0xf00 >> length & 0xff) | code);
+	return length;
+}
+
+/* Of each of its ranges the first and the last, and their neighbours, which are shown. */
+static void test_printable_ranges(void **state)
+{
+	static const uint32_t obeyed[] = {0x00,   0x08,   0x0b,   0x1f,   0x7f,   0x80,    0x9f,
+					  0x61c,  0x180e, 0x200b, 0x200e, 0x200f, 0x2028,  0x202e,
+					  0x2060, 0x206f, 0xfeff, 0xfff9, 0xfffd, 0xe0000, 0xe007f};
+	static const uint32_t shown[] = {0x09,   0x0a,   0x20,   0x7e,   0xa0,    0xad,
+					 0x61b,  0x61d,  0x180d, 0x180f, 0x200a,  0x200c,
+					 0x200d, 0x2010, 0x2027, 0x202f, 0x205f,  0x2070,
+					 0xfefe, 0xff00, 0xfff8, 0xfffe, 0xdffff, 0xe0080};
+	char text[5], before[5];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(obeyed) / sizeof(*obeyed); i++)
+		if (printable(text, encode(obeyed[i], text)) != 1 || *text != '?')
+			fail_msg("U+%04X is left as it is", obeyed[i]);
+	for (size_t i = 0; i < sizeof(shown) / sizeof(*shown); i++) {
+		size_t length = encode(shown[i], text);
+
+		memcpy(before, text, length);
+		if (printable(text, length) != length || memcmp(text, before, length))
+			fail_msg("U+%04X is taken away", shown[i]);
+	}
+}
+
 #define WITH_SOCKET(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -713,6 +748,7 @@ int main(void)
 		cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_unfinished),
 		cmocka_unit_test(test_printable),
+		cmocka_unit_test(test_printable_ranges),
 	};
 
 	return cmocka_run_group_tests_name("control", tests, NULL, NULL);

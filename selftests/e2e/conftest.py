@@ -50,10 +50,8 @@ def sanitizers():
 
 @pytest.fixture
 def lab(tmp_path):
-    here = laboratory.Lab(tmp_path)
-    yield here
-    left = here.close()
-    assert not left, "left behind:\n" + "\n".join(left)
+    with laboratory.used(laboratory.Lab(tmp_path)) as here:
+        yield here
 
 
 def pytest_sessionfinish(session):

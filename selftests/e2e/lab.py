@@ -22,7 +22,7 @@ import threading
 
 from clients import Connection, Poll
 from daemon import Lbd, Refused, pool, slow_end, web
-from network import Namespace
+from network import Namespace, wire
 from processes import Load, Process
 from system import (
     APP,
@@ -46,7 +46,7 @@ from system import (
 # What tests import from here.
 __all__ = (
     "APP BUILD CLIENT4 CLIENT6 DEADLINE HERE HOST4 HOST6 Lab PYTHON Refused alive bpftool"
-    " kill_and_wait leftovers pool refusal run slow_end text_of unique wait_equal wait_until web"
+    " kill_and_wait leftovers pool refusal run slow_end text_of unique used wait_equal wait_until web"
 ).split()
 
 HOST4, CLIENT4 = "192.0.2.1", "192.0.2.2"
@@ -78,21 +78,9 @@ class Lab:
         self.host = Namespace(self.name + "h")
         self.join()
 
-    def pair(self):
-        self.host.ip(
-            "link", "add", "eth0", "type", "veth", "peer", "veth0", "netns", self.client.name
-        )
-
     def join(self):
         """Makes the veth pair; again, after a test has deleted it."""
-        self.pair()
-        for space, device, v4, v6 in (
-            (self.host, "eth0", HOST4, HOST6),
-            (self.client, "veth0", CLIENT4, CLIENT6),
-        ):
-            space.ip("address", "add", v4 + "/24", "dev", device)
-            space.ip("address", "add", v6 + "/64", "dev", device, "nodad")
-            space.ip("link", "set", device, "up")
+        wire((self.host, "eth0", HOST4, HOST6), (self.client, "veth0", CLIENT4, CLIENT6))
 
     def file(self, name):
         self.files += 1
@@ -272,6 +260,14 @@ def _signals_held():
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def used(lab):
+    """For a fixture: afterwards nothing is left of it."""
+    yield lab
+    left = lab.close()
+    assert not left, "left behind:\n" + "\n".join(left)
 
 
 def leftovers():

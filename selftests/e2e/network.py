@@ -68,3 +68,13 @@ class Namespace:
 
     def remove(self):
         run("ip", "netns", "delete", self.name, check=False)
+
+
+def wire(*ends):
+    """A veth pair, up: of each of its two ends namespace, device, and addresses of both families."""
+    (near, device, *_), (far, peer, *_) = ends
+    near.ip("link", "add", device, "type", "veth", "peer", peer, "netns", far.name)
+    for space, name, v4, v6 in ends:
+        space.ip("address", "add", v4 + "/24", "dev", name)
+        space.ip("address", "add", v6 + "/64", "dev", name, "nodad")
+        space.ip("link", "set", name, "up")

@@ -8,8 +8,8 @@ A host that routes: what it forwards is not its own, whatever services it has on
 import socket
 
 import pytest
-from lab import APP, HOST4, HOST6, PYTHON, Lab, wait_until
-from network import Namespace
+from lab import APP, HOST4, HOST6, PYTHON, Lab, used, wait_until
+from network import Namespace, wire
 
 SERVER4, SERVER6 = "198.51.100.2", "2001:db8:f::2"
 NEAR4, NEAR6 = "198.51.100.1", "2001:db8:f::1"  # the host's, on that side
@@ -28,16 +28,7 @@ class Routed(Lab):
     def _wire(self):
         super()._wire()
         self.server = Namespace(self.name + "s")
-        self.host.ip(
-            "link", "add", "far0", "type", "veth", "peer", "near0", "netns", self.server.name
-        )
-        for space, device, v4, v6 in (
-            (self.host, "far0", NEAR4, NEAR6),
-            (self.server, "near0", SERVER4, SERVER6),
-        ):
-            space.ip("address", "add", v4 + "/24", "dev", device)
-            space.ip("address", "add", v6 + "/64", "dev", device, "nodad")
-            space.ip("link", "set", device, "up")
+        wire((self.host, "far0", NEAR4, NEAR6), (self.server, "near0", SERVER4, SERVER6))
         self.host.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         for space, v4, v6 in ((self.client, HOST4, HOST6), (self.server, NEAR4, NEAR6)):
             space.ip("route", "add", "default", "via", v4)
@@ -72,10 +63,8 @@ def _more(lbd, before, counter):
 
 @pytest.fixture
 def lab(tmp_path):
-    here = Routed(tmp_path)
-    yield here
-    left = here.close()
-    assert not left, "left behind:\n" + "\n".join(left)
+    with used(Routed(tmp_path)) as here:
+        yield here
 
 
 @pytest.mark.parametrize("mode", ["native", "generic"])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A network and mount namespace for this test alone, with a bpffs of its own: what a test attaches,
- * pins or mounts goes with the process.
+ * pins or mounts goes with the process.  To be included after cmocka.h.
  */
 #ifndef LB_OWN_NETNS_H
 #define LB_OWN_NETNS_H
@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <unistd.h>
+
+/* Set by own_netns_enter(), for need_privilege(). */
+static bool privileged;
 
 /* False where the kernel (or a container) refuses namespaces or BPF: tests skip what needs them. */
 static inline bool own_netns_enter(void)
@@ -29,7 +32,21 @@ static inline bool own_netns_enter(void)
 	if (map < 0)
 		return false;
 	close(map);
+	privileged = true;
 	return true;
+}
+
+static inline void need_privilege(void)
+{
+	if (!privileged)
+		skip();
+}
+
+/* By the shell; fails the test. */
+static inline void run(const char *command)
+{
+	if (system(command))
+		fail_msg("%s", command);
 }
 
 /* Descriptors of this process, to see that none is left behind. */

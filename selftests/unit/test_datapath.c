@@ -24,7 +24,6 @@
 
 #define ROOT "/sys/fs/bpf/lbd/t"
 
-static bool privileged;
 static int descriptors; /* before the test */
 static struct datapath *dp;
 static struct error error;
@@ -37,9 +36,8 @@ static int setup(void **state)
 	if (!privileged)
 		return 0;
 	descriptors = own_descriptors();
-	assert_int_equal(system("ip link add eth0 type veth peer name peer0 &&"
-				" ip link set eth0 up && ip link set peer0 up"),
-			 0);
+	run("ip link add eth0 type veth peer name peer0 &&"
+	    " ip link set eth0 up && ip link set peer0 up");
 	if (datapath_open("t", &dp, &error))
 		fail_msg("%s", error.text);
 	return 0;
@@ -53,15 +51,9 @@ static int teardown(void **state)
 	datapath_destroy(dp);
 	assert_int_equal(own_descriptors(), descriptors);
 	if (if_nametoindex("eth0"))
-		assert_int_equal(system("ip link del eth0"), 0);
+		run("ip link del eth0");
 	assert_int_equal(access(ROOT, F_OK), -1);
 	return 0;
-}
-
-static void need_privilege(void)
-{
-	if (!privileged)
-		skip();
 }
 
 static void reopen(void)
@@ -637,11 +629,11 @@ static void test_sink_has_no_port(void **state)
 {
 	(void)state;
 	need_privilege();
-	assert_int_equal(system("sysctl -qw net.ipv4.ip_local_port_range='7110 7111'"), 0);
+	run("sysctl -qw net.ipv4.ip_local_port_range='7110 7111'");
 	reopen();
 	bind_all(7110);
 	bind_all(7111);
-	assert_int_equal(system("sysctl -qw net.ipv4.ip_local_port_range='32768 60999'"), 0);
+	run("sysctl -qw net.ipv4.ip_local_port_range='32768 60999'");
 }
 
 static void test_attach(void **state)
@@ -674,12 +666,12 @@ static void test_attach_dotted(void **state)
 {
 	(void)state;
 	need_privilege();
-	assert_int_equal(system("ip link set eth0 down && ip link set eth0 name a.b.5"), 0);
+	run("ip link set eth0 down && ip link set eth0 name a.b.5");
 	assert_int_equal(attach("a.b.5", DATAPATH_NATIVE), 0);
 	reopen();
 	assert_string_equal(attached().interface, "a.b.5");
 	assert_int_equal(datapath_detach(dp, "a.b.5"), 0);
-	assert_int_equal(system("ip link set a.b.5 name eth0"), 0);
+	run("ip link set a.b.5 name eth0");
 }
 
 static void test_attach_nowhere(void **state)
@@ -697,15 +689,14 @@ static void test_vanished(void **state)
 	(void)state;
 	need_privilege();
 	assert_int_equal(attach("eth0", DATAPATH_NATIVE), 0);
-	assert_int_equal(system("ip link del eth0"), 0);
+	run("ip link del eth0");
 	assert_int_equal(datapath_detach(dp, "eth0"), 0);
 	assert_false(is_pinned("ingress_eth0"));
 	/* Vanished while no lbd was there; returned with the same name. */
-	assert_int_equal(system("ip link add eth0 type veth peer name peer0"), 0);
+	run("ip link add eth0 type veth peer name peer0");
 	assert_int_equal(attach("eth0", DATAPATH_NATIVE), 0);
 	datapath_close(dp);
-	assert_int_equal(system("ip link del eth0 && ip link add eth0 type veth peer name peer0"),
-			 0);
+	run("ip link del eth0 && ip link add eth0 type veth peer name peer0");
 	assert_int_equal(datapath_open("t", &dp, &error), 0);
 	assert_int_equal(attached().count, 0);
 	assert_false(is_pinned("ingress_eth0"));
@@ -1018,6 +1009,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_surroundings, setup, teardown),
 	};
 
-	privileged = own_netns_enter();
+	own_netns_enter();
 	return cmocka_run_group_tests_name("datapath", tests, NULL, NULL);
 }

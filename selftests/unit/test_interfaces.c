@@ -20,18 +20,11 @@
 
 enum { PATIENCE_US = 5000000 };
 
-static bool privileged;
 static int descriptors; /* before the test */
 static sd_event *event;
 static struct datapath *dp;
 static struct interfaces *interfaces;
 static struct error error;
-
-static void run(const char *command)
-{
-	if (system(command))
-		fail_msg("%s", command);
-}
 
 static void open_all(void)
 {
@@ -62,12 +55,6 @@ static int teardown(void **state)
 	if (if_nametoindex("eth0"))
 		run("ip link del eth0");
 	return 0;
-}
-
-static void need_privilege(void)
-{
-	if (!privileged)
-		skip();
 }
 
 static int reconcile(const char *name, int mode)
@@ -317,6 +304,6 @@ int main(void)
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);
-	privileged = own_netns_enter();
+	own_netns_enter();
 	return cmocka_run_group_tests_name("interfaces", tests, NULL, NULL);
 }

@@ -14,18 +14,11 @@
 
 enum { PATIENCE_US = 5000000 };
 
-static bool privileged;
 static int descriptors; /* before the test */
 static sd_event *event;
 static struct datapath *dp;
 static struct locals *locals;
 static struct error error;
-
-static void run(const char *command)
-{
-	if (system(command))
-		fail_msg("%s", command);
-}
 
 static struct lb_local_key key_of(const char *prefix)
 {
@@ -112,12 +105,6 @@ static int teardown(void **state)
 	run("ip link del eth0");
 	assert_int_equal(own_descriptors(), descriptors);
 	return 0;
-}
-
-static void need_privilege(void)
-{
-	if (!privileged)
-		skip();
 }
 
 /* From the start, and nothing that is not the host's: no subnet, no broadcast address. */
@@ -246,6 +233,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_adoption, setup, teardown),
 	};
 
-	privileged = own_netns_enter();
+	own_netns_enter();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,8 +19,6 @@
 #include "ephemeral.h"
 #include "unit/own_netns.h"
 
-static bool privileged;
-
 static struct lb_endpoint at(const char *text)
 {
 	struct lb_endpoint endpoint;
@@ -38,7 +36,7 @@ static void set(const char *range, const char *reserved)
 		 "sysctl -qw net.ipv4.ip_local_port_range='%s' "
 		 "net.ipv4.ip_local_reserved_ports='%s'",
 		 range, reserved);
-	assert_int_equal(system(command), 0);
+	run(command);
 }
 
 static int listening(const struct lb_endpoint *where)
@@ -103,8 +101,7 @@ static void test_sources(void **state)
 	const char *const targets[] = {"127.0.0.1:7101", "[::1]:7101"};
 
 	(void)state;
-	if (!privileged)
-		skip();
+	need_privilege();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct outgoing *outgoing = outgoing_new();
 
@@ -136,8 +133,7 @@ static void test_removed(void **state)
 	int listener;
 
 	(void)state;
-	if (!privileged)
-		skip();
+	need_privilege();
 	listener = listening(&to);
 	set("7201 7201", "");
 	outgoing_refresh(outgoing);
@@ -158,8 +154,7 @@ static void test_never_to_itself(void **state)
 	struct lb_endpoint dead = at("127.0.0.1:7201");
 
 	(void)state;
-	if (!privileged)
-		skip();
+	need_privilege();
 	set("7201 7202", "");
 	outgoing_refresh(outgoing);
 	outgoing_add(outgoing, &dead);
@@ -179,8 +174,7 @@ static void test_leaves_no_port_taken(void **state)
 	socklen_t length = addr_to_sockaddr(&same, &sa);
 
 	(void)state;
-	if (!privileged)
-		skip();
+	need_privilege();
 	first = listening(&to);
 	second = listening(&other);
 	set("7201 7201", "");
@@ -204,8 +198,7 @@ static void test_ephemeral(void **state)
 	static struct ephemeral ephemeral;
 
 	(void)state;
-	if (!privileged)
-		skip();
+	need_privilege();
 	set("1024 65535", "1030,2000-2002,65535");
 	ephemeral_read(&ephemeral);
 	assert_false(ephemeral_has(&ephemeral, 1023));
@@ -231,6 +224,6 @@ int main(void)
 		cmocka_unit_test(test_ephemeral),
 	};
 
-	privileged = own_netns_enter();
+	own_netns_enter();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

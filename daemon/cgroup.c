@@ -17,8 +17,6 @@
 
 #include "process.h"
 
-enum { EMPTY_TIMEOUT_MS = 1000 };
-
 /* Where lbd itself is once its own group's children have controllers. */
 #define LEAF "lbd.supervisor"
 
@@ -136,18 +134,38 @@ int cgroup_find(const char *instance, char **dir, struct error *error)
 	return 0;
 }
 
+int cgroup_nth(const char *parent, const char *name, unsigned n, char path[PATH_MAX])
+{
+	int used = n ? snprintf(path, PATH_MAX, "%s/%s~%u", parent, name, n)
+		     : snprintf(path, PATH_MAX, "%s/%s", parent, name);
+
+	return used < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+size_t cgroup_stem(const char *name)
+{
+	return strcspn(name, "~");
+}
+
+/* Never one that is there: if it is not empty it has been killed, or is about to be. */
+static int make_new(const char *path)
+{
+	cgroup_remove(path);
+	if (!mkdir(path, 0755))
+		return 0;
+	return errno == EEXIST ? -EBUSY : -errno;
+}
+
 int cgroup_make(const char *parent, const char *name, char **dir)
 {
 	char path[PATH_MAX];
-	int err;
+	int err = -EBUSY;
 
-	if (snprintf(path, sizeof(path), "%s/%s", parent, name) >= (int)sizeof(path))
-		return -ENAMETOOLONG;
-	if (cgroup_remove(path) == -EBUSY && !cgroup_kill(path)) {
-		cgroup_await_empty(path, EMPTY_TIMEOUT_MS);
-		cgroup_remove(path);
+	for (unsigned n = 0; n < CGROUP_NAMES && err == -EBUSY; n++) {
+		err = cgroup_nth(parent, name, n, path);
+		if (!err)
+			err = make_new(path);
 	}
-	err = mkdir(path, 0755) && errno != EEXIST ? -errno : 0;
 	if (!err && !(*dir = strdup(path)))
 		err = -ENOMEM;
 	return err;
@@ -394,6 +412,11 @@ int cgroup_read_mark(const char *dir, char *text, size_t room)
 		return -errno;
 	text[length] = 0;
 	return 0;
+}
+
+void cgroup_unmark(const char *dir)
+{
+	removexattr(dir, MARK);
 }
 
 /* Names are gathered first: each() may remove what readdir(3) is about to show. */

@@ -24,10 +24,16 @@ int cgroup_root(char path[PATH_MAX]);
 int cgroup_find(const char *instance, char **dir, struct error *error);
 
 /*
- * Makes parent/name anew; what is in a group of that name is killed.  *dir is newly allocated.  Anew
- * matters: Linux 6.18 kills what is cloned into a group that was ever emptied by cgroup.kill.
+ * Makes a new group parent/NAME, or NAME~1 and so on while processes are in those before; *dir is newly allocated.
+ * New matters: Linux 6.18 kills what is cloned into a group that was ever emptied by cgroup.kill.  -EBUSY: all names
+ * are taken.
  */
 int cgroup_make(const char *parent, const char *name, char **dir);
+
+/* The names that it gives: the n-th, and what a name was made of, as a length. */
+enum { CGROUP_NAMES = 8 };
+int cgroup_nth(const char *parent, const char *name, unsigned n, char path[PATH_MAX]);
+size_t cgroup_stem(const char *name);
 
 /* A descriptor of the directory, for CLONE_INTO_CGROUP, or -errno. */
 int cgroup_open(const char *dir);
@@ -43,7 +49,11 @@ bool cgroup_populated(const char *dir);
 /* A descriptor that signals EPOLLPRI when cgroup_populated() may have changed, or -errno. */
 int cgroup_watch(const char *dir);
 
-/* Waits until no process is in it, at most so long; 0 or -ETIMEDOUT. */
+/*
+ * Waits until no process is in it, at most so long; 0 or -ETIMEDOUT.  Danger: their users may hold them.  So only
+ * before the event loop runs (worker_take_back(), worker_sweep()) or after it has ended (instance_remove());
+ * else see cgroup_end().
+ */
 int cgroup_await_empty(const char *dir, int timeout_ms);
 
 /* Whether the process is in it or below. */
@@ -74,11 +84,12 @@ int cgroup_limit(const char *dir, const char *file, const char *value, struct er
  */
 int cgroup_mark(const char *dir, const char *text);
 int cgroup_read_mark(const char *dir, char *text, size_t room);
+void cgroup_unmark(const char *dir);
 
 /* Calls each with the name of every group right below dir. */
 void cgroup_each(const char *dir, void (*each)(void *arg, const char *name), void *arg);
 
-/* Ends all that is in dir/name, at most so long, and removes it. */
+/* Ends all that is in dir/name, and removes it; it waits, as cgroup_await_empty(). */
 void cgroup_clear(const char *dir, const char *name, int timeout_ms);
 
 /* Removes it and the groups that were made in it; -EBUSY while processes are in one of them. */

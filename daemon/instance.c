@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "clock.h"
 #include "lb/ctl.h"
 #include "log.h"
 #include "name.h"
@@ -20,7 +22,7 @@
 #include "sockets.h"
 
 enum {
-	GROUP_TIMEOUT_MS = 1000,
+	GROUP_TIMEOUT_US = 1000 * 1000,
 	LOOK_US = 10 * 1000, /* between two looks at who holds the name */
 	HOLDING_LOOKS = 10,  /* the same process in each: it is one that runs */
 	ENDING_LOOKS = 500,  /* how long one that was killed may take to be gone */
@@ -244,15 +246,36 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 }
 
 /* Nothing is to be there; what is all the same has nobody left who would end it. */
+struct clearing {
+	const char *groups;
+	uint64_t until_us; /* for all of them together */
+};
+
+static void kill_group(void *arg, const char *name)
+{
+	const struct clearing *clearing = arg;
+	char path[PATH_MAX];
+
+	if (!cgroup_nth(clearing->groups, name, 0, path))
+		cgroup_kill(path);
+}
+
 static void clear_group(void *arg, const char *name)
 {
-	cgroup_clear(arg, name, GROUP_TIMEOUT_MS);
+	const struct clearing *clearing = arg;
+	uint64_t now_us = clock_us(), until_us = clearing->until_us;
+
+	cgroup_clear(clearing->groups, name,
+		     now_us < until_us ? (int)((until_us - now_us) / 1000) : 0);
 }
 
 void instance_remove(const char *run_dir, const char *cgroup)
 {
+	struct clearing clearing = {cgroup, clock_us() + GROUP_TIMEOUT_US};
+
 	if (cgroup) {
-		cgroup_each(cgroup, clear_group, (void *)cgroup);
+		cgroup_each(cgroup, kill_group, &clearing);
+		cgroup_each(cgroup, clear_group, &clearing);
 		rmdir(cgroup);
 	}
 	nftw(run_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);

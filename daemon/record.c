@@ -160,21 +160,36 @@ static int read_file(const char *path, struct record *record)
 	return err;
 }
 
-static int read_mark(const char *groups, const char *name, struct record *record)
+static int read_mark(const char *path, struct record *record)
 {
-	char path[PATH_MAX], text[TEXT_BYTES];
+	char text[TEXT_BYTES];
 	FILE *file;
-	int err;
+	int err = cgroup_read_mark(path, text, sizeof(text));
 
-	if (snprintf(path, sizeof(path), "%s/%s", groups, name) >= (int)sizeof(path))
-		return -ENOENT;
-	err = cgroup_read_mark(path, text, sizeof(text));
 	file = err ? NULL : fmemopen(text, strlen(text), "r");
 	if (!file)
 		return -ENOENT;
 	memset(record, 0, sizeof(*record));
 	err = get(file, record);
 	fclose(file);
+	return err;
+}
+
+/* One that runs before one that does not: they have groups of their own, see cgroup_make(). */
+static int read_marks(const char *groups, const char *name, struct record *record)
+{
+	char path[PATH_MAX];
+	int err = -ENOENT;
+
+	for (unsigned n = 0; n < CGROUP_NAMES; n++) {
+		struct record one;
+
+		if (cgroup_nth(groups, name, n, path) || read_mark(path, &one))
+			continue;
+		if (err || record_alive(&one))
+			*record = one;
+		err = 0;
+	}
 	return err;
 }
 
@@ -185,7 +200,7 @@ int record_read(const char *run_dir, const char *groups, const char *name, struc
 
 	name_path(path, run_dir, name);
 	err = read_file(path, record);
-	if ((err == -ENOENT || err == -EINVAL) && groups && !read_mark(groups, name, record))
+	if ((err == -ENOENT || err == -EINVAL) && groups && !read_marks(groups, name, record))
 		err = 0;
 	return err;
 }

@@ -2,11 +2,9 @@
 #include "worker.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,7 +15,7 @@
 #include "tail.h"
 #include "worker_private.h"
 
-enum { TIMER_SLACK_US = 1000, BURY_TIMEOUT_MS = 1000, BURY_PAUSE_MS = 5 };
+enum { TIMER_SLACK_US = 1000 };
 
 int worker_timer(struct worker *worker, sd_event_source **source, uint64_t delay_us,
 		 sd_event_time_handler_t handler)
@@ -82,45 +80,6 @@ static int adopt(struct worker *worker, struct error *error)
 	return err;
 }
 
-/* Without a cgroup nothing tells of the end: looks again, for a bounded time. */
-static void bury_session(const struct record *record)
-{
-	const struct timespec pause = {.tv_nsec = BURY_PAUSE_MS * 1000000};
-
-	for (int ms = 0; ms < BURY_TIMEOUT_MS; ms += BURY_PAUSE_MS) {
-		if (!process_signal_session(record->pid, record->start_ticks, SIGKILL))
-			return;
-		nanosleep(&pause, NULL);
-	}
-}
-
-/* The recorded process has ended while nobody looked: ends what it left behind. */
-static void bury(const struct worker_host *host, const char *name, const struct record *record)
-{
-	if (*record->cgroup) {
-		cgroup_kill(record->cgroup);
-		cgroup_await_empty(record->cgroup, BURY_TIMEOUT_MS);
-		cgroup_remove(record->cgroup);
-	} else if (!record_reused(record)) {
-		bury_session(record);
-	}
-	worker_reclaim_recorded(name, record);
-	waitpid(record->pid, NULL, WNOHANG); /* ours, after a change of program in place */
-	record_remove(host->run_dir, name);
-	worker_remove_notify(host, name);
-	worker_remove_outputs(host, name);
-}
-
-/* A group that nothing says of who is in it: a hook, or a child that had not come to be a worker. */
-static void bury_unknown(const struct worker_host *host, const char *name)
-{
-	record_remove(host->run_dir, name);
-	worker_remove_notify(host, name);
-	worker_remove_outputs(host, name);
-	if (host->cgroup)
-		cgroup_clear(host->cgroup, name, BURY_TIMEOUT_MS);
-}
-
 void worker_mend(struct worker *worker)
 {
 	char status[sizeof(worker->status)];
@@ -153,13 +112,14 @@ int worker_take_back(struct worker *worker, struct error *error)
 			") does not understand it: start the newer one; the worker runs on",
 			host->run_dir, worker->name);
 	if (err) {
-		bury_unknown(host, worker->name);
+		worker_bury_unknown(host, worker->name);
 		return 0;
 	}
 	if (!record_alive(&worker->record)) {
-		bury(host, worker->name, &worker->record);
+		worker_bury(host, worker->name, &worker->record);
 		return 0;
 	}
+	worker_bury_groups(host, worker->name, &worker->record);
 	/* Where the group alone knew of it. */
 	record_write(host->run_dir, worker->name, &worker->record);
 	return adopt(worker, error);
@@ -323,42 +283,4 @@ uint32_t worker_backoff_ms(unsigned failures, uint32_t min_ms, uint32_t max_ms)
 	while (failures-- > 1 && delay < max_ms)
 		delay *= 2;
 	return delay < max_ms ? delay : max_ms;
-}
-
-struct sweep {
-	const struct worker_host *host;
-	const char *const *keep;
-};
-
-static void sweep_one(void *arg, const char *name)
-{
-	const struct sweep *sweep = arg;
-	struct record record;
-	int err;
-
-	for (const char *const *keep = sweep->keep; *keep; keep++)
-		if (!strcmp(*keep, name))
-			return;
-	err = record_read(sweep->host->run_dir, sweep->host->cgroup, name, &record);
-	if (err == -EPROTO) {
-		log_warning("worker %s: left alone: its record was written by a newer lbd", name);
-		return;
-	}
-	if (err) {
-		bury_unknown(sweep->host, name);
-		return;
-	}
-	if (record_alive(&record))
-		kill(record.pid, SIGKILL);
-	bury(sweep->host, name, &record);
-}
-
-int worker_sweep(const struct worker_host *host, const char *const *keep)
-{
-	struct sweep sweep = {host, keep};
-	int err = record_each(host->run_dir, sweep_one, &sweep);
-
-	if (host->cgroup)
-		cgroup_each(host->cgroup, sweep_one, &sweep);
-	return err;
 }

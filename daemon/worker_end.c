@@ -44,8 +44,7 @@ static void finish(struct worker *worker)
 	output_end(worker->err);
 	worker_forget_notify(worker);
 	record_remove(worker->host->run_dir, worker->name);
-	if (worker->cgroup)
-		cgroup_remove(worker->cgroup);
+	worker_leave_cgroup(worker);
 	worker->pid = 0;
 	worker->adopted = worker->stopping = false;
 	worker_reclaim_listeners(worker);

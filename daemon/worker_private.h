@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What worker.c, worker_run.c and worker_end.c share; for nobody else. */
+/* What worker.c and worker_*.c share; for nobody else. */
 #ifndef LB_WORKER_PRIVATE_H
 #define LB_WORKER_PRIVATE_H
 
@@ -77,8 +77,18 @@ void worker_close_outputs(struct worker *worker);
 void worker_remove_outputs(const struct worker_host *host,
 			   const char *name); /* of a gone process */
 
-/* A fresh group for the next process; none where cgroup v2 is not ours to write. */
+/*
+ * worker_group.c: a new group for the next process; none where cgroup v2 is not ours to write.  What is still in
+ * the one before is killed, and left.
+ */
 int worker_make_cgroup(struct worker *worker, struct error *error);
+void worker_leave_cgroup(struct worker *worker);
+
+/* Not one more process, where too many before it have not gone: -EBUSY with a line. */
+int worker_check_remains(const struct worker *worker, struct error *error);
+
+/* Takes dir, a group of that worker's whose process has ended: nobody takes it for a running one's any more. */
+void worker_end_cgroup(const struct worker_host *host, const char *name, char *dir);
 
 /* Those of its group. */
 void worker_set_limits(struct worker *worker);
@@ -103,6 +113,15 @@ void worker_close_listeners(struct worker *worker);
 void worker_reclaim_listeners(struct worker *worker);
 /* The same of a worker that has ended while no lbd was there; nothing is opened. */
 void worker_reclaim_recorded(const char *name, const struct record *record);
+
+/*
+ * worker_bury.c: ends what the recorded process has left; the same where nothing says who that was; or only the
+ * groups of that worker's name but for the one of a process that is taken back.
+ */
+void worker_bury(const struct worker_host *host, const char *name, const struct record *record);
+void worker_bury_unknown(const struct worker_host *host, const char *name);
+void worker_bury_groups(const struct worker_host *host, const char *name,
+			const struct record *alive);
 
 /* worker_end.c: watches pidfd from now on. */
 int worker_watch(struct worker *worker);

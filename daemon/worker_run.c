@@ -13,11 +13,7 @@
 #include "inherit.h"
 #include "log.h"
 #include "process.h"
-#include "remains.h"
-#include "worker_limits.h"
 #include "worker_private.h"
-
-enum { MAX_REMAINS = 8 };
 
 /* An absolute path as it is; else below the directory of logs, NAME.log by default. */
 static char *log_path(const struct worker *worker, const struct conf_output *conf,
@@ -129,21 +125,6 @@ static void close_streams(struct spawn *spawn)
 	spawn->out = spawn->err = -1;
 }
 
-int worker_make_cgroup(struct worker *worker, struct error *error)
-{
-	int err;
-
-	free(worker->cgroup);
-	worker->cgroup = NULL;
-	if (!worker->host->cgroup)
-		return 0;
-	err = cgroup_make(worker->host->cgroup, worker->name, &worker->cgroup);
-	if (err)
-		return error_set(error, err, "cgroup %s/%s: %s", worker->host->cgroup, worker->name,
-				 strerror(-err));
-	return 0;
-}
-
 /* Kept from one process to the next, with the connections that wait in them. */
 static int open_listeners(struct worker *worker, struct launch *launch, struct error *error)
 {
@@ -191,18 +172,6 @@ static int open_notify(struct worker *worker, struct launch *launch, struct erro
 		return error_set(error, err, "notify socket %s: %s", worker->notify_path,
 				 strerror(-err));
 	return 0;
-}
-
-/* Not a reason not to run: said once. */
-void worker_set_limits(struct worker *worker)
-{
-	struct error error;
-
-	if (worker_limits_set(&worker->conf->limits, worker->cgroup, &error) &&
-	    !worker->limits_said) {
-		worker->limits_said = true;
-		log_warning("worker %s: limit %s", worker->name, error.text);
-	}
 }
 
 static int prepare(struct worker *worker, struct launch *launch, struct error *error)
@@ -348,20 +317,6 @@ static int start(struct worker *worker, struct launch *launch, struct error *err
 	return err;
 }
 
-/* DANGER: each costs lbd a descriptor, a group or a process number for as long as its user likes. */
-static int check_remains(const struct worker *worker, struct error *error)
-{
-	unsigned count = remains_count(worker->name);
-	char text[REMAINS_TEXT_BYTES];
-
-	if (count < MAX_REMAINS)
-		return 0;
-	return error_set(error, -EBUSY,
-			 "%u processes and control groups of its earlier runs have not gone, "
-			 "allowed are %d; one is %s: end it, or who holds it",
-			 count, MAX_REMAINS - 1, remains_describe(worker->name, text));
-}
-
 int worker_spawn(struct worker *worker, struct error *error)
 {
 	struct launch launch = {.spawn = {.out = -1, .err = -1}};
@@ -371,7 +326,7 @@ int worker_spawn(struct worker *worker, struct error *error)
 		return error_set(error, -EALREADY, "worker %s: runs already, pid %d", worker->name,
 				 worker->pid);
 	worker->not_run[0] = 0;
-	err = check_remains(worker, error);
+	err = worker_check_remains(worker, error);
 	if (err)
 		return err;
 	err = prepare(worker, &launch, error);
@@ -388,7 +343,6 @@ int worker_spawn(struct worker *worker, struct error *error)
 	output_end(worker->err);
 	worker_forget_notify(worker);
 	record_remove(worker->host->run_dir, worker->name);
-	if (worker->cgroup)
-		cgroup_remove(worker->cgroup);
+	worker_leave_cgroup(worker);
 	return err;
 }

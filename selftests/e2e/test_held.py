@@ -6,10 +6,11 @@ import os
 import pathlib
 import pwd
 import re
+import shutil
 import signal
 
 import pytest
-from lab import DEADLINE, PYTHON, alive, cgroups, kill_and_wait, wait_until
+from lab import DEADLINE, PYTHON, alive, cgroups, kill_and_wait, wait_equal, wait_until
 
 USER = pwd.getpwnam("nobody")
 # One that is held, and another that is not to suffer from it.
@@ -270,6 +271,54 @@ def test_a_worker_is_held_again_and_again(lab):
     tracer.kill()
     wait_until(lambda: lbd.pids()["held:8081"], lbd.children)
     wait_until(lambda: not zombies(lbd), lbd.children)
+
+
+HELPER = """
+import subprocess, sys
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)", "before-" + sys.argv[2]])
+"""
+
+
+def group_of(pid):
+    text = pathlib.Path("/proc/%d/cgroup" % pid).read_text()
+    return text.rstrip("\n").rpartition("/")[2]
+
+
+def worker_groups(lbd):
+    return {os.path.basename(path) for path in cgroups(lbd.instance)} - {lbd.instance, "free:8082"}
+
+
+def test_a_group_that_does_not_empty(lab):
+    """The next process has a group of its own, by which it is known to the next lbd; the old one goes at its end."""
+    mark = "before-end-" + lab.name
+    server = theirs(lab, "server.py", HELPER + SERVER)
+    command = "%s %s $port %s" % (PYTHON, server, mark.removeprefix("before-"))
+    tracer = lab.process(PYTHON, theirs(lab, "tracer.py", TRACER), mark, log="tracer.log")
+    lbd = lab.lbd(POOLS % (command, "", "", PYTHON))
+    lbd.wait_up(1, "held")
+    before = lbd.pids()["held:8081"]
+    helpers = lambda: [pid for pid in traced(tracer) if group_of(pid) == "held:8081"]
+    wait_until(helpers, tracer.output)
+    assert group_of(before) == "held:8081"
+    kill_and_wait(before)
+    wait_until(lambda: lbd.pids()["held:8081"] not in (0, before), lbd.output)
+    lbd.wait_up(1, "held")
+    now = lbd.pids()["held:8081"]
+    assert group_of(now) == "held:8081~1" and group_of(helpers()[0]) == "held:8081"
+    for is_lost in (False, True):
+        lbd.kill()
+        if is_lost:
+            shutil.rmtree("/run/lbd/" + lbd.instance)
+        lbd = lbd.restart()
+        lbd.wait_up(1, "held")
+        assert lbd.pids()["held:8081"] == now
+        assert worker_groups(lbd) == {"held:8081", "held:8081~1"}
+    tracer.kill()
+    wait_equal(lambda: worker_groups(lbd), {"held:8081~1"})
+    kill_and_wait(now)
+    wait_until(lambda: lbd.pids()["held:8081"] not in (0, now), lbd.output)
+    assert group_of(lbd.pids()["held:8081"]) == "held:8081"
+    wait_equal(lambda: worker_groups(lbd), {"held:8081"})
 
 
 def test_end_while_traced(lab):

@@ -97,12 +97,13 @@ class World:
 
     @staticmethod
     def _cgroups(instance):
-        """{worker: pids in it}."""
+        """{worker: pids in it}; NAME~1 and so on are of a worker whose group before does not end."""
         found = {}
         for path in cgroups(instance):
             if os.path.basename(path) != instance and "/lbd.checks" not in path:
                 pids = _read(path + "/cgroup.procs").split()
-                found[os.path.basename(path)] = {int(pid) for pid in pids}
+                name = os.path.basename(path).partition("~")[0]
+                found.setdefault(name, set()).update(int(pid) for pid in pids)
         return found
 
     def workers(self):

@@ -167,6 +167,39 @@ static void be_refused(void)
 	need(is_in(getpid(), "") && !is_in(getpid(), "/lbd.supervisor"));
 }
 
+/* One that is not empty is never given out again, nor is what is in it harmed; there are so many names. */
+static void name_anew(void)
+{
+	pid_t children[CGROUP_NAMES];
+	char path[PATH_MAX], *dir = NULL, *made = NULL;
+	struct error error = {0};
+
+	need(!cgroup_find("a", &dir, &error));
+	for (unsigned n = 0; n < CGROUP_NAMES; n++) {
+		children[n] = sleeper();
+		need(!cgroup_make(dir, "worker", &made));
+		need(!cgroup_nth(dir, "worker", n, path) && !strcmp(made, path));
+		need(cgroup_stem(strrchr(made, '/') + 1) == strlen("worker"));
+		need(!cgroup_add(made, children[n]));
+		free(made);
+	}
+	need(cgroup_make(dir, "worker", &made) == -EBUSY);
+	kill(children[2], SIGKILL);
+	waitpid(children[2], NULL, 0);
+	need(!cgroup_make(dir, "worker", &made) && !strcmp(strrchr(made, '/'), "/worker~2"));
+	for (unsigned n = 0; n < CGROUP_NAMES; n++) {
+		need(!cgroup_nth(dir, "worker", n, path));
+		if (n != 2) {
+			need(cgroup_first(path) == children[n]);
+			kill(children[n], SIGKILL);
+			waitpid(children[n], NULL, 0);
+		}
+		need(!cgroup_remove(path));
+	}
+	free(made);
+	free(dir);
+}
+
 /* Runs it in a process that is in the group, with the stranger if there is one. */
 static void run_in_group(void (*act)(void), pid_t stranger)
 {
@@ -205,9 +238,18 @@ static void lbd_makes_way(void **unused)
 	run_in_group(limit_a_worker, 0);
 }
 
+static void names_are_not_shared(void **unused)
+{
+	(void)unused;
+	if (!*group)
+		skip();
+	run_in_group(name_anew, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_are_not_shared),
 		cmocka_unit_test(a_stranger_stays),
 		cmocka_unit_test(lbd_makes_way),
 	};

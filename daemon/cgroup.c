@@ -15,12 +15,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "process.h"
+#include "cgroup_private.h"
 
-/* Where lbd itself is once its own group's children have controllers. */
-#define LEAF "lbd.supervisor"
-
-static int open_file(const char *dir, const char *file, int flags)
+int cgroup_open_file(const char *dir, const char *file, int flags)
 {
 	char path[PATH_MAX];
 	int fd;
@@ -30,9 +27,9 @@ static int open_file(const char *dir, const char *file, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-static int write_file(const char *dir, const char *file, const char *text)
+int cgroup_write_file(const char *dir, const char *file, const char *text)
 {
-	int fd = open_file(dir, file, O_WRONLY);
+	int fd = cgroup_open_file(dir, file, O_WRONLY);
 	int err = 0;
 
 	if (fd < 0)
@@ -45,7 +42,7 @@ static int write_file(const char *dir, const char *file, const char *text)
 
 static int read_file(const char *dir, const char *file, char *text, size_t room)
 {
-	int fd = open_file(dir, file, O_RDONLY);
+	int fd = cgroup_open_file(dir, file, O_RDONLY);
 	ssize_t n;
 
 	if (fd < 0)
@@ -78,7 +75,7 @@ static int find_group(pid_t pid, char group[PATH_MAX])
 	return err;
 }
 
-static int make_below(char dir[PATH_MAX], const char *name)
+int cgroup_make_below(char dir[PATH_MAX], const char *name)
 {
 	size_t used = strlen(dir);
 
@@ -94,7 +91,7 @@ static void leave_leaf(char *group)
 {
 	char *last = strrchr(group, '/');
 
-	if (last && !strcmp(last + 1, LEAF))
+	if (last && !strcmp(last + 1, CGROUP_LEAF))
 		last[last == group] = '\0';
 }
 
@@ -117,9 +114,9 @@ int cgroup_find(const char *instance, char **dir, struct error *error)
 	if (!err && strcmp(group, "/"))
 		snprintf(path + used, sizeof(path) - used, "%s", group);
 	if (!err)
-		err = make_below(path, "lbd");
+		err = cgroup_make_below(path, "lbd");
 	if (!err)
-		err = make_below(path, instance);
+		err = cgroup_make_below(path, instance);
 	if (!err && access(path, W_OK))
 		err = -errno;
 	if (!err && !(*dir = strdup(path)))
@@ -183,14 +180,14 @@ int cgroup_add(const char *dir, pid_t pid)
 	char text[16];
 
 	snprintf(text, sizeof(text), "%d", pid);
-	return write_file(dir, "cgroup.procs", text);
+	return cgroup_write_file(dir, "cgroup.procs", text);
 }
 
 /* Before Linux 5.14: one by one, again while there are new ones, but not for ever. */
 static int kill_each(const char *dir)
 {
 	for (int round = 0; round < 100 && cgroup_populated(dir); round++) {
-		int fd = open_file(dir, "cgroup.procs", O_RDONLY);
+		int fd = cgroup_open_file(dir, "cgroup.procs", O_RDONLY);
 		FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
 		int pid;
 
@@ -205,7 +202,7 @@ static int kill_each(const char *dir)
 
 int cgroup_kill(const char *dir)
 {
-	int err = write_file(dir, "cgroup.kill", "1");
+	int err = cgroup_write_file(dir, "cgroup.kill", "1");
 
 	if (err == -ENOENT && !access(dir, F_OK))
 		err = kill_each(dir);
@@ -221,7 +218,7 @@ bool cgroup_populated(const char *dir)
 
 int cgroup_watch(const char *dir)
 {
-	return open_file(dir, "cgroup.events", O_RDONLY);
+	return cgroup_open_file(dir, "cgroup.events", O_RDONLY);
 }
 
 int cgroup_await_empty(const char *dir, int timeout_ms)
@@ -294,107 +291,6 @@ uint64_t cgroup_memory(const char *dir)
 	if (read_file(dir, "memory.current", text, sizeof(text)))
 		return 0;
 	return strtoull(text, NULL, 10);
-}
-
-static bool is_ours(pid_t pid)
-{
-	struct process_stat stat;
-
-	return pid == getpid() || process_stat(pid, &stat) || stat.parent == getpid();
-}
-
-/* 0: the group holds nobody but this process and its children.  With `to`, moves them there. */
-static int each_of_ours(const char *group, const char *to)
-{
-	int fd = open_file(group, "cgroup.procs", O_RDONLY), pid, err = 0;
-	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
-
-	if (!file)
-		return fd < 0 ? fd : -ENOMEM;
-	while (!err && fscanf(file, "%d", &pid) == 1) {
-		if (!to)
-			err = is_ours(pid) ? 0 : -EBUSY;
-		else if ((err = cgroup_add(to, pid)) == -ESRCH)
-			err = 0;
-	}
-	fclose(file);
-	return err;
-}
-
-/*
- * A group whose children have controllers may hold no process itself (cgroup-v2.rst, "No Internal
- * Process Constraint"): lbd makes way into a group beside those of the workers.
- */
-static int make_way(const char *group)
-{
-	char leaf[PATH_MAX];
-	int err = each_of_ours(group, NULL);
-
-	if (err)
-		return err;
-	snprintf(leaf, sizeof(leaf), "%s", group);
-	err = make_below(leaf, LEAF);
-	return err ? err : each_of_ours(group, leaf);
-}
-
-static int enable_below(const char *group, const char *controller)
-{
-	char text[64];
-	int err;
-
-	snprintf(text, sizeof(text), "+%s", controller);
-	err = write_file(group, "cgroup.subtree_control", text);
-	if (err == -EBUSY) {
-		err = make_way(group);
-		if (!err)
-			err = write_file(group, "cgroup.subtree_control", text);
-	}
-	return err;
-}
-
-/* For the children of every group from the root down to dir's parent; busy: the one that could not. */
-static int enable_controller(const char *dir, const char *controller, char busy[PATH_MAX])
-{
-	char path[PATH_MAX];
-	int err = cgroup_root(path);
-
-	if (err || strncmp(dir, path, strlen(path)) != 0 || strlen(dir) >= sizeof(path))
-		return -ENOENT;
-	for (const char *end = dir + strlen(path); end && *end; end = strchr(end + 1, '/')) {
-		snprintf(path, sizeof(path), "%.*s", (int)(end - dir), dir);
-		/* Levels above our own may be another's, and enabled already: the last one tells. */
-		err = enable_below(path, controller);
-		if (err == -EBUSY)
-			snprintf(busy, PATH_MAX, "%s", path);
-	}
-	return err;
-}
-
-int cgroup_limit(const char *dir, const char *file, const char *value, struct error *error)
-{
-	char controller[32], busy[PATH_MAX] = "";
-	int err = write_file(dir, file, value);
-
-	if (err == -ENOENT) {
-		snprintf(controller, sizeof(controller), "%.*s", (int)strcspn(file, "."), file);
-		enable_controller(dir, controller, busy);
-		err = write_file(dir, file, value);
-	}
-	if (err == -ENOENT && *busy)
-		return error_set(error, err,
-				 "%s %s: other processes than lbd are in its control group %s: no "
-				 "such limit; "
-				 "let lbd have one of its own (a unit with Delegate=yes)",
-				 file, value, busy);
-	if (err == -ENOENT)
-		return error_set(
-			error, err,
-			"%s %s: controller %s is not in cgroup v2 here (perhaps taken by v1): "
-			"no such limit",
-			file, value, controller);
-	if (err)
-		return error_set(error, err, "%s %s: %s", file, value, strerror(-err));
-	return 0;
 }
 
 #define MARK "user.lbd.worker"

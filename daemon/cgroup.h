@@ -72,13 +72,6 @@ bool cgroup_contains(const char *dir, uint64_t id);
 uint64_t cgroup_memory(const char *dir);
 
 /*
- * Writes one control file, "memory.max" and the like; enables its controller from our group down
- * where that is needed, for which this process and its children, if alone in their group, move to
- * <our group>/lbd.supervisor.  -ENOENT with a line when the controller is not to be had here.
- */
-int cgroup_limit(const char *dir, const char *file, const char *value, struct error *error);
-
-/*
  * A text that stays with the directory (an extended attribute, user.lbd.worker): its owner alone writes it, all
  * may read it.  -ENOENT, -ENODATA: none is there.
  */

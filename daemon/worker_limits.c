@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "cgroup.h"
+#include "cgroup_limit.h"
 
 enum { CPU_PERIOD_US = 100000 };
 

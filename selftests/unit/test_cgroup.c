@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "cgroup.h"
+#include "cgroup_limit.h"
 
 /* What the machine may have in cgroup v2, and a limit of each that hurts nobody. */
 static const struct {

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "keeper.h"
-#include "output.h"
+#include "output_flow.h"
 #include "process.h"
 
 #define COMM "lbd-output"
@@ -148,10 +148,17 @@ static void on_ended(void *arg)
 		sd_event_exit(keep.event, 0);
 }
 
-static void read_on(int fd, char *note)
+/* Takes fd over, for the rest of this process's life. */
+static void read_on(int fd, const char *note)
 {
-	if (!output_keep(keep.event, fd, note, on_ended, NULL))
-		keep.read++;
+	struct output_flow *flow;
+
+	if (output_flow_resume(keep.event, fd, note, &flow)) {
+		close(fd);
+		return;
+	}
+	output_flow_on_end(flow, on_ended, NULL);
+	keep.read++;
 }
 
 /* One that did not come: its keeper died with lbd, or lbd did not get so far. */

@@ -34,30 +34,21 @@ int output_new(sd_event *event, struct keeper *keeper, const struct conf_output 
 	       const struct output_target *target, pid_t adopt, struct output **out,
 	       struct error *error);
 
-/* The worker has ended: what is left is written, an unfinished last line too. */
-void output_drain(struct output *output);
-
 /* A descriptor for the worker to write to, or -errno with a line; the caller closes it. */
 int output_open(struct output *output, struct error *error);
 
-/* The worker has ended, and its hooks: drains, and removes the FIFO. */
+/* The worker has ended, and its hooks: what is left is written, an unfinished last line too; removes the FIFO. */
 void output_end(struct output *output); /* takes NULL */
 
 /* The FIFO of a worker that ended while no lbd was there: drains, and removes it. */
 void output_forget(const char *fifo);
 
 /*
- * Opens each FIFO of run_dir for reading, with the note that says where its bytes belong, for output_keep();
- * fd is each()'s, note not.
+ * Opens each FIFO of run_dir for reading, with the note that says where its bytes belong, for
+ * output_flow_resume(); fd is each()'s, note not.
  */
 void output_each_fifo(const char *run_dir,
 		      void (*each)(void *arg, int fd, const char *fifo, char *note), void *arg);
-
-/*
- * Reads on in a process that outlives lbd, for the rest of that process's life; ended() when nobody has the
- * FIFO open for writing any more and it has been drained.  Takes fd over; changes note.  -errno.
- */
-int output_keep(sd_event *event, int fd, char *note, void (*ended)(void *arg), void *arg);
 
 /*
  * All FIFOs of run_dir, held open while they go from the keeper of one lbd to the next lbd: when a worker ends in

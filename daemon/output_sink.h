@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the bytes of a FIFO end up; one kind per file output_*.c; for output.c alone. */
+/* Where the bytes of a FIFO end up; one kind per file output_*.c; for output.c and output_flow.c alone. */
 #ifndef LB_OUTPUT_SINK_H
 #define LB_OUTPUT_SINK_H
 
@@ -46,7 +46,7 @@ int output_target_parse(char *text, struct conf_output *conf, struct output_targ
 /* A descriptor for reading, and that text, to be freed.  -errno: no such FIFO of ours. */
 int output_target_open(const char *fifo, char **text);
 
-/* Takes bytes off the FIFO. */
+/* output_flow.c: takes bytes off the FIFO. */
 void output_discard(int fifo, size_t bytes);
 
 #endif

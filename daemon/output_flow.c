@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "output_flow.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "output_sink.h"
+
+enum {
+	CHUNK_BYTES = 256 << 10, /* looked at in one turn of the event loop */
+	PIPE_BYTES = 1 << 20,    /* of a FIFO: what a worker may write while no lbd reads */
+	LINE_BYTES = 64 << 10,   /* a longer line is passed on in pieces */
+	DRAIN_TURNS = 16,        /* after a worker's end: more than a FIFO holds */
+	CONGESTED_US = 20000,    /* until syslog is tried again */
+};
+
+struct output_flow {
+	sd_event *event;
+	int fd; /* the FIFO */
+	struct output_file *file;
+	struct output_syslog *syslog; /* neither: it goes nowhere */
+	sd_event_source *source, *more, *retry;
+	void (*ended)(void *arg);
+	void *arg;
+};
+
+/* One for all: the loop is in one output at a time, and each turn leaves them empty. */
+static struct {
+	pid_t owner; /* a fork needs a pipe of its own: bytes of both would mix in this one */
+	int pipe[2];
+	char bytes[CHUNK_BYTES], discarded[CHUNK_BYTES];
+} peek;
+
+static int open_peek(void)
+{
+	if (peek.owner == getpid())
+		return 0;
+	if (pipe2(peek.pipe, O_CLOEXEC | O_NONBLOCK))
+		return -errno;
+	/* As many slots as the FIFO, which may be filled with short writes. */
+	fcntl(peek.pipe[1], F_SETPIPE_SZ, PIPE_BYTES);
+	peek.owner = getpid();
+	return 0;
+}
+
+void output_discard(int fifo, size_t bytes)
+{
+	/*
+	 * Not splice(2) to /dev/null: when lbd is killed that ends anywhere, and the next lbd would begin
+	 * within a line that is written already.  read(2) takes all that is there or nothing.
+	 */
+	while (bytes) {
+		ssize_t n = read(fifo, peek.discarded, bytes < CHUNK_BYTES ? bytes : CHUNK_BYTES);
+
+		if (n <= 0)
+			return;
+		bytes -= n;
+	}
+}
+
+/* Copies what the FIFO holds, and leaves it there. */
+static size_t look(int fifo)
+{
+	ssize_t n = tee(fifo, peek.pipe[1], CHUNK_BYTES, SPLICE_F_NONBLOCK);
+	size_t got = 0;
+
+	while (n > 0 && got < (size_t)n) {
+		ssize_t part = read(peek.pipe[0], peek.bytes + got, n - got);
+
+		if (part <= 0)
+			break;
+		got += part;
+	}
+	return got;
+}
+
+/* How much of it is whole lines; what is too long, or the last word of the dead, is taken as it is. */
+static size_t whole_lines(size_t bytes, bool is_last)
+{
+	const char *end = bytes ? memrchr(peek.bytes, '\n', bytes) : NULL;
+
+	if (is_last)
+		return bytes;
+	if (end)
+		return end + 1 - peek.bytes;
+	return bytes >= LINE_BYTES ? bytes : 0;
+}
+
+static size_t move(struct output_flow *flow, size_t bytes)
+{
+	if (flow->file)
+		return output_file_move(flow->file, flow->fd, peek.bytes, bytes);
+	if (flow->syslog)
+		return output_syslog_move(flow->syslog, flow->fd, peek.bytes, bytes);
+	output_discard(flow->fd, bytes);
+	return bytes;
+}
+
+static int on_congested(sd_event_source *source, uint64_t now, void *arg)
+{
+	struct output_flow *flow = arg;
+
+	(void)source, (void)now;
+	flow->retry = sd_event_source_disable_unref(flow->retry);
+	sd_event_source_set_enabled(flow->more, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+/* One bounded turn.  The descriptor is edge-triggered, as an unfinished line stays in it: whoever
+ * leaves more than that must come again. */
+static bool turn(struct output_flow *flow, bool is_last)
+{
+	size_t bytes = look(flow->fd), lines = whole_lines(bytes, is_last), moved;
+
+	moved = lines ? move(flow, lines) : 0;
+	if (moved < lines) {
+		sd_event_source_disable_unref(flow->retry);
+		flow->retry = NULL;
+		sd_event_add_time_relative(flow->event, &flow->retry, CLOCK_MONOTONIC, CONGESTED_US,
+					   0, on_congested, flow);
+		return false;
+	}
+	return lines > 0;
+}
+
+static int on_more(sd_event_source *source, void *arg)
+{
+	struct output_flow *flow = arg;
+
+	if (turn(flow, false))
+		sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+static int on_bytes(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	struct output_flow *flow = arg;
+
+	(void)source, (void)fd;
+	if (events & EPOLLHUP) {
+		output_flow_drain(flow);
+		sd_event_source_set_enabled(flow->source, SD_EVENT_OFF);
+		sd_event_source_set_enabled(flow->more, SD_EVENT_OFF);
+		flow->ended(flow->arg);
+		return 0;
+	}
+	if (!flow->retry && turn(flow, false))
+		sd_event_source_set_enabled(flow->more, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+/* Last of all that the loop has to do: a flood of output delays nothing but itself. */
+static int watch(struct output_flow *flow)
+{
+	int err = sd_event_add_defer(flow->event, &flow->more, on_more, flow);
+
+	if (err >= 0)
+		err = sd_event_source_set_enabled(flow->more, SD_EVENT_OFF);
+	if (err >= 0)
+		err = sd_event_source_set_priority(flow->more, SD_EVENT_PRIORITY_IDLE);
+	if (err >= 0)
+		err = sd_event_add_io(flow->event, &flow->source, flow->fd, EPOLLIN | EPOLLET,
+				      on_bytes, flow);
+	if (err >= 0)
+		err = sd_event_source_set_priority(flow->source, SD_EVENT_PRIORITY_IDLE);
+	return err < 0 ? err : 0;
+}
+
+static int open_sink(struct output_flow *flow, const struct conf_output *conf,
+		     const struct output_target *target)
+{
+	if (conf->kind == OUTPUT_SYSLOG)
+		flow->syslog = output_syslog_new(target->name,
+						 target->is_err ? LOG_ERR : LOG_INFO);
+	else if (conf->kind == OUTPUT_FILE)
+		flow->file = output_file_new(target->path, conf, target->user);
+	else
+		return 0;
+	return flow->syslog || flow->file ? 0 : -ENOMEM;
+}
+
+/* All but the FIFO. */
+static void free_rest(struct output_flow *flow)
+{
+	sd_event_source_disable_unref(flow->source);
+	sd_event_source_disable_unref(flow->more);
+	sd_event_source_disable_unref(flow->retry);
+	output_file_free(flow->file);
+	output_syslog_free(flow->syslog);
+	free(flow);
+}
+
+int output_flow_new(sd_event *event, int fd, const struct conf_output *conf,
+		    const struct output_target *target, struct output_flow **out)
+{
+	struct output_flow *flow = calloc(1, sizeof(*flow));
+	int err = open_peek();
+
+	if (!flow)
+		return -ENOMEM;
+	flow->event = event;
+	flow->fd = fd;
+	fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES);
+	if (!err)
+		err = open_sink(flow, conf, target);
+	if (!err && event)
+		err = watch(flow);
+	if (err)
+		free_rest(flow);
+	else
+		*out = flow;
+	return err;
+}
+
+int output_flow_resume(sd_event *event, int fd, const char *note, struct output_flow **out)
+{
+	char *words = strdup(note);
+	struct output_target target;
+	struct conf_output conf;
+	int err = words ? output_target_parse(words, &conf, &target) : -ENOMEM;
+
+	if (!err)
+		err = output_flow_new(event, fd, &conf, &target, out);
+	free(words);
+	return err;
+}
+
+void output_flow_on_end(struct output_flow *flow, void (*ended)(void *arg), void *arg)
+{
+	flow->ended = ended;
+	flow->arg = arg;
+}
+
+void output_flow_drain(struct output_flow *flow)
+{
+	for (int i = 0; i < DRAIN_TURNS && turn(flow, false); i++)
+		;
+	turn(flow, true);
+	if (flow->file)
+		output_file_end_line(flow->file);
+}
+
+int output_flow_fd(const struct output_flow *flow)
+{
+	return flow->fd;
+}
+
+void output_flow_free(struct output_flow *flow)
+{
+	int fd = flow ? flow->fd : -1;
+
+	if (!flow)
+		return;
+	free_rest(flow);
+	close(fd);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The way of one stream from its FIFO to where it belongs (output_sink.h), in lbd and in the process that outlives
+ * it (keep_output.h).  Bytes leave the FIFO only when they are there, in whole lines.
+ */
+#ifndef LB_OUTPUT_FLOW_H
+#define LB_OUTPUT_FLOW_H
+
+#include <systemd/sd-event.h>
+
+#include "conf.h"
+#include "output.h"
+
+struct output_flow;
+
+/*
+ * Reads on in the event loop, after all else that this has to do; NULL: only when it is told to drain.  Takes fd
+ * over unless it fails; copies what it is told.  -errno.
+ */
+int output_flow_new(sd_event *event, int fd, const struct conf_output *conf,
+		    const struct output_target *target, struct output_flow **out);
+
+/* The same by a note of output_target_text().  -EINVAL: it is none. */
+int output_flow_resume(sd_event *event, int fd, const char *note, struct output_flow **out);
+
+/*
+ * ended() is called from the loop when nobody has the FIFO open for writing any more and it has been drained: in a
+ * keeper, as lbd's own descriptor can write, too.
+ */
+void output_flow_on_end(struct output_flow *flow, void (*ended)(void *arg), void *arg);
+
+/* Nobody writes any more: all that is there is written, an unfinished last line too. */
+void output_flow_drain(struct output_flow *flow);
+
+int output_flow_fd(const struct output_flow *flow);
+void output_flow_free(struct output_flow *flow); /* closes the FIFO; takes NULL */
+
+#endif

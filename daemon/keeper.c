@@ -21,6 +21,7 @@
 #include "log.h"
 #include "name_lock.h"
 #include "process.h"
+#include "shortage.h"
 #include "sockets.h"
 
 enum {
@@ -28,6 +29,7 @@ enum {
 	LOOK_US = 5000, /* until one that is about to be gone is looked for again */
 	FOUND_MAX = 16,
 	PAUSE_US = 1000000,
+	LATER_US = 200000, /* until one is told for whom there was no descriptor */
 	NAME_BYTES = 96,
 	NAME = KEEPER_SOCKET + 3, /* descriptor of the program that holds its name */
 	ASIDE = 16,
@@ -49,6 +51,7 @@ struct keeper {
 	int socket;              /* to it, or -1 */
 	sd_event_source *source; /* its pidfd */
 	sd_event_source *room;   /* some are not told yet: its queue was full */
+	sd_event_source *later;  /* or there was no descriptor */
 	sd_event_source *pause;  /* until another is started */
 	LIST_HEAD(, keeper_fifo) fifos;
 	uint64_t last_number;
@@ -141,7 +144,9 @@ static _Noreturn void run_program(const struct keeper *keeper, int socket, int n
 	null = fcntl(null, F_DUPFD, ASIDE);
 	dup2(socket, KEEPER_SOCKET);
 	dup2(null, STDOUT_FILENO);
-	dup2(null, STDERR_FILENO);
+	log_to_stderr();
+	if (!log_is_lasting())
+		dup2(null, STDERR_FILENO);
 	dup2(name, NAME);
 	close_range(NAME + 1, ~0U, 0);
 	/* This very version, whatever has been installed since. */
@@ -190,8 +195,8 @@ static int start_process(struct keeper *keeper)
 	return err;
 }
 
-/* false: its queue is full.  What can never be sent counts as sent.  fd -1: none goes with it. */
-static bool send_note(const struct keeper *keeper, uint64_t number, char *note, int fd)
+/* -EAGAIN: its queue is full.  Of one that has ended it counts as sent: the next is told anew. */
+static int send_note(const struct keeper *keeper, uint64_t number, char *note, int fd)
 {
 	union {
 		struct cmsghdr header;
@@ -205,16 +210,17 @@ static bool send_note(const struct keeper *keeper, uint64_t number, char *note, 
 		message.msg_control = &control;
 		message.msg_controllen = sizeof(control);
 	}
-	return sendmsg(keeper->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
-	       errno != EAGAIN;
+	if (sendmsg(keeper->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
+	    (errno != EAGAIN && !is_shortage(-errno)))
+		return 0;
+	return -errno;
 }
 
-/* Whether it is told, or can never be.  The kernel keeps what is in its queue open. */
-static bool tell(const struct keeper *keeper, const struct keeper_fifo *fifo)
+/* 0: it is told, or can never be.  The kernel keeps what is in its queue open. */
+static int tell(const struct keeper *keeper, const struct keeper_fifo *fifo)
 {
 	char path[32];
-	bool is_sent;
-	int fd;
+	int fd, err;
 
 	if (fifo->fd < 0)
 		return send_note(keeper, fifo->number, NULL, -1);
@@ -222,10 +228,26 @@ static bool tell(const struct keeper *keeper, const struct keeper_fifo *fifo)
 	/* No writer itself: the kernel tells it when there is none. */
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
-		return true;
-	is_sent = send_note(keeper, fifo->number, fifo->note, fd);
+		return is_shortage(-errno) ? -errno : 0;
+	err = send_note(keeper, fifo->number, fifo->note, fd);
 	close(fd);
-	return is_sent;
+	return err;
+}
+
+static int on_later(sd_event_source *source, uint64_t now, void *arg)
+{
+	struct keeper *keeper = arg;
+
+	(void)source, (void)now;
+	return keeper->room ? sd_event_source_set_enabled(keeper->room, SD_EVENT_ON) : 0;
+}
+
+/* When its queue has room, or there may be a descriptor. */
+static void tell_later(struct keeper *keeper, int err)
+{
+	sd_event_source_set_enabled(keeper->room, err == -EAGAIN ? SD_EVENT_ON : SD_EVENT_OFF);
+	if (err != -EAGAIN)
+		clock_arm(keeper->event, &keeper->later, LATER_US, on_later, keeper);
 }
 
 static int on_room(sd_event_source *source, int fd, uint32_t events, void *arg)
@@ -233,18 +255,20 @@ static int on_room(sd_event_source *source, int fd, uint32_t events, void *arg)
 	struct keeper *keeper = arg;
 	struct keeper_fifo *fifo, *next;
 
-	(void)source, (void)fd, (void)events;
+	(void)fd, (void)events;
 	for (fifo = keeper->fifos.lh_first; fifo; fifo = next) {
+		int err = fifo->is_told ? 0 : tell(keeper, fifo);
+
 		next = fifo->link.le_next;
-		if (!fifo->is_told)
-			fifo->is_told = tell(keeper, fifo);
-		if (!fifo->is_told)
+		fifo->is_told = !err;
+		if (err) {
+			tell_later(keeper, err);
 			return 0;
+		}
 		if (fifo->fd < 0)
 			keeper_drop(fifo);
 	}
-	sd_event_source_set_enabled(keeper->room, SD_EVENT_OFF);
-	return 0;
+	return sd_event_source_set_enabled(source, SD_EVENT_OFF);
 }
 
 static int watch(struct keeper *keeper)
@@ -276,6 +300,7 @@ static void forget_process(struct keeper *keeper)
 	}
 	keeper->source = sd_event_source_disable_unref(keeper->source);
 	keeper->room = sd_event_source_disable_unref(keeper->room);
+	keeper->later = sd_event_source_disable_unref(keeper->later);
 	if (keeper->socket >= 0)
 		close(keeper->socket);
 	keeper->socket = -1;
@@ -353,6 +378,16 @@ void keeper_free(struct keeper *keeper)
 	free(keeper);
 }
 
+static void tell_or_later(struct keeper_fifo *fifo)
+{
+	struct keeper *keeper = fifo->keeper;
+	int err = keeper->socket < 0 ? 0 : tell(keeper, fifo);
+
+	fifo->is_told = keeper->socket >= 0 && !err;
+	if (err)
+		tell_later(keeper, err);
+}
+
 struct keeper_fifo *keeper_add(struct keeper *keeper, int fifo_fd, char *note)
 {
 	struct keeper_fifo *fifo = keeper && note ? calloc(1, sizeof(*fifo)) : NULL;
@@ -366,9 +401,7 @@ struct keeper_fifo *keeper_add(struct keeper *keeper, int fifo_fd, char *note)
 	fifo->fd = fifo_fd;
 	fifo->note = note;
 	LIST_INSERT_HEAD(&keeper->fifos, fifo, link);
-	fifo->is_told = keeper->socket >= 0 && tell(keeper, fifo);
-	if (keeper->socket >= 0 && !fifo->is_told)
-		sd_event_source_set_enabled(keeper->room, SD_EVENT_ON);
+	tell_or_later(fifo);
 	return fifo;
 }
 
@@ -392,9 +425,7 @@ void keeper_done(struct keeper_fifo *fifo)
 	free(fifo->note);
 	fifo->note = NULL;
 	fifo->fd = -1;
-	fifo->is_told = tell(fifo->keeper, fifo);
+	tell_or_later(fifo);
 	if (fifo->is_told)
 		keeper_drop(fifo);
-	else
-		sd_event_source_set_enabled(fifo->keeper->room, SD_EVENT_ON);
 }

@@ -118,6 +118,13 @@ static bool is_journal(void)
 	return known;
 }
 
+bool log_is_lasting(void)
+{
+	struct stat st;
+
+	return is_journal() || (!fstat(STDERR_FILENO, &st) && S_ISREG(st.st_mode));
+}
+
 static int format_head(enum log_level level, char *line, size_t room)
 {
 	static const char *const names[] = {[LOG_LEVEL_ERROR] = "error",

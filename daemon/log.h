@@ -38,6 +38,12 @@ bool log_is_file(void); /* or is it standard error */
 /* Standard error becomes the log's file: for a program that is executed in place and has not opened it yet. */
 void log_to_stderr(void);
 
+/*
+ * Whether standard error is a file or the journal: not a terminal or a pipe, whose reader would wait for the end of
+ * all that have it.
+ */
+bool log_is_lasting(void);
+
 #define log_error(...)   log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_info(...)    log_line(LOG_LEVEL_INFO, __VA_ARGS__)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -19,6 +20,7 @@
 #include "open_file.h"
 #include "output_sink.h"
 #include "rotate.h"
+#include "shortage.h"
 
 enum {
 	LINES_AT_ONCE = 256,
@@ -29,6 +31,7 @@ enum {
 };
 
 struct output_file {
+	LIST_ENTRY(output_file) link;
 	char *path;
 	struct conf_output conf;
 	uid_t user; /* the worker's */
@@ -40,7 +43,13 @@ struct output_file {
 	time_t born;
 	time_t said;
 	size_t lost; /* bytes since it could not be written; > 0 while that lasts */
+	bool waits;  /* for a descriptor, or memory */
 };
+
+/* All of this process. */
+static struct {
+	LIST_HEAD(, output_file) all;
+} files;
 
 struct output_file *output_file_new(const char *path, const struct conf_output *conf, uid_t user)
 {
@@ -56,6 +65,7 @@ struct output_file *output_file_new(const char *path, const struct conf_output *
 		free(file);
 		return NULL;
 	}
+	LIST_INSERT_HEAD(&files.all, file, link);
 	return file;
 }
 
@@ -70,9 +80,31 @@ void output_file_free(struct output_file *file)
 {
 	if (!file)
 		return;
+	LIST_REMOVE(file, link);
 	close_file(file);
 	free(file->path);
 	free(file);
+}
+
+/*
+ * With no descriptor left, those of all other logs: none is in use now, and each file is opened anew when there is
+ * something for it.  Whether there were any.
+ */
+static bool close_others(const struct output_file *file, int err)
+{
+	struct output_file *other;
+	bool any = false;
+
+	if (err != -EMFILE && err != -ENFILE)
+		return false;
+	LIST_FOREACH(other, &files.all, link)
+	{
+		if (other == file || other->fd < 0)
+			continue;
+		close_file(other);
+		any = true;
+	}
+	return any;
 }
 
 /* An age counts from the file's birth, also when an earlier lbd made it. */
@@ -89,13 +121,9 @@ static void note_birth(struct output_file *file)
 static size_t find_unfinished(const struct output_file *file, off_t size, char *text, size_t room)
 {
 	size_t bytes = size < (off_t)room ? (size_t)size : room;
-	struct error ignored;
-	int fd = open_file("log ", file->path, O_RDONLY, file->user, &ignored);
-	ssize_t n = fd < 0 ? -1 : pread(fd, text, bytes, size - bytes);
+	ssize_t n = pread(file->fd, text, bytes, size - bytes);
 	const char *end = n > 0 ? memrchr(text, '\n', n) : NULL;
 
-	if (fd >= 0)
-		close(fd);
 	if (n <= 0)
 		return 0;
 	if (end) {
@@ -146,10 +174,19 @@ void output_file_end_line(struct output_file *file)
 		end_line(file, &st);
 }
 
+/* Not O_APPEND: splice(2) refuses it.  Nobody else writes there. */
+static int open_log(const struct output_file *file, struct error *error)
+{
+	int fd = open_file("log ", file->path, O_RDWR | O_CREAT, file->user, error);
+
+	if (fd < 0 && close_others(file, fd))
+		fd = open_file("log ", file->path, O_RDWR | O_CREAT, file->user, error);
+	return fd;
+}
+
 static int open_named(struct output_file *file, struct stat *st, struct error *error)
 {
-	/* Not O_APPEND: splice(2) refuses it.  Nobody else writes there. */
-	file->fd = open_file("log ", file->path, O_WRONLY | O_CREAT, file->user, error);
+	file->fd = open_log(file, error);
 	if (file->fd < 0)
 		return file->fd;
 	if (fstat(file->fd, st))
@@ -185,6 +222,8 @@ static void rotate(struct output_file *file)
 	struct error error;
 	int err = rotate_files(file->path, file->conf.max_files, file->user, &error);
 
+	if (err && close_others(file, err))
+		err = rotate_files(file->path, file->conf.max_files, file->user, &error);
 	if (err)
 		log_warning("cannot be rotated, and grows on: %s", error.text);
 	else
@@ -301,23 +340,36 @@ static ssize_t move_prefixed(struct output_file *file, int fifo, const char *tex
 	return taken;
 }
 
-static void note_failure(struct output_file *file, const struct error *error, size_t bytes)
+static void say(struct output_file *file, const struct error *error, const char *what)
 {
 	time_t now = time(NULL);
 
-	if (!file->lost && now - file->said >= SAY_AGAIN_S) {
-		log_warning("%s; what the worker writes is dropped until that has changed",
-			    error->text);
-		file->said = now;
-	}
+	if (now - file->said < SAY_AGAIN_S)
+		return;
+	log_warning("%s; what the worker writes %s until that has changed", error->text, what);
+	file->said = now;
+}
+
+static void note_failure(struct output_file *file, const struct error *error, size_t bytes)
+{
+	if (!file->lost)
+		say(file, error, "is dropped");
 	file->lost += bytes;
+}
+
+static void note_shortage(struct output_file *file, const struct error *error)
+{
+	if (!file->waits)
+		say(file, error, "waits");
+	file->waits = true;
 }
 
 static void note_success(struct output_file *file)
 {
-	if (file->lost)
+	if (file->lost || file->waits)
 		log_info("log %s: written again; %zu bytes were lost", file->path, file->lost);
 	file->lost = 0;
+	file->waits = false;
 }
 
 static void note_line(struct output_file *file, const char *text, size_t bytes)
@@ -367,6 +419,9 @@ size_t output_file_move(struct output_file *file, int fifo, const char *text, si
 		if (n > 0) {
 			note_success(file);
 			done += n;
+		} else if (is_shortage((int)n)) {
+			note_shortage(file, &error);
+			break;
 		} else if (n < 0) {
 			note_failure(file, &error, bytes - done);
 			output_discard(fifo, bytes - done);

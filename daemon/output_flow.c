@@ -10,6 +10,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "output_sink.h"
 
 enum {
@@ -18,6 +19,7 @@ enum {
 	LINE_BYTES = 64 << 10,   /* a longer line is passed on in pieces */
 	DRAIN_TURNS = 16,        /* after a worker's end: more than a FIFO holds */
 	CONGESTED_US = 20000,    /* until syslog is tried again */
+	SHORT_US = 200000,       /* until a file is: see shortage.h */
 };
 
 struct output_flow {
@@ -26,6 +28,7 @@ struct output_flow {
 	struct output_file *file;
 	struct output_syslog *syslog; /* neither: it goes nowhere */
 	sd_event_source *source, *more, *retry;
+	bool is_stuck; /* what was there could not be moved just now: retry runs */
 	void (*ended)(void *arg);
 	void *arg;
 };
@@ -37,7 +40,7 @@ static struct {
 	char bytes[CHUNK_BYTES], discarded[CHUNK_BYTES];
 } peek;
 
-static int open_peek(void)
+int output_flow_prepare(void)
 {
 	if (peek.owner == getpid())
 		return 0;
@@ -102,12 +105,12 @@ static size_t move(struct output_flow *flow, size_t bytes)
 	return bytes;
 }
 
-static int on_congested(sd_event_source *source, uint64_t now, void *arg)
+static int on_retry(sd_event_source *source, uint64_t now, void *arg)
 {
 	struct output_flow *flow = arg;
 
 	(void)source, (void)now;
-	flow->retry = sd_event_source_disable_unref(flow->retry);
+	flow->is_stuck = false;
 	sd_event_source_set_enabled(flow->more, SD_EVENT_ONESHOT);
 	return 0;
 }
@@ -116,17 +119,14 @@ static int on_congested(sd_event_source *source, uint64_t now, void *arg)
  * leaves more than that must come again. */
 static bool turn(struct output_flow *flow, bool is_last)
 {
-	size_t bytes = look(flow->fd), lines = whole_lines(bytes, is_last), moved;
+	size_t bytes = look(flow->fd), lines = whole_lines(bytes, is_last);
+	size_t moved = lines ? move(flow, lines) : 0;
 
-	moved = lines ? move(flow, lines) : 0;
-	if (moved < lines) {
-		sd_event_source_disable_unref(flow->retry);
-		flow->retry = NULL;
-		sd_event_add_time_relative(flow->event, &flow->retry, CLOCK_MONOTONIC, CONGESTED_US,
-					   0, on_congested, flow);
-		return false;
-	}
-	return lines > 0;
+	flow->is_stuck = moved < lines;
+	if (flow->is_stuck && flow->retry)
+		clock_arm(flow->event, &flow->retry, flow->syslog ? CONGESTED_US : SHORT_US,
+			  on_retry, flow);
+	return lines && !flow->is_stuck;
 }
 
 static int on_more(sd_event_source *source, void *arg)
@@ -150,15 +150,26 @@ static int on_bytes(sd_event_source *source, int fd, uint32_t events, void *arg)
 		flow->ended(flow->arg);
 		return 0;
 	}
-	if (!flow->retry && turn(flow, false))
+	if (!flow->is_stuck && turn(flow, false))
 		sd_event_source_set_enabled(flow->more, SD_EVENT_ONESHOT);
 	return 0;
+}
+
+/* Made before it is needed: then there may be no memory, and no descriptor for a timer. */
+static int make_retry(struct output_flow *flow)
+{
+	int err = clock_arm(flow->event, &flow->retry, 0, on_retry, flow);
+
+	return err < 0 ? err : sd_event_source_set_enabled(flow->retry, SD_EVENT_OFF);
 }
 
 /* Last of all that the loop has to do: a flood of output delays nothing but itself. */
 static int watch(struct output_flow *flow)
 {
-	int err = sd_event_add_defer(flow->event, &flow->more, on_more, flow);
+	int err = make_retry(flow);
+
+	if (err >= 0)
+		err = sd_event_add_defer(flow->event, &flow->more, on_more, flow);
 
 	if (err >= 0)
 		err = sd_event_source_set_enabled(flow->more, SD_EVENT_OFF);
@@ -200,7 +211,7 @@ int output_flow_new(sd_event *event, int fd, const struct conf_output *conf,
 		    const struct output_target *target, struct output_flow **out)
 {
 	struct output_flow *flow = calloc(1, sizeof(*flow));
-	int err = open_peek();
+	int err = output_flow_prepare();
 
 	if (!flow)
 		return -ENOMEM;

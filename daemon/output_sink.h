@@ -22,15 +22,16 @@ void output_file_free(struct output_file *file); /* takes NULL */
 
 /*
  * Moves bytes from the FIFO, whose first are those in text (whole lines, or the last one unfinished),
- * to the file, rotating it before it grows too large.  Returns how many have left the FIFO; when the
- * file cannot be written they leave it all the same, which is said once.
+ * to the file, rotating it before it grows too large.  Returns how many have left the FIFO: fewer than all
+ * while there is no descriptor or no memory for that (shortage.h), to be tried again; when the file cannot be
+ * written for another reason they leave it all the same.  Either is said once.
  */
 size_t output_file_move(struct output_file *file, int fifo, const char *text, size_t bytes);
 
 /* The worker has ended without ending its last line: the next one's begins on a line of its own. */
 void output_file_end_line(struct output_file *file);
 
-/* The same for syslog(3)'s socket, one datagram a line; fewer than all when that is congested. */
+/* The same for syslog(3)'s socket, one datagram a line; fewer than all also when that is congested. */
 struct output_syslog *output_syslog_new(const char *name, int priority);
 void output_syslog_free(struct output_syslog *log); /* takes NULL */
 size_t output_syslog_move(struct output_syslog *log, int fifo, const char *text, size_t bytes);

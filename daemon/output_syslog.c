@@ -11,6 +11,7 @@
 
 #include "log.h"
 #include "output_sink.h"
+#include "shortage.h"
 
 enum { FACILITY_DAEMON = 3, LINE_BYTES = 8192 };
 #define SYSLOG_PATH "/dev/log"
@@ -19,7 +20,7 @@ struct output_syslog {
 	int fd;
 	int priority; /* with the facility */
 	char tag[128];
-	bool lost;
+	bool lost, waits;
 };
 
 struct output_syslog *output_syslog_new(const char *name, int priority)
@@ -56,13 +57,18 @@ void output_syslog_free(struct output_syslog *log)
 static int reach(struct output_syslog *log)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX, .sun_path = SYSLOG_PATH};
+	int err;
 
 	if (log->fd >= 0)
 		return 0;
 	log->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (log->fd < 0)
 		return -errno;
-	return connect(log->fd, (struct sockaddr *)&sa, sizeof(sa)) ? -errno : 0;
+	if (!connect(log->fd, (struct sockaddr *)&sa, sizeof(sa)))
+		return 0;
+	err = -errno;
+	disconnect(log);
+	return err;
 }
 
 static int send_line(struct output_syslog *log, const char *text, size_t bytes)
@@ -91,6 +97,21 @@ static void note(struct output_syslog *log, int err)
 	if (err)
 		disconnect(log);
 	log->lost = err;
+	log->waits = false;
+}
+
+/* Congested, which the daemon makes good when it has time, or short of something here. */
+static bool must_wait(struct output_syslog *log, int err)
+{
+	if (err == -EAGAIN || err == -ENOBUFS)
+		return true;
+	if (!is_shortage(err))
+		return false;
+	if (!log->waits)
+		log_warning("syslog %s: %s; what %s writes waits until that has changed",
+			    SYSLOG_PATH, strerror(-err), log->tag);
+	log->waits = true;
+	return true;
 }
 
 size_t output_syslog_move(struct output_syslog *log, int fifo, const char *text, size_t bytes)
@@ -102,7 +123,7 @@ size_t output_syslog_move(struct output_syslog *log, int fifo, const char *text,
 		size_t line = end ? (size_t)(end - text) - done : bytes - done;
 		int err = line ? send_line(log, text + done, line) : 0;
 
-		if (err == -EAGAIN || err == -ENOBUFS)
+		if (must_wait(log, err))
 			break;
 		note(log, err);
 		done += line + !!end;

@@ -13,6 +13,7 @@
 #include "output_sink.h"
 #include "publish.h"
 #include "read_file.h"
+#include "shortage.h"
 
 enum { VERSION = 1 };
 
@@ -125,29 +126,39 @@ int output_target_open(const char *fifo, char **text)
 	return err;
 }
 
-void output_each_fifo(const char *run_dir,
+/* Whether there is something short for it. */
+static bool open_one(const char *dir, const char *note,
+		     void (*each)(void *arg, int fd, const char *fifo, char *note), void *arg)
+{
+	const char *dot = strrchr(note, '.');
+	char fifo[2 * PATH_MAX], *text;
+	int fd;
+
+	if (!dot || strcmp(dot, SUFFIX))
+		return false;
+	snprintf(fifo, sizeof(fifo), "%s/%.*s", dir, (int)(dot - note), note);
+	fd = output_target_open(fifo, &text);
+	if (fd < 0)
+		return is_shortage(fd);
+	each(arg, fd, fifo, text);
+	free(text);
+	return false;
+}
+
+bool output_each_fifo(const char *run_dir,
 		      void (*each)(void *arg, int fd, const char *fifo, char *note), void *arg)
 {
-	char dir[PATH_MAX], fifo[2 * PATH_MAX], *text;
+	char dir[PATH_MAX];
 	struct dirent *entry;
+	bool is_short = false;
 	DIR *entries;
 
 	snprintf(dir, sizeof(dir), "%s/output", run_dir);
 	entries = opendir(dir);
-	while (entries && (entry = readdir(entries))) {
-		const char *dot = strrchr(entry->d_name, '.');
-		int fd;
-
-		if (!dot || strcmp(dot, SUFFIX))
-			continue;
-		snprintf(fifo, sizeof(fifo), "%s/%.*s", dir, (int)(dot - entry->d_name),
-			 entry->d_name);
-		fd = output_target_open(fifo, &text);
-		if (fd < 0)
-			continue;
-		each(arg, fd, fifo, text);
-		free(text);
-	}
-	if (entries)
-		closedir(entries);
+	if (!entries)
+		return !is_shortage(-errno);
+	while ((entry = readdir(entries)))
+		is_short |= open_one(dir, entry->d_name, each, arg);
+	closedir(entries);
+	return !is_short;
 }

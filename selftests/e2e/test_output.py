@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import resource
 import signal
 import socket
 
@@ -203,6 +204,41 @@ def test_output_while_lbd_is_dead(lab, options):
         lines = list(dict.fromkeys(lines))
     assert (lines[0], lines[-1], len(lines)) == (b"first", b"last", LINES + 2)
     assert all(int(line) == n for n, line in enumerate(lines[1:-1], 1))
+
+
+def take_descriptors(pid):
+    """None is left to be had by that process; returns its limit before."""
+    taken = {int(fd) for fd in os.listdir("/proc/%d/fd" % pid)}
+    lowest_free = min(set(range(len(taken) + 1)) - taken)
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest_free, before[1]))
+    return before
+
+
+@pytest.mark.parametrize("reader", ("lbd", "lbd-output"))
+def test_no_descriptor_for_the_log(lab, reader):
+    """The lines wait, and are all there when one is to be had again; it is said once."""
+    log, ready = lab.path / "out.log", lab.path / "ready"
+    command = lab.script(
+        'trap go=1 USR1\n: >%s\nwhile [ -z "$go" ]; do sleep 0.02; done\n'
+        "seq -f '%%099.0f' 1 %d\nexec sleep 1000\n" % (ready, LINES // 10)
+    )
+    lbd = lab.lbd(pool(command, "stdout %s size 1m files 99;" % log))
+    wait_until(ready.exists)
+    pid, keeper = lbd.pids()["web:8081"], lbd.keeper()
+    wait_until(lambda: fifos_of(keeper))
+    starved = lbd.pid if reader == "lbd" else keeper
+    before = take_descriptors(starved)
+    if reader == "lbd-output":
+        kill_and_wait(lbd.pid)
+    os.kill(pid, signal.SIGUSR1)
+    wait_until(lambda: "what the worker writes waits" in lbd.output(), lbd.output)
+    assert "what the worker writes is dropped" not in lbd.output()
+    resource.prlimit(starved, resource.RLIMIT_NOFILE, before)
+    wait_equal(lambda: len(all_lines(log)), LINES // 10)
+    assert [int(line) for line in all_lines(log)] == list(range(1, LINES // 10 + 1))
+    assert lbd.output().count("what the worker writes waits") == 1
+    assert "0 bytes were lost" in lbd.output()
 
 
 def test_worker_ends_while_lbd_is_dead(lab):

@@ -600,6 +600,106 @@ static void test_full_disk(void **state)
 	}
 }
 
+struct scarce {
+	const char *name;
+	const char *before; /* what the worker does before there is no descriptor left */
+	int first;          /* of its lines afterwards */
+	uint64_t max_bytes;
+};
+
+enum { SCARCE_LAST = 1000, SPARE_MAX = 4 };
+
+static const struct scarce scarce[] = {
+	{"at the first line", "", 1, 1 << 30},
+	{"at a rotation", "echo 1;", 2, 1000},
+};
+
+/* Leaves so many that can still be had; returns the limit before. */
+static struct rlimit take_descriptors(int spare)
+{
+	struct rlimit before, none;
+	int lowest_free = dup(STDIN_FILENO);
+
+	assert_true(lowest_free >= 0);
+	close(lowest_free);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = lowest_free + spare;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	return before;
+}
+
+/* Whether it has grown, or there is a word of what holds it up; without a descriptor. */
+static bool has_effect(const char *path, off_t size, int own_log)
+{
+	struct stat st;
+
+	return (!stat(path, &st) && st.st_size != size) || (!fstat(own_log, &st) && st.st_size);
+}
+
+/* It lives until the file `ready` is removed. */
+static void start_scarce(struct lab *lab, const struct scarce *row, char *command,
+			 const char *ready)
+{
+	sprintf(command,
+		"sh -c 'go=; trap go=1 USR1; %s : >%s; while [ -z \"$go\" ]; do sleep 0.01; done; "
+		"seq %d %d; while [ -e %s ]; do sleep 0.01; done'",
+		row->before, ready, row->first, SCARCE_LAST, ready);
+	lab->conf.command = command;
+	lab->conf.stdout_log.max_bytes = row->max_bytes;
+	lab->conf.stdout_log.max_files = 100;
+	lab_spawn(lab);
+	while (access(ready, F_OK))
+		assert_true(sd_event_run(lab->event, 10000) >= 0);
+	if (row->first > 1)
+		lab_await_output(lab, "1\n");
+}
+
+static void check_scarce(const struct scarce *row, int spare)
+{
+	char command[512], ready[128], own_log[128], path[128], *all;
+	struct rlimit before;
+	struct stat st = {0};
+	struct lab lab;
+	unsigned files;
+	size_t largest;
+	int own;
+
+	lab_open(&lab, true);
+	snprintf(ready, sizeof(ready), "%s/ready", lab.dir);
+	start_scarce(&lab, row, command, ready);
+	snprintf(own_log, sizeof(own_log), "%s/own", lab.dir);
+	assert_int_equal(log_open(own_log, 0, 0, &lab.error), 0);
+	own = open(own_log, O_RDONLY | O_CLOEXEC);
+	assert_true(own >= 0);
+	log_name(&lab, 0, path);
+	stat(path, &st);
+	before = take_descriptors(spare);
+	worker_signal(lab.worker, SIGUSR1);
+	while (!has_effect(path, st.st_size, own))
+		assert_true(sd_event_run(lab.event, 10000) >= 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(unlink(ready), 0);
+	lab_await(&lab, lab.exits, 1);
+	if (!spare && !count_of(own_log, "Too many open files"))
+		fail_msg("%s: there were descriptors", row->name);
+	log_open(NULL, 0, 0, &lab.error);
+	close(own);
+	all = read_all(&lab, &files, &largest);
+	assert_int_equal(check_sequence(row->name, all, SCARCE_LAST), 1);
+	free(all);
+	lab_close(&lab);
+}
+
+/* What cannot be written for want of a descriptor waits. */
+static void test_no_descriptor(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(scarce) / sizeof(*scarce); i++)
+		for (int spare = 0; spare < SPARE_MAX; spare++)
+			check_scarce(&scarce[i], spare);
+}
+
 static int fake_dev_log(const struct lab *lab)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
@@ -666,7 +766,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_flood),     cmocka_unit_test(test_deaths),
 		cmocka_unit_test(test_moved),     cmocka_unit_test(test_age),
 		cmocka_unit_test(test_direct),    cmocka_unit_test(test_none),
-		cmocka_unit_test(test_full_disk), cmocka_unit_test(test_syslog),
+		cmocka_unit_test(test_full_disk), cmocka_unit_test(test_no_descriptor),
+		cmocka_unit_test(test_syslog),
 	};
 
 	if (argc > 1)

@@ -3,75 +3,38 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "keep_held.h"
 #include "keeper.h"
 #include "log.h"
-#include "output_flow.h"
 #include "process.h"
 #include "shortage.h"
 
 #define COMM "lbd-output"
 
-enum { AGAIN_US = 1000000 };
-
-/* A FIFO that somebody may still write to. */
-struct held {
-	LIST_ENTRY(held) link;
-	struct stat st;
-	uint64_t number; /* see KEEPER_SOCKET */
-	int fd;          /* -1: flow has it */
-	char *note;
-	sd_event_source *hung;    /* until it is read */
-	struct output_flow *flow; /* from then on */
+enum {
+	AGAIN_US = 1000000,
+	ALONE_US = 20000, /* between two tries of a process that has nothing else to do */
+	LEFT_MAX = 64,    /* at the same time: each has a descriptor */
 };
 
 static struct {
 	sd_event *event;
 	const char *run_dir;
-	LIST_HEAD(, held) held;
+	struct held_list held;
 	bool is_alone;          /* lbd is dead */
 	bool is_short;          /* some are not read yet: see shortage.h */
 	sd_event_source *again; /* until that is tried again */
 } keep;
-
-static void let_go(struct held *held)
-{
-	sd_event_source_disable_unref(held->hung);
-	output_flow_free(held->flow);
-	if (held->fd >= 0)
-		close(held->fd);
-	LIST_REMOVE(held, link);
-	free(held->note);
-	free(held);
-}
-
-/*
- * Nobody has it open but we.  lbd closes one when it has taken all that was in it; else lbd is about to be
- * dead, and what is left is ours to write then.
- */
-static int on_hung(sd_event_source *source, int fd, uint32_t events, void *arg)
-{
-	struct held *held = arg;
-	int left = 0;
-
-	(void)events;
-	sd_event_source_set_enabled(source, SD_EVENT_OFF);
-	if (!ioctl(fd, FIONREAD, &left) && !left)
-		let_go(held);
-	return 0;
-}
 
 static struct held *find(uint64_t number)
 {
@@ -85,31 +48,74 @@ static struct held *find(uint64_t number)
 	return NULL;
 }
 
-static struct held *hold(int fd, uint64_t number, const char *note)
-{
-	struct held *held = calloc(1, sizeof(*held));
+static int on_again(sd_event_source *source, uint64_t now, void *arg);
 
-	if (!held || !(held->note = strdup(note)) || fstat(fd, &held->st) ||
-	    sd_event_add_io(keep.event, &held->hung, fd, 0, on_hung, held) < 0) {
-		if (held)
-			free(held->note);
-		free(held);
-		close(fd);
-		return NULL;
-	}
-	held->fd = fd;
-	held->number = number;
-	LIST_INSERT_HEAD(&keep.held, held, link);
-	return held;
+static void try_again(void)
+{
+	keep.is_short = true;
+	clock_arm(keep.event, &keep.again, AGAIN_US, on_again, NULL);
 }
 
-/* lbd is done with it, if it is still here. */
-static void take_word(uint64_t number)
+static void end_when_done(void)
+{
+	if (keep.is_alone && LIST_EMPTY(&keep.held) && !keep.is_short)
+		sd_event_exit(keep.event, 0);
+}
+
+static void on_ended(void *arg)
+{
+	held_free(arg);
+	end_when_done();
+}
+
+/* For the rest of this process's life; may let go of it. */
+static void read_on(struct held *held)
+{
+	int err = held_read(keep.event, held);
+
+	if (is_shortage(err))
+		try_again();
+	else if (err)
+		held_free(held);
+	if (err)
+		return;
+	output_flow_on_end(held->flow, on_ended, held);
+	if (held->is_left)
+		output_flow_end(held->flow);
+}
+
+static unsigned count_left(void)
+{
+	struct held *held;
+	unsigned count = 0;
+
+	LIST_FOREACH(held, &keep.held, link)
+	{
+		count += held->is_left;
+	}
+	return count;
+}
+
+/* lbd is done with it, if it is still here, or leaves it to us. */
+static void take_word(uint64_t number, const char *word)
 {
 	struct held *held = find(number);
 
-	if (held)
-		let_go(held);
+	if (!held)
+		return;
+	held->is_left = !strcmp(word, KEEPER_LEFT);
+	if (!held->is_left) {
+		held_free(held);
+		return;
+	}
+	if (count_left() > LEFT_MAX) {
+		log_warning(COMM ": the last output of a worker that has ended is dropped: that of "
+				 "%d others waits to be written",
+			    LEFT_MAX);
+		held_free(held);
+	} else {
+		read_on(held);
+	}
 }
 
 /* One for which there was no descriptor. */
@@ -148,11 +154,11 @@ static bool receive(void)
 	if (message.msg_controllen >= sizeof(control.header) &&
 	    control.header.cmsg_type == SCM_RIGHTS) {
 		memcpy(&fd, CMSG_DATA(&control.header), sizeof(fd));
-		hold(fd, number, note);
+		held_new(keep.event, &keep.held, fd, number, note);
 	} else if (message.msg_flags & MSG_CTRUNC) {
 		say_lost();
 	} else {
-		take_word(number);
+		take_word(number, note);
 	}
 	return true;
 }
@@ -163,35 +169,6 @@ static int on_message(sd_event_source *source, int fd, uint32_t events, void *ar
 	if (!receive() && errno != EAGAIN)
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	return 0;
-}
-
-static void end_when_done(void)
-{
-	if (keep.is_alone && LIST_EMPTY(&keep.held) && !keep.is_short)
-		sd_event_exit(keep.event, 0);
-}
-
-static void on_ended(void *arg)
-{
-	let_go(arg);
-	end_when_done();
-}
-
-/* For the rest of this process's life. */
-static void read_on(struct held *held)
-{
-	int err;
-
-	held->hung = sd_event_source_disable_unref(held->hung);
-	err = output_flow_resume(keep.event, held->fd, held->note, &held->flow);
-	if (is_shortage(err)) {
-		keep.is_short = true;
-	} else if (err) {
-		let_go(held);
-	} else {
-		held->fd = -1;
-		output_flow_on_end(held->flow, on_ended, held);
-	}
 }
 
 static bool is_held(const struct stat *st)
@@ -220,11 +197,11 @@ static void read_named(void *arg, int fd, const char *fifo, char *note)
 	}
 	writer = open(fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 	if (writer < 0 && is_shortage(-errno)) {
-		keep.is_short = true;
+		try_again();
 		close(fd);
 		return;
 	}
-	held = hold(fd, 0, note);
+	held = held_new(keep.event, &keep.held, fd, 0, note);
 	if (held)
 		read_on(held);
 	/* Without a writer since this reader came, the kernel would not tell that there is none. */
@@ -232,30 +209,27 @@ static void read_named(void *arg, int fd, const char *fifo, char *note)
 		close(writer);
 }
 
-static void read_all(void);
+/* What is ours to read by now, and is not read yet. */
+static void read_all(void)
+{
+	struct held *held, *next;
+
+	keep.is_short = false;
+	if (keep.is_alone && !output_each_fifo(keep.run_dir, read_named, NULL))
+		try_again();
+	for (held = LIST_FIRST(&keep.held); held; held = next) {
+		next = LIST_NEXT(held, link);
+		if (!held->flow && (keep.is_alone || held->is_left))
+			read_on(held);
+	}
+	end_when_done();
+}
 
 static int on_again(sd_event_source *source, uint64_t now, void *arg)
 {
 	(void)source, (void)now, (void)arg;
 	read_all();
 	return 0;
-}
-
-static void read_all(void)
-{
-	struct held *held, *next;
-
-	keep.is_short = false;
-	if (!output_each_fifo(keep.run_dir, read_named, NULL))
-		keep.is_short = true;
-	for (held = LIST_FIRST(&keep.held); held; held = next) {
-		next = LIST_NEXT(held, link);
-		if (!held->flow)
-			read_on(held);
-	}
-	if (keep.is_short)
-		clock_arm(keep.event, &keep.again, AGAIN_US, on_again, NULL);
-	end_when_done();
 }
 
 /* All that lbd had handed on is in the queue. */
@@ -275,6 +249,52 @@ static int on_death(sd_event_source *source, int fd, uint32_t events, void *arg)
 	return 0;
 }
 
+/* In a child, which has not our name: whoever has asked us to end waits until we have. */
+static void go_on_apart(void)
+{
+	uint64_t late_us = clock_us() + OUTPUT_FLOW_REST_US;
+	struct held *held, *next;
+	pid_t child;
+
+	close(KEEPER_SOCKET);
+	close(KEEPER_NAME);
+	child = fork();
+	if (child < 0)
+		log_warning(COMM
+			    ": the last output of workers that have ended is dropped: fork: %s",
+			    strerror(errno));
+	if (child)
+		return;
+	while (!LIST_EMPTY(&keep.held)) {
+		for (held = LIST_FIRST(&keep.held); held; held = next) {
+			next = LIST_NEXT(held, link);
+			if (held_drain(held, clock_us() >= late_us))
+				held_free(held);
+		}
+		usleep(ALONE_US);
+	}
+	_exit(0);
+}
+
+static int on_asked_to_end(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+{
+	struct held *held, *next;
+
+	(void)source, (void)info, (void)arg;
+	while (receive())
+		;
+	for (held = LIST_FIRST(&keep.held); held; held = next) {
+		next = LIST_NEXT(held, link);
+		if (held_is_ours(held))
+			held_stop_reading(held);
+		else
+			held_free(held);
+	}
+	if (!LIST_EMPTY(&keep.held))
+		go_on_apart();
+	return sd_event_exit(keep.event, 0);
+}
+
 /* What takes descriptors is made now: when lbd is dead there may be none left. */
 static int prepare(void)
 {
@@ -284,6 +304,8 @@ static int prepare(void)
 	if (err >= 0)
 		err = sd_event_add_io(keep.event, &messages, KEEPER_SOCKET, EPOLLIN, on_message,
 				      NULL);
+	if (err >= 0)
+		err = sd_event_add_signal(keep.event, NULL, SIGTERM, on_asked_to_end, NULL);
 	if (err >= 0)
 		err = clock_arm(keep.event, &keep.again, AGAIN_US, on_again, NULL);
 	if (err >= 0)

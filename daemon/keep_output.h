@@ -7,7 +7,8 @@
 
 /*
  * Takes the FIFOs that it is handed, and holds them; once lbd is dead it reads them on, and what else it finds in
- * run_dir, until nobody may write to any of them.  The exit code.
+ * run_dir, until nobody may write to any of them.  What it is left is tried for a minute, by a child of its own if
+ * SIGTERM comes meanwhile.  The exit code.
  */
 int keep_output_run(const char *run_dir, pid_t lbd);
 

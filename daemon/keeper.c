@@ -25,13 +25,17 @@ enum {
 	LATER_US = 200000, /* until one is told for whom there was no descriptor */
 };
 
+/* What is to become of one that is closed here, which the process is told. */
+enum end { IN_USE, DONE, LEFT };
+
 struct keeper_fifo {
 	LIST_ENTRY(keeper_fifo) link;
 	struct keeper *keeper;
 	uint64_t number;
-	int fd;       /* -1: done with, which the process is to be told */
-	char *note;   /* NULL then */
-	bool is_told; /* to the process that runs now */
+	int fd; /* its user's; LEFT: ours; DONE: none */
+	char *note;
+	bool is_told; /* of it, to the process that runs now */
+	enum end end;
 };
 
 struct keeper {
@@ -49,14 +53,15 @@ struct keeper {
 
 static int on_end(sd_event_source *source, int fd, uint32_t events, void *arg);
 
-/* -EAGAIN: its queue is full.  Of one that has ended it counts as sent: the next is told anew. */
-static int send_note(const struct keeper *keeper, uint64_t number, char *note, int fd)
+/* -EAGAIN: its queue is full; -EPIPE, -ECONNRESET: it has ended.  fd -1: none goes with it. */
+static int send_note(const struct keeper *keeper, uint64_t number, const char *note, int fd)
 {
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = {.header = {CMSG_LEN(sizeof(fd)), SOL_SOCKET, SCM_RIGHTS}};
-	struct iovec parts[] = {{&number, sizeof(number)}, {note, note ? strlen(note) + 1 : 0}};
+	struct iovec parts[] = {{&number, sizeof(number)},
+				{(char *)note, note ? strlen(note) + 1 : 0}};
 	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 
 	if (fd >= 0) {
@@ -64,28 +69,42 @@ static int send_note(const struct keeper *keeper, uint64_t number, char *note, i
 		message.msg_control = &control;
 		message.msg_controllen = sizeof(control);
 	}
-	if (sendmsg(keeper->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
-	    (errno != EAGAIN && !is_shortage(-errno)))
-		return 0;
-	return -errno;
+	return sendmsg(keeper->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* 0: it is told, or can never be.  The kernel keeps what is in its queue open. */
-static int tell(const struct keeper *keeper, const struct keeper_fifo *fifo)
+/* The kernel keeps what is in its queue open. */
+static int hand_over(const struct keeper *keeper, const struct keeper_fifo *fifo)
 {
 	char path[32];
 	int fd, err;
 
-	if (fifo->fd < 0)
-		return send_note(keeper, fifo->number, NULL, -1);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fifo->fd);
 	/* No writer itself: the kernel tells it when there is none. */
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
-		return is_shortage(-errno) ? -errno : 0;
+		return -errno;
 	err = send_note(keeper, fifo->number, fifo->note, fd);
 	close(fd);
 	return err;
+}
+
+/* What can never be told counts as told. */
+static int for_now(int err)
+{
+	return err == -EAGAIN || err == -EPIPE || err == -ECONNRESET || is_shortage(err) ? err : 0;
+}
+
+/* All that the process that runs now is to know of it.  -errno: not now. */
+static int tell(const struct keeper *keeper, struct keeper_fifo *fifo)
+{
+	int err = fifo->is_told ? 0 : for_now(hand_over(keeper, fifo));
+
+	if (err)
+		return err;
+	fifo->is_told = true;
+	if (fifo->end == IN_USE)
+		return 0;
+	return for_now(send_note(keeper, fifo->number, fifo->end == LEFT ? KEEPER_LEFT : NULL, -1));
 }
 
 static int on_later(sd_event_source *source, uint64_t now, void *arg)
@@ -96,11 +115,11 @@ static int on_later(sd_event_source *source, uint64_t now, void *arg)
 	return keeper->room ? sd_event_source_set_enabled(keeper->room, SD_EVENT_ON) : 0;
 }
 
-/* When its queue has room, or there may be a descriptor. */
+/* When its queue has room, or there may be a descriptor.  After its end the next is told all anew. */
 static void tell_later(struct keeper *keeper, int err)
 {
 	sd_event_source_set_enabled(keeper->room, err == -EAGAIN ? SD_EVENT_ON : SD_EVENT_OFF);
-	if (err != -EAGAIN)
+	if (is_shortage(err))
 		clock_arm(keeper->event, &keeper->later, LATER_US, on_later, keeper);
 }
 
@@ -111,15 +130,14 @@ static int on_room(sd_event_source *source, int fd, uint32_t events, void *arg)
 
 	(void)fd, (void)events;
 	for (fifo = keeper->fifos.lh_first; fifo; fifo = next) {
-		int err = fifo->is_told ? 0 : tell(keeper, fifo);
+		int err = tell(keeper, fifo);
 
 		next = fifo->link.le_next;
-		fifo->is_told = !err;
 		if (err) {
 			tell_later(keeper, err);
 			return 0;
 		}
-		if (fifo->fd < 0)
+		if (fifo->end != IN_USE)
 			keeper_drop(fifo);
 	}
 	return sd_event_source_set_enabled(source, SD_EVENT_OFF);
@@ -149,7 +167,7 @@ static void forget_process(struct keeper *keeper)
 
 	for (fifo = keeper->fifos.lh_first; fifo; fifo = next) {
 		next = fifo->link.le_next;
-		if (fifo->fd < 0)
+		if (fifo->end == DONE)
 			keeper_drop(fifo);
 	}
 	keeper->source = sd_event_source_disable_unref(keeper->source);
@@ -230,17 +248,20 @@ void keeper_free(struct keeper *keeper)
 		return;
 	forget_process(keeper);
 	sd_event_source_disable_unref(keeper->pause);
+	while (keeper->fifos.lh_first && keeper->fifos.lh_first->end == LEFT)
+		keeper_drop(keeper->fifos.lh_first);
 	free(keeper);
 }
 
-static void tell_or_later(struct keeper_fifo *fifo)
+/* Whether it is told. */
+static bool tell_or_later(struct keeper_fifo *fifo)
 {
 	struct keeper *keeper = fifo->keeper;
-	int err = keeper->socket < 0 ? 0 : tell(keeper, fifo);
+	int err = keeper->socket < 0 ? -EPIPE : tell(keeper, fifo);
 
-	fifo->is_told = keeper->socket >= 0 && !err;
-	if (err)
+	if (err && keeper->socket >= 0)
 		tell_later(keeper, err);
+	return !err;
 }
 
 struct keeper_fifo *keeper_add(struct keeper *keeper, int fifo_fd, char *note)
@@ -264,6 +285,8 @@ void keeper_drop(struct keeper_fifo *fifo)
 {
 	if (!fifo)
 		return;
+	if (fifo->end == LEFT)
+		close(fifo->fd);
 	LIST_REMOVE(fifo, link);
 	free(fifo->note);
 	free(fifo);
@@ -273,14 +296,16 @@ void keeper_done(struct keeper_fifo *fifo)
 {
 	if (!fifo)
 		return;
-	if (!fifo->is_told || fifo->keeper->socket < 0) {
-		keeper_drop(fifo);
-		return;
-	}
-	free(fifo->note);
-	fifo->note = NULL;
 	fifo->fd = -1;
-	tell_or_later(fifo);
-	if (fifo->is_told)
+	fifo->end = DONE;
+	if (!fifo->is_told || fifo->keeper->socket < 0 || tell_or_later(fifo))
+		keeper_drop(fifo);
+}
+
+void keeper_leave(struct keeper_fifo *fifo, int fifo_fd)
+{
+	fifo->fd = fifo_fd;
+	fifo->end = LEFT;
+	if (tell_or_later(fifo))
 		keeper_drop(fifo);
 }

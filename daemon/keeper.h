@@ -2,11 +2,11 @@
 /*
  * A small process beside lbd that sleeps until lbd is dead, and then does what lbd did with the workers' output
  * (keep_output.h): without it, a worker would stop once its FIFO is full, and what it had written would go
- * with it.  The next lbd kills it, which loses nothing: see output.h.
+ * with it.  The next lbd ends it, which loses nothing: see output.h.
  *
  * It is handed each FIFO, open for reading, with a note of where its bytes belong, before the worker's program
  * runs.  So it has them whenever lbd dies, be it before the keeper itself has come to run, and whatever
- * becomes of the run directory.
+ * becomes of the run directory.  It also goes on with what lbd, alive, could not write when a worker ended.
  *
  * Who it is, is known by an abstract Unix address that it is born with, "lbd/INSTANCE/output/" and a random
  * word, which no stranger can take before: see name_lock.h.
@@ -22,11 +22,14 @@
 enum {
 	/*
 	 * Descriptor of the program, SOCK_SEQPACKET.  Each message is a FIFO's number (uint64_t), then its note
-	 * with its descriptor, or nothing: that one is done with.
+	 * with its descriptor, or KEEPER_LEFT, or nothing: that one is done with.
 	 */
 	KEEPER_SOCKET = 0,
+	KEEPER_NAME = 3,               /* descriptor that holds its name */
 	KEEPER_NOTE_BYTES_MAX = 16384, /* with its NUL */
 };
+
+#define KEEPER_LEFT "left"
 
 struct keeper;
 struct keeper_fifo;
@@ -46,6 +49,12 @@ void keeper_free(struct keeper *keeper); /* ends no process; takes NULL */
 struct keeper_fifo *keeper_add(struct keeper *keeper, int fifo_fd, char *note);
 
 /*
+ * Its worker has ended, and what is in it could not be written: that is the keeper's from now on, for a minute at
+ * most.  Takes fifo_fd, its descriptor, over.
+ */
+void keeper_leave(struct keeper_fifo *fifo, int fifo_fd);
+
+/*
  * About to be closed here.  With keeper_done() there as well, whoever else may still have it open: what nobody
  * lets go of would fill the keeper's descriptors, and other workers' output find no room.  With keeper_drop() the
  * keeper goes on with it when lbd is dead.  Both take NULL.
@@ -53,7 +62,10 @@ struct keeper_fifo *keeper_add(struct keeper *keeper, int fifo_fd, char *note);
 void keeper_done(struct keeper_fifo *fifo);
 void keeper_drop(struct keeper_fifo *fifo);
 
-/* Ends the one that is there, of whichever lbd: nobody else reads the FIFOs when this returns. */
+/*
+ * Ends the one that is there, of whichever lbd: nobody else reads the FIFOs when this returns, but for those that
+ * only it had.
+ */
 int keeper_end(const char *instance, struct error *error);
 
 #endif

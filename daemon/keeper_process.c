@@ -21,11 +21,11 @@
 #include "sockets.h"
 
 enum {
+	ASK_TIMEOUT_MS = 5000,
 	END_TIMEOUT_MS = 10000,
 	LOOK_US = 5000, /* until one that is about to be gone is looked for again */
 	FOUND_MAX = 16,
 	NAME_BYTES = 96,
-	NAME = KEEPER_SOCKET + 3, /* descriptor of the program that holds its name */
 	ASIDE = 16,
 };
 
@@ -52,7 +52,10 @@ static int find(const char *instance, struct sockets_owner *owner)
 	return count;
 }
 
-/* 0: it has ended, or was another's pid by then. */
+/*
+ * 0: it has ended, or was another's pid by then.  Asked to first: what only it has goes on without it
+ * (keep_output.h), which SIGKILL would lose.
+ */
 static int end_process(const struct sockets_owner *owner)
 {
 	struct pollfd end = {.events = POLLIN};
@@ -61,8 +64,13 @@ static int end_process(const struct sockets_owner *owner)
 	if (socket < 0)
 		return 0;
 	close(socket); /* it only showed that the pid is still the holder's */
-	process_signal(end.fd, SIGKILL);
-	done = poll(&end, 1, END_TIMEOUT_MS);
+	process_signal(end.fd, SIGTERM);
+	process_signal(end.fd, SIGCONT);
+	done = poll(&end, 1, ASK_TIMEOUT_MS);
+	if (!done) {
+		process_signal(end.fd, SIGKILL);
+		done = poll(&end, 1, END_TIMEOUT_MS);
+	}
 	waitpid(owner->pid, NULL, WNOHANG); /* of this lbd, or of the program before a reexec */
 	close(end.fd);
 	return done ? 0 : -ETIMEDOUT;
@@ -100,14 +108,15 @@ int keeper_end(const char *instance, struct error *error)
 static _Noreturn void run_program(const char *run_dir, int socket, int name, pid_t lbd)
 {
 	char number[16];
-	char *argv[] = {(char *)"lbd", (char *)"--keep-output", number, (char *)run_dir,
-			NULL};
+	char *argv[] = {(char *)"lbd", (char *)"--keep-output", number, (char *)run_dir, NULL};
 	int null = open("/dev/null", O_RDWR);
-	sigset_t none;
+	sigset_t asked;
 
 	snprintf(number, sizeof(number), "%d", lbd);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* Until it can see to what it has. */
+	sigemptyset(&asked);
+	sigaddset(&asked, SIGTERM);
+	sigprocmask(SIG_SETMASK, &asked, NULL);
 	setsid();
 	socket = fcntl(socket, F_DUPFD, ASIDE);
 	name = fcntl(name, F_DUPFD, ASIDE);
@@ -117,8 +126,8 @@ static _Noreturn void run_program(const char *run_dir, int socket, int name, pid
 	log_to_stderr();
 	if (!log_is_lasting())
 		dup2(null, STDERR_FILENO);
-	dup2(name, NAME);
-	close_range(NAME + 1, ~0U, 0);
+	dup2(name, KEEPER_NAME);
+	close_range(KEEPER_NAME + 1, ~0U, 0);
 	/* This very version, whatever has been installed since. */
 	execv("/proc/self/exe", argv);
 	_exit(127);

@@ -148,8 +148,7 @@ static int open_nothing(struct error *error)
 
 static int open_journal(const struct output *output, struct error *error)
 {
-	int fd = sd_journal_stream_fd(output->name, output->is_err ? LOG_ERR : LOG_INFO,
-				      1);
+	int fd = sd_journal_stream_fd(output->name, output->is_err ? LOG_ERR : LOG_INFO, 1);
 
 	if (fd < 0)
 		return error_set(error, fd, "journal: %s; is systemd-journald running?",
@@ -193,19 +192,30 @@ int output_open(struct output *output, struct error *error)
 	return open_append(output, error);
 }
 
-void output_forget(const char *fifo)
+/* What cannot be written now is the keeper's to try again. */
+static void end_flow(struct output_flow *flow, struct keeper_fifo *kept)
+{
+	if (output_flow_drain(flow)) {
+		keeper_done(kept);
+		output_flow_free(flow);
+	} else if (kept) {
+		keeper_leave(kept, output_flow_release(flow));
+	} else {
+		output_flow_say_dropped(flow);
+		output_flow_free(flow);
+	}
+}
+
+void output_forget(struct keeper *keeper, const char *fifo)
 {
 	struct output_flow *flow;
 	char *note;
 	int fd = output_target_open(fifo, &note);
 
-	if (fd >= 0) {
-		if (output_flow_resume(NULL, fd, note, &flow)) {
-			close(fd);
-		} else {
-			output_flow_drain(flow);
-			output_flow_free(flow);
-		}
+	if (fd >= 0 && !output_flow_resume(NULL, fd, note, &flow)) {
+		end_flow(flow, keeper_add(keeper, fd, note));
+	} else if (fd >= 0) {
+		close(fd);
 		free(note);
 	}
 	output_target_remove(fifo);
@@ -225,10 +235,9 @@ void output_end(struct output *output)
 	if (!output)
 		return;
 	if (output->flow)
-		output_flow_drain(output->flow);
-	keeper_done(output->kept);
+		end_flow(output->flow, output->kept);
+	output->flow = NULL;
 	output->kept = NULL;
-	close_fifo(output);
 	output_target_remove(output->fifo);
 }
 

@@ -37,11 +37,14 @@ int output_new(sd_event *event, struct keeper *keeper, const struct conf_output 
 /* A descriptor for the worker to write to, or -errno with a line; the caller closes it. */
 int output_open(struct output *output, struct error *error);
 
-/* The worker has ended, and its hooks: what is left is written, an unfinished last line too; removes the FIFO. */
+/*
+ * The worker has ended, and its hooks: what is left is written, an unfinished last line too, by the keeper what
+ * cannot be now; removes the FIFO.
+ */
 void output_end(struct output *output); /* takes NULL */
 
-/* The FIFO of a worker that ended while no lbd was there: drains, and removes it. */
-void output_forget(const char *fifo);
+/* The same for the FIFO of a worker that ended while no lbd was there. */
+void output_forget(struct keeper *keeper, const char *fifo);
 
 /*
  * Opens each FIFO of run_dir for reading, with the note that says where its bytes belong, for

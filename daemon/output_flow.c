@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "log.h"
 #include "output_sink.h"
 
 enum {
@@ -24,11 +26,13 @@ enum {
 
 struct output_flow {
 	sd_event *event;
-	int fd; /* the FIFO */
+	int fd;     /* the FIFO */
+	char *name; /* the worker's */
 	struct output_file *file;
 	struct output_syslog *syslog; /* neither: it goes nowhere */
 	sd_event_source *source, *more, *retry;
-	bool is_stuck; /* what was there could not be moved just now: retry runs */
+	bool is_stuck;       /* what was there could not be moved just now: retry runs */
+	uint64_t give_up_us; /* nobody writes any more; 0: somebody may */
 	void (*ended)(void *arg);
 	void *arg;
 };
@@ -105,15 +109,7 @@ static size_t move(struct output_flow *flow, size_t bytes)
 	return bytes;
 }
 
-static int on_retry(sd_event_source *source, uint64_t now, void *arg)
-{
-	struct output_flow *flow = arg;
-
-	(void)source, (void)now;
-	flow->is_stuck = false;
-	sd_event_source_set_enabled(flow->more, SD_EVENT_ONESHOT);
-	return 0;
-}
+static int on_retry(sd_event_source *source, uint64_t now, void *arg);
 
 /* One bounded turn.  The descriptor is edge-triggered, as an unfinished line stays in it: whoever
  * leaves more than that must come again. */
@@ -127,6 +123,30 @@ static bool turn(struct output_flow *flow, bool is_last)
 		clock_arm(flow->event, &flow->retry, flow->syslog ? CONGESTED_US : SHORT_US,
 			  on_retry, flow);
 	return lines && !flow->is_stuck;
+}
+
+/* May free the flow. */
+static void finish(struct output_flow *flow)
+{
+	if (!output_flow_drain(flow) && clock_us() < flow->give_up_us)
+		return;
+	clock_disarm(flow->retry);
+	if (flow->is_stuck)
+		output_flow_say_dropped(flow);
+	flow->ended(flow->arg);
+}
+
+static int on_retry(sd_event_source *source, uint64_t now, void *arg)
+{
+	struct output_flow *flow = arg;
+
+	(void)source, (void)now;
+	flow->is_stuck = false;
+	if (flow->give_up_us)
+		finish(flow);
+	else
+		sd_event_source_set_enabled(flow->more, SD_EVENT_ONESHOT);
+	return 0;
 }
 
 static int on_more(sd_event_source *source, void *arg)
@@ -143,14 +163,9 @@ static int on_bytes(sd_event_source *source, int fd, uint32_t events, void *arg)
 	struct output_flow *flow = arg;
 
 	(void)source, (void)fd;
-	if (events & EPOLLHUP) {
-		output_flow_drain(flow);
-		sd_event_source_set_enabled(flow->source, SD_EVENT_OFF);
-		sd_event_source_set_enabled(flow->more, SD_EVENT_OFF);
-		flow->ended(flow->arg);
-		return 0;
-	}
-	if (!flow->is_stuck && turn(flow, false))
+	if (events & EPOLLHUP)
+		output_flow_end(flow);
+	else if (!flow->is_stuck && turn(flow, false))
 		sd_event_source_set_enabled(flow->more, SD_EVENT_ONESHOT);
 	return 0;
 }
@@ -160,7 +175,9 @@ static int make_retry(struct output_flow *flow)
 {
 	int err = clock_arm(flow->event, &flow->retry, 0, on_retry, flow);
 
-	return err < 0 ? err : sd_event_source_set_enabled(flow->retry, SD_EVENT_OFF);
+	if (err >= 0)
+		err = sd_event_source_set_enabled(flow->retry, SD_EVENT_OFF);
+	return err < 0 ? err : sd_event_source_set_priority(flow->retry, SD_EVENT_PRIORITY_IDLE);
 }
 
 /* Last of all that the loop has to do: a flood of output delays nothing but itself. */
@@ -187,8 +204,7 @@ static int open_sink(struct output_flow *flow, const struct conf_output *conf,
 		     const struct output_target *target)
 {
 	if (conf->kind == OUTPUT_SYSLOG)
-		flow->syslog = output_syslog_new(target->name,
-						 target->is_err ? LOG_ERR : LOG_INFO);
+		flow->syslog = output_syslog_new(target->name, target->is_err ? LOG_ERR : LOG_INFO);
 	else if (conf->kind == OUTPUT_FILE)
 		flow->file = output_file_new(target->path, conf, target->user);
 	else
@@ -204,6 +220,7 @@ static void free_rest(struct output_flow *flow)
 	sd_event_source_disable_unref(flow->retry);
 	output_file_free(flow->file);
 	output_syslog_free(flow->syslog);
+	free(flow->name);
 	free(flow);
 }
 
@@ -217,9 +234,10 @@ int output_flow_new(sd_event *event, int fd, const struct conf_output *conf,
 		return -ENOMEM;
 	flow->event = event;
 	flow->fd = fd;
+	flow->name = strdup(target->name);
 	fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES);
 	if (!err)
-		err = open_sink(flow, conf, target);
+		err = flow->name ? open_sink(flow, conf, target) : -ENOMEM;
 	if (!err && event)
 		err = watch(flow);
 	if (err)
@@ -248,13 +266,46 @@ void output_flow_on_end(struct output_flow *flow, void (*ended)(void *arg), void
 	flow->arg = arg;
 }
 
-void output_flow_drain(struct output_flow *flow)
+void output_flow_end(struct output_flow *flow)
+{
+	sd_event_source_set_enabled(flow->source, SD_EVENT_OFF);
+	sd_event_source_set_enabled(flow->more, SD_EVENT_OFF);
+	flow->give_up_us = clock_us() + OUTPUT_FLOW_REST_US;
+	clock_arm(flow->event, &flow->retry, 0, on_retry, flow);
+}
+
+bool output_flow_is_ending(const struct output_flow *flow)
+{
+	return flow->give_up_us;
+}
+
+bool output_flow_drain(struct output_flow *flow)
 {
 	for (int i = 0; i < DRAIN_TURNS && turn(flow, false); i++)
 		;
-	turn(flow, true);
-	if (flow->file)
+	if (!flow->is_stuck)
+		turn(flow, true);
+	if (!flow->is_stuck && flow->file)
 		output_file_end_line(flow->file);
+	return !flow->is_stuck;
+}
+
+void output_flow_say_dropped(const struct output_flow *flow)
+{
+	int bytes = 0;
+
+	ioctl(flow->fd, FIONREAD, &bytes);
+	log_warning("%s has ended: its last %d bytes of output are dropped, which could not be "
+		    "written",
+		    flow->name, bytes);
+}
+
+int output_flow_release(struct output_flow *flow)
+{
+	int fd = flow->fd;
+
+	free_rest(flow);
+	return fd;
 }
 
 int output_flow_fd(const struct output_flow *flow)
@@ -264,10 +315,6 @@ int output_flow_fd(const struct output_flow *flow)
 
 void output_flow_free(struct output_flow *flow)
 {
-	int fd = flow ? flow->fd : -1;
-
-	if (!flow)
-		return;
-	free_rest(flow);
-	close(fd);
+	if (flow)
+		close(output_flow_release(flow));
 }

@@ -85,7 +85,7 @@ void worker_remove_outputs(const struct worker_host *host, const char *name)
 	for (int is_err = 0; is_err < 2; is_err++) {
 		snprintf(path, sizeof(path), "%s/output/%s%s", host->run_dir, name,
 			 is_err ? ".err" : ".out");
-		output_forget(path);
+		output_forget(host->keeper, path);
 	}
 }
 

@@ -8,17 +8,20 @@ import pathlib
 import resource
 import signal
 import socket
+import stat
 
 import pytest
 
 from lab import (
     BUILD,
+    DEADLINE,
     PYTHON,
     alive,
     kill_and_wait,
     pool,
     run,
     text_of,
+    unique,
     wait_equal,
     wait_until,
     web,
@@ -239,6 +242,77 @@ def test_no_descriptor_for_the_log(lab, reader):
     assert [int(line) for line in all_lines(log)] == list(range(1, LINES // 10 + 1))
     assert lbd.output().count("what the worker writes waits") == 1
     assert "0 bytes were lost" in lbd.output()
+
+
+def test_no_descriptor_at_a_workers_end(lab):
+    """What lbd cannot write then, its keeper does."""
+    log, ready = lab.path / "out.log", lab.path / "ready"
+    command = lab.script(
+        'trap go=1 USR1\n: >%s\nwhile [ -z "$go" ]; do sleep 0.02; done\nseq 1000\n' % ready
+    )
+    lbd = lab.lbd(pool(command, "stdout %s size 1m; restart never;" % log))
+    wait_until(ready.exists)
+    wait_until(lambda: fifos_of(lbd.keeper()))
+    pid = lbd.pids()["web:8081"]
+    before = take_descriptors(lbd.pid)
+    os.kill(pid, signal.SIGUSR1)
+    wait_equal(lambda: all_lines(log), [b"%d" % n for n in range(1, 1001)])
+    resource.prlimit(lbd.pid, resource.RLIMIT_NOFILE, before)
+    lbd.wait_worker("web:8081", "exited")
+
+
+def state_of(pid):
+    proc = pathlib.Path("/proc/%d" % pid)
+    children = run("ps", "-o", "pid,stat,wchan:20,args", "--ppid", str(pid), "-p", str(pid), check=False)
+    return "".join(text_of(proc / name) for name in ("status", "wchan", "syscall")) + children.stdout
+
+
+@pytest.fixture
+def syslog(lab):
+    """A daemon of ours, which reads when the test does; and what is to be in front of lbd to meet it."""
+    dev = lab.short / unique()
+    dev.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "mode=755", "none", dev)
+    lab.closers.append(lambda: run("umount", "-l", dev))
+    os.mknod(dev / "null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    os.chmod(dev / "null", 0o666)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(str(dev / "log"))
+        daemon.settimeout(DEADLINE)
+        yield daemon, ("unshare", "-m", "sh", "-c", 'mount --bind "$0" /dev && exec "$@"', dev)
+
+
+@pytest.mark.parametrize(
+    "ends", ("under lbd", "before a shutdown", "before a kill", "before the next lbd", "without lbd")
+)
+def test_worker_ends_while_syslog_is_congested(lab, syslog, ends):
+    """What it wrote last, more than fits into the queue of syslog, is tried on, whoever is there to do it."""
+    daemon, wrap = syslog
+    last, ready = 5000, lab.path / "ready"
+    command = lab.script(
+        'trap go=1 USR1\n: >%s\nwhile [ -z "$go" ]; do sleep 0.02; done\nseq %d\n' % (ready, last)
+    )
+    lbd = lab.lbd(pool(command, "stdout syslog; restart never;"), wrap=wrap)
+    wait_until(ready.exists)
+    wait_until(lambda: fifos_of(lbd.keeper()))
+    pid = lbd.pids()["web:8081"]
+    if ends == "without lbd":
+        kill_and_wait(lbd.pid)
+    os.kill(pid, signal.SIGUSR1)
+    wait_until(lambda: not alive(pid), lambda: state_of(pid))
+    if ends != "without lbd":
+        lbd.wait_worker("web:8081", "exited")
+    if ends == "before a shutdown":
+        lbd.ctl("shutdown")
+        lbd.popen.wait(DEADLINE)
+    elif ends in ("before a kill", "before the next lbd"):
+        kill_and_wait(lbd.pid)
+    if ends in ("before the next lbd", "without lbd"):
+        lbd = lbd.restart(wrap=wrap)
+    numbers = [int(daemon.recv(512).rpartition(b": ")[2]) for _ in range(last)]
+    assert numbers == list(range(1, last + 1))
+    if ends in ("before a shutdown", "before a kill"):
+        wait_until(lambda: not lbd.keeper())
 
 
 def test_worker_ends_while_lbd_is_dead(lab):

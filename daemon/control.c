@@ -76,14 +76,14 @@ static void accept_one(struct control *control, int fd)
 	socklen_t length = sizeof(credentials);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length)) {
-		stranger_close(fd);
+		stranger_close(fd, geteuid());
 		return;
 	}
 	peer = (struct client_peer){credentials.uid, rank_of(control, fd, &credentials)};
 	if (!places_make(&control->places, &peer) ||
 	    client_new(&control->host, fd, &peer, &client)) {
 		send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-		stranger_close(fd);
+		stranger_close(fd, peer.uid);
 		return;
 	}
 	places_add(&control->places, client);
@@ -197,7 +197,7 @@ static bool go_on_at(struct control *control, const char *path)
 	if (goes_on)
 		control->fd = taken_on;
 	else if (taken_on >= 0)
-		stranger_close(taken_on);
+		stranger_close(taken_on, geteuid());
 	taken_on = -1;
 	return goes_on;
 }
@@ -313,11 +313,11 @@ int control_mend(struct control *control, struct error *error)
 	}
 	if (result < 0) {
 		if (control->fd >= 0)
-			stranger_close(control->fd);
+			stranger_close(control->fd, geteuid());
 		control->fd = before;
 		return result;
 	}
-	stranger_close(before);
+	stranger_close(before, geteuid());
 	return 0;
 }
 
@@ -350,7 +350,7 @@ void control_free(struct control *control)
 	if (control->path)
 		unlink(control->path);
 	if (control->fd >= 0)
-		stranger_close(control->fd);
+		stranger_close(control->fd, geteuid());
 	sd_event_unref(control->host.event);
 	free(control->path);
 	free(control);

@@ -219,7 +219,7 @@ static void client_read(struct client *client)
 		client->failed = true;
 		return;
 	}
-	got = stranger_recv(client->fd, room, free_bytes, NULL, NULL);
+	got = stranger_recv(client->fd, client->peer.uid, room, free_bytes, NULL, NULL);
 	if (got < 0 && errno == EBUSY) {
 		client_wait(client, BUSY_RETRY_US);
 		return;
@@ -334,6 +334,7 @@ void client_free(struct client *client)
 {
 	struct client_host *host = client->host;
 	struct control_request *request = client->request;
+	uid_t user = client->peer.uid;
 	int fd = client->fd;
 
 	client->request = NULL;
@@ -344,7 +345,7 @@ void client_free(struct client *client)
 	client_flush(client);
 	/* Its event source first: epoll tells of a closed descriptor as long as a fork has a copy of it. */
 	client_destroy(client);
-	stranger_close(fd);
+	stranger_close(fd, user);
 }
 
 const struct client_peer *client_peer(const struct client *client)

@@ -18,9 +18,11 @@ enum { MESSAGE_BYTES = 4096, RETRY_US = 100 * 1000 };
 
 struct notify {
 	int fd;
+	uid_t user;
 	struct stat bound; /* the path, as it was made */
 	sd_event_source *source;
-	sd_event_source *retry; /* strangers keep all threads that close: not read until then */
+	sd_event_source
+		*retry; /* its user keeps all threads that close for it: not read until then */
 	void (*message)(void *arg, pid_t sender, const char *name, const char *value);
 	void *arg;
 	bool is_handing_on; /* calls back: to be freed afterwards */
@@ -63,23 +65,24 @@ static int pause_reading(sd_event_source *source, struct notify *notify)
 }
 
 /*
- * One message each time: no sender keeps the loop from others.  Descriptors are not kept; where they are not
- * refused, their closing is also the answer that sd_notify_barrier(3) waits for.
+ * One message each time: no sender keeps the loop from others.  A descriptor that comes along is not kept: its
+ * closing is the answer that sd_notify_barrier(3) waits for, hence it is not refused either.
  */
 static int on_message(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	char text[MESSAGE_BYTES];
 	struct ucred sender;
 	int flags;
-	ssize_t n = stranger_recv(fd, text, sizeof(text) - 1, &sender, &flags);
+	struct notify *notify = arg;
+	ssize_t n = stranger_recv(fd, notify->user, text, sizeof(text) - 1, &sender, &flags);
 
 	(void)events;
 	if (n < 0)
-		return errno == EBUSY ? pause_reading(source, arg) : 0;
+		return errno == EBUSY ? pause_reading(source, notify) : 0;
 	if (sender.pid <= 0 || flags & MSG_TRUNC)
 		return 0;
 	text[n] = 0;
-	hand_on(arg, sender.pid, text);
+	hand_on(notify, sender.pid, text);
 	return 0;
 }
 
@@ -93,7 +96,6 @@ static int bind_path(int fd, const char *path, uid_t user)
 		return -ENAMETOOLONG;
 	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
 	unlink(path);
-	stranger_refuse(fd);
 	/* The mode that bind(2) makes the path with: it is never open to more than that. */
 	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) || fchmod(fd, 0600) ||
 	    bind(fd, (struct sockaddr *)&sa, sizeof(sa)) || lchown(path, user, -1))
@@ -112,6 +114,7 @@ int notify_new(sd_event *event, const char *path, uid_t user,
 		return -ENOMEM;
 	notify->message = message;
 	notify->arg = arg;
+	notify->user = user;
 	notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	err = notify->fd < 0 ? -errno : bind_path(notify->fd, path, user);
 	if (!err && stat(path, &notify->bound))
@@ -146,6 +149,6 @@ void notify_free(struct notify *notify)
 	sd_event_source_disable_unref(notify->source);
 	sd_event_source_disable_unref(notify->retry);
 	if (notify->fd >= 0)
-		stranger_close(notify->fd);
+		stranger_close(notify->fd, notify->user);
 	free(notify);
 }

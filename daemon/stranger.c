@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #ifndef SO_PASSRIGHTS
@@ -15,12 +17,14 @@
 enum {
 	DESCRIPTORS_MAX = 253, /* SCM_MAX_FD: of one message */
 	CLOSES_MAX = 64,       /* that last at the same time */
+	USER_CLOSES_MAX = 8,   /* of one user */
 	LATER_MAX = 1024,
 	STACK_BYTES = 256 << 10,
 };
 
-/* The thread that closes a message's descriptors owns it while it is busy. */
+/* The thread that closes a message's descriptors owns them while it is busy. */
 struct batch {
+	uid_t user;
 	size_t count;
 	int fds[DESCRIPTORS_MAX];
 	atomic_bool is_busy;
@@ -30,8 +34,12 @@ static struct batch batches[CLOSES_MAX];
 
 /* Sockets to be closed when a thread is free. */
 static struct {
-	int fds[LATER_MAX];
+	struct {
+		int fd;
+		uid_t user;
+	} sockets[LATER_MAX];
 	size_t count;
+	pid_t child; /* which ended with some, to be reaped; 0: none */
 } later;
 
 union control {
@@ -80,17 +88,46 @@ static int start_thread(struct batch *batch)
 	return err;
 }
 
+static bool is_taken(const struct batch *batch)
+{
+	return atomic_load(&batch->is_busy) || batch->count;
+}
+
+static bool may_take(uid_t user)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < CLOSES_MAX; i++)
+		count += is_taken(&batches[i]) && batches[i].user == user;
+	return count < USER_CLOSES_MAX;
+}
+
+/* Sockets of one user who may have another thread. */
 static void take_later(struct batch *batch)
 {
-	while (later.count && batch->count < DESCRIPTORS_MAX)
-		batch->fds[batch->count++] = later.fds[--later.count];
+	size_t left = 0;
+
+	for (size_t i = 0; i < later.count; i++) {
+		uid_t user = later.sockets[i].user;
+
+		if (batch->count ? batch->count < DESCRIPTORS_MAX && user == batch->user
+				 : may_take(user)) {
+			batch->user = user;
+			batch->fds[batch->count++] = later.sockets[i].fd;
+		} else {
+			later.sockets[left++] = later.sockets[i];
+		}
+	}
+	later.count = left;
 }
 
 /* One that had no thread keeps its descriptors and is tried again; what waits goes first. */
-static struct batch *free_batch(void)
+static struct batch *free_batch(uid_t user)
 {
 	struct batch *found = NULL;
 
+	if (later.child && waitpid(later.child, NULL, WNOHANG))
+		later.child = 0;
 	for (size_t i = 0; i < CLOSES_MAX; i++) {
 		if (atomic_load(&batches[i].is_busy))
 			continue;
@@ -101,6 +138,9 @@ static struct batch *free_batch(void)
 		else
 			found = &batches[i];
 	}
+	if (!found || !may_take(user))
+		return NULL;
+	found->user = user;
 	return found;
 }
 
@@ -113,16 +153,26 @@ static void read_control(struct msghdr *header, struct batch *batch, struct ucre
 			continue;
 		if (c->cmsg_type == SCM_CREDENTIALS && sender)
 			memcpy(sender, CMSG_DATA(c), sizeof(*sender));
-		if (c->cmsg_type == SCM_RIGHTS && bytes <= sizeof(batch->fds)) {
+		if (c->cmsg_type == SCM_RIGHTS && batch && bytes <= sizeof(batch->fds)) {
 			memcpy(batch->fds, CMSG_DATA(c), bytes);
 			batch->count = bytes / sizeof(int);
 		}
 	}
 }
 
-ssize_t stranger_recv(int fd, void *bytes, size_t room, struct ucred *sender, int *flags)
+static bool is_refusing(int fd)
 {
-	struct batch *batch = free_batch();
+	socklen_t length = sizeof(int);
+	int on = 1;
+
+	return !getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &on, &length) && !on;
+}
+
+ssize_t stranger_recv(int fd, uid_t user, void *bytes, size_t room, struct ucred *sender,
+		      int *flags)
+{
+	bool takes_none = is_refusing(fd);
+	struct batch *batch = takes_none ? NULL : free_batch(user);
 	union control control;
 	struct iovec vector = {bytes, room};
 	struct msghdr header = {.msg_iov = &vector,
@@ -131,7 +181,7 @@ ssize_t stranger_recv(int fd, void *bytes, size_t room, struct ucred *sender, in
 				.msg_controllen = sizeof(control.bytes)};
 	ssize_t got;
 
-	if (!batch) {
+	if (!batch && !takes_none) {
 		errno = EBUSY;
 		return -1;
 	}
@@ -143,20 +193,69 @@ ssize_t stranger_recv(int fd, void *bytes, size_t room, struct ucred *sender, in
 	read_control(&header, batch, sender);
 	if (flags)
 		*flags = header.msg_flags;
-	if (batch->count)
+	if (batch && batch->count)
 		start_thread(batch);
 	return got;
 }
 
-static bool is_refusing(int fd)
+static bool is_waiting(int fd)
 {
-	socklen_t length = sizeof(int);
-	int on = 1;
-
-	return !getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &on, &length) && !on;
+	for (size_t i = 0; i < later.count; i++)
+		if (later.sockets[i].fd == fd)
+			return true;
+	return false;
 }
 
-void stranger_close(int fd)
+/* Only them, as it may last; and not before they are closed in lbd, of which it is told. */
+static _Noreturn void end_with_waiting(const sigset_t *told)
+{
+	int most = 0, signal;
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	sigwait(told, &signal);
+	for (size_t i = 0; i < later.count; i++)
+		most = later.sockets[i].fd > most ? later.sockets[i].fd : most;
+	for (int fd = 0; fd <= most; fd++)
+		if (!is_waiting(fd))
+			close(fd);
+	close_range(most + 1, ~0U, 0);
+	_exit(0);
+}
+
+/* A child has them, too, when they are closed here: its end is their last, which waits for no SO_LINGER. */
+static void close_by_child(void)
+{
+	sigset_t told, before;
+	pid_t child;
+
+	sigemptyset(&told);
+	sigaddset(&told, SIGTERM);
+	sigprocmask(SIG_BLOCK, &told, &before);
+	child = fork();
+	if (!child)
+		end_with_waiting(&told);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (child < 0)
+		return;
+	for (size_t i = 0; i < later.count; i++)
+		close(later.sockets[i].fd);
+	later.count = 0;
+	later.child = child;
+	kill(child, SIGTERM);
+}
+
+static void close_later(int fd, uid_t user)
+{
+	shutdown(fd, SHUT_RDWR);
+	if (later.count == LATER_MAX)
+		close_by_child();
+	if (later.count == LATER_MAX)
+		return; /* out of memory: better one that stays open than a loop that stands still */
+	later.sockets[later.count].fd = fd;
+	later.sockets[later.count++].user = user;
+}
+
+void stranger_close(int fd, uid_t user)
 {
 	struct batch *batch;
 
@@ -164,14 +263,11 @@ void stranger_close(int fd)
 		close(fd);
 		return;
 	}
-	batch = free_batch();
+	batch = free_batch(user);
 	if (batch) {
 		batch->fds[batch->count++] = fd;
 		start_thread(batch);
-	} else if (later.count < LATER_MAX) {
-		shutdown(fd, SHUT_RDWR);
-		later.fds[later.count++] = fd;
 	} else {
-		close(fd);
+		close_later(fd, user);
 	}
 }

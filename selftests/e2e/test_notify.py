@@ -3,7 +3,9 @@
 
 import os
 import pwd
+import select
 import signal
+import socket
 import stat
 
 import pytest
@@ -48,27 +50,33 @@ def test_never_ready_is_given_up(lab):
     assert "will not listen" in lbd.output()
 
 
-# Of another user: passes a connection whose last close(2) lasts for LINGER_S, as its peer is here.
+# Of another user: passes connections whose last close(2) lasts for LINGER_S each, as its peers are here.
 LINGER_S = 600
 STRANGER = """
 import array, os, signal, socket, struct, sys
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
-server = socket.create_server(("127.0.0.1", 0))
-fd = socket.create_connection(server.getsockname())
-peer = server.accept()[0]
-fd.setblocking(False)
-try:
-    while True: fd.send(bytes(1 << 16))
-except BlockingIOError: pass
-fd.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, int(sys.argv[3])))
 to = socket.socket(socket.AF_UNIX, getattr(socket, sys.argv[2]))
 try: to.connect(sys.argv[1])
 except PermissionError: print("kept out", flush=True); sys.exit()
-rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd.fileno()]))]
+server = socket.create_server(("127.0.0.1", 0))
+server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+peers = []
 try:
-    to.sendmsg([b"X=x\\n"], rights)
-    fd.close()
+    for _ in range(int(sys.argv[4])):
+        fd = socket.create_connection(server.getsockname())
+        fd.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        peers.append(server.accept()[0])
+        fd.setblocking(False)
+        try:
+            while True: fd.send(bytes(1 << 16))
+        except BlockingIOError: pass
+        fd.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, int(sys.argv[3])))
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd.fileno()]))]
+        to.setblocking(False)
+        to.sendmsg([b"X=x\\n"], rights)
+        fd.close()
     print("sent", flush=True)
+except BlockingIOError: print("sent until its queue was full", flush=True)
 except PermissionError: print("refused", flush=True)
 signal.pause()
 """
@@ -85,12 +93,35 @@ def test_a_strangers_descriptor_keeps_nobody(lab, name, kind):
     if kind == "SOCK_DGRAM":
         os.chown(path, 65534, -1)  # as one of the worker's user
     lbd.signal(signal.SIGSTOP)
-    stranger = lab.process(PYTHON, "-c", STRANGER, path, kind, LINGER_S)
+    stranger = lab.process(PYTHON, "-c", STRANGER, path, kind, LINGER_S, 1)
     stranger.wait_output("^(sent|refused)")
     lbd.signal(signal.SIGCONT)
     assert lbd.instance in lbd.ctl("status", timeout=LINGER_S / 4)
     lbd.signal(signal.SIGTERM)
     assert lbd.popen.wait(LINGER_S / 4) == 0
+
+
+def test_a_strangers_descriptors_keep_no_other_user(lab):
+    """As many as lbd closes at the same time for one user, and more: another's barrier is answered."""
+    its = pool("sleep 1000", "user nobody; ready notify; stdout none;")
+    lbd = lab.lbd(
+        its + web("8082", worker="ready notify;", name="other", listen=["0.0.0.0:81"])
+    )
+    lbd.wait_up(1, "other")
+    path = "/run/lbd/%s/notify/" % lbd.instance
+    lbd.signal(signal.SIGSTOP)
+    stranger = lab.process(PYTHON, "-c", STRANGER, path + "web:8081", "SOCK_DGRAM", LINGER_S, 20)
+    stranger.wait_output("^sent")
+    lbd.signal(signal.SIGCONT)
+    for n in range(100):
+        mine, answer = os.pipe()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
+            to.connect(path + "other:8082")
+            socket.send_fds(to, [b"BARRIER=1"], [answer])
+        os.close(answer)
+        assert select.select([mine], [], [], LINGER_S / 4)[0], n
+        assert os.read(mine, 1) == b""
+        os.close(mine)
 
 
 def test_a_socket_of_its_user_alone(lab):
@@ -100,7 +131,7 @@ def test_a_socket_of_its_user_alone(lab):
     path = "/run/lbd/%s/notify/web:8081" % lbd.instance
     found = os.stat(path)
     assert (stat.S_IMODE(found.st_mode), found.st_uid) == (0o600, 0)
-    lab.process(PYTHON, "-c", STRANGER, path, "SOCK_DGRAM", 0).wait_output("^kept out")
+    lab.process(PYTHON, "-c", STRANGER, path, "SOCK_DGRAM", 0, 1).wait_output("^kept out")
 
 
 SPEAKS = """
@@ -114,11 +145,11 @@ while True: held.append(listener.accept())
 """
 
 
-def speaker(lab, user):
+def speaker(lab, user, program=SPEAKS, output="stdout none;"):
     path = lab.short / "speaks.py"  # not in the tests' own directory, which is root's
     lab.short.chmod(0o755)
-    path.write_text(SPEAKS)
-    return pool("%s %s $port" % (PYTHON, path), "user %s; ready notify; stdout none;" % user)
+    path.write_text(program)
+    return pool("%s %s $port" % (PYTHON, path), "user %s; ready notify; %s" % (user, output))
 
 
 def test_a_worker_with_a_user_speaks(lab):
@@ -150,3 +181,19 @@ def test_whose_socket_it_is_outlives_the_configuration(lab):
     wait_until(lambda: one(lbd)["pid"] not in (0, pids["web:8081"]), lambda: one(lbd))
     lbd.wait_up(1)
     assert os.stat(path).st_uid == pwd.getpwnam("daemon").pw_uid
+
+
+TELLS = """
+import os, signal, socket, subprocess, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("told, exit code", subprocess.run(["systemd-notify", "--ready"]).returncode, flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("user", ("root", "nobody"))
+def test_readiness_by_systemd_notify(lab, user):
+    """It waits for lbd to have heard it: until then its process is there, by which lbd knows whose word it is."""
+    lbd = lab.lbd(speaker(lab, user, TELLS, ""))
+    lbd.wait_up(1)
+    wait_equal(lambda: lbd.log_of("web:8081"), "told, exit code 0\n")

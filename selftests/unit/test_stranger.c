@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +22,9 @@ enum {
 	AT_ONCE_S = LINGER_S / 4,
 	DESCRIPTORS_MAX = 253,
 	CLOSES_MAX = 64,
+	USER_CLOSES_MAX = 8,
+	LATER_MAX = 1024,
+	USER = 1000, /* and those after it */
 };
 
 static ssize_t try_send_fds(int to, const int *fds, size_t count)
@@ -114,7 +118,7 @@ static void test_most_descriptors(void **state)
 	assert_int_equal(setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &(int){1}, sizeof(int)), 0);
 	send_fds(ends[0], fds, DESCRIPTORS_MAX);
 	close(pipe_ends[1]);
-	assert_int_equal(stranger_recv(ends[1], text, sizeof(text), &sender, &flags), 3);
+	assert_int_equal(stranger_recv(ends[1], USER, text, sizeof(text), &sender, &flags), 3);
 	assert_memory_equal(text, "X=x", 3);
 	assert_int_equal(sender.pid, getpid());
 	assert_int_equal(flags & (MSG_CTRUNC | MSG_TRUNC), 0);
@@ -122,44 +126,58 @@ static void test_most_descriptors(void **state)
 	assert_int_equal(poll(&hung, 1, AT_ONCE_S * 1000), 1);
 	assert_int_equal(hung.revents & POLLHUP, POLLHUP);
 	close(pipe_ends[0]);
-	stranger_close(ends[0]);
-	stranger_close(ends[1]);
+	stranger_close(ends[0], USER);
+	stranger_close(ends[1], USER);
 }
 
-static ssize_t recv_retried(int fd, uint64_t end_us)
+static ssize_t recv_as(int fd, uid_t user)
 {
 	char text[8];
+
+	return stranger_recv(fd, user, text, sizeof(text), NULL, NULL);
+}
+
+static ssize_t recv_retried(int fd, uid_t user, uint64_t end_us)
+{
 	ssize_t got;
 
-	while ((got = stranger_recv(fd, text, sizeof(text), NULL, NULL)) < 0 && errno == EBUSY &&
-	       clock_us() < end_us)
+	while ((got = recv_as(fd, user)) < 0 && errno == EBUSY && clock_us() < end_us)
 		poll(NULL, 0, 10);
 	return got;
 }
 
-/* As many as may last do; another is not received; it is when one has ended. */
+static void expect_busy(int fd, uid_t user)
+{
+	assert_int_equal(recv_as(fd, user), -1);
+	assert_int_equal(errno, EBUSY);
+}
+
+/* As many as may last do, of one user and of all; another is not received; it is when one has ended. */
 static void test_lasting_closes(void **state)
 {
 	uint64_t end_us = clock_us() + AT_ONCE_S * 1000000ull;
+	uid_t other = USER + CLOSES_MAX / USER_CLOSES_MAX;
 	int ends[2], peers[CLOSES_MAX + 1], peer;
-	char text[8];
 
 	(void)state;
 	need_privilege();
 	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
 	for (size_t i = 0; i < CLOSES_MAX; i++) {
+		uid_t user = USER + i / USER_CLOSES_MAX;
+
 		peers[i] = send_lingering(ends[0]);
-		assert_int_equal(recv_retried(ends[1], end_us), 3);
+		assert_int_equal(recv_retried(ends[1], user, end_us), 3);
+		if (i % USER_CLOSES_MAX == USER_CLOSES_MAX - 1)
+			expect_busy(ends[1], user);
 	}
 	peers[CLOSES_MAX] = send_lingering(ends[0]);
-	assert_int_equal(stranger_recv(ends[1], text, sizeof(text), NULL, NULL), -1);
-	assert_int_equal(errno, EBUSY);
+	expect_busy(ends[1], other);
 	close(peers[0]);
-	assert_int_equal(recv_retried(ends[1], end_us), 3);
+	assert_int_equal(recv_retried(ends[1], other, end_us), 3);
 
 	/* With all threads taken: what a closed socket's queue holds. */
 	peer = send_lingering(ends[0]);
-	stranger_close(ends[1]);
+	stranger_close(ends[1], other);
 	assert_true(clock_us() < end_us);
 	close(peer);
 	for (size_t i = 1; i <= CLOSES_MAX; i++)
@@ -177,10 +195,69 @@ static void test_closed_with_a_queue(void **state)
 	need_privilege();
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
 	peer = send_lingering(ends[0]);
-	stranger_close(ends[1]);
+	stranger_close(ends[1], USER);
 	assert_true(clock_us() < end_us);
 	close(peer);
 	close(ends[0]);
+}
+
+/* Closes a socket that holds them. */
+static void close_holding(const int *fds, size_t count, uid_t user)
+{
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
+	send_fds(ends[0], fds, count);
+	close(ends[0]);
+	for (size_t i = 1; i < count; i++)
+		close(fds[i]);
+	stranger_close(ends[1], user);
+}
+
+static void raise_files(void)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* More sockets than can wait for a thread: those that do end with a child, none is closed here. */
+static void test_many_closed(void **state)
+{
+	uint64_t end_us = clock_us() + AT_ONCE_S * 1000000ull;
+	int ends[2], peers[USER_CLOSES_MAX + 2], pipe_ends[2], fds[2];
+	struct pollfd hung;
+
+	(void)state;
+	need_privilege();
+	raise_files();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
+	for (size_t i = 0; i < USER_CLOSES_MAX; i++) {
+		peers[i] = send_lingering(ends[0]);
+		assert_int_equal(recv_retried(ends[1], USER, end_us), 3);
+	}
+	assert_int_equal(pipe(pipe_ends), 0);
+	fds[0] = pipe_ends[1];
+	for (size_t i = 0; i < LATER_MAX - 1; i++)
+		close_holding(fds, 1, USER);
+	for (size_t i = 0; i < 2; i++) {
+		peers[USER_CLOSES_MAX + i] = lingering(&fds[1]);
+		close_holding(fds, 2, USER);
+	}
+	assert_true(clock_us() < end_us);
+
+	/* With its threads free again the one that still waits has its turn: then nobody has the pipe. */
+	close(pipe_ends[1]);
+	for (size_t i = 0; i < USER_CLOSES_MAX + 2; i++)
+		close(peers[i]);
+	hung = (struct pollfd){.fd = pipe_ends[0]};
+	while (!poll(&hung, 1, 10) && clock_us() < end_us)
+		recv_as(ends[1], USER + 1);
+	assert_int_equal(hung.revents & POLLHUP, POLLHUP);
+	close(pipe_ends[0]);
+	close(ends[0]), close(ends[1]);
 }
 
 int main(void)
@@ -190,6 +267,7 @@ int main(void)
 		cmocka_unit_test(test_most_descriptors),
 		cmocka_unit_test(test_closed_with_a_queue),
 		cmocka_unit_test(test_lasting_closes),
+		cmocka_unit_test(test_many_closed),
 	};
 
 	own_netns_enter();

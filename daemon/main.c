@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Start and stop of lbd. */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +34,7 @@
 #include "run_dir.h"
 #include "service_manager.h"
 #include "settings.h"
+#include "signals.h"
 #include "stale.h"
 #include "start_check.h"
 #include "takeover.h"
@@ -99,66 +99,6 @@ static void backend_forgotten(void *arg, struct backend *backend)
 	struct lbd *lbd = arg;
 
 	wait_forget(&lbd->waits, backend);
-}
-
-static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
-{
-	(void)source, (void)info;
-	lbd_stop(arg);
-	return 0;
-}
-
-static int on_reload_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
-{
-	struct lbd *lbd = arg;
-	struct error error;
-
-	(void)source, (void)info;
-	if (lbd->model.stopping)
-		log_error("not reloaded: lbd is being stopped");
-	else if (lbd_reload(lbd, false, NULL, &error))
-		log_error("not reloaded: %s", error.text);
-	else
-		log_info("reloaded");
-	return 0;
-}
-
-static int on_reopen_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
-{
-	struct error error;
-
-	(void)source, (void)info, (void)arg;
-	if (log_reopen(&error))
-		log_error("%s", error.text);
-	return 0;
-}
-
-static int watch_signals(struct lbd *lbd)
-{
-	static const struct {
-		int number;
-		sd_event_signal_handler_t handler;
-	} signals[] = {
-		{SIGTERM, on_stop_signal},
-		{SIGINT, on_stop_signal},
-		{SIGHUP, on_reload_signal},
-		{SIGUSR1, on_reopen_signal},
-	};
-	sigset_t blocked;
-
-	sigemptyset(&blocked);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
-		sigaddset(&blocked, signals[i].number);
-	sigprocmask(SIG_BLOCK, &blocked, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
-		int err = sd_event_add_signal(lbd->event, NULL, signals[i].number,
-					      signals[i].handler, lbd);
-
-		if (err < 0)
-			return err;
-	}
-	return 0;
 }
 
 static int open_world(struct lbd *lbd, struct error *error)
@@ -420,7 +360,7 @@ int main(int argc, char **argv)
 	lbd.foreground = options.foreground;
 	lbd.argv = argv;
 	lbd.started_us = clock_us();
-	if (sd_event_default(&lbd.event) < 0 || watch_signals(&lbd) < 0 ||
+	if (sd_event_default(&lbd.event) < 0 || signals_watch(&lbd) < 0 ||
 	    orphans_watch(lbd.event) < 0) {
 		error_set(&error, -ENOMEM,
 			  "cannot make an event loop: out of memory or descriptors");

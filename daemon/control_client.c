@@ -2,7 +2,6 @@
 #include "control_client.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,6 @@
 #include "buffer.h"
 #include "clock.h"
 #include "control_parse.h"
-#include "json_text.h"
 #include "lb/ctl.h"
 #include "stranger.h"
 
@@ -21,10 +19,6 @@ enum {
 	OUT_BACKLOG_MAX = 4 << 20, /* bytes that wait; beyond, nothing more is queued */
 	READER_REQUEST_MAX = 4096,
 	BUSY_RETRY_US = 100 * 1000,
-};
-
-struct control_request {
-	struct client *client;
 };
 
 struct client {
@@ -68,7 +62,7 @@ static void client_listen(struct client *client)
 	sd_event_source_set_io_events(client->io, events);
 }
 
-static void client_queue(struct client *client, json_t *message)
+void client_queue(struct client *client, json_t *message)
 {
 	char *text = message ? json_dumps(message, JSON_COMPACT) : NULL;
 
@@ -358,72 +352,19 @@ uint64_t client_idle_since_us(const struct client *client)
 	return client->request ? UINT64_MAX : client->idle_since_us;
 }
 
-/* The request's end: its client may send the next one, which client_ready() takes up. */
-static void request_finish(struct control_request *request, json_t *message)
+size_t client_backlog(const struct client *client)
 {
-	struct client *client = request->client;
+	return client->out.length;
+}
+
+void client_end_request(struct client *client, json_t *reply)
+{
 	const struct client_host *host = client->host;
 
 	if (host->handler.settle)
 		host->handler.settle(host->arg);
+	free(client->request);
 	client->request = NULL;
-	free(request);
 	client_restart_deadline(client);
-	client_queue(client, message);
-}
-
-static json_t *text_format(const char *format, va_list args)
-{
-	char *text = NULL;
-	json_t *string;
-
-	if (vasprintf(&text, format, args) < 0)
-		return NULL;
-	string = json_text(text);
-	free(text);
-	return string;
-}
-
-void control_progress(struct control_request *request, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	client_queue(request->client, json_pack("{s:o}", "progress", text_format(format, args)));
-	va_end(args);
-}
-
-void control_progress_bytes(struct control_request *request, const char *bytes, size_t length)
-{
-	client_queue(request->client,
-		     json_pack("{s:o}", "progress", json_text_bytes(bytes, length)));
-}
-
-size_t control_backlog(const struct control_request *request)
-{
-	return request->client->out.length;
-}
-
-void control_reply(struct control_request *request, json_t *data)
-{
-	if (data)
-		request_finish(request, json_pack("{s:b, s:o}", "ok", 1, "data", data));
-	else
-		request_finish(request, json_pack("{s:b}", "ok", 1));
-}
-
-void control_message(struct control_request *request, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	request_finish(request,
-		       json_pack("{s:b, s:o}", "ok", 1, "message", text_format(format, args)));
-	va_end(args);
-}
-
-void control_refuse(struct control_request *request, int exit_code, const char *text)
-{
-	request_finish(request, json_pack("{s:b, s:o, s:i}", "ok", 0, "error", json_text(text),
-					  "exit", exit_code));
+	client_queue(client, reply);
 }

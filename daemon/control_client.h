@@ -14,6 +14,10 @@
 
 struct client;
 
+struct control_request {
+	struct client *client;
+};
+
 /* By SO_PEERCRED. */
 enum client_rank { RANK_READER, RANK_CHANGER, RANK_ROOT };
 
@@ -36,6 +40,13 @@ struct client_host {
 int client_new(struct client_host *host, int fd, const struct client_peer *peer,
 	       struct client **out);
 void client_free(struct client *client); /* sends what can be sent at once */
+
+void client_queue(struct client *client,
+		  json_t *message);                 /* steals message; NULL: no memory for it */
+size_t client_backlog(const struct client *client); /* bytes that it has not read */
+
+/* With the final reply, which it steals: the client may send the next one. */
+void client_end_request(struct client *client, json_t *reply);
 
 const struct client_peer *client_peer(const struct client *client);
 uint64_t client_idle_since_us(const struct client *client); /* UINT64_MAX: lbd owes it a reply */

@@ -65,8 +65,11 @@ unsigned backend_effective_weight(const struct backend *backend);
 
 enum { BACKEND_WEIGHT_SCALE = 16 };
 
-/* For backend.c and backend_drain.c: what the state waits for. */
+/* For backend*.c: what the state waits for; -errno: there is no timer for it. */
+int backend_make_timer(struct backend *backend);
 void backend_arm(struct backend *backend, uint64_t delay_us);
+/* A new one goes on where the lbd before had come to. */
+void backend_resume(struct backend *backend);
 /* Is draining over?  At the deadline it is, whatever is still open. */
 void backend_look_at_drain(struct backend *backend);
 

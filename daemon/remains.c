@@ -89,16 +89,16 @@ static void gone(void *arg)
 	free(owner);
 }
 
-void remains_child(sd_event *event, const char *owner, struct spawn_child *child)
+void remains_child(sd_event *event, const char *name, struct spawn_child *child)
 {
-	struct part *part = child->pidfd >= 0 ? add(owner, child->pid, NULL) : NULL;
+	struct part *part = child->pidfd >= 0 ? add(name, child->pid, NULL) : NULL;
 
 	reaper_take(event, child, part ? gone : NULL, part);
 }
 
-void remains_group(sd_event *event, const char *owner, char *dir, unsigned levels)
+void remains_group(sd_event *event, const char *name, char *dir, unsigned levels)
 {
-	struct part *part = add(owner, 0, dir);
+	struct part *part = add(name, 0, dir);
 
 	cgroup_end(event, dir, levels, part ? gone : NULL, part);
 }

@@ -17,14 +17,14 @@
 
 enum { REMAINS_TEXT_BYTES = 96 };
 
-/* reaper_take() and cgroup_end(), counted until they have gone. */
-void remains_child(sd_event *event, const char *owner, struct spawn_child *child);
-void remains_group(sd_event *event, const char *owner, char *dir, unsigned levels);
+/* reaper_take() and cgroup_end(), counted for the owner of that name until they have gone. */
+void remains_child(sd_event *event, const char *name, struct spawn_child *child);
+void remains_group(sd_event *event, const char *name, char *dir, unsigned levels);
 
 /* How many children and groups of that owner there are. */
-unsigned remains_count(const char *owner);
+unsigned remains_count(const char *name);
 
 /* One of them, and what holds it: "pid 12 (state t, TracerPid 34)"; "" where there is none.  Returns text. */
-const char *remains_describe(const char *owner, char text[REMAINS_TEXT_BYTES]);
+const char *remains_describe(const char *name, char text[REMAINS_TEXT_BYTES]);
 
 #endif

@@ -170,8 +170,9 @@ def test_whose_socket_it_is_outlives_the_configuration(lab):
     pids = lbd.pids()
     held = lab.connect()  # the roll waits for its end
     wait_equal(lbd.active, {"8081": 1})
-    lbd.kill()
     lbd.config(speaker(lab, "daemon"))
+    lbd.ctl("reload")
+    lbd.kill()
     lbd = lbd.restart()
     assert lbd.pids() == pids and held.is_open()
     path = "/run/lbd/%s/notify/web:8081" % lbd.instance

@@ -110,11 +110,11 @@ def test_verbs_know_who_leaves(lab):
     lbd.ctl("worker", "start", "web:*")
     stop = lab.process(*lbd.ctl_command("worker", "stop", "web:8082"))
     assert held.get().pid == pid
-    follow(lbd, config(name="moved"))  # has its port, and waits for its end
-    assert held.get().pid == pid
     held.close()
     assert stop.wait() == 0
     assert not alive(pid)
+    wait_until(lambda: not leaving(lbd), "it is forgotten, though it was told to stop as well")
+    follow(lbd, config(name="moved"))  # has its port
     lbd.wait_up(2, "moved")
 
 

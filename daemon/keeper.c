@@ -160,14 +160,14 @@ static int watch(struct keeper *keeper)
 	return err < 0 ? err : 0;
 }
 
-/* What is done with is nothing to the next one, which never had it. */
-static void forget_process(struct keeper *keeper)
+/* What is done with is nothing to the next one, which never had it.  is_last: there will be none. */
+static void forget_process(struct keeper *keeper, bool is_last)
 {
 	struct keeper_fifo *fifo, *next;
 
 	for (fifo = keeper->fifos.lh_first; fifo; fifo = next) {
 		next = fifo->link.le_next;
-		if (fifo->end == DONE)
+		if (fifo->end == DONE || (fifo->end == LEFT && is_last))
 			keeper_drop(fifo);
 	}
 	keeper->source = sd_event_source_disable_unref(keeper->source);
@@ -193,7 +193,7 @@ static int start(struct keeper *keeper)
 		return 0;
 	kill(keeper->pid, SIGKILL);
 	waitpid(keeper->pid, NULL, 0);
-	forget_process(keeper);
+	forget_process(keeper, false);
 	return err;
 }
 
@@ -215,7 +215,7 @@ static int on_end(sd_event_source *source, int fd, uint32_t events, void *arg)
 	struct keeper *keeper = arg;
 
 	(void)source, (void)fd, (void)events;
-	forget_process(keeper);
+	forget_process(keeper, false);
 	waitpid(keeper->pid, NULL, WNOHANG);
 	log_warning("pid %d, which keeps the output of workers when lbd dies, has ended; started "
 		    "again",
@@ -246,10 +246,8 @@ void keeper_free(struct keeper *keeper)
 {
 	if (!keeper)
 		return;
-	forget_process(keeper);
+	forget_process(keeper, true);
 	sd_event_source_disable_unref(keeper->pause);
-	while (keeper->fifos.lh_first && keeper->fifos.lh_first->end == LEFT)
-		keeper_drop(keeper->fifos.lh_first);
 	free(keeper);
 }
 

@@ -16,6 +16,7 @@
 #include "keep_held.h"
 #include "keeper.h"
 #include "log.h"
+#include "output_peek.h"
 #include "process.h"
 #include "shortage.h"
 
@@ -310,7 +311,7 @@ static int prepare(void)
 		err = clock_arm(keep.event, &keep.again, AGAIN_US, on_again, NULL);
 	if (err >= 0)
 		err = sd_event_source_set_enabled(keep.again, SD_EVENT_OFF);
-	return err < 0 ? err : output_flow_prepare();
+	return err < 0 ? err : output_peek_prepare();
 }
 
 int keep_output_run(const char *run_dir, pid_t lbd)

@@ -13,6 +13,7 @@
 
 #include "log.h"
 #include "output_file.h"
+#include "output_peek.h"
 #include "shortage.h"
 
 enum { LINES_AT_ONCE = 256, STAMP_BYTES = 40 };

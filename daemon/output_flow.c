@@ -9,19 +9,20 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "log.h"
+#include "output_peek.h"
 #include "output_sink.h"
 
 enum {
-	CHUNK_BYTES = 256 << 10, /* looked at in one turn of the event loop */
-	PIPE_BYTES = 1 << 20,    /* of a FIFO: what a worker may write while no lbd reads */
-	LINE_BYTES = 64 << 10,   /* a longer line is passed on in pieces */
-	DRAIN_TURNS = 16,        /* after a worker's end: more than a FIFO holds */
-	CONGESTED_US = 20000,    /* until syslog is tried again */
-	SHORT_US = 200000,       /* until a file is: see shortage.h */
+	LINE_BYTES = 64 << 10, /* a longer line is passed on in pieces */
+	DRAIN_TURNS = 16,      /* after a worker's end: more than a FIFO holds */
+	CONGESTED_US = 20000,  /* until syslog is tried again */
+	SHORT_US = 200000,     /* until a file is: see shortage.h */
+	SAY_AGAIN_S = 60,
 };
 
 struct output_flow {
@@ -32,81 +33,46 @@ struct output_flow {
 	struct output_syslog *syslog; /* neither: it goes nowhere */
 	sd_event_source *source, *more, *retry;
 	bool is_stuck;       /* what was there could not be moved just now: retry runs */
+	time_t said;         /* when it was told last that some cannot be read */
 	uint64_t give_up_us; /* nobody writes any more; 0: somebody may */
 	void (*ended)(void *arg);
 	void *arg;
 };
 
-/* One for all: the loop is in one output at a time, and each turn leaves them empty. */
-static struct {
-	pid_t owner; /* a fork needs a pipe of its own: bytes of both would mix in this one */
-	int pipe[2];
-	char bytes[CHUNK_BYTES], discarded[CHUNK_BYTES];
-} peek;
-
-int output_flow_prepare(void)
-{
-	if (peek.owner == getpid())
-		return 0;
-	if (pipe2(peek.pipe, O_CLOEXEC | O_NONBLOCK))
-		return -errno;
-	/* As many slots as the FIFO, which may be filled with short writes. */
-	fcntl(peek.pipe[1], F_SETPIPE_SZ, PIPE_BYTES);
-	peek.owner = getpid();
-	return 0;
-}
-
-void output_discard(int fifo, size_t bytes)
-{
-	/*
-	 * Not splice(2) to /dev/null: when lbd is killed that ends anywhere, and the next lbd would begin
-	 * within a line that is written already.  read(2) takes all that is there or nothing.
-	 */
-	while (bytes) {
-		ssize_t n = read(fifo, peek.discarded, bytes < CHUNK_BYTES ? bytes : CHUNK_BYTES);
-
-		if (n <= 0)
-			return;
-		bytes -= n;
-	}
-}
-
-/* Copies what the FIFO holds, and leaves it there. */
-static size_t look(int fifo)
-{
-	ssize_t n = tee(fifo, peek.pipe[1], CHUNK_BYTES, SPLICE_F_NONBLOCK);
-	size_t got = 0;
-
-	while (n > 0 && got < (size_t)n) {
-		ssize_t part = read(peek.pipe[0], peek.bytes + got, n - got);
-
-		if (part <= 0)
-			break;
-		got += part;
-	}
-	return got;
-}
-
 /* How much of it is whole lines; what is too long, or the last word of the dead, is taken as it is. */
-static size_t whole_lines(size_t bytes, bool is_last)
+static size_t whole_lines(const struct output_peek *peek, bool is_last)
 {
-	const char *end = bytes ? memrchr(peek.bytes, '\n', bytes) : NULL;
+	const char *end = peek->bytes ? memrchr(peek->text, '\n', peek->bytes) : NULL;
 
 	if (is_last)
-		return bytes;
+		return peek->bytes;
 	if (end)
-		return end + 1 - peek.bytes;
-	return bytes >= LINE_BYTES ? bytes : 0;
+		return end + 1 - peek->text;
+	return peek->bytes >= LINE_BYTES ? peek->bytes : 0;
 }
 
-static size_t move(struct output_flow *flow, size_t bytes)
+static size_t move(struct output_flow *flow, const char *text, size_t bytes)
 {
 	if (flow->file)
-		return output_file_move(flow->file, flow->fd, peek.bytes, bytes);
+		return output_file_move(flow->file, flow->fd, text, bytes);
 	if (flow->syslog)
-		return output_syslog_move(flow->syslog, flow->fd, peek.bytes, bytes);
+		return output_syslog_move(flow->syslog, flow->fd, text, bytes);
 	output_discard(flow->fd, bytes);
 	return bytes;
+}
+
+static void drop_unreadable(struct output_flow *flow, const struct output_peek *peek)
+{
+	ssize_t n = output_peek_drop(flow->fd, peek->unreadable);
+	time_t now = time(NULL);
+
+	if (n <= 0 || now - flow->said < SAY_AGAIN_S)
+		return;
+	log_warning(
+		"worker %s: %zd bytes of its output are dropped, which cannot be read: %s; it must "
+		"have spliced pages there of a file that is damaged or was cut short",
+		flow->name, n, strerror(-peek->err));
+	flow->said = now;
 }
 
 static int on_retry(sd_event_source *source, uint64_t now, void *arg);
@@ -115,14 +81,18 @@ static int on_retry(sd_event_source *source, uint64_t now, void *arg);
  * leaves more than that must come again. */
 static bool turn(struct output_flow *flow, bool is_last)
 {
-	size_t bytes = look(flow->fd), lines = whole_lines(bytes, is_last);
-	size_t moved = lines ? move(flow, lines) : 0;
+	struct output_peek peek = output_peek(flow->fd);
+	size_t lines = whole_lines(&peek, is_last || peek.unreadable);
+	size_t moved = lines ? move(flow, peek.text, lines) : 0;
+	bool is_blind = peek.err && !peek.unreadable;
 
-	flow->is_stuck = moved < lines;
+	flow->is_stuck = is_blind || moved < lines;
 	if (flow->is_stuck && flow->retry)
 		clock_arm(flow->event, &flow->retry, flow->syslog ? CONGESTED_US : SHORT_US,
 			  on_retry, flow);
-	return lines && !flow->is_stuck;
+	if (peek.unreadable && !lines)
+		drop_unreadable(flow, &peek);
+	return (lines || peek.unreadable) && !flow->is_stuck;
 }
 
 /* May free the flow. */
@@ -228,14 +198,14 @@ int output_flow_new(sd_event *event, int fd, const struct conf_output *conf,
 		    const struct output_target *target, struct output_flow **out)
 {
 	struct output_flow *flow = calloc(1, sizeof(*flow));
-	int err = output_flow_prepare();
+	int err = output_peek_prepare();
 
 	if (!flow)
 		return -ENOMEM;
 	flow->event = event;
 	flow->fd = fd;
 	flow->name = strdup(target->name);
-	fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES);
+	fcntl(fd, F_SETPIPE_SZ, OUTPUT_PIPE_BYTES);
 	if (!err)
 		err = flow->name ? open_sink(flow, conf, target) : -ENOMEM;
 	if (!err && event)

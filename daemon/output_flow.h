@@ -28,9 +28,6 @@ int output_flow_new(sd_event *event, int fd, const struct conf_output *conf,
 /* The same by a note of output_target_text().  -EINVAL: it is none. */
 int output_flow_resume(sd_event *event, int fd, const char *note, struct output_flow **out);
 
-/* Takes the descriptors that these need besides, for where there may be none left by then.  -errno. */
-int output_flow_prepare(void);
-
 /*
  * ended() is called from the loop, and may free the flow, when nobody has the FIFO open for writing any more (which
  * a keeper sees, as lbd's own descriptor can write, too) and all is written, or was not taken in time, which is said.

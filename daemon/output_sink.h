@@ -47,7 +47,4 @@ int output_target_parse(char *text, struct conf_output *conf, struct output_targ
 /* A descriptor for reading, and that text, to be freed.  -errno: no such FIFO of ours. */
 int output_target_open(const char *fifo, char **text);
 
-/* output_flow.c: takes bytes off the FIFO. */
-void output_discard(int fifo, size_t bytes);
-
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "output_peek.h"
 #include "output_sink.h"
 #include "shortage.h"
 

@@ -15,6 +15,7 @@ import pytest
 from lab import (
     BUILD,
     DEADLINE,
+    HERE,
     PYTHON,
     alive,
     kill_and_wait,
@@ -242,6 +243,36 @@ def test_no_descriptor_for_the_log(lab, reader):
     assert [int(line) for line in all_lines(log)] == list(range(1, LINES // 10 + 1))
     assert lbd.output().count("what the worker writes waits") == 1
     assert "0 bytes were lost" in lbd.output()
+
+
+UNREADABLE = """
+pool bad { worker { command "%(python)s %(here)s/unreadable.py %(path)s/file"; ports 8081;
+	stdout %(path)s/bad.log size 1m; } }
+pool good { worker { command "%(good)s"; ports 8082; stdout %(path)s/good.log size 1m; } }
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="needs FUSE")
+@pytest.mark.parametrize("reader", ("lbd", "lbd-output"))
+def test_output_that_cannot_be_read(lab, reader):
+    """It goes, which is said; that worker's output goes on, as that of all others does."""
+    (lab.path / "file").touch()
+    good = lab.script(
+        'trap "seq %d" USR1\necho ready\nwhile :; do sleep 0.02; done\n' % (LINES // 10)
+    )
+    words = {"python": PYTHON, "here": HERE, "path": lab.path, "good": good}
+    lbd = lab.lbd(UNREADABLE % words)
+    logs = [lab.path / "bad.log", lab.path / "good.log"]
+    wait_equal(lambda: [text_of(log) for log in logs], ["ready\n"] * 2)
+    bad, good = (lbd.pids()[name] for name in ("bad:8081", "good:8082"))
+    if reader == "lbd-output":
+        kill_and_wait(lbd.pid)
+    os.kill(bad, signal.SIGUSR1)
+    wait_until(lambda: "cannot be read" in lbd.output(), lbd.output)
+    wait_equal(lambda: text_of(logs[0]), "ready\nbefore\nlast\n")
+    os.kill(good, signal.SIGUSR1)
+    wait_equal(lambda: len(all_lines(logs[1])), 1 + LINES // 10)
+    assert lbd.output().count("worker bad:8081: 4096 bytes of its output are dropped") == 1
 
 
 def test_no_descriptor_at_a_workers_end(lab):

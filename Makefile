@@ -268,7 +268,8 @@ install: all ## install (PREFIX=/usr/local, SYSCONFDIR=/etc, DESTDIR=)
 	$(Q)install -D -m 755 -t $(BIN) $(filter-out %/lbd,$(PROGRAMS))
 	$(Q)$(foreach page,$(MAN_PAGES),install -D -m 644 -t $(MAN)/man$(subst .,,$(suffix $(page))) $(page) &&) :
 	$(Q)install -D -m 644 cli/lbctl.bash $(COMPLETIONS)/lbctl
-	$(Q)install -d $(UNITS_DIR) $(DESTDIR)$(SYSCONFDIR)/lbd
+	$(Q)install -d $(UNITS_DIR)
+	$(Q)test -d $(DESTDIR)$(SYSCONFDIR)/lbd || install -d -m 711 $(DESTDIR)$(SYSCONFDIR)/lbd
 	$(Q)sed 's,/usr/local,$(PREFIX),; s,/etc,$(SYSCONFDIR),' daemon/lbd.service >$(UNITS_DIR)/lbd.service
 	$(Q)test -e $(DESTDIR)$(SYSCONFDIR)/lbd/lbd.conf || \
 		echo '# See lbd.conf(5); an example: $(PREFIX)/share/doc/lbd/lbd.conf' \

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cgroup_private.h"
+#include "own_dir.h"
 
 int cgroup_open_file(const char *dir, const char *file, int flags)
 {
@@ -83,7 +84,7 @@ int cgroup_make_below(char dir[PATH_MAX], const char *name)
 		return -ENAMETOOLONG;
 	snprintf(dir + used, PATH_MAX - used, "%s%s", used && dir[used - 1] == '/' ? "" : "/",
 		 name);
-	return mkdir(dir, 0755) && errno != EEXIST ? -errno : 0;
+	return own_dir_make(dir);
 }
 
 /* Of "GROUP/lbd.supervisor", where this lbd or the one before has gone: GROUP. */
@@ -93,6 +94,15 @@ static void leave_leaf(char *group)
 
 	if (last && !strcmp(last + 1, CGROUP_LEAF))
 		last[last == group] = '\0';
+}
+
+/* An lbd before this one may have left it to all to list. */
+static void close_group(void *arg, const char *name)
+{
+	char path[PATH_MAX];
+
+	if (!cgroup_nth(arg, name, 0, path))
+		own_dir_make(path);
 }
 
 int cgroup_find(const char *instance, char **dir, struct error *error)
@@ -128,6 +138,7 @@ int cgroup_find(const char *instance, char **dir, struct error *error)
 			"children that start a session of their own may outlive it; let lbd "
 			"write there (Delegate=yes in its unit)",
 			path, strerror(-err));
+	cgroup_each(path, close_group, path);
 	return 0;
 }
 
@@ -147,10 +158,11 @@ size_t cgroup_stem(const char *name)
 /* Never one that is there: if it is not empty it has been killed, or is about to be. */
 static int make_new(const char *path)
 {
+	int err;
+
 	cgroup_remove(path);
-	if (!mkdir(path, 0755))
-		return 0;
-	return errno == EEXIST ? -EBUSY : -errno;
+	err = own_dir_make_new(path);
+	return err == -EEXIST ? -EBUSY : err;
 }
 
 int cgroup_make(const char *parent, const char *name, char **dir)

@@ -14,6 +14,7 @@
 #include "addr.h"
 #include "clock.h"
 #include "health_private.h"
+#include "own_dir.h"
 #include "process.h"
 #include "remains.h"
 
@@ -30,20 +31,19 @@ static char *make_group(const char *groups)
 {
 	static unsigned long serial;
 	char path[PATH_MAX];
-	int tries = 100;
+	int err, tries = 100;
 
 	if (!groups || snprintf(path, sizeof(path), "%s/" GROUPS, groups) >= (int)sizeof(path))
 		return NULL;
-	if (mkdir(path, 0755) && errno != EEXIST)
+	if (own_dir_make(path))
 		return NULL;
 	do {
 		if (snprintf(path, sizeof(path), "%s/" GROUPS "/%lu", groups, serial++) >=
 		    (int)sizeof(path))
 			return NULL;
-		if (!mkdir(path, 0755))
-			return strdup(path);
-	} while (errno == EEXIST && --tries);
-	return NULL;
+		err = own_dir_make_new(path);
+	} while (err == -EEXIST && --tries);
+	return err ? NULL : strdup(path);
 }
 
 static void end_group(struct health *health)

@@ -18,6 +18,7 @@
 #include "log.h"
 #include "name.h"
 #include "name_lock.h"
+#include "own_dir.h"
 #include "place.h"
 #include "sockets.h"
 
@@ -182,11 +183,12 @@ static int check_run_dir(const char *run_dir, struct error *error)
 
 int instance_make(const char *run_dir, struct error *error)
 {
-	int err;
+	int err = own_dir_make(LB_CTL_RUN_DIR);
 
-	if ((mkdir(LB_CTL_RUN_DIR, 0755) && errno != EEXIST) ||
-	    (mkdir(run_dir, 0755) && errno != EEXIST))
-		return error_set(error, -errno, "%s: cannot be made: %s", run_dir, strerror(errno));
+	if (!err)
+		err = own_dir_make(run_dir);
+	if (err)
+		return error_set(error, err, "%s: cannot be made: %s", run_dir, strerror(-err));
 	err = check_run_dir(run_dir, error);
 	return err ? err : lock(run_dir, error);
 }
@@ -199,7 +201,7 @@ int instance_prepare(const char *instance, char *run_dir, size_t size, struct er
 		err = lock_name(instance, run_dir, error);
 	if (err)
 		return err;
-	mkdir(LB_LOG_DIR, 0755);
+	own_dir_make(LB_LOG_DIR); /* what is wrong with it shows when a file is opened */
 	return instance_make(run_dir, error);
 }
 

@@ -13,6 +13,7 @@
 
 #include "block_files.h"
 #include "log.h"
+#include "own_dir.h"
 #include "publish.h"
 #include "read_file.h"
 #include "running.h"
@@ -78,7 +79,7 @@ void leave_record_write(const struct backend *backend)
 	struct block *root;
 
 	dir_of(backend->model, path);
-	mkdir(path, 0700); /* what is wrong with it shows at once */
+	own_dir_make(path); /* what is wrong with it shows at once */
 	path_of(backend, path);
 	text.root = root = only(backend->pool->conf, path);
 	if (!root)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "own_dir.h"
 #include "process.h"
 #include "publish.h"
 
@@ -85,8 +86,9 @@ int record_write(const char *run_dir, const char *name, const struct record *rec
 	int err;
 
 	snprintf(path, sizeof(path), "%s/workers", run_dir);
-	if (mkdir(path, 0755) && errno != EEXIST)
-		return -errno;
+	err = own_dir_make(path);
+	if (err)
+		return err;
 	name_path(path, run_dir, name);
 	/* What it runs with may be guessed from the fingerprints, a password in its environment too. */
 	err = publish("", path, 0600, print, record, &ignored);

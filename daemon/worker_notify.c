@@ -11,6 +11,7 @@
 #include "cgroup.h"
 #include "log.h"
 #include "notify.h"
+#include "own_dir.h"
 #include "process.h"
 #include "worker_private.h"
 
@@ -100,7 +101,7 @@ static int listen_for(struct worker *worker, uid_t user)
 
 	*worker->status = 0;
 	snprintf(path, sizeof(path), "%s/notify", worker->host->run_dir);
-	mkdir(path, 0755);
+	own_dir_make(path);
 	path_of(worker->host, worker->name, path);
 	notify_free(worker->notify);
 	worker->notify = NULL;

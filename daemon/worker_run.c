@@ -12,6 +12,7 @@
 #include "cgroup.h"
 #include "inherit.h"
 #include "log.h"
+#include "own_dir.h"
 #include "process.h"
 #include "worker_private.h"
 
@@ -55,6 +56,16 @@ static int open_output(struct worker *worker, const struct conf_output *conf, bo
 			  adopt ? worker->pid : 0, output, error);
 }
 
+/*
+ * What is wrong with it shows when a file is opened.  One that is there is a person's, and left as it is; mkdir(2)
+ * would wait for the lock of the directory above all the same, which others may hold, see own_dir.h.
+ */
+static void make_log_directory(const char *path)
+{
+	if (access(path, F_OK) && errno == ENOENT)
+		mkdir(path, 0711);
+}
+
 int worker_open_outputs(struct worker *worker, bool adopt, struct error *error)
 {
 	char dir[512];
@@ -64,10 +75,9 @@ int worker_open_outputs(struct worker *worker, bool adopt, struct error *error)
 	err = account_uid(worker->conf->user, &worker->log_user, error);
 	if (err)
 		return err;
-	mkdir(worker->conf->log_directory,
-	      0755); /* what is wrong with it shows when a file is opened */
+	make_log_directory(worker->conf->log_directory);
 	snprintf(dir, sizeof(dir), "%s/output", worker->host->run_dir);
-	mkdir(dir, 0755);
+	own_dir_make(dir);
 	err = open_output(worker, &worker->conf->stdout_log, false, adopt, error);
 	if (!err && !worker->conf->merge_stderr)
 		err = open_output(worker, &worker->conf->stderr_log, true, adopt, error);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -113,13 +112,17 @@ static int limit(int resource, uint64_t value)
 	return value == UINT64_MAX || !setrlimit(resource, &limits) ? 0 : -errno;
 }
 
+/*
+ * DANGER: not by libc's functions of these names.  Those change every thread (nptl(7)), and this child's memory
+ * says that it has the threads of lbd: where one of them was about to end at that moment they wait for ever.
+ */
 static int change_user(const struct account *user)
 {
 	if (!user->set)
 		return 0;
-	if (setgroups(user->group_count, user->groups) ||
-	    setresgid(user->gid, user->gid, user->gid) ||
-	    setresuid(user->uid, user->uid, user->uid))
+	if (syscall(SYS_setgroups, user->group_count, user->groups) ||
+	    syscall(SYS_setresgid, user->gid, user->gid, user->gid) ||
+	    syscall(SYS_setresuid, user->uid, user->uid, user->uid))
 		return -errno;
 	return 0;
 }
@@ -227,7 +230,7 @@ static void run_hook(const struct spawn *spawn, int report)
 		return;
 	if (pipe2(steps, O_CLOEXEC))
 		fail(report, SPAWN_STEP_HOOK, errno, 0);
-	hook = fork();
+	hook = _Fork(); /* of a child that is no libc's: no locks of threads that it has not */
 	if (!hook)
 		be_hook(spawn, steps[1]);
 	if (hook < 0)

@@ -3,7 +3,9 @@
 #include "worker_lab.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -453,6 +455,48 @@ static void test_hooks(void **state)
 }
 
 /* An argument names one test, with * and ?. */
+static void *end_at_once(void *unused)
+{
+	return unused;
+}
+
+static atomic_bool is_over;
+
+/* As lbd's threads do that close what strangers have passed. */
+static void *begin_and_end(void *unused)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	while (!is_over)
+		pthread_create(&thread, &attributes, end_at_once, NULL);
+	pthread_attr_destroy(&attributes);
+	return unused;
+}
+
+/* Whatever the threads of lbd do as it forks, the child comes to its program, and its hook does. */
+static void test_threads(void **state)
+{
+	pthread_t threads;
+	struct lab lab;
+
+	(void)state;
+	if (geteuid())
+		skip();
+	lab_open(&lab, false);
+	lab.conf.command = (char *)"echo ran";
+	lab.conf.user = (char *)"daemon";
+	lab.conf.before_start = (char *)"true";
+	assert_int_equal(pthread_create(&threads, NULL, begin_and_end, NULL), 0);
+	for (int i = 0; i < 100; i++)
+		free(lab_output(&lab));
+	is_over = true;
+	pthread_join(threads, NULL);
+	lab_close(&lab);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -462,6 +506,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_limits_missing),
 		cmocka_unit_test(test_hooks),
+		cmocka_unit_test(test_threads),
 	};
 
 	if (argc > 1)

@@ -301,7 +301,7 @@ int verb_pool_drain(struct call *call)
 		err = drain_timeout(call, backend, &timeout_us);
 	if (err)
 		return err;
-	if (backend_drain(backend, timeout_us, GOAL_DRAIN) && backend->state != STATE_DRAINED)
+	if (backend_keep_out(backend, timeout_us) && backend->state != STATE_DRAINED)
 		return error_set(&call->error, -EINVAL, "%s: %s: there is nothing to drain",
 				 backend->name, state_name(backend->state));
 	err = save_drain_word(call, backend, true);
@@ -309,8 +309,13 @@ int verb_pool_drain(struct call *call)
 		return err;
 	if (answer_flag(call, "wait"))
 		return wait_add(&call->lbd->waits, call->request, WAIT_DRAINED, &backend, 1);
-	control_message(call->request, "%s: %u connections open", state_name(backend->state),
-			backend_connections(backend));
+	if (backend->worker && !state_has_process(backend->state))
+		control_message(call->request,
+				"%s: drained from its start on, until `lbctl pool undrain`",
+				state_name(backend->state));
+	else
+		control_message(call->request, "%s: %u connections open",
+				state_name(backend->state), backend_connections(backend));
 	return 0;
 }
 
@@ -321,7 +326,7 @@ int verb_pool_undrain(struct call *call)
 
 	if (err)
 		return err;
-	if (backend_undrain(backend))
+	if (backend_put_back(backend))
 		return error_set(&call->error, -EALREADY, "%s: is %s, not drained", backend->name,
 				 state_name(backend->state));
 	err = save_drain_word(call, backend, false);

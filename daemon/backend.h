@@ -52,6 +52,14 @@ int backend_drain(struct backend *backend, uint64_t timeout_us, enum backend_goa
 int backend_undrain(struct backend *backend);
 
 /*
+ * `pool drain` and `undrain`.  A worker stays out of service whatever is done with its processes meanwhile: one that
+ * has none now is started so, and its goal is never to run.  -EALREADY: there is nothing to drain; it is not drained.
+ */
+int backend_keep_out(struct backend *backend, uint64_t timeout_us);
+int backend_put_back(struct backend *backend);
+enum backend_goal backend_goal_of_start(const struct backend *backend);
+
+/*
  * May the kernel side choose it?  When its listener is all that readiness asks for, the kernel's own
  * look at the listener decides, so that it is right even while lbd is not running.
  */

@@ -2,6 +2,7 @@
 /* From the last new connection to the end of the last open one. */
 #include <errno.h>
 
+#include "apply.h"
 #include "backend.h"
 #include "backend_process.h"
 #include "clock.h"
@@ -97,4 +98,38 @@ int backend_undrain(struct backend *backend)
 	backend_event(backend, EVENT_UNDRAIN);
 	backend_evaluate(backend);
 	return 0;
+}
+
+enum backend_goal backend_goal_of_start(const struct backend *backend)
+{
+	return backend->kept_out ? GOAL_DRAIN : GOAL_RUN;
+}
+
+int backend_keep_out(struct backend *backend, uint64_t timeout_us)
+{
+	bool ends = backend->state == STATE_STOPPING && backend->goal == GOAL_STOP;
+
+	backend->kept_out = backend->worker != NULL;
+	if (!backend->worker || (state_has_process(backend->state) && !ends))
+		return backend_drain(backend, timeout_us, GOAL_DRAIN);
+	/* Drained is what it is once it runs again. */
+	if (backend->goal == GOAL_RUN)
+		backend->goal = GOAL_DRAIN;
+	remember_later(backend->model);
+	apply_backend(backend);
+	return 0;
+}
+
+int backend_put_back(struct backend *backend)
+{
+	bool was_out = backend->kept_out;
+
+	backend->kept_out = false;
+	remember_later(backend->model);
+	if (!backend_undrain(backend))
+		return 0;
+	if (backend->goal == GOAL_DRAIN)
+		backend->goal = GOAL_RUN;
+	apply_backend(backend);
+	return was_out ? 0 : -EALREADY;
 }

@@ -321,6 +321,8 @@ static int start_again(struct backend *backend)
 	remember_later(backend->model);
 	if (backend->state == STATE_STOPPING)
 		backend->goal = GOAL_RESTART;
+	else if (backend->kept_out)
+		backend->goal = GOAL_DRAIN;
 	else
 		backend_undrain(backend);
 	return 0;
@@ -334,7 +336,7 @@ int backend_process_start_by_hand(struct backend *backend)
 		return start_again(backend);
 	backend->failures = 0;
 	backend->port_held_us = 0;
-	backend->goal = GOAL_RUN;
+	backend->goal = backend_goal_of_start(backend);
 	backend_process_start(backend, EVENT_START);
 	return 0;
 }
@@ -362,7 +364,7 @@ void backend_process_drained(struct backend *backend)
 void backend_process_stopped(struct backend *backend)
 {
 	if (backend->goal == GOAL_RESTART && !backend->model->stopping) {
-		backend->goal = GOAL_RUN;
+		backend->goal = backend_goal_of_start(backend);
 		backend->failures = 0;
 		backend_process_start(backend, EVENT_START);
 	}

@@ -63,6 +63,7 @@ struct backend {
 	unsigned weight;
 	uint32_t max_connections;
 	bool drain_asked; /* by the configuration's word `drain` */
+	bool kept_out; /* a worker drained by command: so is each process of it until undrained */
 
 	enum state state;
 	enum backend_goal goal;

@@ -33,6 +33,7 @@ static void follow_drain_word(struct backend *backend, bool drain)
 static void come_back(struct backend *backend, const struct conf_backend *conf)
 {
 	backend->drain_asked = conf->drain;
+	backend->kept_out = false;
 	backend->leave_timeout_us = UINT64_MAX;
 	backend->goal = GOAL_RUN;
 	if (conf->drain)

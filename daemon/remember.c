@@ -21,6 +21,7 @@ struct remembered {
 	int goal;
 	unsigned failures, restarts;
 	bool unready; /* the process has not been up yet */
+	bool kept_out;
 	struct health_tally tally;
 	unsigned long long retry_us; /* CLOCK_MONOTONIC: the same for the next lbd */
 	unsigned long long drain_us; /* how long it may drain, */
@@ -59,6 +60,8 @@ static void write_one(void *arg, struct backend *backend)
 		tally.bad);
 	if (state_has_process(backend->state) && !backend->ready_us)
 		fprintf(arg, "unready=1 ");
+	if (backend->kept_out)
+		fprintf(arg, "kept_out=1 ");
 	fprintf(arg, "retry_us=%llu drain_us=%llu since_us=%llu\n",
 		(unsigned long long)backend->retry_us,
 		(unsigned long long)backend->drain_timeout_us,
@@ -145,6 +148,8 @@ static void take(struct remembered *one, const char *key, const char *value)
 		one->failures = strtoul(value, NULL, 10);
 	else if (!strcmp(key, "unready"))
 		one->unready = strtoul(value, NULL, 10);
+	else if (!strcmp(key, "kept_out"))
+		one->kept_out = strtoul(value, NULL, 10);
 	else if (!strcmp(key, "restarts"))
 		one->restarts = strtoul(value, NULL, 10);
 	else if (!strcmp(key, "retry_us"))
@@ -359,10 +364,13 @@ void remember_restore(struct backend *backend)
 	backend->failures = known->failures;
 	backend->restarts = known->restarts;
 	backend->turn = known->turn;
+	backend->kept_out = known->kept_out || known->goal == GOAL_DRAIN;
 	if (worker_pid(backend->worker))
 		restore_running(backend, known);
 	else
 		restore_ended(backend, known);
+	if (backend->goal == GOAL_RUN)
+		backend->goal = backend_goal_of_start(backend);
 }
 
 bool remember_stopping(const struct backend *backend)

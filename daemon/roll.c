@@ -284,7 +284,8 @@ static void resume_turn(struct backend *backend)
 	if (backend->goal == GOAL_RUN && backend->state == STATE_UP)
 		backend->turn = TURN_NONE;
 	else if (!runs && backend->state != STATE_BACKOFF && !backend->awaits)
-		backend->turn = backend->goal == GOAL_RUN ? TURN_DUE : TURN_NONE;
+		backend->turn =
+			backend->goal == backend_goal_of_start(backend) ? TURN_DUE : TURN_NONE;
 }
 
 void roll_resume(struct pool *pool)
@@ -316,6 +317,34 @@ static bool waits_for_port(struct backend *backend, enum state to)
 	return true;
 }
 
+bool roll_is_drained_anew(const struct backend *backend)
+{
+	return backend->kept_out && backend->goal == GOAL_DRAIN &&
+	       backend->state == STATE_DRAINED && worker_pid(backend->worker) != backend->turn_pid;
+}
+
+static void end_turn(struct backend *backend, const char *how)
+{
+	struct pool *pool = backend->pool;
+
+	backend->turn = TURN_NONE;
+	pool->roll->done++;
+	remember_later(pool->model);
+	progress(pool, "%s: %s (%zu of %zu)", backend->name, how, pool->roll->done,
+		 count_all(pool));
+}
+
+/*
+ * By somebody else's command, who does not expect it to be started again.  One that was told to end before
+ * it was drained ends all the same; one that was drained before its turn is past that state already.
+ */
+static bool is_taken_away(const struct backend *backend, enum state to)
+{
+	if (backend->goal == GOAL_STOP)
+		return to == STATE_STOPPED;
+	return backend->goal == GOAL_DRAIN && backend->state == to && !backend->awaits;
+}
+
 static void look_at_turn(struct backend *backend, enum state to)
 {
 	struct pool *pool = backend->pool;
@@ -329,11 +358,7 @@ static void look_at_turn(struct backend *backend, enum state to)
 	}
 	switch (to) {
 	case STATE_UP:
-		backend->turn = TURN_NONE;
-		pool->roll->done++;
-		remember_later(pool->model);
-		progress(pool, "%s: up (%zu of %zu)", backend->name, pool->roll->done,
-			 count_all(pool));
+		end_turn(backend, "up");
 		break;
 	case STATE_DOWN:
 		if (!backend_failed_start(backend))
@@ -350,12 +375,9 @@ static void look_at_turn(struct backend *backend, enum state to)
 		break;
 	case STATE_STOPPED:
 	case STATE_DRAINED:
-		/*
-		 * By somebody else's command, who does not expect it to be started again.  One that
-		 * was told to end before it was drained ends all the same.
-		 */
-		if (backend->goal == GOAL_DRAIN ||
-		    (to == STATE_STOPPED && backend->goal == GOAL_STOP))
+		if (roll_is_drained_anew(backend))
+			end_turn(backend, "started, and drained as before");
+		else if (is_taken_away(backend, to))
 			end_early(pool, "%s was %s by another command", backend->name,
 				  state_name(to));
 		break;

@@ -25,6 +25,9 @@ struct roll_watcher {
  */
 int roll_start(struct pool *pool, bool force, const struct roll_watcher *watcher);
 
+/* Of one that was drained by command: its next process is there, and drained as well. */
+bool roll_is_drained_anew(const struct backend *backend);
+
 /* Those of its workers whose process runs with other settings than the configuration has now. */
 int roll_outdated(struct pool *pool);
 

@@ -100,6 +100,8 @@ static json_t *worker_note(const struct backend *backend, uint64_t now_us)
 	bool waits = backend->state == STATE_BACKOFF && backend->retry_us > now_us;
 	char text[BACKEND_NOTE_BYTES + 64];
 
+	if (!backend->note[0] && backend->kept_out)
+		return json_string("drained by command, until `lbctl pool undrain`");
 	/* Whose port is held says already that it is tried until that is free. */
 	if (!waits || backend->port_held_us || !backend->note[0])
 		return backend->note[0] ? json_text(backend->note) : NULL;

@@ -17,7 +17,8 @@ struct wait {
 	size_t count, left;
 	char name[BACKEND_NAME_BYTES]; /* of the first */
 	char failures[ERROR_TEXT_BYTES];
-	struct backend *backends[]; /* NULL once it is there */
+	char drained[ERROR_TEXT_BYTES]; /* those that are there and get no connections */
+	struct backend *backends[];     /* NULL once it is there */
 };
 
 enum verdict { NOT_YET, THERE, FAILED };
@@ -38,6 +39,8 @@ static enum verdict look_restarted(const struct backend *backend)
 {
 	if (backend->turn != TURN_NONE || backend->goal == GOAL_RESTART)
 		return NOT_YET;
+	if (roll_is_drained_anew(backend))
+		return THERE;
 	if (worker_pid(backend->worker) != backend->turn_pid)
 		return look_started(backend);
 	/* By somebody else's command it was left, or put back, as it was. */
@@ -74,6 +77,15 @@ static void add(struct wait *wait, const char *text)
 			 used ? "; " : "", text);
 }
 
+static void add_drained(struct wait *wait, const struct backend *backend)
+{
+	size_t used = strlen(wait->drained);
+
+	if (wait->what == WAIT_RESTARTED && backend->kept_out)
+		snprintf(wait->drained + used, sizeof(wait->drained) - used, "%s%s",
+			 used ? ", " : "", backend->name);
+}
+
 static void add_failure(struct wait *wait, const struct backend *backend)
 {
 	bool kept = wait->what == WAIT_RESTARTED && state_has_process(backend->state) &&
@@ -104,6 +116,8 @@ static bool check(struct wait *wait, struct backend *only)
 			continue;
 		if (verdict == FAILED)
 			add_failure(wait, backend);
+		else
+			add_drained(wait, backend);
 		wait->backends[i] = NULL;
 		wait->left--;
 	}
@@ -123,6 +137,12 @@ static void answer(struct wait *wait)
 
 	if (wait->failures[0])
 		control_refuse(wait->request, LB_CTL_REFUSED, wait->failures);
+	else if (wait->drained[0])
+		control_message(wait->request,
+				"%s %s; drained as before, until `lbctl pool undrain`: %s",
+				wait->count == 1 ? wait->name : "workers",
+				wait->count == 1 ? done[wait->what].one : done[wait->what].many,
+				wait->drained);
 	else if (wait->count == 1)
 		control_message(wait->request, "%s %s", wait->name, done[wait->what].one);
 	else

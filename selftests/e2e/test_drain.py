@@ -232,3 +232,104 @@ def test_drained_while_it_stops_to_be_restarted(lab):
     again.wait_state("127.0.0.1:8081", "drained")
     again.wait_state("127.0.0.1:8082", "up")
     assert set(lab.workers_seen(10)) == {"8082"}
+
+
+def restarted(lab, lbd):
+    said = lbd.ctl("worker", "restart", "web:8081")
+    assert said == (
+        "web:8081 has been restarted; drained as before, until `lbctl pool undrain`: web:8081\n"
+    )
+    return lbd
+
+
+def restarted_with_all(lab, lbd):
+    said = lbd.ctl("worker", "restart", "web:*", "force")
+    assert "workers have been restarted; drained as before" in said and "web:8082" not in said
+    return lbd
+
+
+def stopped_and_started(lab, lbd):
+    lbd.ctl("worker", "stop", "web:8081")
+    assert "undrain" in lbd.workers()["web:8081"]["note"]
+    assert "web:8081: drain" in lbd.refused("worker", "start", "web:8081")
+    return lbd
+
+
+def stopped_and_started_by_another_lbd(lab, lbd):
+    lbd.ctl("worker", "stop", "web:8081")
+    lbd.kill()
+    again = lbd.restart()
+    again.wait_worker("web:8082", "up")
+    assert again.workers()["web:8081"]["state"] == "stopped"
+    assert "web:8081: drain" in again.refused("worker", "start", "web:8081")
+    return again
+
+
+def restarted_by_another_lbd(lab, lbd):
+    """It dies while the old process ends."""
+    ctl = lbd.ctl_command("worker", "restart", "web:8081")
+    with subprocess.Popen(ctl, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        lbd.wait_worker("web:8081", "stopping")
+        lbd.kill()
+    (lab.path / "may-end").touch()
+    again = lbd.restart()
+    again.wait_worker("web:8082", "up")
+    return again
+
+
+def ended_and_given_up(lab, lbd):
+    """What has failed too often is started by hand, and does not serve either."""
+    (lab.path / "fails").touch()
+    kill_and_wait(lbd.pids()["web:8081"])
+    lbd.wait_worker("web:8081", "fatal")
+    (lab.path / "fails").unlink()
+    lbd.refused("worker", "start", "web:8081")
+    return lbd
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        restarted,
+        restarted_with_all,
+        stopped_and_started,
+        stopped_and_started_by_another_lbd,
+        restarted_by_another_lbd,
+        ended_and_given_up,
+    ],
+)
+def test_only_undrain_ends_it(lab, how):
+    """Whatever process a drained worker has by which command, it is out of service."""
+    settings = "start_retries 0; backoff 20ms 20ms; stable 0ms;"
+    settings += 'before_start "/bin/sh -c \'test ! -e %s/fails\'";' % lab.path
+    if how is restarted_by_another_lbd:
+        settings += slow_end(lab)
+    lbd = lab.lbd(web("8081-8082", worker=settings))
+    lbd.wait_up(2)
+    lbd.ctl("pool", "drain", "127.0.0.1:8081", "wait")
+    first = lbd.pids()["web:8081"]
+    lbd = how(lab, lbd)
+    (lab.path / "may-end").touch()
+    wait_until(lambda: lbd.pids()["web:8081"] not in (0, first), lbd.pids)
+    lbd.wait_state("127.0.0.1:8081", "drained")
+    assert set(lab.workers_seen(10)) == {"8082"}
+    lbd.ctl("pool", "undrain", "127.0.0.1:8081")
+    lbd.wait_up(2)
+
+
+def test_drained_while_it_is_stopped(lab):
+    """It stays stopped, also for the next lbd; and undrained so, it serves once it is started."""
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    lbd.ctl("worker", "stop", "web:8081")
+    assert "from its start on" in lbd.ctl("pool", "drain", "127.0.0.1:8081")
+    lbd.kill()
+    again = lbd.restart()
+    again.wait_worker("web:8082", "up")
+    assert again.workers()["web:8081"]["state"] == "stopped"
+    again.refused("worker", "start", "web:8081")
+    again.wait_state("127.0.0.1:8081", "drained")
+    again.ctl("worker", "stop", "web:8081")
+    assert again.ctl("pool", "undrain", "127.0.0.1:8081") == "stopped\n"
+    again.ctl("worker", "start", "web:8081")
+    again.wait_up(2)

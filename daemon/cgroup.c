@@ -328,18 +328,20 @@ void cgroup_unmark(const char *dir)
 }
 
 /* Names are gathered first: each() may remove what readdir(3) is about to show. */
-void cgroup_each(const char *dir, void (*each)(void *arg, const char *name), void *arg)
+int cgroup_each(const char *dir, void (*each)(void *arg, const char *name), void *arg)
 {
 	struct dirent **entries;
 	int count = scandir(dir, &entries, NULL, alphasort);
 
+	if (count < 0)
+		return errno == ENOENT ? 0 : -errno;
 	for (int i = 0; i < count; i++) {
 		if (entries[i]->d_type == DT_DIR && *entries[i]->d_name != '.')
 			each(arg, entries[i]->d_name);
 		free(entries[i]);
 	}
-	if (count >= 0)
-		free(entries);
+	free(entries);
+	return 0;
 }
 
 void cgroup_clear(const char *dir, const char *name, int timeout_ms)
@@ -355,17 +357,38 @@ void cgroup_clear(const char *dir, const char *name, int timeout_ms)
 	cgroup_remove(path);
 }
 
+/* What could not be listed has not been removed, whatever rmdir(2) said of the rest. */
+static int remove_entry(const FTSENT *entry)
+{
+	switch (entry->fts_info) {
+	case FTS_DP:
+		return rmdir(entry->fts_path) ? -errno : 0;
+	case FTS_NS:
+	case FTS_DNR:
+	case FTS_ERR:
+		return -entry->fts_errno;
+	default:
+		return 0;
+	}
+}
+
 int cgroup_remove(const char *dir)
 {
 	char *paths[] = {(char *)dir, NULL};
-	FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
 	FTSENT *entry;
-	int err = tree ? 0 : -errno;
+	FTS *tree;
+	int err;
 
-	while (tree && (entry = fts_read(tree)))
-		if ((entry->fts_info == FTS_DP && rmdir(entry->fts_path)) ||
-		    entry->fts_info == FTS_NS)
-			err = -errno;
+	/* Most have none below them, and that takes no descriptor. */
+	if (!rmdir(dir))
+		return 0;
+	tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	err = tree ? 0 : -errno;
+	while (tree && (entry = fts_read(tree))) {
+		int one = remove_entry(entry);
+
+		err = one ? one : err;
+	}
 	if (tree)
 		fts_close(tree);
 	return err;

@@ -79,8 +79,8 @@ int cgroup_mark(const char *dir, const char *text);
 int cgroup_read_mark(const char *dir, char *text, size_t room);
 void cgroup_unmark(const char *dir);
 
-/* Calls each with the name of every group right below dir. */
-void cgroup_each(const char *dir, void (*each)(void *arg, const char *name), void *arg);
+/* Calls each with the name of every group right below dir; 0, also where dir is not there, or -errno. */
+int cgroup_each(const char *dir, void (*each)(void *arg, const char *name), void *arg);
 
 /* Ends all that is in dir/name, and removes it; it waits, as cgroup_await_empty(). */
 void cgroup_clear(const char *dir, const char *name, int timeout_ms);

@@ -348,18 +348,24 @@ void datapath_close(struct datapath *dp)
 	free(dp);
 }
 
-void datapath_destroy(struct datapath *dp)
+int datapath_destroy(struct datapath *dp)
 {
+	char instance[sizeof(dp->instance)];
+	int err;
+
 	if (!dp)
-		return;
+		return 0;
 	/* Detached now: what an unlinked pin and the last descriptor do, they do later. */
 	xdp_detach_all(dp);
 	if (dp->track >= 0)
 		bpf_link_detach(dp->track);
 	if (dp->steer >= 0)
 		bpf_link_detach(dp->steer);
-	pins_remove(dp->instance);
+	memcpy(instance, dp->instance, sizeof(instance));
+	err = pins_remove(instance);
 	datapath_close(dp);
+	/* What lacked descriptors has them now. */
+	return err ? pins_remove(instance) : 0;
 }
 
 bool datapath_adopted(const struct datapath *dp)

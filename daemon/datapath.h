@@ -30,8 +30,10 @@ int datapath_open(const char *instance, struct datapath **out, struct error *err
 /* Whether that would do, as far as can be seen without attaching or pinning anything. */
 int datapath_try(const char *instance, struct error *error);
 
-void datapath_close(struct datapath *dp);   /* leaves pins and links: traffic goes on; takes NULL */
-void datapath_destroy(struct datapath *dp); /* detaches, unpins, closes; takes NULL */
+void datapath_close(struct datapath *dp); /* leaves pins and links: traffic goes on; takes NULL */
+
+/* Detaches, unpins, closes; takes NULL.  -errno: pins are left, which the next datapath_open() removes. */
+int datapath_destroy(struct datapath *dp);
 
 bool datapath_adopted(const struct datapath *dp);  /* pins of an earlier lbd were found */
 bool datapath_tracks(const struct datapath *dp);   /* listeners are captured at listen(2) */

@@ -52,12 +52,13 @@ struct datapath {
 
 /*
  * Mounts bpffs if need be.  1: a whole set of our version is pinned; 0: none, but the directories are
- * there (what an unfinished start left is removed).
+ * there (what an unfinished start or stop left is removed).
  */
 int pins_prepare(const char *instance, struct error *error);
 int pins_check(const char *instance,
-	       struct error *error);    /* the same, and nothing is made or removed */
-void pins_remove(const char *instance); /* all of them, and the directories */
+	       struct error *error); /* the same, and nothing is made or removed */
+/* All of them, and the directories; -errno: some of it is left, which is no whole set in any case. */
+int pins_remove(const char *instance);
 const char *pins_path(char path[PATH_BYTES], const char *instance, const char *kind,
 		      const char *name);
 /* Calls each with the name of every pinned link. */

@@ -111,6 +111,7 @@ int pins_check(const char *instance, struct error *error)
 
 int pins_prepare(const char *instance, struct error *error)
 {
+	char path[PATH_BYTES];
 	int found, err = name_check_instance(instance, error);
 
 	if (!err)
@@ -118,10 +119,17 @@ int pins_prepare(const char *instance, struct error *error)
 	if (err)
 		return err;
 	found = pins_check(instance, error);
+	if (found < 0)
+		return found;
 	if (!found) {
-		pins_remove(instance); /* what an unfinished start left */
-		err = make_directories(instance, error);
+		err = pins_remove(instance); /* what an unfinished start or stop left */
+		if (err)
+			return error_set(error, err,
+					 "%s: what an earlier lbd left cannot be removed: %s",
+					 pins_path(path, instance, NULL, NULL), strerror(-err));
 	}
+	/* Also of a whole set: its links may have been removed, and their directory. */
+	err = make_directories(instance, error);
 	return err ? err : found;
 }
 
@@ -140,24 +148,49 @@ int pins_each_link(const char *instance, void (*each)(void *arg, const char *nam
 	return 0;
 }
 
-static void remove_directory(const char *path)
+static int remove_entries(DIR *dir)
 {
-	DIR *dir = opendir(path);
 	struct dirent *entry;
+	int err = 0;
 
-	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			unlinkat(dirfd(dir), entry->d_name, 0);
-	if (dir)
-		closedir(dir);
-	rmdir(path);
+	errno = 0;
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] != '.' && unlinkat(dirfd(dir), entry->d_name, 0) &&
+		    errno != ENOENT && !err)
+			err = -errno;
+		errno = 0;
+	}
+	return err ? err : -errno;
 }
 
-void pins_remove(const char *instance)
+static int remove_directory(const char *path)
+{
+	DIR *dir = opendir(path);
+	int err;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	err = remove_entries(dir);
+	closedir(dir);
+	if (!err && rmdir(path) && errno != ENOENT)
+		err = -errno;
+	return err;
+}
+
+int pins_remove(const char *instance)
 {
 	char path[PATH_BYTES];
+	int err = 0;
 
-	for (size_t i = 0; i < 2; i++)
-		remove_directory(pins_path(path, instance, kinds[i], NULL));
-	rmdir(pins_path(path, instance, NULL, NULL));
+	/* Whatever comes now, what is left is no whole set, and the next start removes it. */
+	if (unlink(pins_path(path, instance, "maps", "meta")) && errno != ENOENT)
+		err = -errno;
+	for (size_t i = 0; i < 2; i++) {
+		int one = remove_directory(pins_path(path, instance, kinds[i], NULL));
+
+		err = err ? err : one;
+	}
+	if (!err && rmdir(pins_path(path, instance, NULL, NULL)) && errno != ENOENT)
+		err = -errno;
+	return err;
 }

@@ -271,14 +271,22 @@ static void clear_group(void *arg, const char *name)
 		     now_us < until_us ? (int)((until_us - now_us) / 1000) : 0);
 }
 
-void instance_remove(const char *run_dir, const char *cgroup)
+static int remove_groups(const char *cgroup)
 {
 	struct clearing clearing = {cgroup, clock_us() + GROUP_TIMEOUT_US};
+	int err = cgroup_each(cgroup, kill_group, &clearing);
 
-	if (cgroup) {
-		cgroup_each(cgroup, kill_group, &clearing);
-		cgroup_each(cgroup, clear_group, &clearing);
-		rmdir(cgroup);
-	}
-	nftw(run_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	if (!err)
+		err = cgroup_each(cgroup, clear_group, &clearing);
+	rmdir(cgroup);
+	return err;
+}
+
+int instance_remove(const char *run_dir, const char *cgroup)
+{
+	int err = cgroup ? remove_groups(cgroup) : 0;
+
+	if (nftw(run_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) && errno != ENOENT)
+		return -errno;
+	return !err && !access(run_dir, F_OK) ? -ENOTEMPTY : err;
 }

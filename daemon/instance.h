@@ -30,7 +30,7 @@ int instance_find(const char *instance, char *run_dir, size_t size, struct error
 void instance_hand_on(int control);
 bool instance_handed_on(int *control);
 
-/* After an orderly stop, when nothing of it is in use any more: removes all of it. */
-void instance_remove(const char *run_dir, const char *cgroup);
+/* After an orderly stop, when nothing of it is in use any more: removes all of it.  -errno: something is left. */
+int instance_remove(const char *run_dir, const char *cgroup);
 
 #endif

@@ -101,8 +101,8 @@ void leave_record_remove(const struct backend *backend)
 }
 
 /* Names are gathered first: each() may remove what readdir(3) is about to show. */
-static void each_name(const struct model *model, void (*each)(void *arg, const char *path),
-		      void *arg)
+static int each_name(const struct model *model, void (*each)(void *arg, const char *path),
+		     void *arg)
 {
 	char dir[PATH_MAX], path[2 * PATH_MAX];
 	struct dirent **entries;
@@ -110,14 +110,16 @@ static void each_name(const struct model *model, void (*each)(void *arg, const c
 
 	dir_of(model, dir);
 	count = scandir(dir, &entries, NULL, alphasort);
+	if (count < 0)
+		return errno == ENOENT ? 0 : -errno;
 	for (int i = 0; i < count; i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, entries[i]->d_name);
 		if (*entries[i]->d_name != '.')
 			each(arg, path);
 		free(entries[i]);
 	}
-	if (count >= 0)
-		free(entries);
+	free(entries);
+	return 0;
 }
 
 static void sweep_one(void *arg, const char *path)
@@ -135,7 +137,8 @@ static void sweep_one(void *arg, const char *path)
 
 void leave_record_sweep(const struct model *model)
 {
-	each_name(model, sweep_one, (void *)model); /* is only read */
+	/* The model is only read.  What cannot be listed now is swept with the next change. */
+	each_name(model, sweep_one, (void *)model);
 }
 
 static struct conf_backend *find(const struct conf *conf, const char *endpoint, bool supervised)
@@ -202,6 +205,9 @@ void leave_record_each(struct model *model,
 		       void (*each)(struct model *model, const struct leave_record *record))
 {
 	struct walk walk = {model, each};
+	int err = each_name(model, read_one, &walk);
 
-	each_name(model, read_one, &walk);
+	if (err)
+		log_warning("%s/leaving: %s; what was leaving by it is ended at once",
+			    model->host->run_dir, strerror(-err));
 }

@@ -225,6 +225,25 @@ static int start(struct lbd *lbd, struct error *error)
 	return 0;
 }
 
+/* What is left hinders no start: the next one removes it, or says why it cannot. */
+static void remove_all(struct lbd *lbd)
+{
+	int err = datapath_destroy(lbd->dp);
+
+	if (err)
+		log_warning("pins in /sys/fs/bpf/lbd/%s cannot be removed: %s; the next start does "
+			    "that, or `rm -r` it",
+			    lbd->instance, strerror(-err));
+	if (record_any(lbd->run_dir))
+		return;
+	err = instance_remove(lbd->run_dir, lbd->host.cgroup);
+	if (err)
+		log_warning(
+			"%s, or its control groups, cannot be removed whole: %s; the next orderly "
+			"stop does that, or `rm -r` it",
+			lbd->run_dir, strerror(-err));
+}
+
 /*
  * After an orderly stop nothing is left; before a reexec or after a failed adoption all is.  The records
  * of workers that run stay in any case: without them nobody would ever end those.
@@ -251,9 +270,7 @@ static void finish(struct lbd *lbd, bool keep)
 	if (keep) {
 		datapath_close(lbd->dp);
 	} else {
-		datapath_destroy(lbd->dp);
-		if (!record_any(lbd->run_dir))
-			instance_remove(lbd->run_dir, lbd->host.cgroup);
+		remove_all(lbd);
 	}
 	free((char *)lbd->host.cgroup);
 	sd_event_unref(lbd->event);

@@ -266,6 +266,5 @@ bool record_any(const char *run_dir)
 {
 	bool found = false;
 
-	record_each(run_dir, note_any, &found);
-	return found;
+	return record_each(run_dir, note_any, &found) || found;
 }

@@ -48,7 +48,7 @@ bool record_alive(const struct record *record);
 /* Whether its pid names another process now, or the machine has been booted since. */
 bool record_reused(const struct record *record);
 
-/* Whether there is any. */
+/* Whether there is any; true where that cannot be seen. */
 bool record_any(const char *run_dir);
 
 /* Calls each with every name that has a record; 0 or -errno. */

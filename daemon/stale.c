@@ -79,16 +79,23 @@ static void end_workers(struct model *model)
 {
 	const char **keep = calloc(LB_MAX_BACKENDS + 1, sizeof(*keep));
 	size_t count = 0;
+	int err;
 
 	if (!keep)
 		return;
 	for (int id = 0; id < LB_MAX_BACKENDS; id++)
 		if (model->by_id[id] && model->by_id[id]->worker)
 			keep[count++] = model->by_id[id]->name;
-	worker_sweep(model->host, keep);
+	err = worker_sweep(model->host, keep);
+	if (err)
+		log_warning("workers of an lbd before this one cannot be looked for: %s; those "
+			    "that are "
+			    "configured no more run on until the next start of lbd",
+			    strerror(-err));
 	free(keep);
 }
 
+/* Where that fails, they take room until the next start: nothing reads them. */
 static void remove_unfinished(const char *dir)
 {
 	char path[PATH_MAX];

@@ -143,7 +143,10 @@ int worker_sweep(const struct worker_host *host, const char *const *keep)
 	struct sweep sweep = {host, keep};
 	int err = record_each(host->run_dir, sweep_one, &sweep);
 
-	if (host->cgroup)
-		cgroup_each(host->cgroup, sweep_group, &sweep);
+	if (host->cgroup) {
+		int groups = cgroup_each(host->cgroup, sweep_group, &sweep);
+
+		err = err ? err : groups;
+	}
 	return err;
 }

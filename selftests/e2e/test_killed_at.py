@@ -210,3 +210,39 @@ def test_a_stop(lab):
     world.start()
     world.check()
     world.stop()
+
+
+def refuse(n, *paths):
+    """No descriptor for the n-th openat(2), of these paths alone; "1+": for none."""
+    return [
+        *("-o", "/dev/null", "-e", "trace=openat"),
+        *("-e", "inject=openat:error=EMFILE:when=%s" % n),
+        *(word for path in paths for word in ("-P", path)),
+    ]
+
+
+def test_a_stop_without_descriptors(lab):
+    """It removes all, or says what is left, and that is nothing that the next start takes for a whole."""
+    world = World(lab)
+    world.start()
+    world.check()
+    log = lab.path / "calls"
+    with traced(lab, world.lbd, "-o", log, "-e", "trace=openat"):
+        world.lbd.signal(signal.SIGTERM)
+        assert world.lbd.wait() == 0
+    count = counted(log)["openat"]
+    pins = [world.lbd.pin(kind) for kind in ("maps", "links")]
+    steps = [(n, pin) for pin in pins for n in ("1", "1+")]
+    steps += [(str(1 + count * (2 * i + 1) // (4 * STEPS)),) for i in range(2 * STEPS)]
+    for step in steps:
+        world.start()
+        world.check(what=step)
+        with traced(lab, world.lbd, *refuse(*step)):
+            world.lbd.signal(signal.SIGTERM)
+            assert world.lbd.wait() == 0
+        for path in (world.lbd.pin(), "/run/lbd/" + world.lbd.instance):
+            assert not os.path.exists(path) or str(path) in world.lbd.output(), step
+        assert not os.path.exists(world.lbd.pin("maps/meta")), step
+    world.start()
+    world.check()
+    world.stop()

@@ -245,3 +245,16 @@ def test_a_stranger_has_the_name(lab):
     second = lbd.restart(ready=False)
     assert second.wait() == 1
     assert "another lbd (pid %d) is running" % lbd.pid in second.output()
+
+
+def test_links_lost(lab):
+    """The maps of one that died are there, the directory of their links is not."""
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    lbd.kill()
+    shutil.rmtree(lbd.pin("links"))
+    again = lbd.restart()
+    again.wait_up(2)
+    assert again.pids() == pids
+    assert lab.get().status == 200

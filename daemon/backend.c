@@ -236,6 +236,10 @@ static void enter(struct backend *backend, enum state from)
 	case STATE_STOPPED:
 		backend_process_stopped(backend);
 		break;
+	case STATE_EXITED:
+	case STATE_FATAL:
+		worker_expire_listeners(backend->worker);
+		break;
 	default:
 		break;
 	}

@@ -367,6 +367,8 @@ void backend_process_stopped(struct backend *backend)
 		backend->goal = backend_goal_of_start(backend);
 		backend->failures = 0;
 		backend_process_start(backend, EVENT_START);
+	} else if (backend->goal != GOAL_RESTART) {
+		worker_expire_listeners(backend->worker);
 	}
 }
 

@@ -90,9 +90,9 @@ int inherit_listen_again(int fd, unsigned backlog)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length))
 		return -errno;
-	if (listens)
-		return 0;
-	return listen(fd, backlog ? backlog : SOMAXCONN) ? -errno : 1;
+	if (listen(fd, backlog ? backlog : SOMAXCONN))
+		return -errno;
+	return !listens;
 }
 
 void inherit_close(int fds[2])

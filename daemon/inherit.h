@@ -23,9 +23,16 @@ int inherit_open(const struct lb_endpoint *endpoint, bool dual_stack, unsigned b
 
 /*
  * A process that has the socket may shut it down for all: then it listens again, with what waited in its
- * queue gone.  1: so it was; 0: it listens still; -errno: it cannot any more.
+ * queue gone.  The backlog becomes this one in any case.  1: so it was; 0: it listens still; -errno: it cannot any
+ * more.
  */
 int inherit_listen_again(int fd, unsigned backlog);
+
+/*
+ * The name of an option by which no client can be served any more, maybe, and that is not as a new socket has it: a
+ * process that had the socket set it.  NULL: none, or not to be known now.
+ */
+const char *inherit_changed_option(int fd);
 
 /* Closes both, also when they are one, and sets them to -1. */
 void inherit_close(int fds[2]);

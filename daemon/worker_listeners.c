@@ -135,6 +135,42 @@ static void tell_holder(const char *name, const struct sockets_owner *owner)
  * shutdown(2) ends it for all who hold it.  One of them may listen again before the next is bound: then the
  * bind fails, and that one is told as a stranger on the port when the worker is started.
  */
+static void end_listeners(struct worker *worker)
+{
+	for (int i = 0; i < 2; i++)
+		if (worker->listeners[i] >= 0)
+			shutdown(worker->listeners[i], SHUT_RDWR);
+	worker_close_listeners(worker);
+}
+
+void worker_expire_listeners(struct worker *worker)
+{
+	worker->is_expired = true;
+}
+
+static bool is_spoilt(const struct worker *worker, int fd)
+{
+	const char *option = fd < 0 ? NULL : inherit_changed_option(fd);
+
+	if (option)
+		log_warning("worker %s: its process has set %s of its inherited listener, by which "
+			    "later clients may get no answer: it is opened anew, and what waited "
+			    "there is lost",
+			    worker->name, option);
+	return option;
+}
+
+/* With other settings it may be another program, of another user, whom the one before is not to hold up. */
+void worker_check_listeners(struct worker *worker)
+{
+	uint64_t settings = worker->record.settings;
+
+	if (worker->is_expired || (settings && settings != worker->conf->fingerprint) ||
+	    is_spoilt(worker, worker->listeners[0]) || is_spoilt(worker, worker->listeners[1]))
+		end_listeners(worker);
+	worker->is_expired = false;
+}
+
 static void renew(struct worker *worker)
 {
 	struct lb_endpoint at = {worker->listen_addr, htons(worker->launch_name.port), IPPROTO_TCP,
@@ -142,10 +178,7 @@ static void renew(struct worker *worker)
 	struct error error;
 	int err;
 
-	for (int i = 0; i < 2; i++)
-		if (worker->listeners[i] >= 0)
-			shutdown(worker->listeners[i], SHUT_RDWR);
-	worker_close_listeners(worker);
+	end_listeners(worker);
 	err = inherit_open(&at, worker->listen_dual, worker->conf->backlog, worker->listeners,
 			   &error);
 	if (err)

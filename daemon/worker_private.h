@@ -27,6 +27,7 @@ struct worker {
 	unsigned relistened; /* times that a listener which was shut down listens again */
 	int listeners[2];    /* inherited, v4 and v6 */
 	bool is_unlooked;    /* whether somebody else holds them: the next start looks */
+	bool is_expired;     /* the next process gets others */
 
 	pid_t pid; /* 0: not running */
 	int pidfd;
@@ -108,6 +109,9 @@ void worker_stop_watchdog(struct worker *worker);
 int worker_watch_listeners(struct worker *worker);
 int worker_revive_listeners(struct worker *worker);
 void worker_close_listeners(struct worker *worker);
+
+/* Before the next process gets them: those that have expired, or were spoilt by the one before, are closed. */
+void worker_check_listeners(struct worker *worker);
 
 /* Once the process and its group are gone: what somebody else holds is shut down, and opened anew. */
 void worker_reclaim_listeners(struct worker *worker);

@@ -150,6 +150,7 @@ static int open_listeners(struct worker *worker, struct launch *launch, struct e
 		return 0;
 	if (worker->is_unlooked)
 		worker_reclaim_listeners(worker);
+	worker_check_listeners(worker);
 	if (worker_revive_listeners(worker))
 		worker_close_listeners(worker);
 	if (fds[0] < 0 && fds[1] < 0)

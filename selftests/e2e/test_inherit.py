@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """`listen inherit`: lbd owns the listener, so that its queue outlives the process behind it."""
 
+import os
+
+import pytest
+
+from clients import Connection
 from lab import (
     CLIENT6,
     HOST4,
@@ -120,9 +125,9 @@ while True:
 """
 
 
-def shutter(lab):
+def shutter(lab, text=SHUTTER):
     script = lab.path / "shutter.py"
-    script.write_text(SHUTTER)
+    script.write_text(text)
     lbd = lab.lbd(
         "pool web { worker { ports 8081; command '%s %s'; listen inherit; } }"
         "service web { listen 0.0.0.0:80; pool web; }" % (PYTHON, script)
@@ -176,3 +181,63 @@ def test_one_that_cannot_listen_any_more_is_opened_anew(lab):
     wait_until(lambda: lbd.pids()["web:8081"] not in (0, pid), lbd.workers)
     lbd.wait_up(1)
     assert lab.get().pid == lbd.pids()["web:8081"]
+
+
+SPOILER = SHUTTER.replace(
+    "s.setblocking", "signal.signal(signal.SIGHUP, lambda *_: s.setsockopt(0, 21, 255))\ns.setblocking"
+)  # IP_MINTTL: a client behind a router gets no answer, nor does one of the namespace beside
+
+
+def unanswered(lab):
+    try:
+        with Connection(lab.client, HOST4, 80, timeout=0.5) as connection:
+            connection.get()
+    except OSError:
+        return True
+    return False
+
+
+def test_an_option_does_not_outlive_its_worker(lab):
+    lbd = shutter(lab, SPOILER)
+    pid = lbd.pids()["web:8081"]
+    lbd.ctl("signal", "web:8081", "HUP")
+    wait_until(lambda: unanswered(lab), "IP_MINTTL 255 lets nobody in")
+    kill_and_wait(pid)
+    wait_until(lambda: lbd.pids()["web:8081"] not in (0, pid))
+    lbd.wait_up(1)
+    assert lab.get().pid == lbd.pids()["web:8081"]
+    assert "web:8081: its process has set IP_MINTTL of its inherited listener" in lbd.output()
+
+
+def stop_and_start(lbd):
+    lbd.ctl("worker", "stop", "web:8081")
+    lbd.wait_worker("web:8081", "stopped")
+    lbd.ctl("worker", "start", "web:8081")
+
+
+def change_settings(lbd):
+    text = lbd.conf.read_text()
+    lbd.conf.write_text(text.replace("listen inherit;", "listen inherit; umask 077;"))
+    lbd.ctl("reload")
+
+
+RENEWALS = {
+    "a crash": (lambda lbd: kill_and_wait(lbd.pids()["web:8081"]), False),
+    "a restart": (lambda lbd: lbd.ctl("worker", "restart", "web:8081"), False),
+    "stop and start": (stop_and_start, True),
+    "other settings": (change_settings, True),
+}
+
+
+@pytest.mark.parametrize("what", RENEWALS)
+def test_who_gets_another_listener(lab, what):
+    lbd = shutter(lab)
+    pid = lbd.pids()["web:8081"]
+    before = os.readlink("/proc/%d/fd/3" % pid)
+    act, is_new = RENEWALS[what]
+    act(lbd)
+    wait_until(lambda: lbd.pids()["web:8081"] not in (0, pid))
+    lbd.wait_up(1)
+    pid = lbd.pids()["web:8081"]
+    assert (os.readlink("/proc/%d/fd/3" % pid) != before) == is_new
+    assert lab.get().pid == pid

@@ -62,10 +62,16 @@ static int make_tmp(const char *path)
 	return err == -ENOENT ? 0 : err;
 }
 
-/* Mounts of the host still arrive here; ours go nowhere. */
-static int leave_mounts(void)
+/*
+ * Ours go nowhere.  The host's still arrive here, but not beside read_only: one could be writable below such a
+ * path, or lie over what leads there.  So before anything is made read-only: what came until then is, too.
+ */
+static int leave_mounts(bool alone)
 {
-	return unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) ? -errno : 0;
+	unsigned long propagation = alone ? MS_PRIVATE : MS_SLAVE;
+
+	return unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | propagation, NULL) ? -errno
+											  : 0;
 }
 
 int confine_mounts(const struct confinement *confinement, const char **path)
@@ -76,7 +82,7 @@ int confine_mounts(const struct confinement *confinement, const char **path)
 	*path = "mount namespace";
 	if (!confinement->private_tmp && !confinement->read_only)
 		return 0;
-	err = leave_mounts();
+	err = leave_mounts(confinement->read_only);
 	for (char **at = confinement->read_only; !err && at && *at; at++)
 		err = make_read_only(*path = *at);
 	for (unsigned i = 0; !err && confinement->private_tmp && i < 2; i++)

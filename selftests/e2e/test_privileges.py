@@ -321,6 +321,43 @@ def test_everything_read_only(lab):
     root.joinpath("tmp/x").touch()
 
 
+def mount(lbd, path):
+    """Of the host, as lbd sees it, where mounts are shared; in a mount namespace of this lbd's own."""
+    run("nsenter", "-t", lbd.pid, "-m", "mount", "-t", "tmpfs", "later", path)
+
+
+SHARED = ("unshare", "--mount", "--propagation", "shared")
+
+
+@pytest.mark.parametrize("where", ["below", "on it", "above"])
+def test_read_only_and_mounted_later(lab, where):
+    """What is mounted after the worker's start is not below a path of its read_only, nor leads to another."""
+    stage = Stage(lab)
+    path = stage.path / "in"
+    (path / "sub").mkdir(parents=True)
+    mounted = {"below": path / "sub", "on it": path, "above": stage.path}[where]
+    lbd = lab.lbd(POOL % (SERVES, "read_only %s;" % path, ""), wrap=SHARED)
+    lbd.wait_up(1)
+    mount(lbd, mounted)
+    host = pathlib.Path("/proc/%d/root%s" % (lbd.pid, path))
+    (host / "sub").mkdir(parents=True, exist_ok=True)
+    (host / "sub" / "x").touch()
+    root = pathlib.Path("/proc/%d/root%s" % (lbd.pids()["web:8081"], path))
+    for name in ("x", "sub/x"):
+        with pytest.raises(OSError, match="Read-only"):
+            (root / name).touch()
+    assert not (root / "sub" / "x").exists()
+
+
+def test_mounted_later_beside_private_tmp(lab):
+    """Which alone leaves the host's mounts to come; the place is none that it hides."""
+    lbd = lab.lbd(POOL % (SERVES, "private_tmp on;", ""), wrap=SHARED)
+    lbd.wait_up(1)
+    mount(lbd, "/media")
+    pathlib.Path("/proc/%d/root/media/x" % lbd.pid).touch()
+    assert pathlib.Path("/proc/%d/root/media/x" % lbd.pids()["web:8081"]).exists()
+
+
 # $PPID is lbd, which sees the host's mounts.
 UNDO = """
 mount -o remount,rw,bind DIR; touch DIR/by-remount

@@ -48,6 +48,20 @@ int environment_put(struct environment *env, const char *name, const char *value
 	return environment_take(env, text);
 }
 
+void environment_drop(struct environment *env, const char *prefix)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < env->count; i++)
+		if (strncmp(env->vars[i], prefix, strlen(prefix)))
+			env->vars[kept++] = env->vars[i];
+		else
+			free(env->vars[i]);
+	env->count = kept;
+	if (env->vars)
+		env->vars[kept] = NULL;
+}
+
 char *environment_find(const struct environment *env, const char *name)
 {
 	size_t length = strlen(name);

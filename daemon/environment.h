@@ -27,6 +27,9 @@ int environment_inherit(struct environment *env);
 int environment_take(struct environment *env, char *text);
 int environment_put(struct environment *env, const char *name, const char *value);
 
+/* Removes each whose name begins so. */
+void environment_drop(struct environment *env, const char *prefix);
+
 /* Where the value begins, or NULL. */
 char *environment_find(const struct environment *env, const char *name);
 

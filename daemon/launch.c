@@ -180,17 +180,16 @@ int launch_add_hook(const struct conf_worker *conf, const struct launch_name *na
 	return err ? error_prefix(error, err, "before_start") : 0;
 }
 
-/* A variable whose value the child fills in: only it knows its pid before exec. */
-static int put_own_pid(struct environment *env, const char *name)
+/*
+ * A variable whose value the child fills in: only it knows its pid before exec.  DANGER: it writes there, so that
+ * must be one that was made here, with room for it, and never one of the same name that a file brought.
+ */
+static int put_own_pid(struct launch *launch, const char *name, char **place)
 {
-	return environment_put(env, name, "          ");
-}
+	int err = environment_put(&launch->environment, name, "          ");
 
-static void finish(struct launch *launch)
-{
-	launch->spawn.envp = launch->environment.vars;
-	launch->spawn.own_pid[0] = environment_find(&launch->environment, "LISTEN_PID");
-	launch->spawn.own_pid[1] = environment_find(&launch->environment, "WATCHDOG_PID");
+	*place = err ? NULL : environment_find(&launch->environment, name);
+	return err;
 }
 
 int launch_add_listeners(const struct launch_name *name, struct launch *launch)
@@ -202,30 +201,33 @@ int launch_add_listeners(const struct launch_name *name, struct launch *launch)
 
 	if (!count)
 		return 0;
+	environment_drop(env, "LISTEN_");
 	snprintf(number, sizeof(number), "%u", count);
 	snprintf(names, sizeof(names), count > 1 ? "%s:%s" : "%s", name->pool, name->pool);
 	err = environment_put(env, "LISTEN_FDS", number);
 	if (!err)
 		err = environment_put(env, "LISTEN_FDNAMES", names);
 	if (!err)
-		err = put_own_pid(env, "LISTEN_PID");
-	finish(launch);
+		err = put_own_pid(launch, "LISTEN_PID", &launch->spawn.own_pid[0]);
+	launch->spawn.envp = env->vars;
 	return err;
 }
 
 int launch_add_notify(const char *socket, uint32_t watchdog_ms, struct launch *launch)
 {
 	struct environment *env = &launch->environment;
-	int err = environment_put(env, "NOTIFY_SOCKET", socket);
 	char number[24];
+	int err;
 
+	environment_drop(env, "WATCHDOG_");
+	err = environment_put(env, "NOTIFY_SOCKET", socket);
 	if (!err && watchdog_ms) {
 		snprintf(number, sizeof(number), "%llu", watchdog_ms * 1000ull);
 		err = environment_put(env, "WATCHDOG_USEC", number);
 		if (!err)
-			err = put_own_pid(env, "WATCHDOG_PID");
+			err = put_own_pid(launch, "WATCHDOG_PID", &launch->spawn.own_pid[1]);
 	}
-	finish(launch);
+	launch->spawn.envp = env->vars;
 	return err;
 }
 

@@ -53,10 +53,13 @@ int launch_look_at_files(const struct conf_worker *conf, const struct launch_nam
 int launch_add_hook(const struct conf_worker *conf, const struct launch_name *name,
 		    struct launch *launch, struct error *error);
 
-/* Adds LISTEN_FDS and its kin for spawn.listener_count descriptors, see sd_listen_fds(3). */
+/*
+ * Adds LISTEN_FDS and its kin for spawn.listener_count descriptors, see sd_listen_fds(3), if there are any.  Of
+ * that family none that a file or the configuration brought is left then; the next likewise.
+ */
 int launch_add_listeners(const struct launch_name *name, struct launch *launch);
 
-/* Adds NOTIFY_SOCKET, and WATCHDOG_USEC where that is not 0, see sd_notify(3). */
+/* Adds NOTIFY_SOCKET, and WATCHDOG_USEC and WATCHDOG_PID where that is not 0, see sd_notify(3). */
 int launch_add_notify(const char *socket, uint32_t watchdog_ms, struct launch *launch);
 
 void launch_clear(struct launch *launch);

@@ -198,3 +198,18 @@ def test_readiness_by_systemd_notify(lab, user):
     lbd = lab.lbd(speaker(lab, user, TELLS, ""))
     lbd.wait_up(1)
     wait_equal(lambda: lbd.log_of("web:8081"), "told, exit code 0\n")
+
+
+@pytest.mark.parametrize("watchdog", ["", "watchdog 10s;"])
+def test_what_an_environment_file_brings_of_it(lab, watchdog):
+    """Names that lbd alone can fill in, with no room for a pid; sanitizers see where the child writes one."""
+    path = lab.path / "environment"
+    path.write_text("LISTEN_PID=\nLISTEN_FDS=\nWATCHDOG_PID=\nWATCHDOG_USEC=\nNOTIFY_SOCKET=\n")
+    lbd = lab.lbd(web("8081", worker="ready notify; environment_file %s; %s" % (path, watchdog)))
+    lbd.wait_up(1)
+    pid = one(lbd)["pid"]
+    with open("/proc/%d/environ" % pid) as file:
+        found = dict(line.split("=", 1) for line in file.read().split("\0") if line)
+    assert found["NOTIFY_SOCKET"].endswith("/notify/web:8081")
+    assert found["LISTEN_PID"] == "", "lbd passes no listener, and says nothing of it"
+    assert found.get("WATCHDOG_PID") == (str(pid) if watchdog else None)

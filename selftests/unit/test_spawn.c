@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include "launch.h"
 #include "spawn.h"
 #include "worker_limits.h"
 
@@ -497,6 +498,63 @@ static void test_threads(void **state)
 	lab_close(&lab);
 }
 
+/* What an environment file brings of the variables that only lbd can fill in: too short for a pid. */
+static const char *const brought[] = {"LISTEN_PID",   "LISTEN_FDS",    "LISTEN_PIDFDID",
+				      "WATCHDOG_PID", "WATCHDOG_USEC", "NOTIFY_SOCKET"};
+
+static void assert_found(const struct launch *launch, const char *name, const char *value)
+{
+	const char *is = environment_find(&launch->environment, name);
+
+	if (value)
+		assert_string_equal(is, value);
+	else
+		assert_null(is);
+}
+
+/* The child writes its pid only where lbd has made room. */
+static void test_protocols(void **unused)
+{
+	static const struct {
+		unsigned listeners;
+		bool notify;
+		uint32_t watchdog_ms;
+		const char *fds, *fdid, *socket, *usec;
+	} rows[] = {
+		{0, false, 0, "", "", "", ""},         {1, false, 0, "1", NULL, "", ""},
+		{0, true, 0, "", "", "/x", NULL},      {0, true, 7, "", "", "/x", "7000"},
+		{2, true, 7, "2", NULL, "/x", "7000"},
+	};
+	const struct launch_name name = {.worker = "w", .pool = "p"};
+	const struct launch_who who = {0};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct launch launch;
+		struct error error;
+
+		assert_int_equal(launch_begin(&who, &name, "true", &launch, &error), 0);
+		for (size_t k = 0; k < sizeof(brought) / sizeof(*brought); k++)
+			assert_int_equal(environment_put(&launch.environment, brought[k], ""), 0);
+		launch.spawn.listener_count = rows[i].listeners;
+		assert_int_equal(launch_add_listeners(&name, &launch), 0);
+		if (rows[i].notify)
+			assert_int_equal(launch_add_notify("/x", rows[i].watchdog_ms, &launch), 0);
+		assert_found(&launch, "LISTEN_FDS", rows[i].fds);
+		assert_found(&launch, "LISTEN_PIDFDID", rows[i].fdid);
+		assert_found(&launch, "NOTIFY_SOCKET", rows[i].socket);
+		assert_found(&launch, "WATCHDOG_USEC", rows[i].usec);
+		assert_int_equal(!launch.spawn.own_pid[0], !rows[i].listeners);
+		assert_int_equal(!launch.spawn.own_pid[1], !rows[i].watchdog_ms);
+		for (size_t k = 0; k < 2; k++)
+			if (launch.spawn.own_pid[k])
+				assert_int_equal(strlen(launch.spawn.own_pid[k]), 10);
+		if (rows[i].listeners || rows[i].notify)
+			assert_ptr_equal(launch.spawn.envp, launch.environment.vars);
+		launch_clear(&launch);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -507,6 +565,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_limits_missing),
 		cmocka_unit_test(test_hooks),
 		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_protocols),
 	};
 
 	if (argc > 1)

@@ -9,10 +9,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "addr.h"
+#include "process.h"
+#include "stranger.h"
 
 static int set_option(int fd, int level, int option, int value)
 {
@@ -116,8 +117,10 @@ int inherit_take(pid_t pid, int pidfd, uint64_t inode)
 	char path[64], wanted[64], link[64];
 	struct dirent *entry;
 	int fd = -ENOENT;
+	uid_t user = -1;
 	DIR *dir;
 
+	process_user(pid, &user, NULL);
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	snprintf(wanted, sizeof(wanted), "socket:[%llu]", (unsigned long long)inode);
 	dir = opendir(path);
@@ -129,9 +132,7 @@ int inherit_take(pid_t pid, int pidfd, uint64_t inode)
 		link[n] = 0;
 		if (strcmp(link, wanted))
 			continue;
-		fd = syscall(SYS_pidfd_getfd, pidfd, atoi(entry->d_name), 0);
-		if (fd < 0)
-			fd = -errno;
+		fd = stranger_take(pidfd, atoi(entry->d_name), inode, user);
 	}
 	if (dir)
 		closedir(dir);

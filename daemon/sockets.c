@@ -15,11 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "netlink.h"
+#include "process.h"
+#include "stranger.h"
 
 enum {
 	REQUEST_BYTES = 256,
@@ -139,28 +139,16 @@ int sockets_each_on_port(uint16_t port, void (*each)(void *arg, const struct soc
 			 port, -1, on_listener, &ctx);
 }
 
-/* The process may have closed it since and put another file in its place. */
-static int take_from(int process, const struct sockets_owner *owner)
-{
-	int fd = pidfd_getfd(process, owner->fd, 0);
-	struct stat st;
-
-	if (fd < 0)
-		return -errno;
-	if (!fstat(fd, &st) && S_ISSOCK(st.st_mode) && st.st_ino == owner->inode)
-		return fd;
-	close(fd);
-	return -ESTALE;
-}
-
 int sockets_take(const struct sockets_owner *owner, int *pidfd)
 {
 	int process = pidfd_open(owner->pid, 0);
+	uid_t user = -1;
 	int fd;
 
 	if (process < 0)
 		return -errno;
-	fd = take_from(process, owner);
+	process_user(owner->pid, &user, NULL);
+	fd = stranger_take(process, owner->fd, owner->inode, user);
 	if (fd >= 0 && pidfd)
 		*pidfd = process;
 	else

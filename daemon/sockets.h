@@ -51,7 +51,7 @@ int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_own
 
 /*
  * A descriptor of our own for the socket of that process (pidfd_getfd(2)); -ESTALE when it is not that
- * socket any more, else -errno.  With it comes a pidfd of the process, unless pidfd is NULL.
+ * socket any more, -EBUSY when its user holds up our closes (stranger.h), else -errno.  With it comes a pidfd of the process, unless pidfd is NULL.
  */
 int sockets_take(const struct sockets_owner *owner, int *pidfd);
 

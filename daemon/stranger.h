@@ -4,12 +4,14 @@
  * (SCM_RIGHTS, unix(7)) lasts as long as he likes (SO_LINGER of socket(7), a FUSE file), also where the
  * kernel drops it unseen; so may every other call on it.  Since Linux 6.16 a socket can refuse them
  * (SO_PASSRIGHTS); where it does not they are received whole and closed in threads of their own, a message each.
+ * So is a file that another process turns out to have where a socket was looked for.
  * A user has few of these threads, so that no other has to wait.  Called by the event loop's thread only.
  */
 #ifndef LB_STRANGER_H
 #define LB_STRANGER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -32,5 +34,11 @@ ssize_t stranger_recv(int fd, uid_t user, void *bytes, size_t room, struct ucred
  * down until then; when 1024 wait so, they end with a child process.
  */
 void stranger_close(int fd, uid_t user);
+
+/*
+ * Our own descriptor (pidfd_getfd(2)) of the socket of that inode which the process, of that user, had by that
+ * number.  -ESTALE: it has put another file there; -EBUSY as above: nothing was taken; else -errno.
+ */
+int stranger_take(int process, int number, uint64_t inode, uid_t user);
 
 #endif

@@ -7,8 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -260,14 +262,45 @@ static void test_many_closed(void **state)
 	close(ends[0]), close(ends[1]);
 }
 
+static uint64_t inode_of(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_ino;
+}
+
+/* A file in the place of the socket that was looked for is given back, also one of the same inode number. */
+static void test_taken(void **state)
+{
+	int self = pidfd_open(getpid(), 0), ends[2], pipe_ends[2], fd;
+	struct pollfd hung;
+
+	(void)state;
+	need_privilege();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
+	fd = stranger_take(self, ends[0], inode_of(ends[0]), USER);
+	assert_true(fd >= 0);
+	assert_int_equal(inode_of(fd), inode_of(ends[0]));
+	close(fd);
+	assert_int_equal(stranger_take(self, ends[0], inode_of(ends[1]), USER), -ESTALE);
+	assert_int_equal(stranger_take(self, 100000, inode_of(ends[1]), USER), -EBADF);
+	assert_int_equal(pipe(pipe_ends), 0);
+	assert_int_equal(stranger_take(self, pipe_ends[1], inode_of(pipe_ends[1]), USER), -ESTALE);
+	close(pipe_ends[1]);
+	hung = (struct pollfd){.fd = pipe_ends[0]};
+	assert_int_equal(poll(&hung, 1, AT_ONCE_S * 1000), 1);
+	assert_int_equal(hung.revents & POLLHUP, POLLHUP);
+	close(pipe_ends[0]);
+	close(ends[0]), close(ends[1]), close(self);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_most_descriptors),
-		cmocka_unit_test(test_closed_with_a_queue),
-		cmocka_unit_test(test_lasting_closes),
-		cmocka_unit_test(test_many_closed),
+		cmocka_unit_test(test_refused),          cmocka_unit_test(test_taken),
+		cmocka_unit_test(test_most_descriptors), cmocka_unit_test(test_closed_with_a_queue),
+		cmocka_unit_test(test_lasting_closes),   cmocka_unit_test(test_many_closed),
 	};
 
 	own_netns_enter();

@@ -53,9 +53,11 @@ static void add_pool_heading(struct table *table, const json_t *pool)
 	const char *name = json_string_value(json_object_get(pool, "pool"));
 	char *text = NULL;
 
-	if (asprintf(&text, "%s, %s%s", name ? name : "?", scheduler ? scheduler : "?",
-		     json_array_size(json_object_get(pool, "backends")) ? "" : ", no backends") >=
-	    0)
+	if (asprintf(&text, "%s, %s%s%s", name ? name : "?", scheduler ? scheduler : "?",
+		     json_array_size(json_object_get(pool, "backends")) ? "" : ", no backends",
+		     json_is_true(json_object_get(pool, "nobody_serves"))
+			     ? ", NOBODY SERVES: clients are refused"
+			     : "") >= 0)
 		table_add_heading(table, text);
 	free(text);
 }

@@ -28,6 +28,9 @@ bool answer_flag(const struct call *call, const char *member);
 int answer_backend(struct call *call, struct backend **backend);
 int answer_pool(struct call *call, struct pool **pool);
 
+/* Warns who asked where the pool has nobody to serve now; was_so: before the command, too.  Takes no pool. */
+void answer_nobody(struct call *call, const struct pool *pool, bool was_so);
+
 verb_handler verb_attach, verb_detach;
 verb_handler verb_service, verb_service_add, verb_service_remove;
 verb_handler verb_pool, verb_pool_add, verb_pool_remove, verb_pool_drain, verb_pool_undrain;

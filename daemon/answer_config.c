@@ -11,6 +11,7 @@
 #include "edit.h"
 #include "json_text.h"
 #include "log.h"
+#include "nobody.h"
 #include "sockets.h"
 #include "view.h"
 
@@ -252,10 +253,16 @@ int verb_pool_remove(struct call *call)
 {
 	struct model *model = &call->lbd->model;
 	struct backend *backend = NULL;
+	char pool[BACKEND_NAME_BYTES] = "";
+	bool was_so = false;
 	int err = 0;
 
 	if (answer_word(call, "address", NULL)) {
 		err = answer_backend(call, &backend);
+		if (!err) {
+			snprintf(pool, sizeof(pool), "%s", backend->pool->name);
+			was_so = nobody_serves(backend->pool);
+		}
 		if (!err && answer_word(call, "timeout", NULL))
 			err = drain_timeout(call, backend, &backend->leave_timeout_us);
 	}
@@ -263,6 +270,7 @@ int verb_pool_remove(struct call *call)
 		err = change(call, do_pool_remove);
 	if (err)
 		return err;
+	answer_nobody(call, pool_find(model, pool), was_so);
 	for (struct backend *at = model->leaving; at && answer_flag(call, "wait"); at = at->next)
 		if (at == backend)
 			return wait_add(&call->lbd->waits, call->request, WAIT_DRAINED, &backend,
@@ -296,17 +304,20 @@ int verb_pool_drain(struct call *call)
 	struct backend *backend;
 	uint64_t timeout_us = 0;
 	int err = answer_backend(call, &backend);
+	bool was_so;
 
 	if (!err)
 		err = drain_timeout(call, backend, &timeout_us);
 	if (err)
 		return err;
+	was_so = nobody_serves(backend->pool);
 	if (backend_keep_out(backend, timeout_us) && backend->state != STATE_DRAINED)
 		return error_set(&call->error, -EINVAL, "%s: %s: there is nothing to drain",
 				 backend->name, state_name(backend->state));
 	err = save_drain_word(call, backend, true);
 	if (err)
 		return err;
+	answer_nobody(call, backend->pool, was_so);
 	if (answer_flag(call, "wait"))
 		return wait_add(&call->lbd->waits, call->request, WAIT_DRAINED, &backend, 1);
 	if (backend->worker && !state_has_process(backend->state))
@@ -387,13 +398,4 @@ int verb_reload(struct call *call)
 int verb_reread(struct call *call)
 {
 	return with_changes(call, lbd_reread);
-}
-
-int verb_save(struct call *call)
-{
-	int err = lbd_save(call->lbd, &call->error);
-
-	if (!err)
-		control_message(call->request, "saved to %s", call->lbd->conf_path);
-	return err;
 }

@@ -11,6 +11,7 @@
 #include "answer.h"
 #include "backend_process.h"
 #include "json_text.h"
+#include "nobody.h"
 #include "open_file.h"
 #include "roll.h"
 #include "view.h"
@@ -106,8 +107,13 @@ static int each_then_wait(struct call *call, void (*act)(struct backend *), enum
 	if (!targets)
 		return -ENOENT;
 	err = what == WAIT_STARTED ? drop_leavers(call, targets) : 0;
-	for (size_t i = 0; i < targets->count && !err; i++)
-		act(targets->list[i]);
+	for (size_t i = 0; i < targets->count && !err; i++) {
+		struct backend *backend = targets->list[i];
+		bool was_so = nobody_serves(backend->pool);
+
+		act(backend);
+		answer_nobody(call, backend->pool, was_so);
+	}
 	if (!err)
 		err = wait_for(call, what, targets);
 	free(targets);

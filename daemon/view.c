@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "json_text.h"
 #include "listeners.h"
+#include "nobody.h"
 #include "roll.h"
 
 /* Which families do clients of this pool come by? */
@@ -85,10 +86,10 @@ json_t *view_pools(struct lbd *lbd, bool notes)
 			json_array_append_new(backends, view_backend(pool->backends[j],
 								     &loads[pool->backends[j]->id],
 								     wanted, notes));
-		json_array_append_new(list,
-				      json_pack("{s:s, s:s, s:o}", "pool", pool->name, "scheduler",
-						conf_scheduler_name(pool->conf->scheduler),
-						"backends", backends));
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:b, s:o}", "pool", pool->name, "scheduler",
+					conf_scheduler_name(pool->conf->scheduler), "nobody_serves",
+					nobody_serves(pool), "backends", backends));
 	}
 	free(loads);
 	return list;

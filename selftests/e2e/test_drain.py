@@ -333,3 +333,41 @@ def test_drained_while_it_is_stopped(lab):
     assert again.ctl("pool", "undrain", "127.0.0.1:8081") == "stopped\n"
     again.ctl("worker", "start", "web:8081")
     again.wait_up(2)
+
+
+WARNING = "warning: pool web: NOBODY SERVES it now"
+COMMANDS = {
+    "drain": ("pool", "drain", "web", "127.0.0.1:8081"),
+    "remove": ("pool", "remove", "web", "127.0.0.1:8081"),
+    "stop": ("worker", "stop", "web:*"),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_last_one_taken_is_told(lab, command):
+    """Refused clients are what was asked for, perhaps, but not without a word: nor later on."""
+    if command == "remove":
+        lbd = lab.lbd(
+            "pool web { backend 127.0.0.1:8081; } service web { listen 0.0.0.0:80; pool web; }"
+        )
+        lab.app(8081)
+    else:
+        lbd = lab.lbd(web("8081-8082" if command == "drain" else "8081"))
+    lbd.wait_up()
+    assert lbd.json("status")["nobody_serves"] == []
+    if command == "drain":
+        assert "NOBODY" not in lbd.ctl("pool", "drain", "127.0.0.1:8082")
+    assert "NOBODY" not in lbd.ctl("pool") + lbd.ctl("status")
+    said = lbd.ctl(*COMMANDS[command], check=False)
+    assert WARNING in said.stdout + said.stderr and said.returncode == 0, said
+    assert "pools       NOBODY SERVES: web; clients are refused" in lbd.ctl("status")
+    assert "web, least_load" in lbd.ctl("pool") and "NOBODY SERVES" in lbd.ctl("pool")
+    with pytest.raises(ConnectionRefusedError):
+        lab.get()
+    # Said once: it was so before.
+    if command == "drain":
+        said = lbd.ctl(*COMMANDS[command], check=False)
+        assert "NOBODY" not in said.stdout + said.stderr
+        lbd.ctl("pool", "undrain", "127.0.0.1:8081")
+        lbd.wait_state("127.0.0.1:8081", "up")
+        assert lbd.json("status")["nobody_serves"] == []

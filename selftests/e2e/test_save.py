@@ -9,7 +9,7 @@ import stat
 
 import pytest
 
-from lab import BUILD, kill_and_wait, text_of, wait_until
+from lab import BUILD, kill_and_wait, text_of, wait_until, web
 
 UID = pwd.getpwnam("www-data").pw_uid
 SECRET = "token-of-nobody-else"
@@ -225,3 +225,25 @@ def test_configuration_named_from_where_one_is(lab):
     kill_and_wait(here.pid)
     lbd = restart_as_is(lab, lbd)
     assert {p["pool"] for p in lbd.json("pool")} == {"new"}
+
+
+def test_save_names_what_it_cannot_save(lab):
+    """A configuration has no word for a worker that was drained or stopped: that is said, and it is kept."""
+    lbd = lab.lbd(web("8081-8084") + "pool other { backend 127.0.0.1:9001; }")
+    lbd.wait_up(4, name="web")
+    assert lbd.ctl("save") == "saved to %s\n" % lbd.conf
+    lbd.ctl("pool", "drain", "127.0.0.1:9001")
+    lbd.ctl("pool", "drain", "127.0.0.1:8081")
+    lbd.ctl("worker", "stop", "web:8082")
+    lbd.ctl("pool", "drain", "127.0.0.1:8083")
+    lbd.ctl("worker", "stop", "web:8083")
+    said = lbd.ctl("save")
+    names = "web:8081 drained, web:8082 stopped, web:8083 stopped and drained\n"
+    assert said.startswith("saved to %s; not in it" % lbd.conf) and said.endswith(": " + names)
+    assert "backend 127.0.0.1:9001 drain;" in lbd.conf.read_text()
+    states = lbd.states("web")
+    lbd.kill()
+    again = lbd.restart()
+    again.wait_worker("web:8084", "up")
+    again.wait_state("127.0.0.1:8081", "drained")
+    assert again.states("web") == {**states, "127.0.0.1:8081": "drained"}

@@ -25,6 +25,10 @@ static struct {
 	uint64_t max_bytes;
 	unsigned max_files;
 	FILE *also;
+	bool says_where;
+	FILE *held; /* see log_hold(): each line after the digit of its level */
+	char *held_text;
+	size_t held_size;
 	unsigned long dropped; /* lines for which standard error had no room */
 } own = {.level = LOG_LEVEL_INFO, .fd = STDERR_FILENO};
 
@@ -52,7 +56,42 @@ static void close_own(void)
 	own.fd = STDERR_FILENO;
 }
 
-int log_open(const char *path, uint64_t max_bytes, unsigned max_files, struct error *error)
+void log_hold(void)
+{
+	own.held = open_memstream(&own.held_text, &own.held_size);
+}
+
+void log_release(void)
+{
+	char *rest, *line;
+
+	if (!own.held)
+		return;
+	rest = fclose(own.held) ? NULL : own.held_text;
+	own.held = NULL;
+	while ((line = strsep(&rest, "\n")))
+		if (*line)
+			log_line((enum log_level)(*line - '0'), "%s", line + 1);
+	free(own.held_text);
+	own.held_text = NULL;
+}
+
+void log_say_where(void)
+{
+	own.says_where = true;
+}
+
+/* Past what waits, which is for the file. */
+static void say_where(const char *path)
+{
+	FILE *held = own.held;
+
+	own.held = NULL;
+	log_info("the log goes to %s from here on", path);
+	own.held = held;
+}
+
+static int change_to(const char *path, uint64_t max_bytes, unsigned max_files, struct error *error)
 {
 	char *copy;
 	int fd;
@@ -69,12 +108,23 @@ int log_open(const char *path, uint64_t max_bytes, unsigned max_files, struct er
 		close(fd);
 		return error_set(error, -ENOMEM, "log %s: out of memory", path);
 	}
+	if (!own.path && own.says_where)
+		say_where(path);
 	close_own();
 	own.path = copy;
 	own.fd = fd;
 	own.max_bytes = max_bytes;
 	own.max_files = max_files;
 	return 0;
+}
+
+int log_open(const char *path, uint64_t max_bytes, unsigned max_files, struct error *error)
+{
+	int err = change_to(path, max_bytes, max_files, error);
+
+	if (!err)
+		log_release();
+	return err;
 }
 
 int log_reopen(struct error *error)
@@ -195,7 +245,10 @@ void log_line(enum log_level level, const char *format, ...)
 	if (level > own.level)
 		return;
 	rotate_when_large();
-	head = format_head(level, line, sizeof(line) - 1);
+	if (own.held)
+		head = snprintf(line, sizeof(line), "%d", level);
+	else
+		head = format_head(level, line, sizeof(line) - 1);
 	va_start(args, format);
 	text = vsnprintf(line + head, sizeof(line) - 1 - head, format, args);
 	va_end(args);
@@ -206,6 +259,10 @@ void log_line(enum log_level level, const char *format, ...)
 	/* One event is one line, whatever a name or a worker's output put into it. */
 	text = (int)printable_line(line + head, text);
 	line[head + text] = '\n';
+	if (own.held) {
+		fwrite(line, 1, (size_t)(head + text) + 1, own.held);
+		return;
+	}
 	if (own.also && level <= LOG_LEVEL_WARNING)
 		fwrite(line + head, 1, (size_t)text + 1, own.also);
 	if (own.dropped && has_room())

@@ -27,6 +27,16 @@ void log_set_level(enum log_level level);
  */
 int log_open(const char *path, uint64_t max_bytes, unsigned max_files, struct error *error);
 
+/*
+ * Lines wait until it is known where the log goes: log_open() releases them to there, log_release() to where it is
+ * now.  Not to be left so: a line that waits is lost with the process.
+ */
+void log_hold(void);
+void log_release(void);
+
+/* Somebody may look at standard error: the last line there says which file the log goes to. */
+void log_say_where(void);
+
 /* Until NULL is told: the texts of warnings and errors go there, too, a line each: to whoever asked for what is done. */
 void log_also(FILE *out);
 

@@ -165,6 +165,7 @@ static int start(struct lbd *lbd, struct error *error)
 	bool in_force;
 	int err;
 
+	log_hold();
 	stale_remove_files(lbd->run_dir);
 	err = open_world(lbd, error);
 	if (!err)
@@ -299,15 +300,23 @@ static int hand_over(struct lbd *lbd)
 	return 1;
 }
 
-/* Who waits in the foreground prints it on the terminal, which the log may be, too. */
-static void tell_failure(const char *text)
+/*
+ * Who waits in the foreground prints it on the terminal, which the log may be, too; and so is it
+ * on the standard error of one that stays there.
+ */
+static void tell_failure(const struct lbd *lbd, const char *text)
 {
 	bool is_apart = log_is_file();
 
+	log_release();
 	if (is_apart)
 		log_error("%s", text);
-	if (!background_ready(text) && !is_apart)
+	if (background_ready(text))
+		return;
+	if (!is_apart)
 		log_error("%s", text);
+	else if (!lbd->handed_on)
+		say_on_stderr(NULL, text);
 }
 
 static int run(struct lbd *lbd)
@@ -318,7 +327,7 @@ static int run(struct lbd *lbd)
 
 	adopted = lbd->dp && datapath_adopted(lbd->dp);
 	if (err) {
-		tell_failure(error.text);
+		tell_failure(lbd, error.text);
 		finish(lbd, adopted);
 		return 1;
 	}
@@ -376,6 +385,9 @@ int main(int argc, char **argv)
 	lbd.conf_named = options.conf_named;
 	lbd.foreground = options.foreground;
 	lbd.argv = argv;
+	/* What reexec begins has the log's file for standard error. */
+	if (lbd.foreground && !lbd.handed_on)
+		log_say_where();
 	lbd.started_us = clock_us();
 	if (sd_event_default(&lbd.event) < 0 || signals_watch(&lbd) < 0 ||
 	    orphans_watch(lbd.event) < 0) {

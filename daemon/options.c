@@ -13,7 +13,7 @@ static const char usage[] =
 	"Usage: lbd [-n INSTANCE] [-c FILE] [-f] [-t]\n"
 	"  -n, --instance NAME  control socket and state in " LB_CTL_RUN_DIR "/NAME (default)\n"
 	"  -c, --config FILE    configuration (" LB_SYSCONFDIR "/lbd/lbd.conf)\n"
-	"  -f, --foreground     stay in the foreground, log to standard error\n"
+	"  -f, --foreground     stay in the foreground, log to standard error or the `log`\n"
 	"  -t, --test           check the configuration and exit\n"
 	"      --test-takeover  check that this program can go on where a running lbd is, and "
 	"exit\n"

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import signal
 
 import pytest
@@ -144,3 +145,34 @@ def test_event_loop_that_fails(lab):
     again = lbd.restart()
     again.wait_up(2)
     assert again.pids() == pids
+
+
+def test_foreground_with_a_log(lab):
+    """The file is what was asked for; standard error says which, and each line of the file has its time."""
+    log = lab.path / "own.log"
+    text = web("8081", attach="")
+    lbd = lab.lbd("log %s; %s" % (log, text))
+    lbd.wait_up(1)
+    assert lbd.output().splitlines() == ["the log goes to %s from here on" % log]
+    lbd.kill()
+    again = lbd.restart()
+    again.wait_up(1)
+    assert again.output().splitlines() == ["the log goes to %s from here on" % log]
+    lines = log.read_text().splitlines()
+    assert any("going on with the configuration that was in force" in line for line in lines)
+    assert not [
+        line for line in lines if not re.match(r"\d{4}-\d\d-\d\dT[0-9:.]{12}\S+ \w+ ", line)
+    ]
+
+
+def test_foreground_with_a_log_that_fails_to_start(lab):
+    """Also once the log is open: nobody has to know of the file to learn why."""
+    log = lab.path / "own.log"
+    lbd = lab.lbd(
+        "log %s; service web { listen 0.0.0.0:80; pool web; }"
+        "pool web { backend 192.0.2.77:80; }" % log,
+        ready=False,
+    )
+    assert lbd.wait() == 1
+    assert "192.0.2.77:80: not an address of this host" in lbd.output()
+    assert "192.0.2.77:80: not an address of this host" in log.read_text()

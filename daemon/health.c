@@ -11,7 +11,10 @@
 #include "clock.h"
 #include "health_private.h"
 
-enum { TIMER_SLACK_US = 10000 };
+enum {
+	TIMER_SLACK_US = 10000,
+	FIRST_INTERVAL_MS = 100, /* until one that is new is known to be well */
+};
 
 static int arm(struct health *health, uint64_t delay_us, sd_event_time_handler_t handler)
 {
@@ -55,10 +58,18 @@ static int on_due(sd_event_source *source, uint64_t now, void *arg)
 	return 0;
 }
 
+/* Nobody is served by one that waits for its next good result; what fails may take its time. */
+static uint64_t interval_ms(const struct health *health)
+{
+	if (!health->known && health->good && health->conf.interval_ms > FIRST_INTERVAL_MS)
+		return FIRST_INTERVAL_MS;
+	return health->conf.interval_ms;
+}
+
 /* From start to start, 10 % to either side, so that the checks of many backends do not coincide. */
 static void arm_next(struct health *health)
 {
-	uint64_t interval_us = health->conf.interval_ms * 1000ull, spent_us;
+	uint64_t interval_us = interval_ms(health) * 1000, spent_us;
 
 	interval_us = interval_us * 9 / 10 + random() % (interval_us / 5 + 1);
 	spent_us = clock_us() - health->started_us;
@@ -98,12 +109,12 @@ void health_result(struct health *health, bool good, const char *format, ...)
 			 (unsigned long long)((clock_us() - health->started_us + 500) / 1000));
 	memcpy(health->last, why, sizeof(why));
 	health->kind->stop(health);
-	arm_next(health);
 	health->has_looked = true;
 	if (health->ops->looked)
 		health->ops->looked(health->arg);
 	before = health_tally(health);
 	is_change = count(health, good);
+	arm_next(health);
 	after = health_tally(health);
 	if (health->ops->counted && (before.good != after.good || before.bad != after.bad))
 		health->ops->counted(health->arg);
@@ -197,6 +208,11 @@ struct health_tally health_tally(const struct health *health)
 bool health_has_looked(const struct health *health)
 {
 	return health->has_looked;
+}
+
+bool health_is_first(const struct health *health)
+{
+	return !health->known && !health->bad;
 }
 
 bool health_follows(const struct health *health, const struct conf_health *conf,

@@ -21,7 +21,8 @@ struct health_ops {
 
 /*
  * Checks endpoint every interval (with 10 % jitter), the first one at once, until freed.  Reports only
- * changes, rise and fall applied: the first report comes after `rise` good or `fall` bad ones.
+ * changes, rise and fall applied: the first report comes after `rise` good or `fall` bad ones.  Until then a good
+ * one is followed by the next in 100 ms.
  * groups (borrowed, may be NULL): the control group below which exec checks get theirs.
  */
 int health_new(sd_event *event, const struct outgoing *outgoing, const char *groups,
@@ -38,6 +39,9 @@ struct health_tally health_tally(const struct health *health); /* takes NULL: no
 
 /* Has had a result. */
 bool health_has_looked(const struct health *health);
+
+/* Has found nothing yet, neither good nor bad, and no failure so far. */
+bool health_is_first(const struct health *health);
 
 /* Is that how it checks already?  A configuration is built anew for every change. */
 bool health_follows(const struct health *health, const struct conf_health *conf,

@@ -326,6 +326,60 @@ static void test_rise_and_fall(void **state)
 	lab_close(&lab);
 }
 
+/* What is new and well is known to be so without an interval's wait, and one that fails once gets no others for it. */
+static void test_first_ones_come_soon(void **state)
+{
+	static const char bad[] = "HTTP/1.1 503 x\r\n\r\n";
+	static const struct {
+		const char *replies[6];
+		struct health_tally before;
+		int connections, changes;
+		bool is_first;
+	} rows[] = {
+		{{OK, NULL}, {0}, 3, 1, false},
+		{{OK, NULL}, {.good = 2}, 1, 1, false},
+		{{bad, OK, NULL}, {0}, 1, 0, false},
+		{{OK, bad, OK, NULL}, {0}, 2, 0, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct conf_health conf = {.kind = HEALTH_HTTP,
+					   .path = (char *)"/",
+					   .status_min = 200,
+					   .status_max = 399,
+					   .interval_ms = 3600 * 1000,
+					   .timeout_ms = 20000,
+					   .rise = 3,
+					   .fall = 3};
+		struct watcher watcher = {0};
+		struct lb_endpoint endpoint;
+		struct health *health;
+		struct server server;
+		struct lab lab;
+
+		lab_open(&lab, false);
+		server_open(&server, lab.event, rows[i].replies);
+		endpoint = endpoint_of(server.port);
+		assert_int_equal(health_new(lab.event, NULL, NULL, &conf, &endpoint, &watcher_ops,
+					    &watcher, &health, &lab.error),
+				 0);
+		assert_true(health_is_first(health));
+		health_resume(health, rows[i].before);
+		lab_await(&lab, server.connections, rows[i].connections);
+		if (rows[i].changes)
+			lab_await(&lab, watcher.changes, rows[i].changes);
+		else
+			lab_await(&lab, health_tally(health).bad, 1);
+		assert_int_equal(server.connections, rows[i].connections);
+		assert_int_equal(watcher.healthy, rows[i].changes);
+		assert_int_equal(health_is_first(health), rows[i].is_first);
+		health_free(health);
+		server_close(&server);
+		lab_close(&lab);
+	}
+}
+
 /* Intervals differ by up to 10 % to either side, from one start to the next. */
 static void test_jitter(void **state)
 {
@@ -408,6 +462,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_judged),
 		cmocka_unit_test(test_rise_and_fall),
+		cmocka_unit_test(test_first_ones_come_soon),
 		cmocka_unit_test(test_jitter),
 		cmocka_unit_test(test_freed_within),
 	};

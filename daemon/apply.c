@@ -6,15 +6,12 @@
 #include <string.h>
 
 #include "all_down.h"
+#include "apply_ring.h"
 #include "backend.h"
 #include "clock.h"
 #include "log.h"
-#include "ring.h"
 
-enum {
-	INTERLEAVE_MAX = 4096, /* entries of a round-robin sequence */
-	TRY_AGAIN_US = 1000 * 1000,
-};
+enum { TRY_AGAIN_US = 1000 * 1000 };
 
 static int deferred(sd_event_source *source, void *arg)
 {
@@ -244,39 +241,6 @@ static size_t choosable(const struct pool *pool, struct ring_backend *chosen)
 	return count;
 }
 
-static bool needs_ring(enum lb_scheduler scheduler, size_t enabled)
-{
-	return enabled && (scheduler != LB_LEAST_LOAD || enabled > LB_POOL_MEMBERS);
-}
-
-static uint64_t digest(const uint16_t *ring, size_t count)
-{
-	return ring_name(ring, count * sizeof(*ring)) | 1;
-}
-
-static int publish_ring(struct pool *pool, const struct ring_backend *chosen, size_t count,
-			uint32_t *entries)
-{
-	enum lb_scheduler scheduler = pool->conf->scheduler;
-	size_t size = ring_size(chosen, count);
-	uint16_t *ring = calloc(size > INTERLEAVE_MAX ? size : INTERLEAVE_MAX, sizeof(*ring));
-	int err = 0;
-
-	if (!ring)
-		return -ENOMEM;
-	if (scheduler == LB_MAGLEV || scheduler == LB_SOURCE_HASH)
-		err = ring_maglev(ring, size, chosen, count);
-	else
-		size = ring_interleave(ring, INTERLEAVE_MAX, chosen, count);
-	if (!err && digest(ring, size) != pool->ring_digest) {
-		err = datapath_set_ring(pool->model->dp, pool->id, ring, (uint32_t)size);
-		pool->ring_digest = err ? 0 : digest(ring, size);
-	}
-	*entries = (uint32_t)size;
-	free(ring);
-	return err;
-}
-
 /*
  * Comes after the ring that it names.  Until it does, the kernel side indexes the new ring by the old
  * length: the beginning of a longer ring is as good, and past the end of a shorter one lie places of the
@@ -325,8 +289,8 @@ static int publish_pool(struct pool *pool)
 			value.count++;
 		}
 	in_ring = choosable(pool, chosen);
-	if (needs_ring(pool->conf->scheduler, value.count))
-		err = publish_ring(pool, chosen, in_ring, &value.ring_entries);
+	if (apply_ring_needed(pool->conf->scheduler, value.count))
+		err = apply_ring(pool, chosen, in_ring, &value.ring_entries);
 	if (!err)
 		err = write_pool(pool, &value);
 	if (!err)
@@ -339,27 +303,6 @@ out:
 int apply_pool_added(struct pool *pool)
 {
 	return publish_pool(pool);
-}
-
-int apply_pool_room(const struct pool *pool)
-{
-	enum lb_scheduler scheduler = pool->conf->scheduler;
-	size_t size = INTERLEAVE_MAX, count = pool->conf->backend_count;
-	struct ring_backend *all;
-
-	if (!needs_ring(scheduler, count))
-		return 0;
-	if (scheduler == LB_MAGLEV || scheduler == LB_SOURCE_HASH) {
-		all = calloc(count, sizeof(*all));
-		if (!all)
-			return -ENOMEM;
-		for (size_t i = 0; i < count; i++)
-			all[i].weight =
-				(uint16_t)(pool->conf->backends[i].weight * BACKEND_WEIGHT_SCALE);
-		size = ring_size(all, count);
-		free(all);
-	}
-	return datapath_grow_ring(pool->model->dp, pool->id, (uint32_t)size);
 }
 
 /* One that cannot be written serves as it was until it can. */

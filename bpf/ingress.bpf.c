@@ -21,6 +21,8 @@ static __always_inline int ingress_choose(const struct lb_service *service, cons
 
 	if (backend == PICK_MAX_CONNECTIONS)
 		return LB_INGRESS_MAX_CONNECTIONS;
+	if (backend == PICK_DEFER)
+		return LB_INGRESS_DEFERRED;
 	if (backend < 0)
 		return LB_INGRESS_NO_BACKEND; /* steer says so to the client */
 	handover_write(hash, service->pool, backend);
@@ -35,6 +37,8 @@ static __always_inline void ingress_count_drop(__u16 service, int reason)
 		count->denied++;
 	if (count && reason == LB_INGRESS_MAX_CONNECTIONS)
 		count->dropped++;
+	if (count && reason == LB_INGRESS_DEFERRED)
+		count->deferred++;
 }
 
 static __always_inline int ingress_decide(struct xdp_md *ctx)
@@ -72,10 +76,14 @@ int ingress(struct xdp_md *ctx)
 	int reason = ingress_decide(ctx);
 
 	count_reason(reason);
-	/* In silence: a full pool has room at the client's retry, and the denied learn nothing. */
-	if (reason == LB_INGRESS_DENIED || reason == LB_INGRESS_MAX_CONNECTIONS)
+	switch (reason) {
+	case LB_INGRESS_MAX_CONNECTIONS: /* the client's retry finds room, */
+	case LB_INGRESS_DEFERRED:        /* or somebody, */
+	case LB_INGRESS_DENIED:          /* and the denied learn nothing */
 		return XDP_DROP;
-	return XDP_PASS;
+	default:
+		return XDP_PASS;
+	}
 }
 
 char _license[] SEC("license") = "GPL";

@@ -120,7 +120,7 @@ struct pick {
 	__u32 probes;          /* the first so many candidates come from the ring */
 	__u32 wanted;          /* eligible ones still to be seen */
 	__u32 tied;            /* shares of those as good as the best */
-	int best;              /* id, or PICK_MAX_CONNECTIONS, or PICK_NO_BACKEND */
+	int best;              /* id, or what of PICK_* it comes to */
 	struct pick_load load; /* the best one's */
 };
 
@@ -129,7 +129,7 @@ static __always_inline void pick_start(struct pick *p)
 	p->probes = pick_probes(p->pool);
 	p->wanted = pick_wanted(p->pool);
 	p->tied = 0;
-	p->best = PICK_NO_BACKEND;
+	p->best = p->pool->flags & LB_POOL_DEFER ? PICK_DEFER : PICK_NO_BACKEND;
 }
 
 /*

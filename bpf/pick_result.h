@@ -6,6 +6,7 @@
 enum {
 	PICK_NO_BACKEND = -1,
 	PICK_MAX_CONNECTIONS = -2,
+	PICK_DEFER = -3, /* nobody now, but somebody is on the way */
 };
 
 #endif

@@ -126,6 +126,8 @@ static __always_inline int steer_choose(struct bpf_sk_lookup *ctx, const struct 
 
 	if (backend == PICK_MAX_CONNECTIONS)
 		return LB_STEER_MAX_CONNECTIONS;
+	if (backend == PICK_DEFER)
+		return LB_STEER_DEFERRED;
 	if (backend < 0)
 		return LB_STEER_NO_BACKEND;
 	if (!steer_deliver(ctx, flow, hash, pool, backend))
@@ -145,6 +147,8 @@ static __always_inline void steer_count(__u16 service, int reason)
 		count->refused++;
 	else if (reason == LB_STEER_MAX_CONNECTIONS)
 		count->dropped++;
+	else if (reason == LB_STEER_DEFERRED)
+		count->deferred++;
 	else if (reason == LB_STEER_DENIED)
 		count->denied++;
 }
@@ -190,6 +194,7 @@ int steer(struct bpf_sk_lookup *ctx)
 	case LB_STEER_CHOSEN:
 		return SK_PASS;
 	case LB_STEER_MAX_CONNECTIONS: /* the client's retry finds room: drop, do not reset */
+	case LB_STEER_DEFERRED:        /* or somebody */
 		return steer_discard(ctx) ? SK_PASS : SK_DROP;
 	default: /* reset */
 		return SK_DROP;

@@ -38,6 +38,7 @@ static const struct column service_columns[] = {
 	{"CONNECTIONS", "connections", COLUMN_NUMBER, false},
 	{"REFUSED", "refused", COLUMN_NUMBER, false},
 	{"DROPPED", "dropped", COLUMN_NUMBER, false},
+	{"DEFERRED", "deferred", COLUMN_NUMBER, false},
 	{"DENIED", "denied", COLUMN_NUMBER, false},
 };
 

@@ -9,6 +9,7 @@
 #include "apply_ring.h"
 #include "backend.h"
 #include "clock.h"
+#include "coming.h"
 #include "log.h"
 
 enum { TRY_AGAIN_US = 1000 * 1000 };
@@ -46,6 +47,17 @@ void apply_pool_later(struct pool *pool)
 	sd_event_source_set_enabled(pool->model->deferred, SD_EVENT_ONESHOT);
 }
 
+static uint32_t pool_flags(const struct pool *pool)
+{
+	return coming_any(pool) ? LB_POOL_DEFER : 0;
+}
+
+void apply_pool_coming(struct pool *pool)
+{
+	if (pool->published.flags != pool_flags(pool))
+		apply_pool_later(pool);
+}
+
 static void try_pool(struct pool *pool);
 
 static int publish_backend(struct backend *backend, bool enabled)
@@ -78,6 +90,20 @@ static void look_at_all(struct pool *pool)
 	}
 }
 
+/*
+ * The kernel side may know of this one alone, which goes out of service: those first that it is to choose instead,
+ * or that clients wait for.  What leaves has its pool's successor written before.
+ */
+static bool is_stood_in_for(const struct backend *backend)
+{
+	const struct pool *pool = backend->pool;
+
+	if (!pool || backend->goal == GOAL_LEAVE)
+		return false;
+	return pool->has_gained || (backend->published.flags & LB_BACKEND_ENABLED &&
+				    pool->published.flags != pool_flags(pool));
+}
+
 void apply_backend(struct backend *backend)
 {
 	struct pool *pool = backend->pool;
@@ -88,8 +114,7 @@ void apply_backend(struct backend *backend)
 	if (pool && backend->failed && backend->state == STATE_DOWN)
 		look_at_all(pool);
 	is_enabled = backend_enabled(backend);
-	/* The kernel side may know of this one alone: those first that it is to choose instead. */
-	if (pool && pool->has_gained && !is_enabled)
+	if (!is_enabled && is_stood_in_for(backend))
 		try_pool(pool);
 	err = publish_backend(backend, is_enabled);
 	if (err)
@@ -276,7 +301,7 @@ static int publish_backends(struct pool *pool, bool enabled)
 static int publish_pool(struct pool *pool)
 {
 	struct ring_backend *chosen = calloc(pool->count + 1, sizeof(*chosen));
-	struct lb_pool value = {.scheduler = pool->conf->scheduler};
+	struct lb_pool value = {.scheduler = pool->conf->scheduler, .flags = pool_flags(pool)};
 	int err = chosen ? publish_backends(pool, true) : -ENOMEM;
 	size_t in_ring;
 

@@ -2,7 +2,8 @@
 /*
  * The only writer of what the kernel side chooses by: compares the model with what was published and
  * writes the difference in the order that loses nothing: a backend before the pool and ring that name
- * it, and both before another is disabled, which works at once and may leave nobody else to choose.
+ * it, and both before another is disabled, which works at once and may leave nobody else to choose; that
+ * clients are to wait, before there is nobody.
  */
 #ifndef LB_APPLY_H
 #define LB_APPLY_H
@@ -20,6 +21,9 @@ int apply_init(struct model *model);
 
 /* Marks a pool whose members or scheduler have changed. */
 void apply_pool_later(struct pool *pool);
+
+/* The same where it has one that is coming, and had none, or the other way round: see coming.h. */
+void apply_pool_coming(struct pool *pool);
 
 /* Publishes all that is marked now; what cannot be written is said, and tried again until it can. */
 void apply_now(struct model *model);

@@ -295,6 +295,8 @@ void backend_set_listener(struct backend *backend, bool is_v6, bool present)
 		return;
 	backend_set_health(backend, &backend->pool->conf->health);
 	backend_evaluate(backend);
+	if (has_check(backend))
+		apply_pool_coming(backend->pool);
 	if (!present)
 		arm_silence(backend);
 }

@@ -73,6 +73,9 @@ unsigned backend_effective_weight(const struct backend *backend);
 
 enum { BACKEND_WEIGHT_SCALE = 16 };
 
+/* For backend*.c: what is to come of it, whatever its state. */
+void backend_set_goal(struct backend *backend, enum backend_goal goal);
+
 /* For backend*.c: what the state waits for; -errno: there is no timer for it. */
 int backend_make_timer(struct backend *backend);
 void backend_arm(struct backend *backend, uint64_t delay_us);

@@ -65,6 +65,8 @@ static void health_counted(void *arg)
 	struct backend *backend = arg;
 
 	remember_later(backend->model);
+	if (backend->pool)
+		apply_pool_coming(backend->pool);
 }
 
 /* Its note tells of the last try, also where that changes nothing. */

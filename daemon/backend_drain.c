@@ -69,14 +69,21 @@ void backend_look_at_drain(struct backend *backend)
 	backend_event(backend, EVENT_EMPTY);
 }
 
-int backend_drain(struct backend *backend, uint64_t timeout_us, enum backend_goal goal)
+void backend_set_goal(struct backend *backend, enum backend_goal goal)
 {
 	backend->goal = goal;
+	remember_later(backend->model); /* the state may be what it was */
+	if (backend->pool)
+		apply_pool_coming(backend->pool);
+}
+
+int backend_drain(struct backend *backend, uint64_t timeout_us, enum backend_goal goal)
+{
+	backend_set_goal(backend, goal);
 	backend->drain_timeout_us = timeout_us;
 	/* Its turn in a roll is over before it came: whoever stops it does not want it started again. */
 	if (goal != GOAL_RESTART && backend->turn != TURN_NOW)
 		backend->turn = TURN_NONE;
-	remember_later(backend->model); /* the state may be what it was */
 	if (backend->state == STATE_DRAINING) {
 		backend_arm(backend, 0);
 		return 0;

@@ -318,11 +318,10 @@ static int start_again(struct backend *backend)
 {
 	if (backend->goal != GOAL_STOP)
 		return -EALREADY;
-	remember_later(backend->model);
 	if (backend->state == STATE_STOPPING)
-		backend->goal = GOAL_RESTART;
+		backend_set_goal(backend, GOAL_RESTART);
 	else if (backend->kept_out)
-		backend->goal = GOAL_DRAIN;
+		backend_set_goal(backend, GOAL_DRAIN);
 	else
 		backend_undrain(backend);
 	return 0;
@@ -343,8 +342,7 @@ int backend_process_start_by_hand(struct backend *backend)
 
 int backend_process_stop(struct backend *backend, enum backend_goal goal)
 {
-	backend->goal = goal;
-	remember_later(backend->model);
+	backend_set_goal(backend, goal);
 	if (!state_has_process(backend->state))
 		return backend_process_end_idle(backend);
 	if (backend->state == STATE_STOPPING)

@@ -87,8 +87,8 @@ int sinks_open(struct datapath *dp)
 	pthread_join(thread, NULL);
 	memcpy(dp->sinks, sinks.fds, sizeof(dp->sinks));
 	if (!sinks.is_apart) {
-		log_warning("cannot make a network namespace: %s; what finds all backends at "
-			    "max_connections is refused instead of dropped",
+		log_warning("cannot make a network namespace: %s; clients of a pool that is full, "
+			    "or has nobody up yet, are refused instead of made to wait",
 			    strerror(-sinks.err));
 		return 0;
 	}

@@ -141,19 +141,22 @@ static void backends(struct difference *difference, const struct conf_pool *from
 }
 
 /* What is new has to get up first: a worker has to be started, a check to pass. */
+static bool gets_up_late(const struct conf_pool *pool)
+{
+	return pool->backend_count && (pool->worker || pool->health.kind != HEALTH_NONE);
+}
+
 static void tell_gap(struct difference *difference, const struct conf_pool *from,
 		     const struct conf_pool *to)
 {
-	bool waits = to->worker || to->health.kind != HEALTH_NONE;
-
-	if (!waits || !from->backend_count || !to->backend_count)
+	if (!gets_up_late(to) || !from->backend_count)
 		return;
 	for (size_t i = 0; i < to->backend_count; i++)
 		if (backend_of(from, i, &to->backends[i].endpoint))
 			return;
 	line(difference,
-	     "pool %s: none of its backends stays: it refuses clients until a new one is up; to "
-	     "serve on, add the new ones first, and remove the others when those are up",
+	     "pool %s: none of its backends stays: clients wait until a new one is up; to serve on "
+	     "without a wait, add the new ones first, and remove the others when those are up",
 	     to->name);
 }
 
@@ -200,6 +203,16 @@ static bool same_service(const struct conf_service *a, const char *pool_a,
 	       same_bytes(a->acl, b->acl, a->acl_count * sizeof(*a->acl));
 }
 
+static void tell_move(struct difference *difference, const struct conf *from, const char *service,
+		      const struct conf_pool *pool)
+{
+	if (gets_up_late(pool) && !conf_find_pool(from, pool->name))
+		line(difference,
+		     "service %s: its pool %s is new: clients wait until one of it is up; to serve "
+		     "on without a wait, add the pool first, and name it there when one is up",
+		     service, pool->name);
+}
+
 static void services(struct difference *difference, const struct conf *from, const struct conf *to)
 {
 	for (size_t i = 0; i < from->service_count; i++)
@@ -214,6 +227,8 @@ static void services(struct difference *difference, const struct conf *from, con
 		else if (!same_service(was, from->pools[was->pool].name, now,
 				       to->pools[now->pool].name))
 			line(difference, "service %s changed", now->name);
+		if (was)
+			tell_move(difference, from, now->name, &to->pools[now->pool]);
 	}
 }
 

@@ -38,6 +38,7 @@ bool leave_await(struct backend *backend)
 	const struct backend *holder = leave_holder(backend);
 
 	backend->awaits = holder != NULL;
+	apply_pool_coming(backend->pool);
 	if (holder)
 		backend_note(backend, "waits for the end of %s (pid %d), which leaves",
 			     holder->name, worker_pid(holder->worker));

@@ -156,7 +156,10 @@ static void start_worker(struct backend *backend)
 		backend_process_start(backend, EVENT_START);
 	if (backend->fresh || backend->goal == GOAL_STOP)
 		remember_resume(backend);
+	if (!backend->fresh)
+		return;
 	backend->fresh = false;
+	apply_pool_coming(backend->pool);
 }
 
 static void start_workers(struct plan *plan)

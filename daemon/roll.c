@@ -165,12 +165,12 @@ static void end_for_the_last(struct pool *pool)
 {
 	for (size_t i = 0; i < pool->count; i++)
 		if (is_due(pool->backends[i])) {
-			end_early(
-				pool,
-				"%s is the last one of pool %s that is up: its restart would "
-				"refuse clients; see why the others are not (`lbctl worker %s:*`),"
-				" or add `force`",
-				pool->backends[i]->name, pool->name, pool->name);
+			end_early(pool,
+				  "%s is the last one of pool %s that is up: during its restart "
+				  "clients would wait; see why the others are not (`lbctl worker "
+				  "%s:*`),"
+				  " or add `force`",
+				  pool->backends[i]->name, pool->name, pool->name);
 			return;
 		}
 }

@@ -187,13 +187,15 @@ json_t *view_services(struct lbd *lbd)
 		const struct service *service = model->services[i];
 		const struct lb_service_count *count = &counts[service->id];
 
-		json_array_append_new(
-			list,
-			json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I}", "service", service->name,
-				  "pool", service->pool->name, "listens", listens(service->conf),
-				  "connections", (json_int_t)count->connections, "refused",
-				  (json_int_t)count->refused, "dropped", (json_int_t)count->dropped,
-				  "denied", (json_int_t)count->denied));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I}",
+						      "service", service->name, "pool",
+						      service->pool->name, "listens",
+						      listens(service->conf), "connections",
+						      (json_int_t)count->connections, "refused",
+						      (json_int_t)count->refused, "dropped",
+						      (json_int_t)count->dropped, "deferred",
+						      (json_int_t)count->deferred, "denied",
+						      (json_int_t)count->denied));
 	}
 	free(counts);
 	return list;

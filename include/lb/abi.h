@@ -68,6 +68,10 @@ enum lb_scheduler {
 	LB_SCHEDULERS,
 };
 
+enum lb_pool_flags {
+	LB_POOL_DEFER = 1U << 0, /* while nobody can be chosen: drop a SYN, do not refuse it */
+};
+
 /*
  * Value of `pools`.  `members` are the backends that may be chosen when there are no more than
  * LB_POOL_MEMBERS of them; else the ring names the candidates.  A ring's entries are ids of backends,
@@ -79,7 +83,7 @@ struct lb_pool {
 	__u32 scheduler;    /* enum lb_scheduler */
 	__u32 count;        /* backends that may be chosen */
 	__u32 ring_entries; /* 0: no ring */
-	__u32 pad;
+	__u32 flags;        /* enum lb_pool_flags */
 	__u16 members[LB_POOL_MEMBERS];
 };
 
@@ -150,7 +154,7 @@ struct lb_owner {
  * gets, because a program of sk_lookup can refuse (a reset) but not drop in silence.  To make one: in a
  * network namespace of its own, where its port is in nobody's way, attach the classic filter
  * { BPF_STMT(BPF_RET | BPF_K, 0) } with SO_ATTACH_FILTER, listen, put it there.  With no sink steer
- * refuses what finds all backends at max_connections.
+ * refuses what it should drop.
  */
 #define LB_SINK(is_v6)       ((__u32)LB_MAX_BACKENDS * 2 + !!(is_v6))
 #define LB_LISTENERS_ENTRIES (LB_MAX_BACKENDS * 2 + 2)
@@ -218,6 +222,7 @@ struct lb_service_count {
 	__u64 connections; /* delivered to a listener */
 	__u64 refused;     /* no backend could take it */
 	__u64 dropped;     /* all backends at max_connections */
+	__u64 deferred;    /* nobody up, somebody on the way: the client sends its SYN again */
 	__u64 denied;      /* by the access rules */
 };
 
@@ -236,6 +241,7 @@ struct lb_service_count {
 	X(INGRESS_CHOSEN, "ingress_chosen", "a backend chosen and handed over")                    \
 	X(INGRESS_NO_BACKEND, "ingress_no_backend", "no backend has a listener, passed up")        \
 	X(INGRESS_MAX_CONNECTIONS, "ingress_max_connections", "all backends full, dropped")        \
+	X(INGRESS_DEFERRED, "ingress_deferred", "none up yet, one on its way, dropped")            \
 	X(INGRESS_DENIED, "ingress_denied", "refused by the access rules, dropped")                \
 	X(STEER_NO_SERVICE, "steer_no_service", "for no service, left to the stack")               \
 	X(STEER_HANDED_OVER, "steer_handed_over", "delivered as ingress chose")                    \
@@ -243,6 +249,7 @@ struct lb_service_count {
 	X(STEER_COOKIE, "steer_cookie", "a SYN cookie's ACK, delivered to its listener")           \
 	X(STEER_NO_BACKEND, "steer_no_backend", "no backend has a listener, refused")              \
 	X(STEER_MAX_CONNECTIONS, "steer_max_connections", "all backends full, dropped")            \
+	X(STEER_DEFERRED, "steer_deferred", "none up yet, one on its way, dropped")                \
 	X(STEER_DENIED, "steer_denied", "refused by the access rules")                             \
 	X(STEER_LISTENER_GONE, "steer_listener_gone", "listener closed while chosen, refused")     \
 	X(TRACK_EVENT_LOST, "track_event_lost", "an event found no room; lbd looks at all")
@@ -292,7 +299,7 @@ _Static_assert(sizeof(struct lb_seed) == 24, "abi");
 _Static_assert(sizeof(struct lb_acl_key) == 24, "abi");
 _Static_assert(sizeof(struct lb_local_key) == 20, "abi");
 _Static_assert(sizeof(struct lb_locals_at_hand) == 256, "abi");
-_Static_assert(sizeof(struct lb_service_count) == 32, "abi");
+_Static_assert(sizeof(struct lb_service_count) == 40, "abi");
 _Static_assert(sizeof(struct lb_event) == 16, "abi");
 _Static_assert(sizeof(struct lb_meta) == 8, "abi");
 

@@ -22,10 +22,12 @@ def test_readiness_by_notification(lab):
     lbd = lab.lbd(web("8081", words="--ready-when=%s" % go, worker="ready notify;"))
     wait_until(lambda: "listening" in lbd.log_of("web:8081"))
     assert one(lbd)["state"] == "starting"
-    with pytest.raises(ConnectionRefusedError):
-        lab.get()
+    late = lab.load("burst", count=3, timeout=60)
+    wait_until(lambda: lbd.json("service")[0]["deferred"] >= 3, lambda: lbd.json("service"))
+    assert late.count() == 0
     go.touch()
     lbd.wait_up(1)
+    assert [r.outcome for r in late.finish()] == ["ok"] * 3
     assert lab.get().worker == "8081"
 
 

@@ -376,11 +376,11 @@ def test_a_command_that_is_not_there(lab):
 
 
 def test_other_ports_alone_are_warned_of(lab):
-    """Until one of the new workers is up nobody serves: reload says so, and how it goes without that."""
+    """Until one of the new workers is up clients wait: reload says so, and how it goes without that."""
     lbd = lab.lbd(one("web", "8081-8082", 80))
     lbd.wait_up(2)
     lbd.config(one("web", "8083-8084", 80))
-    assert "none of its backends stays: it refuses clients until a new one is up" in lbd.ctl("reread")
+    assert "none of its backends stays: clients wait until a new one is up" in lbd.ctl("reread")
     lbd.config(one("web", "8081-8084", 80))
     assert "none of its backends stays" not in lbd.ctl("reload")
     lbd.wait_up(4)

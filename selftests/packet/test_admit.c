@@ -25,6 +25,9 @@ enum {
 	FULL_AND_GONE = 90,
 	NO_RULES = 91, /* asked for, but there are none */
 	NO_POOL = 92,
+	COMING = 97,
+	COMING_AND_FULL = 98,
+	COMING_AND_FREE = 99,
 	/* On any address. */
 	ANY_PLAIN = 93,
 	ANY_DENY = 94,
@@ -144,6 +147,31 @@ static const struct row rows[] = {
 	 {V4("198.51.100.7"), .service_port = NO_POOL, .flags = SYN},
 	 XDP_PASS,
 	 LB_INGRESS_NO_BACKEND,
+	 {0}},
+	{"one on its way",
+	 {V4("198.51.100.7"), .service_port = COMING, .flags = SYN},
+	 XDP_DROP,
+	 LB_INGRESS_DEFERRED,
+	 {.deferred = 1}},
+	{"v6 one on its way",
+	 {V6("2001:db8:2::7"), .service_port = COMING, .flags = SYN},
+	 XDP_DROP,
+	 LB_INGRESS_DEFERRED,
+	 {.deferred = 1}},
+	{"one on its way, established",
+	 {V4("198.51.100.7"), .service_port = COMING, .flags = ACK},
+	 XDP_PASS,
+	 LB_INGRESS_ESTABLISHED,
+	 {0}},
+	{"one on its way, one full",
+	 {V4("198.51.100.7"), .service_port = COMING_AND_FULL, .flags = SYN},
+	 XDP_DROP,
+	 LB_INGRESS_MAX_CONNECTIONS,
+	 {.dropped = 1}},
+	{"one on its way, one free",
+	 {V4("198.51.100.7"), .service_port = COMING_AND_FREE, .flags = SYN},
+	 XDP_PASS,
+	 LB_INGRESS_CHOSEN,
 	 {0}},
 	{"any address",
 	 {V4_ON("192.0.2.1"), .service_port = ANY_PLAIN, .flags = SYN},
@@ -278,6 +306,11 @@ static int open_rows(void **state)
 	add_pool(EMPTY, 0, 0, 0);
 	add_pool(FULL_AND_FREE, 2, BUSY, FREE);
 	add_pool(FULL_AND_GONE, 2, GONE, BUSY);
+	add_pool(COMING, 1, GONE, 0);
+	add_pool(COMING_AND_FULL, 2, GONE, BUSY);
+	add_pool(COMING_AND_FREE, 2, GONE, FREE);
+	for (uint16_t pool = COMING; pool <= COMING_AND_FREE; pool++)
+		world_set_pool_flags(pool, LB_POOL_DEFER);
 	add_service(NO_POOL, LB_MAX_SERVICES, 0);
 	add_anys();
 	return 0;
@@ -288,6 +321,7 @@ static void add_counts(struct lb_service_count *sum, const struct lb_service_cou
 	sum->connections += count->connections;
 	sum->refused += count->refused;
 	sum->dropped += count->dropped;
+	sum->deferred += count->deferred;
 	sum->denied += count->denied;
 }
 

@@ -109,6 +109,25 @@ static void fill(void)
 	both(LB_BACKEND_ENABLED, 3, 3);
 }
 
+static void defer(void)
+{
+	disable();
+	world_set_pool_flags(POOL, LB_POOL_DEFER);
+}
+
+/* It says what to do where there is nobody, and no more. */
+static void defer_with_one(void)
+{
+	world_set_backend(2, 1, 0, 0);
+	world_set_pool_flags(POOL, LB_POOL_DEFER);
+}
+
+static void defer_when_full(void)
+{
+	fill();
+	world_set_pool_flags(POOL, LB_POOL_DEFER);
+}
+
 /* The address that has a service of its own is not the any address's. */
 static void empty_exact(void)
 {
@@ -184,6 +203,27 @@ static const struct row rows[] = {
 	{"disabled", disable, "127.0.0.1", PORT, ECONNREFUSED, LB_STEER_NO_BACKEND, {.refused = 1}},
 	{"full, no sink",
 	 fill,
+	 "127.0.0.1",
+	 PORT,
+	 ECONNREFUSED,
+	 LB_STEER_MAX_CONNECTIONS,
+	 {.dropped = 1}},
+	{"one on its way, no sink",
+	 defer,
+	 "127.0.0.1",
+	 PORT,
+	 ECONNREFUSED,
+	 LB_STEER_DEFERRED,
+	 {.deferred = 1}},
+	{"one on its way, another up",
+	 defer_with_one,
+	 "127.0.0.1",
+	 PORT,
+	 0,
+	 LB_STEER_CHOSEN,
+	 {.connections = 1}},
+	{"one on its way, others full",
+	 defer_when_full,
 	 "127.0.0.1",
 	 PORT,
 	 ECONNREFUSED,
@@ -313,18 +353,29 @@ static void wait_for_count(const uint64_t before[LB_REASON_COUNT])
 	while (!memcmp(now, before, sizeof(now)) && time(NULL) <= deadline);
 }
 
-static void drop_then_admit(const char *address)
+static void make_room(void)
+{
+	world_set_active(1, 2);
+}
+
+static void get_up(void)
+{
+	world_set_backend(1, 1, LB_BACKEND_ENABLED, 0);
+}
+
+static void drop_then_admit(const char *address, void (*prepare)(void), int reason,
+			    void (*admit)(void))
 {
 	uint64_t before[LB_REASON_COUNT];
 	int client;
 
-	fill();
+	prepare();
 	world_read_reasons(before);
 	client = world_client(address, 0, address, PORT);
 	wait_for_count(before);
-	world_expect_reason(before, LB_STEER_MAX_CONNECTIONS);
+	world_expect_reason(before, reason);
 	assert_true(world_is_connecting(client));
-	world_set_active(1, 2);
+	admit();
 	assert_int_equal(world_finish_connect(client), 0);
 }
 
@@ -334,9 +385,22 @@ static void full_then_room(void **state)
 	(void)state;
 	world_add_sinks();
 	world_add_local(1, "::1");
-	drop_then_admit("127.0.0.1");
-	drop_then_admit("::1");
+	drop_then_admit("127.0.0.1", fill, LB_STEER_MAX_CONNECTIONS, make_room);
+	drop_then_admit("::1", fill, LB_STEER_MAX_CONNECTIONS, make_room);
 	assert_int_equal(world_service_count(SERVICE).dropped, 2);
+	assert_int_equal(world_service_count(SERVICE).connections, 2);
+}
+
+/* The same where nobody is up yet. */
+static void deferred_then_up(void **state)
+{
+	(void)state;
+	world_add_sinks();
+	world_add_local(1, "::1");
+	drop_then_admit("127.0.0.1", defer, LB_STEER_DEFERRED, get_up);
+	drop_then_admit("::1", defer, LB_STEER_DEFERRED, get_up);
+	assert_int_equal(world_service_count(SERVICE).deferred, 2);
+	assert_int_equal(world_service_count(SERVICE).refused, 0);
 	assert_int_equal(world_service_count(SERVICE).connections, 2);
 }
 
@@ -410,6 +474,7 @@ int test_steer(void)
 		cmocka_unit_test_setup_teardown(handed_over, open_service, world_close),
 		cmocka_unit_test_setup_teardown(ingress_to_steer, open_service, world_close),
 		cmocka_unit_test_setup_teardown(full_then_room, open_service, world_close),
+		cmocka_unit_test_setup_teardown(deferred_then_up, open_service, world_close),
 		cmocka_unit_test_setup_teardown(reuseport, open_service, world_close),
 		cmocka_unit_test_setup_teardown(burst, open_service, world_close),
 		cmocka_unit_test_setup_teardown(udp_is_not_ours, open_service, world_close),

@@ -209,6 +209,16 @@ void world_set_pool(uint16_t id, uint32_t scheduler, uint32_t count, const uint1
 	map_set("pools", &key, &pool);
 }
 
+void world_set_pool_flags(uint16_t id, uint32_t flags)
+{
+	struct lb_pool pool;
+	uint32_t key = id;
+
+	assert_int_equal(bpf_map_lookup_elem(map_fd("pools"), &key, &pool), 0);
+	pool.flags = flags;
+	map_set("pools", &key, &pool);
+}
+
 void world_set_ring(uint16_t pool, const uint16_t *ring, uint32_t entries)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);

@@ -44,6 +44,7 @@ void world_add_service(const char *address, uint16_t port, uint16_t id, uint16_t
 void world_add_acl(uint16_t service, const char *address, uint32_t bits, uint8_t verdict);
 void world_set_pool(uint16_t id, uint32_t scheduler, uint32_t count, const uint16_t *members,
 		    uint32_t ring_entries);
+void world_set_pool_flags(uint16_t id, uint32_t flags);
 void world_set_ring(uint16_t pool, const uint16_t *ring, uint32_t entries);
 void world_set_backend(uint16_t id, uint16_t weight, uint16_t flags, uint32_t max_connections);
 void world_set_generation(uint16_t id, uint32_t generation);

@@ -129,7 +129,7 @@ class Maps:
         used = {}
         with self._open("pools") as found:
             for i in range(self._count(found)):
-                scheduler, count, ring, _, *members = found.at(i, "=IIII16H")
+                scheduler, count, ring, _flags, *members = found.at(i, "=IIII16H")
                 if count:
                     used[i] = Pool(scheduler, count, ring, members[:count])
         return used

@@ -277,10 +277,11 @@ static const struct {
 	 "WORKER    STATE  PID  UPTIME  RESTARTS\nweb:8081  up\n", ""},
 	{"service",
 	 DATA("[{\"service\": \"w\", \"pool\": \"p\", \"listens\": [\"0.0.0.0:80\", \"[::]:80\"],"
-	      " \"connections\": 5, \"refused\": 0, \"dropped\": 0, \"denied\": 0}]"),
+	      " \"connections\": 5, \"refused\": 0, \"dropped\": 0, \"deferred\": 3,"
+	      " \"denied\": 0}]"),
 	 0,
-	 "SERVICE  POOL  LISTENS              CONNECTIONS  REFUSED  DROPPED  DENIED\n"
-	 "w        p     0.0.0.0:80, [::]:80            5        0        0       0\n",
+	 "SERVICE  POOL  LISTENS              CONNECTIONS  REFUSED  DROPPED  DEFERRED  DENIED\n"
+	 "w        p     0.0.0.0:80, [::]:80            5        0        0         3       0\n",
 	 ""},
 	{"status",
 	 DATA("{\"version\": \"1\", \"instance\": \"web\", \"pid\": 9, \"uptime_s\": 59, \"tier\":"

@@ -380,13 +380,17 @@ static const struct verdict_row verdict_rows[] = {
 	{"large, half full", 100, 100, 50, 0},
 };
 
-static void check_verdict(const struct verdict_row *row, uint32_t scheduler)
+static void check_verdict(const struct verdict_row *row, uint32_t scheduler, bool defers)
 {
 	struct pick_source source;
 	struct lb_pool pool;
 	uint32_t random = 11;
+	int verdict = row->verdict;
 
+	if (defers && verdict == PICK_NO_BACKEND)
+		verdict = PICK_DEFER;
 	fill(&source, &pool, scheduler, row->count);
+	pool.flags = defers ? LB_POOL_DEFER : 0;
 	for (unsigned id = 0; id < row->count; id++) {
 		source.alive[id] = id < row->alive;
 		source.loads[id].max_connections = 3;
@@ -396,8 +400,7 @@ static void check_verdict(const struct verdict_row *row, uint32_t scheduler)
 		int best = choose(&source, &pool, next_hash(&random), turn);
 
 		assert_true(source.looks <= PICK_CANDIDATES);
-		if (row->verdict ? best != row->verdict
-				 : best < (int)row->full || best >= (int)row->alive)
+		if (verdict ? best != verdict : best < (int)row->full || best >= (int)row->alive)
 			fail_msg("%s, scheduler %u: %d", row->name, scheduler, best);
 	}
 }
@@ -407,7 +410,8 @@ static void verdicts(void **state)
 	(void)state;
 	for (uint32_t scheduler = 0; scheduler < LB_SCHEDULERS; scheduler++)
 		for (size_t i = 0; i < sizeof(verdict_rows) / sizeof(verdict_rows[0]); i++)
-			check_verdict(&verdict_rows[i], scheduler);
+			for (int defers = 0; defers < 2; defers++)
+				check_verdict(&verdict_rows[i], scheduler, defers);
 }
 
 /* A ring that names nobody: holes, or ids that were never given out. */

@@ -21,6 +21,7 @@
 
 #include "apply.h"
 #include "backend.h"
+#include "backend_process.h"
 #include "datapath_internal.h"
 #include "leave.h"
 #include "listeners.h"
@@ -228,6 +229,7 @@ static int teardown(void **state)
 
 static const char *watched; /* address of a service; NULL: none */
 static unsigned looks, nobody;
+static bool may_wait; /* somebody on the way is enough */
 
 static bool serves(uint16_t id)
 {
@@ -239,19 +241,34 @@ static bool serves(uint16_t id)
 	       !datapath_get_listener(model.dp, id, false, &cookie);
 }
 
-static bool any_serves(const char *address)
+static bool read_pool(const char *address, struct lb_pool *pool)
 {
 	struct lb_endpoint endpoint;
 	struct lb_service service;
-	struct lb_pool pool;
 	uint32_t id;
 
 	assert_int_equal(addr_parse_endpoint(address, &endpoint, &error), 0);
 	if (datapath_get_service(model.dp, &endpoint, &service))
 		return false;
 	id = service.pool;
-	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(model.dp->skel->maps.pools), &id, &pool),
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(model.dp->skel->maps.pools), &id, pool),
 			 0);
+	return true;
+}
+
+static bool defers(const char *address)
+{
+	struct lb_pool pool;
+
+	return read_pool(address, &pool) && pool.flags & LB_POOL_DEFER;
+}
+
+static bool any_serves(const char *address)
+{
+	struct lb_pool pool;
+
+	if (!read_pool(address, &pool))
+		return false;
 	for (uint32_t i = 0; i < pool.count && i < LB_POOL_MEMBERS; i++)
 		if (serves(pool.members[i]))
 			return true;
@@ -263,7 +280,7 @@ static void look_who_serves(void)
 	if (!watched)
 		return;
 	looks++;
-	nobody += !any_serves(watched);
+	nobody += !any_serves(watched) && !(may_wait && defers(watched));
 }
 
 /* --- what is compared */
@@ -344,9 +361,9 @@ static void add_arrays(struct lines *lines)
 		add(lines, "map: backend %u: %u weight %u flags %x most %u listeners %lx %lx", id,
 		    backend.generation, backend.weight, backend.flags, backend.max_connections,
 		    cookies[0], cookies[1]);
-		add(lines, "map: pool %u: %u of %u: %u %u %u %u ring %u %lx", id, pool.scheduler,
-		    pool.count, pool.members[0], pool.members[1], pool.members[2], pool.members[3],
-		    pool.ring_entries, sum);
+		add(lines, "map: pool %u: %u flags %x of %u: %u %u %u %u ring %u %lx", id,
+		    pool.scheduler, pool.flags, pool.count, pool.members[0], pool.members[1],
+		    pool.members[2], pool.members[3], pool.ring_entries, sum);
 	}
 	for (unsigned i = 0; i < 3;
 	     i++) { /* of backends in `first`, which are there before and after */
@@ -524,26 +541,48 @@ static void test_each_step(void **state)
 
 /* --- a client finds somebody, at each moment */
 
+#define ROLLED_ALONE                                                                               \
+	"pool rolled { worker { command \"sleep 1000\"; ports 9303; listen inherit;"               \
+	" stop_signal KILL; } }"                                                                   \
+	"service r { listen 127.0.0.1:86; pool rolled; }"
 #define ROLLED                                                                                     \
 	"pool rolled { worker { command \"sleep 1000\"; ports 9301-9302; listen inherit;"          \
 	" stop_signal KILL; } }"                                                                   \
 	"service r { listen 127.0.0.1:86; pool rolled; }"
+/* None of them ever listens. */
+#define LISTENS_LATE(name, ports)                                                                  \
+	"pool " name " { worker { command \"sleep 1000\"; ports " ports "; stop_signal KILL; } }"  \
+	"service a { listen 127.0.0.1:80; pool " name "; }"
 #define PLAIN "service a { listen 127.0.0.1:80; pool plain; }"
 
 static const struct change {
 	const char *name, *from, *to;
+	bool waits; /* for somebody who is on the way */
 } changes[] = {
 	{"a backend by another", PLAIN "pool plain { backend 127.0.0.1:9001; }",
-	 PLAIN "pool plain { backend 127.0.0.1:9004; }"},
+	 PLAIN "pool plain { backend 127.0.0.1:9004; }", false},
 	{"all by others", PLAIN "pool plain { backend 127.0.0.1:9001; backend 127.0.0.1:9002; }",
-	 PLAIN "pool plain { scheduler maglev; backend 127.0.0.1:9004; backend 127.0.0.1:9005; }"},
+	 PLAIN "pool plain { scheduler maglev; backend 127.0.0.1:9004; backend 127.0.0.1:9005; }",
+	 false},
 	{"another pool", PLAIN "pool plain { backend 127.0.0.1:9001; }",
-	 "pool new { backend 127.0.0.1:9004; } service a { listen 127.0.0.1:80; pool new; }"},
+	 "pool new { backend 127.0.0.1:9004; } service a { listen 127.0.0.1:80; pool new; }",
+	 false},
 	{"another name", PLAIN "pool plain { backend 127.0.0.1:9001; }",
-	 "pool new { backend 127.0.0.1:9001; } service a { listen 127.0.0.1:80; pool new; }"},
+	 "pool new { backend 127.0.0.1:9001; } service a { listen 127.0.0.1:80; pool new; }",
+	 false},
 	{"drained the other way round",
 	 PLAIN "pool plain { backend 127.0.0.1:9001; backend 127.0.0.1:9002 drain; }",
-	 PLAIN "pool plain { backend 127.0.0.1:9001 drain; backend 127.0.0.1:9002; }"},
+	 PLAIN "pool plain { backend 127.0.0.1:9001 drain; backend 127.0.0.1:9002; }", false},
+	{"a pool of workers", PLAIN "pool plain { backend 127.0.0.1:9001; }",
+	 LISTENS_LATE("late", "9401"), true},
+	{"all ports of a pool", LISTENS_LATE("late", "9401-9402"),
+	 LISTENS_LATE("late", "9403-9404"), true},
+	{"a pool of the same ports", LISTENS_LATE("late", "9401"), LISTENS_LATE("later", "9401"),
+	 true},
+	{"a backend that is checked",
+	 PLAIN "pool plain { backend 127.0.0.1:9001; health { tcp; interval 1h; rise 50; } }",
+	 PLAIN "pool plain { backend 127.0.0.1:9004; health { tcp; interval 1h; rise 50; } }",
+	 true},
 };
 
 static void go_to(const char *text)
@@ -551,6 +590,13 @@ static void go_to(const char *text)
 	if (follow(text))
 		fail_msg("%s", error.text);
 	settle(0);
+}
+
+static void await_state(const struct backend *backend, enum state state)
+{
+	for (int turn = 0; turn < 500 && backend->state != state; turn++)
+		settle(10000);
+	assert_string_equal(state_name(backend->state), state_name(state));
 }
 
 static void expect_somebody(const char *what)
@@ -565,7 +611,7 @@ static void expect_somebody(const char *what)
 static void watch(const char *address)
 {
 	looks = nobody = 0;
-	assert_true(any_serves(address));
+	assert_true(any_serves(address) || (may_wait && defers(address)));
 	watched = address;
 }
 
@@ -576,12 +622,14 @@ static void test_changes_leave_no_gap(void **state)
 		const struct change *change = &changes[i];
 
 		go_to(change->from);
+		may_wait = change->waits;
 		watch("127.0.0.1:80");
 		go_to(change->to);
 		go_to(change->from);
 		expect_somebody(change->name);
 		go_to("");
 	}
+	may_wait = false;
 }
 
 /* Where a listener is not all that makes a worker ready, the kernel side is told of each one that gets up. */
@@ -592,8 +640,7 @@ static void test_roll_leaves_no_gap(void **state)
 	(void)state;
 	go_to(ROLLED);
 	pool = pool_find(&model, "rolled");
-	for (int turn = 0; turn < 500 && pool->backends[1]->state != STATE_UP; turn++)
-		sd_event_run(model.event, 10000);
+	await_state(pool->backends[1], STATE_UP);
 	settle(0);
 	watch("127.0.0.1:86");
 	for (int round = 0; round < 3; round++) {
@@ -606,11 +653,156 @@ static void test_roll_leaves_no_gap(void **state)
 	expect_somebody("roll");
 }
 
+/* One alone is out of service meanwhile, and its clients wait. */
+static void test_one_alone_is_waited_for(void **state)
+{
+	struct pool *pool;
+
+	(void)state;
+	go_to(ROLLED_ALONE);
+	pool = pool_find(&model, "rolled");
+	await_state(pool->backends[0], STATE_UP);
+	assert_false(defers("127.0.0.1:86"));
+	may_wait = true;
+	watch("127.0.0.1:86");
+	assert_int_equal(roll_start(pool, false, NULL), 0);
+	for (int turn = 0; turn < 5000 && roll_active(pool); turn++)
+		sd_event_run(model.event, 10000);
+	assert_string_equal(roll_error(pool), "");
+	expect_somebody("roll of one");
+	settle(0);
+	assert_false(defers("127.0.0.1:86"));
+	may_wait = false;
+}
+
+/* --- who is waited for */
+
+static void start(struct backend *backend)
+{
+	backend_process_start_by_hand(backend);
+}
+
+static void stop(struct backend *backend)
+{
+	backend_process_stop(backend, GOAL_STOP);
+}
+
+static void restart_what_stops(struct backend *backend)
+{
+	backend_process_stop(backend, GOAL_STOP);
+	backend_process_start_by_hand(backend);
+}
+
+static void stop_what_restarts(struct backend *backend)
+{
+	backend_drain(backend, 0, GOAL_RESTART);
+	backend_drain(backend, 0, GOAL_STOP);
+}
+
+static void drain(struct backend *backend)
+{
+	backend_drain(backend, 0, GOAL_DRAIN);
+}
+
+static void drain_and_undrain(struct backend *backend)
+{
+	backend_drain(backend, 0, GOAL_DRAIN);
+	backend_undrain(backend);
+}
+
+static void restart_what_is_kept_out(struct backend *backend)
+{
+	backend_keep_out(backend, 0);
+	backend_drain(backend, 60 * 1000 * 1000, GOAL_RESTART);
+}
+
+static void keep_out_and_put_back(struct backend *backend)
+{
+	backend_keep_out(backend, 0);
+	backend_put_back(backend);
+}
+
+static void restart(struct backend *backend)
+{
+	backend_drain(backend, 60 * 1000 * 1000, GOAL_RESTART);
+}
+
+static void die(struct backend *backend)
+{
+	worker_kill(backend->worker);
+}
+
+static void nothing(struct backend *backend)
+{
+	(void)backend;
+}
+
+#define NEVER_LISTENS(settings)                                                                    \
+	"pool p { worker { command \"sleep 1000\"; ports 9401; stop_signal KILL; backoff 1h "      \
+	"1h; " settings " } } service p { listen 127.0.0.1:87; pool p; }"
+#define CHECKED(port, settings, check)                                                             \
+	"pool p { backend 127.0.0.1:" port "; health { " check " interval 1h; " settings " } }"    \
+	"service p { listen 127.0.0.1:87; pool p; }"
+
+static const struct waited {
+	const char *name, *conf;
+	void (*act)(struct backend *backend);
+	enum state state;
+	bool waits;
+} waited[] = {
+	{"starting", NEVER_LISTENS(""), nothing, STATE_STARTING, true},
+	{"not started", NEVER_LISTENS("autostart off;"), nothing, STATE_STOPPED, false},
+	{"started by hand", NEVER_LISTENS("autostart off;"), start, STATE_STARTING, true},
+	{"stopped", NEVER_LISTENS(""), stop, STATE_STOPPED, false},
+	{"stopped and started", NEVER_LISTENS(""), restart_what_stops, STATE_STARTING, true},
+	{"restarted and stopped", NEVER_LISTENS(""), stop_what_restarts, STATE_STOPPED, false},
+	{"drained", NEVER_LISTENS(""), drain, STATE_DRAINED, false},
+	{"drained and put back", NEVER_LISTENS(""), drain_and_undrain, STATE_DOWN, true},
+	{"restarted and kept out", NEVER_LISTENS(""), restart_what_is_kept_out, STATE_DRAINED,
+	 false},
+	{"kept out and put back", NEVER_LISTENS(""), keep_out_and_put_back, STATE_DOWN, true},
+	{"to be restarted", NEVER_LISTENS(""), restart, STATE_STARTING, true},
+	{"failed", NEVER_LISTENS(""), die, STATE_BACKOFF, false},
+	{"failed for good", NEVER_LISTENS("start_retries 0;"), die, STATE_FATAL, false},
+	{"too late", NEVER_LISTENS("start_timeout 50ms;"), nothing, STATE_BACKOFF, false},
+	{"first check", CHECKED("9001", "rise 100;", "tcp;"), nothing, STATE_DOWN, true},
+	{"checked", CHECKED("9001", "", "tcp;"), nothing, STATE_UP, false},
+	{"no listener", CHECKED("9009", "", "tcp;"), nothing, STATE_DOWN, false},
+	{"check fails", CHECKED("9001", "fall 3;", "exec \"false\";"), nothing, STATE_DOWN, false},
+	{"not checked",
+	 "pool p { backend 127.0.0.1:9009; }"
+	 "service p { listen 127.0.0.1:87; pool p; }",
+	 nothing, STATE_DOWN, false},
+};
+
+static void test_who_is_waited_for(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(waited) / sizeof(*waited); i++) {
+		const struct waited *row = &waited[i];
+		struct backend *backend;
+
+		go_to(row->conf);
+		backend = pool_find(&model, "p")->backends[0];
+		row->act(backend);
+		await_state(backend, row->state);
+		for (int turn = 0; turn < 500 && defers("127.0.0.1:87") != row->waits; turn++)
+			settle(10000);
+		if (defers("127.0.0.1:87") != row->waits)
+			fail_msg("%s: clients %s", row->name, row->waits ? "are refused" : "wait");
+		go_to("");
+		while (model.leaving)
+			settle(10000);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_changes_leave_no_gap, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_roll_leaves_no_gap, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_alone_is_waited_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_who_is_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_each_step, setup, teardown),
 	};
 

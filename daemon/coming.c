@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "coming.h"
+
+static bool is_checked(const struct pool *pool)
+{
+	return pool->conf->health.kind != HEALTH_NONE;
+}
+
+/* Of a configuration that is being followed: it is started, or looked at, at the end of that. */
+static bool is_fresh(const struct pool *pool, const struct backend *backend)
+{
+	if (!backend->fresh)
+		return false;
+	if (backend->state == STATE_STOPPED)
+		return pool->conf->worker && pool->conf->worker->autostart;
+	return backend->state == STATE_DOWN && is_checked(pool);
+}
+
+/* Drained and put back while it was starting: it has as long as for a start, see arm_silence(). */
+static bool never_listened(const struct backend *backend)
+{
+	return backend->worker && !backend->ready_us && !backend->listens[0] &&
+	       !backend->listens[1];
+}
+
+static bool is_coming(const struct pool *pool, const struct backend *backend)
+{
+	if (backend->kept_out)
+		return false;
+	/* One that leaves is in a pool's list only where it comes back. */
+	if (backend->goal == GOAL_RESTART || backend->goal == GOAL_LEAVE)
+		return true;
+	if (backend->goal != GOAL_RUN || *backend->ends_for)
+		return false;
+	if (backend->awaits || is_fresh(pool, backend))
+		return true;
+	switch (backend->state) {
+	case STATE_STARTING: /* for start_timeout at most */
+		return true;
+	case STATE_BACKOFF: /* it has ended after it had been well: started again at once */
+		return !backend->failures && !backend->port_held_us;
+	case STATE_DOWN:
+		return never_listened(backend) ||
+		       (backend->health && health_is_first(backend->health));
+	default:
+		return false;
+	}
+}
+
+bool coming_any(const struct pool *pool)
+{
+	if (pool->model->stopping)
+		return false;
+	for (size_t i = 0; i < pool->count; i++)
+		if (is_coming(pool, pool->backends[i]))
+			return true;
+	return false;
+}

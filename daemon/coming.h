@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Backends that cannot be chosen yet and soon can: workers that are starting or restarted, and what is checked for
+ * the first time.  While there is nobody else, the clients of their pool wait instead of being refused
+ * (LB_POOL_DEFER): the kernel side drops their SYN, and they send it again.  Where somebody has failed, is to stay
+ * stopped, or does not listen, nothing is to be waited for.
+ */
+#ifndef LB_COMING_H
+#define LB_COMING_H
+
+#include "pool.h"
+
+bool coming_any(const struct pool *pool);
+
+#endif

@@ -124,6 +124,63 @@ void backend_process_wrong(struct backend *backend, const char *why)
 	end(backend);
 }
 
+/* It comes back by itself, and is up soon, if it can be. */
+static bool another_is_to_come(const struct pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (pool->backends[i]->state == STATE_BACKOFF)
+			return true;
+	return false;
+}
+
+/* Where none of the others is to come, a restart is its pool's only chance. */
+static const char *why_still_hung(const struct backend *backend)
+{
+	const struct pool *pool = backend->pool;
+
+	if (backend->state != STATE_UP || backend->goal != GOAL_RUN || !pool)
+		return NULL;
+	if (roll_active(pool) || roll_on_its_way(pool))
+		return "another of its pool is being restarted";
+	return !roll_spares(backend) && another_is_to_come(pool)
+		       ? "no other of its pool is up, and one is about to be started again"
+		       : NULL;
+}
+
+bool backend_process_hung(struct backend *backend)
+{
+	static const char why[] = "hangs: no WATCHDOG=1 within its time";
+	const char *obstacle = why_still_hung(backend);
+
+	if (!obstacle) {
+		backend_process_wrong(backend, why);
+		return true;
+	}
+	backend_note(backend, "%s; not restarted yet, since %s", why, obstacle);
+	if (!backend->is_put_off)
+		log_warning("%s: %s", backend->name, backend->note);
+	backend->is_put_off = true;
+	return false;
+}
+
+void backend_process_unheard(struct backend *backend)
+{
+	backend_note(backend,
+		     "its watchdog does not count: nothing is heard of it since its notify socket "
+		     "was made anew (perhaps it connected once, to the one before); `lbctl worker "
+		     "restart %s` mends that",
+		     backend->name);
+	log_warning("%s: %s", backend->name, backend->note);
+}
+
+void backend_process_heard(struct backend *backend)
+{
+	log_info("%s: is heard again", backend->name);
+	backend->is_put_off = false;
+	if (backend->state == STATE_UP && !backend->stuck.said)
+		backend->note[0] = 0;
+}
+
 bool backend_process_check_restarts(const struct backend *backend)
 {
 	return backend->state == STATE_DOWN && backend->goal == GOAL_RUN && backend->worker &&

@@ -209,9 +209,24 @@ static void on_stopping(void *arg)
 		backend_event(backend, EVENT_DRAIN);
 }
 
-static void on_hung(void *arg)
+static bool on_hung(void *arg)
 {
-	backend_process_wrong(arg, "hangs: no WATCHDOG=1 within its time");
+	return backend_process_hung(arg);
+}
+
+static void on_unheard(void *arg)
+{
+	backend_process_unheard(arg);
+}
+
+static void on_heard(void *arg)
+{
+	backend_process_heard(arg);
+}
+
+static void on_unlistened(void *arg)
+{
+	backend_process_wrong(arg, "its inherited listener cannot be used any more");
 }
 
 static int on_placed(void *arg)
@@ -238,6 +253,9 @@ static const struct worker_ops ops = {
 	.ready = on_ready,
 	.stopping = on_stopping,
 	.hung = on_hung,
+	.unheard = on_unheard,
+	.heard = on_heard,
+	.unlistened = on_unlistened,
 	.exited = on_exited,
 };
 

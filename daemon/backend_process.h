@@ -37,6 +37,14 @@ void backend_process_wrong(struct backend *backend, const char *why);
  * nor while another is on its way; looks again from the timer of the state down.
  */
 void backend_process_check_failed(struct backend *backend);
+/*
+ * Hangs, by its watchdog: like that, but not while another is on its way back.  true: it is ended, or not to run
+ * anyway; false: not now.
+ */
+bool backend_process_hung(struct backend *backend);
+/* Its watchdog does not count, since it may have no way to be heard; and it is heard after all. */
+void backend_process_unheard(struct backend *backend);
+void backend_process_heard(struct backend *backend);
 bool backend_process_check_restarts(const struct backend *backend); /* is that so for it? */
 
 /* Who has its port, and the end of its output, to the note. */

@@ -149,13 +149,19 @@ static void begin_one(struct backend *backend)
 		backend_process_start_by_hand(backend);
 }
 
+/* Its first try after it served; who has failed since then may do so for ever. */
+static bool is_tried_soon(const struct backend *backend)
+{
+	return backend->state == STATE_BACKOFF && backend->failures <= 1 && !backend->port_held_us;
+}
+
 bool roll_on_its_way(const struct pool *pool)
 {
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct backend *backend = pool->backends[i];
 
 		if (backend->state == STATE_STARTING || backend->goal == GOAL_RESTART ||
-		    *backend->ends_for)
+		    *backend->ends_for || is_tried_soon(backend))
 			return true;
 	}
 	return false;

@@ -82,8 +82,6 @@ static int adopt(struct worker *worker, struct error *error)
 
 void worker_mend(struct worker *worker)
 {
-	char status[sizeof(worker->status)];
-
 	if (worker->pidfd < 0)
 		return;
 	if (record_write(worker->host->run_dir, worker->name, &worker->record))
@@ -91,12 +89,10 @@ void worker_mend(struct worker *worker)
 			    worker->name);
 	if (!worker->notify || !access(worker->notify_path, F_OK))
 		return;
-	memcpy(status, worker->status, sizeof(status));
-	if (worker_listen_notify(worker))
+	if (worker_listen_anew(worker))
 		log_warning("worker %s: its notify socket cannot be made again: what it says is "
 			    "not heard",
 			    worker->name);
-	memcpy(worker->status, status, sizeof(status));
 }
 
 /* One that cannot be read is nobody's to guess at: not started a second time beside the first. */

@@ -45,7 +45,15 @@ struct worker_ops {
 	void (*relistened)(void *arg); /* an inherited listener: it was shut down for a moment */
 	void (*ready)(void *arg);      /* READY=1 */
 	void (*stopping)(void *arg);   /* STOPPING=1 */
-	void (*hung)(void *arg);       /* no WATCHDOG=1 within the time */
+	/*
+	 * No WATCHDOG=1 within the time, or it has said itself that it hangs.  true: it is being ended; false:
+	 * not now, asked again until it is, or until it is heard.
+	 */
+	bool (*hung)(void *arg);
+	/* Within that time nothing was heard of one that may have no way to be: its socket is a new one. */
+	void (*unheard)(void *arg);
+	void (*heard)(void *arg);      /* again, after either */
+	void (*unlistened)(void *arg); /* an inherited listener: it cannot listen any more */
 	/* The process is gone and what was left of its group has been killed. */
 	void (*exited)(void *arg, const struct worker_exit *exit);
 };

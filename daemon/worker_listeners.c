@@ -50,7 +50,7 @@ static int on_shut_down(sd_event_source *source, int fd, uint32_t events, void *
 		log_warning("worker %s: its inherited listener cannot be used any more: %s",
 			    worker->name, strerror(-ret));
 		worker_close_listeners(worker);
-		worker->ops->hung(worker->arg);
+		worker->ops->unlistened(worker->arg);
 		return 0;
 	}
 	worker->relistened++;

@@ -15,7 +15,10 @@
 #include "process.h"
 #include "worker_private.h"
 
-enum { NOTIFY_PATH_BYTES = 512 };
+enum {
+	NOTIFY_PATH_BYTES = 512,
+	HUNG_LOOK_US = 1000 * 1000, /* whether one that hangs may be restarted by now */
+};
 
 static bool is_of(const struct worker *worker, pid_t sender)
 {
@@ -28,22 +31,48 @@ static bool is_of(const struct worker *worker, pid_t sender)
 	return !process_stat(sender, &stat) && stat.session == worker->record.pid;
 }
 
+static int on_silent(sd_event_source *source, uint64_t now, void *arg);
+
+static void hung(struct worker *worker)
+{
+	worker->is_overdue = true;
+	if (!worker->ops->hung(worker->arg))
+		worker_timer(worker, &worker->watchdog_timer, HUNG_LOOK_US, on_silent);
+}
+
+/* DANGER: all workers of a pool may be silent for one reason that is not theirs. */
 static int on_silent(sd_event_source *source, uint64_t now, void *arg)
 {
 	struct worker *worker = arg;
 
 	(void)source, (void)now;
 	worker->watchdog_timer = sd_event_source_disable_unref(worker->watchdog_timer);
-	if (worker->pidfd >= 0 && worker->ops->hung)
-		worker->ops->hung(worker->arg);
+	if (worker->pidfd < 0)
+		return 0;
+	if (worker->may_be_unheard) {
+		worker->is_overdue = true;
+		worker->ops->unheard(worker->arg);
+	} else {
+		hung(worker);
+	}
 	return 0;
 }
 
-static void pat_watchdog(struct worker *worker)
+static void arm_watchdog(struct worker *worker)
 {
 	if (worker->conf->watchdog_ms && !worker->stopping)
 		worker_timer(worker, &worker->watchdog_timer, worker->conf->watchdog_ms * 1000ull,
 			     on_silent);
+}
+
+static void pat_watchdog(struct worker *worker)
+{
+	bool was_overdue = worker->is_overdue;
+
+	worker->is_overdue = false;
+	arm_watchdog(worker);
+	if (was_overdue)
+		worker->ops->heard(worker->arg);
 }
 
 static void note_ready(struct worker *worker)
@@ -67,12 +96,13 @@ static void on_message(void *arg, pid_t sender, const char *name, const char *va
 
 	if (worker->pidfd < 0 || !is_of(worker, sender))
 		return;
+	worker->may_be_unheard = false;
 	if (!strcmp(name, "STATUS")) {
 		snprintf(worker->status, sizeof(worker->status), "%s", value);
 	} else if (!strcmp(name, "WATCHDOG") && !strcmp(value, "1")) {
 		pat_watchdog(worker);
 	} else if (!strcmp(name, "WATCHDOG") && !strcmp(value, "trigger")) {
-		on_silent(NULL, 0, worker);
+		hung(worker);
 	} else if (!strcmp(name, "READY") && !strcmp(value, "1")) {
 		note_ready(worker);
 	} else if (!strcmp(name, "STOPPING") && !strcmp(value, "1")) {
@@ -114,7 +144,27 @@ static int listen_for(struct worker *worker, uid_t user)
 
 int worker_listen_notify(struct worker *worker)
 {
+	worker->may_be_unheard = worker->is_overdue = false;
 	return listen_for(worker, worker->log_user);
+}
+
+/*
+ * A program that connects to its socket once, as python3-sdnotify does, is refused (ECONNREFUSED) from the end of
+ * that socket on, and few say so: its watchdog counts from the first word on that is heard.
+ */
+int worker_listen_anew(struct worker *worker)
+{
+	bool counts = worker->watchdog_timer || worker->is_overdue;
+	char status[sizeof(worker->status)];
+	int err;
+
+	memcpy(status, worker->status, sizeof(status));
+	err = listen_for(worker, worker->log_user);
+	memcpy(worker->status, status, sizeof(status));
+	worker->may_be_unheard = true;
+	if (counts)
+		arm_watchdog(worker);
+	return err;
 }
 
 void worker_forget_notify(struct worker *worker)
@@ -147,9 +197,10 @@ int worker_resume_notify(struct worker *worker)
 	if (lstat(path, &before))
 		before.st_uid = worker->log_user;
 	err = listen_for(worker, before.st_uid);
+	worker->may_be_unheard = true;
 	if (err || !worker->record.ready)
 		return err;
-	pat_watchdog(worker);
+	arm_watchdog(worker);
 	err = sd_event_add_defer(worker->host->event, &worker->ready_source, on_adopted_ready,
 				 worker);
 	return err < 0 ? err : 0;

@@ -49,6 +49,8 @@ struct worker {
 	char *notify_path;
 	char status[128]; /* STATUS=, or "" */
 	sd_event_source *watchdog_timer;
+	bool may_be_unheard; /* its socket was made anew: it may have connected to the one before */
+	bool is_overdue;     /* its silence has been told */
 	sd_event_source *ready_source; /* adopted as ready: says so once */
 
 	sd_event_source *exit_source;   /* pidfd */
@@ -101,6 +103,7 @@ void worker_forget_pending(struct worker *worker);
 /* worker_notify.c: the socket for the next process, or for one that was taken back. */
 int worker_listen_notify(struct worker *worker);
 int worker_resume_notify(struct worker *worker);
+int worker_listen_anew(struct worker *worker); /* where the socket of a running one is gone */
 void worker_forget_notify(struct worker *worker);
 void worker_remove_notify(const struct worker_host *host, const char *name); /* of a gone process */
 void worker_stop_watchdog(struct worker *worker);

@@ -4,6 +4,7 @@
 import os
 import pwd
 import select
+import shutil
 import signal
 import socket
 import stat
@@ -42,6 +43,77 @@ def test_watchdog_restarts_the_hung(lab):
     wait_until(lambda: one(lbd)["pid"] not in (0, pid), lambda: one(lbd))
     lbd.wait_up(1)
     assert not alive(pid)
+
+
+# Connects once and ignores errors, as python3-sdnotify does.
+# Silent when the file is there, but not if it was from the beginning.
+DOG = """
+import os, signal, socket, sys, time
+port, go_silent = int(sys.argv[1]), sys.argv[2]
+told = lambda word: print(word, time.monotonic(), flush=True)
+signal.signal(signal.SIGTERM, lambda *_: (told("down"), os._exit(0)))
+was_there = os.path.exists(go_silent)
+lbd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+lbd.connect(os.environ["NOTIFY_SOCKET"])
+listener = socket.create_server(("127.0.0.1", port))
+lbd.send(b"READY=1")
+told("up")
+while True:
+    if was_there or not os.path.exists(go_silent):
+        try: lbd.send(b"WATCHDOG=1")
+        except OSError: pass
+    time.sleep(0.1)
+"""
+DOGS = "web:8081", "web:8082", "web:8083"
+
+
+def dogs(lab, watchdog):
+    program = lab.path / "dog.py"
+    program.write_text(DOG)
+    settings = "ready notify; watchdog %s; exit_codes 0;" % watchdog
+    command = "%s %s $port %s" % (PYTHON, program, lab.path / "silent")
+    return lab.lbd(pool(command, settings, "8081-8083"))
+
+
+def notes(lbd):
+    return {name: worker["note"] for name, worker in lbd.workers().items()}
+
+
+@pytest.mark.parametrize("how", ("run directory", "kill"))
+def test_a_lost_socket_is_not_taken_for_silence(lab, how):
+    """What they say goes nowhere from then on: nothing says that they hang."""
+    lbd = dogs(lab, "5s")
+    lbd.wait_up(3)
+    pids = lbd.pids()
+    if how == "kill":
+        lbd.kill()
+        lbd = lbd.restart()
+    else:
+        shutil.rmtree("/run/lbd/" + lbd.instance)
+        wait_until(lambda: not lbd.ctl("pid", check=False).returncode, "is made again")
+    wait_until(
+        lambda: all("its watchdog does not count" in note for note in notes(lbd).values()),
+        lambda: lbd.output(),
+    )
+    assert lbd.pids() == pids and set(lbd.states().values()) == {"up"}
+    lbd.ctl("roll", "web", "wait")
+    wait_equal(lambda: notes(lbd), dict.fromkeys(DOGS, ""))
+
+
+def test_the_silent_are_restarted_one_after_the_other(lab):
+    """However many are silent at once, the others serve until it is up again."""
+    lbd = dogs(lab, "5s")
+    lbd.wait_up(3)
+    pids = lbd.pids()
+    (lab.path / "silent").touch()
+    wait_until(
+        lambda: not set(pids.values()) & set(lbd.pids().values()), lambda: lbd.output(), 120
+    )
+    lbd.wait_up(3)
+    told = [line.split() for name in DOGS for line in lbd.log_of(name).splitlines()]
+    told = [word for word, _ in sorted(told, key=lambda line: float(line[1]))]
+    assert told == ["up"] * 3 + ["down", "up"] * 3, told
+    assert "hangs" in lbd.output() and "another of its pool is being restarted" in lbd.output()
 
 
 def test_never_ready_is_given_up(lab):

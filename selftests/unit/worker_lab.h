@@ -35,7 +35,7 @@ struct lab {
 	struct conf_worker conf;
 	struct worker *worker;
 	struct error error;
-	int exits, readies, stoppings, hungs; /* callbacks so far */
+	int exits, readies, stoppings, hungs, unheards, heards; /* callbacks so far */
 	struct worker_exit last;
 };
 
@@ -57,9 +57,20 @@ static inline void lab_on_stopping(void *arg)
 	((struct lab *)arg)->stoppings++;
 }
 
-static inline void lab_on_hung(void *arg)
+static inline bool lab_on_hung(void *arg)
 {
 	((struct lab *)arg)->hungs++;
+	return true;
+}
+
+static inline void lab_on_unheard(void *arg)
+{
+	((struct lab *)arg)->unheards++;
+}
+
+static inline void lab_on_heard(void *arg)
+{
+	((struct lab *)arg)->heards++;
 }
 
 static inline struct conf_worker lab_conf(const struct lab *lab)
@@ -89,6 +100,8 @@ static inline int lab_new_worker(struct lab *lab)
 	static const struct worker_ops ops = {.ready = lab_on_ready,
 					      .stopping = lab_on_stopping,
 					      .hung = lab_on_hung,
+					      .unheard = lab_on_unheard,
+					      .heard = lab_on_heard,
 					      .exited = lab_on_exit};
 
 	int err = worker_new(&lab->host, &lab->conf, "lab", LAB_PORT, 0, &ops, lab, &lab->worker,

@@ -178,10 +178,30 @@ static void on_exit_of_running(struct backend *backend, const struct worker_exit
 	}
 }
 
+/*
+ * DANGER: what lbd keeps from a time with `listen inherit`, or with other addresses, would be taken for the next
+ * process's listener, and clients be sent there, before that one listens.
+ */
+static void drop_listeners(struct backend *backend)
+{
+	if (!worker_drop_listeners(backend->worker))
+		return;
+	apply_worker_ended(backend);
+	listeners_look(backend);
+}
+
+void backend_process_set_conf(struct backend *backend)
+{
+	worker_set_conf(backend->worker, conf_of(backend));
+	if (!worker_pid(backend->worker))
+		drop_listeners(backend);
+}
+
 static void on_exited(void *arg, const struct worker_exit *exit)
 {
 	struct backend *backend = arg;
 
+	worker_drop_listeners(backend->worker);
 	apply_worker_ended(backend);
 	listeners_look(backend); /* where the kernel side did not see it listen, it does not tell */
 	if (backend->state == STATE_STOPPING) {

@@ -11,6 +11,9 @@
 /* Gives the backend a worker; one that survived an earlier lbd is taken back, state included. */
 int backend_process_new(struct backend *backend, unsigned index, struct error *error);
 
+/* Another configuration, by which the next process is started. */
+void backend_process_set_conf(struct backend *backend);
+
 /* By command: forgets earlier failures, or an order to stop.  -EALREADY: running; -EINVAL: has no worker. */
 int backend_process_start_by_hand(struct backend *backend);
 

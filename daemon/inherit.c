@@ -84,6 +84,27 @@ int inherit_open(const struct lb_endpoint *endpoint, bool dual_stack, unsigned b
 	return fds[1];
 }
 
+static bool is_bound_to(int fd, const struct lb_addr *addr)
+{
+	struct sockaddr_storage sa = {0};
+	socklen_t length = sizeof(sa);
+	struct lb_endpoint bound;
+
+	return fd >= 0 && !getsockname(fd, (struct sockaddr *)&sa, &length) &&
+	       !addr_from_sockaddr(&sa, &bound) && !memcmp(&bound.addr, addr, sizeof(*addr));
+}
+
+bool inherit_fits(const int fds[2], const struct lb_addr *addr, bool dual_stack)
+{
+	struct lb_endpoint endpoint = {.addr = *addr}, second;
+
+	if (!is_bound_to(fds[!addr_is_v4(addr)], addr))
+		return false;
+	if (!addr_is_v4(addr))
+		return dual_stack ? fds[0] == fds[1] : fds[0] < 0;
+	return (fds[1] >= 0) == (dual_stack && counterpart(&endpoint, &second));
+}
+
 int inherit_listen_again(int fd, unsigned backlog)
 {
 	int listens = 0;

@@ -21,6 +21,9 @@
 int inherit_open(const struct lb_endpoint *endpoint, bool dual_stack, unsigned backlog, int fds[2],
 		 struct error *error);
 
+/* Are these what inherit_open() would open for that address?  By what they are bound to. */
+bool inherit_fits(const int fds[2], const struct lb_addr *addr, bool dual_stack);
+
 /*
  * A process that has the socket may shut it down for all: then it listens again, with what waited in its
  * queue gone.  The backlog becomes this one in any case.  1: so it was; 0: it listens still; -errno: it cannot any

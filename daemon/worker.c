@@ -35,8 +35,6 @@ static void take_listeners(struct worker *worker)
 			worker->listeners[i] = inherit_take(worker->pid, worker->pidfd, inodes[i]);
 	if (inodes[1] && inodes[1] == inodes[0])
 		worker->listeners[1] = worker->listeners[0];
-	worker->listen_addr = worker->conf->addr;
-	worker->listen_dual = worker->conf->dual_stack;
 }
 
 /* Takes the recorded process back. */

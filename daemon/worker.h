@@ -117,6 +117,12 @@ int worker_listener(const struct worker *worker, bool is_v6);
 /* Its next process is not to have the same, nor what waits there: the one before has ended for good. */
 void worker_expire_listeners(struct worker *worker);
 
+/*
+ * Closes those that the next process is not to have by the present configuration, with what waits in them; false:
+ * there were none.  For when no process runs.
+ */
+bool worker_drop_listeners(struct worker *worker);
+
 /* How often one that its processes had shut down was made to listen again. */
 unsigned worker_relistened(const struct worker *worker);
 

@@ -95,6 +95,18 @@ void worker_close_listeners(struct worker *worker)
 	inherit_close(worker->listeners);
 }
 
+bool worker_drop_listeners(struct worker *worker)
+{
+	const struct conf_worker *conf = worker->conf;
+	bool has_any = worker->listeners[0] >= 0 || worker->listeners[1] >= 0;
+
+	if (!has_any ||
+	    (conf->inherit && inherit_fits(worker->listeners, &conf->addr, conf->dual_stack)))
+		return false;
+	worker_close_listeners(worker);
+	return true;
+}
+
 static unsigned inodes_of(const struct worker *worker, uint32_t inodes[2])
 {
 	unsigned count = 0;
@@ -173,14 +185,15 @@ void worker_check_listeners(struct worker *worker)
 
 static void renew(struct worker *worker)
 {
-	struct lb_endpoint at = {worker->listen_addr, htons(worker->launch_name.port), IPPROTO_TCP,
-				 0};
+	const struct conf_worker *conf = worker->conf;
+	struct lb_endpoint at = {conf->addr, htons(worker->launch_name.port), IPPROTO_TCP, 0};
 	struct error error;
 	int err;
 
 	end_listeners(worker);
-	err = inherit_open(&at, worker->listen_dual, worker->conf->backlog, worker->listeners,
-			   &error);
+	if (!conf->inherit)
+		return;
+	err = inherit_open(&at, conf->dual_stack, conf->backlog, worker->listeners, &error);
 	if (err)
 		log_warning("worker %s: %s", worker->name, error.text);
 	else if (worker_watch_listeners(worker))

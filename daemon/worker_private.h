@@ -42,9 +42,6 @@ struct worker {
 	struct spawn_child child;
 	char not_run[ERROR_TEXT_BYTES]; /* the step before exec that failed, or "" */
 
-	struct lb_addr listen_addr; /* what the listeners are bound to */
-	bool listen_dual;
-
 	struct notify *notify;
 	char *notify_path;
 	char status[128]; /* STATUS=, or "" */

@@ -143,9 +143,7 @@ static int open_listeners(struct worker *worker, struct launch *launch, struct e
 	struct spawn *spawn = &launch->spawn;
 	int err = 0, *fds = worker->listeners;
 
-	if (!conf->inherit || memcmp(&worker->listen_addr, &conf->addr, sizeof(conf->addr)) ||
-	    worker->listen_dual != conf->dual_stack)
-		worker_close_listeners(worker);
+	worker_drop_listeners(worker);
 	if (!conf->inherit)
 		return 0;
 	if (worker->is_unlooked)
@@ -160,8 +158,6 @@ static int open_listeners(struct worker *worker, struct launch *launch, struct e
 	err = worker_watch_listeners(worker);
 	if (err)
 		return error_set(error, err, "listeners: %s", strerror(-err));
-	worker->listen_addr = conf->addr;
-	worker->listen_dual = conf->dual_stack;
 	for (int i = 0; i < 2; i++)
 		if (fds[i] >= 0 && !(i && fds[1] == fds[0]))
 			spawn->listeners[spawn->listener_count++] = fds[i];

@@ -61,21 +61,21 @@ void lbd_write_running(struct lbd *lbd)
 }
 
 /* All that can fail comes before the model is changed. */
-static int follow(struct lbd *lbd, struct conf *conf, bool with_settings, struct error *error)
+static int follow(struct lbd *lbd, struct conf *conf, bool is_reload, struct error *error)
 {
 	struct plan *plan;
 	int err;
 
 	outgoing_refresh(lbd->model.outgoing);
 	err = reconcile_begin(&lbd->model, conf, &plan, error);
-	if (!err && with_settings) {
+	if (!err && is_reload) {
 		err = change_settings(lbd, conf, error);
 		if (err)
 			reconcile_cancel(plan);
 	}
 	if (err)
 		return err;
-	reconcile_commit(plan);
+	reconcile_commit(plan, is_reload);
 	recycle_watch(&lbd->model);
 	return 0;
 }
@@ -156,16 +156,11 @@ static void print_changes(const struct lbd *lbd, const struct conf *to, FILE *ou
 	print_outdated(lbd, to, out);
 }
 
-static void roll_all_outdated(struct lbd *lbd)
-{
-	for (size_t i = 0; i < lbd->model.pool_count; i++)
-		roll_outdated(lbd->model.pools[i]);
-}
-
 void lbd_roll_outdated(struct lbd *lbd)
 {
 	look_at_all_files(lbd, lbd->model.conf);
-	roll_all_outdated(lbd);
+	for (size_t i = 0; i < lbd->model.pool_count; i++)
+		roll_outdated(lbd->model.pools[i]);
 }
 
 /* A disk that was full, a generator that failed, an `include` that matches nothing: all would be gone. */
@@ -207,7 +202,6 @@ int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
 	}
 	lbd->origin = origin;
 	lbd_write_running(lbd);
-	roll_all_outdated(lbd);
 	return 0;
 }
 

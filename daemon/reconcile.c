@@ -54,7 +54,7 @@ static void update_backend(struct backend *backend, const struct conf_backend *c
 	if (backend_set_owner(backend, conf))
 		apply_backend_id(backend);
 	if (backend->worker)
-		worker_set_conf(backend->worker, backend->pool->conf->worker);
+		backend_process_set_conf(backend);
 	backend_set_health(backend, &backend->pool->conf->health);
 	if (backend->goal == GOAL_LEAVE)
 		come_back(backend, conf);
@@ -136,13 +136,14 @@ static void update_pool(struct pool *pool)
 	apply_pool_later(pool);
 }
 
-static void roll_changed_pools(struct model *model, const struct conf *before)
+/* After those that are new have been started: where one was up alone it waits for them. */
+static void roll_old(struct model *model, const struct conf *before, bool is_reload)
 {
 	for (size_t i = 0; i < model->pool_count; i++) {
 		struct pool *pool = model->pools[i];
 		const struct conf_pool *old = before ? conf_find_pool(before, pool->name) : NULL;
 
-		if (old && difference_restarts(old, pool->conf))
+		if (is_reload || (old && difference_restarts(old, pool->conf)))
 			roll_outdated(pool);
 	}
 }
@@ -180,7 +181,7 @@ static void set_hash_seed(struct model *model)
 }
 
 /* From here on nothing can fail but what may at any time, and is made good: see apply_now(). */
-void reconcile_commit(struct plan *plan)
+void reconcile_commit(struct plan *plan, bool is_reload)
 {
 	struct model *model = plan->model;
 	struct conf *before = model->conf;
@@ -201,10 +202,10 @@ void reconcile_commit(struct plan *plan)
 	for (size_t i = 0; i < count; i++)
 		retire_pool(model, pools[i]);
 	free(pools);
-	roll_changed_pools(model, before);
 	if (listeners_scan(model))
 		listeners_scan_later(model);
 	start_workers(plan);
+	roll_old(model, before, is_reload);
 	set_hash_seed(model);
 	interfaces_reconcile(model->interfaces, model->conf->attaches, model->conf->attach_count);
 	remember_later(model); /* who comes back may have another goal in the same state */

@@ -16,8 +16,11 @@ struct plan;
  */
 int reconcile_begin(struct model *model, struct conf *conf, struct plan **out, struct error *error);
 
-/* Follows the configuration, which the model owns from now on; or leaves all as before. */
-void reconcile_commit(struct plan *plan);
+/*
+ * Follows the configuration, which the model owns from now on; or leaves all as before.  Workers whose settings
+ * it changes are rolled, and with is_reload all that run with old ones.
+ */
+void reconcile_commit(struct plan *plan, bool is_reload);
 void reconcile_cancel(struct plan *plan);
 
 /* Frees the model's objects; processes run on, the kernel side is left as it is. */

@@ -391,3 +391,17 @@ def test_other_ports_alone_are_warned_of(lab):
     wait_until(lambda: set(lbd.workers()) == {"web:8083", "web:8084"}, lbd.workers)
     load.wait_count(20)
     assert {r.outcome for r in load.stop()} == {"ok"}
+
+
+def test_another_port_and_other_settings_at_once(lab):
+    """The only one that is up waits for the new one; nothing is told to have failed, or told twice."""
+    lbd = lab.lbd(web("8081"))
+    lbd.wait_up(1)
+    pid = lbd.pids()["web:8081"]
+    lbd.config(web("8081-8082", worker="environment A=1;"))
+    result = lbd.ctl("reload", check=False)
+    assert result.returncode == 0 and "roll ended" not in result.stderr + result.stdout
+    wait_until(lambda: "rolled 1 workers" in lbd.output(), lbd.output)
+    assert lbd.pids()["web:8081"] not in (0, pid)
+    assert "roll ended" not in lbd.output()
+    assert lbd.output().count("run with old settings: rolling") == 1

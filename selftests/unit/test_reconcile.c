@@ -147,7 +147,7 @@ static int follow(const char *text)
 	if (err)
 		conf_free(conf);
 	else
-		reconcile_commit(plan);
+		reconcile_commit(plan, false);
 	return err;
 }
 
@@ -512,7 +512,7 @@ static void test_each_step(void **state)
 			fail_at = step;
 			err = reconcile_begin(&model, conf, &plan, &error);
 			if (!err)
-				reconcile_commit(plan);
+				reconcile_commit(plan, false);
 			fail_at = 0;
 			refused += err != 0;
 			followed += !err;

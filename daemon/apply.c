@@ -244,7 +244,7 @@ void apply_backend_removed(struct backend *backend)
 	datapath_remove_listener(backend->model->dp, backend->id, true);
 }
 
-/* The backends that may be chosen; up ones only, unless none is. */
+/* The backends that may be chosen; only those that are up, or show by that whether they can be, unless none is up. */
 static size_t choosable(const struct pool *pool, struct ring_backend *chosen)
 {
 	size_t count = 0;
@@ -255,7 +255,8 @@ static size_t choosable(const struct pool *pool, struct ring_backend *chosen)
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct backend *backend = pool->backends[i];
 
-		if (!backend_enabled(backend) || (any_up && backend->state != STATE_UP))
+		if (!backend_enabled(backend) ||
+		    (any_up && backend->state != STATE_UP && !accepts_on_trial(backend)))
 			continue;
 		chosen[count++] = (struct ring_backend){
 			.id = backend->id,

@@ -47,7 +47,10 @@ static bool gated_by_listener(const struct backend *backend)
 
 	if (has_check(backend) || backend->stuck.out)
 		return false;
-	return !conf || (conf->readiness == READY_LISTENER && !conf->inherit);
+	if (!conf || conf->readiness != READY_LISTENER)
+		return !conf;
+	/* What it inherits listens also where no program runs. */
+	return !conf->inherit || worker_runs(backend->worker);
 }
 
 bool backend_enabled(const struct backend *backend)
@@ -95,6 +98,8 @@ static bool usable(const struct backend *backend)
 	if (backend->worker && !worker_runs(backend->worker))
 		return false;
 	if (conf && conf->readiness == READY_NOTIFY && !backend->notified)
+		return false;
+	if (accepts_needed(backend) && !backend->ready_us && !backend->accepts.is_seen)
 		return false;
 	return !has_check(backend) || backend->healthy;
 }
@@ -266,8 +271,10 @@ bool backend_event(struct backend *backend, enum state_event event)
 	log_debug("%s: %s -> %s", backend->name, state_name(from), state_name(to));
 	if (to == STATE_STOPPED || to == STATE_BACKOFF || to == STATE_STARTING)
 		backend->notified = false;
-	if (!state_has_process(to) || to == STATE_STARTING)
+	if (!state_has_process(to) || to == STATE_STARTING) {
 		stuck_forget(backend);
+		accepts_forget(backend);
+	}
 	apply_backend(backend);
 	changes_hold(changes);
 	changes_add(changes, backend, from, to);
@@ -352,6 +359,11 @@ static void resume_starting(struct backend *backend)
 	backend_arm(backend, passed_us < limit_us ? limit_us - passed_us : 0);
 }
 
+static bool is_unready(const struct backend *backend)
+{
+	return backend->worker && worker_pid(backend->worker) && !backend->ready_us;
+}
+
 /*
  * What the lbd before had found out counts until something else is found: a check has to fail before
  * its backend is left out, or traffic would stop at each start of lbd.
@@ -368,6 +380,8 @@ void backend_resume(struct backend *backend)
 	else if (backend->state == STATE_DRAINING)
 		backend_arm(backend, BACKEND_DRAIN_LEAST_US);
 	arm_silence(backend);
+	if (is_unready(backend))
+		accepts_watch(backend, worker_started_us(backend->worker));
 	if (!datapath_adopted(dp) || backend->goal != GOAL_RUN || backend->state != STATE_DOWN ||
 	    datapath_get_backend(dp, backend->id, &known) ||
 	    known.generation != backend->generation || !(known.flags & LB_BACKEND_ENABLED))

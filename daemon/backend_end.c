@@ -66,6 +66,12 @@ static void note_late(struct backend *backend)
 		note_not_listening(backend, ms);
 	else if (conf_of(backend)->readiness == READY_NOTIFY && !backend->notified)
 		backend_note(backend, "not ready within %u ms: has not said READY=1", ms);
+	else if (accepts_needed(backend))
+		backend_note(
+			backend,
+			"not ready within %u ms: accepts nothing: all who came to it wait in its "
+			"accept queue",
+			ms);
 	else if (backend->health)
 		backend_note(backend, "not ready within %u ms: check: %s", ms,
 			     health_last(backend->health));

@@ -263,7 +263,11 @@ static void on_relistened(void *arg)
 
 static void on_runs(void *arg)
 {
-	backend_evaluate(arg);
+	struct backend *backend = arg;
+
+	accepts_watch(backend, clock_us());
+	backend_evaluate(backend);
+	apply_backend(backend); /* what it inherits is of use by now */
 }
 
 static const struct worker_ops ops = {

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "accepts.h"
 #include "addr.h"
 #include "changes.h"
 #include "conf.h"
@@ -79,6 +80,7 @@ struct backend {
 	bool denied;               /* the kernel side has told of somebody like that */
 	uint64_t port_held_us;     /* its worker cannot start for that since then; 0: it can */
 	struct stuck stuck;
+	struct accepts accepts;
 	uint32_t queue; /* in its accept queues, at the last look */
 	bool notified;  /* READY=1 since the process was spawned */
 	bool healthy;   /* by its check; true where there is none */

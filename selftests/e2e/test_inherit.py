@@ -7,12 +7,14 @@ import pytest
 
 from clients import Connection
 from lab import (
+    APP,
     CLIENT6,
     HOST4,
     HOST6,
     PYTHON,
     alive,
     kill_and_wait,
+    pool,
     wait_equal,
     wait_until,
     web,
@@ -241,3 +243,134 @@ def test_who_gets_another_listener(lab, what):
     pid = lbd.pids()["web:8081"]
     assert (os.readlink("/proc/%d/fd/3" % pid) != before) == is_new
     assert lab.get().pid == pid
+
+
+# What it does before it listens, or accepts, is up to the file `release`; each time it is told when.
+RELEASE = """
+echo begin $(date +%%s.%%N)
+. %s
+echo end $(date +%%s.%%N)
+exec %s %s ${LISTEN_FDS:+--inherit} --port=$1
+"""
+BUSY = "/sleep?s=0.1"  # some have open connections at any time: who has none is chosen
+
+
+def released(lab, worker, release):
+    """Configuration of two such workers."""
+    file = lab.path / "release"
+    if not file.exists():
+        file.write_text(release)
+    command = lab.script(RELEASE % (file, PYTHON, APP))
+    return "attach eth0; " + pool(command, worker, "8081-8082")
+
+
+def times(lbd):
+    """(begin, end) of the loading of each of their processes, in order."""
+    words = [line.split() for name in lbd.pids() for line in lbd.log_of(name).splitlines()]
+    pairs = [(w[0], float(w[1])) for w in words if w[0] in ("begin", "end")]
+    starts = [at for word, at in pairs if word == "begin"]
+    ends = [at for word, at in pairs if word == "end"]
+    return sorted(zip(starts, ends))
+
+
+@pytest.mark.parametrize("how", ("reload", "death"))
+@pytest.mark.parametrize(
+    "before, after",
+    (
+        ("listen inherit;", "listen own;"),
+        ("listen own;", "listen inherit;"),
+        ("listen inherit;", "listen inherit; dual_stack on;"),
+        ("listen inherit; dual_stack on;", "listen inherit;"),
+    ),
+)
+def test_another_way_to_listen_loses_nobody(lab, before, after, how):
+    """What lbd kept of the time before is no sign that the new process listens."""
+    release = "sleep 2"
+    lbd = lab.lbd(released(lab, before, release))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    load = lab.load(rate=40, path=BUSY)
+    load.wait_count(40)
+    lbd.config(released(lab, after, release))
+    if how == "reload":
+        lbd.ctl("reload")
+    else:
+        lbd.kill()
+        lbd = lbd.restart()
+    wait_until(
+        lambda: not set(pids.values()) & set(lbd.pids().values()), lambda: lbd.output(), 120
+    )
+    lbd.wait_up(2)
+    load.wait_count(40)
+    assert {r.outcome for r in load.stop()} == {"ok"}
+    assert "roll ended" not in lbd.output()
+
+
+def failed_roll(lbd):
+    result = lbd.ctl("roll", "web", "wait", check=False, timeout=120)
+    assert result.returncode == 1, result
+    return result.stderr
+
+
+def test_a_broken_release_ends_the_roll(lab):
+    """It lives for a while, on a listener that is there, and accepts nothing."""
+    settings = "listen inherit; backoff 50ms 50ms; start_retries 1000;"
+    lbd = lab.lbd(released(lab, settings, ""))
+    lbd.wait_up(2)
+    before = lbd.pids()
+    load = lab.load(rate=40, path=BUSY, timeout=60)
+    load.wait_count(40)
+    (lab.path / "release").write_text("sleep 2; exit 1")
+    text = failed_roll(lbd)
+    assert "did not get ready: exited with code 1" in text and "1 of 2 workers not touched" in text
+    after = lbd.pids()
+    (broken,) = [name for name in before if before[name] != after[name]]
+    restarts = lbd.workers()[broken]["restarts"]
+    seen = set()
+    while lbd.workers()[broken]["restarts"] < restarts + 2:
+        seen.add(lbd.workers()[broken]["state"])
+    assert seen <= {"starting", "backoff"}, seen
+    (lab.path / "release").write_text("")
+    lbd.wait_up(2)
+    assert lbd.workers()[broken]["failures"] > 0
+    load.wait_count(40)
+    assert {r.outcome for r in load.stop()} == {"ok"}
+
+
+def test_a_slow_release_loads_one_at_a_time(lab):
+    """Who waits for one that loads is in its queue; all others go to the one that has loaded."""
+    lbd = lab.lbd(released(lab, "listen inherit;", ""))
+    lbd.wait_up(2)
+    load = lab.load(rate=40, path=BUSY)
+    load.wait_count(40)
+    (lab.path / "release").write_text("sleep 3")
+    lbd.ctl("roll", "web", "wait", timeout=120)
+    assert {r.outcome for r in load.stop()} == {"ok"}
+    first, second = times(lbd)[2:]
+    assert first[1] < second[0], (first, second)
+
+
+def test_one_that_accepts_nothing_is_given_up(lab):
+    """It lives, and all who came to it wait."""
+    lbd = lab.lbd(released(lab, "listen inherit; start_timeout 4s;", ""))
+    lbd.wait_up(2)
+    load = lab.load(rate=40, path=BUSY, timeout=60)
+    load.wait_count(40)
+    (lab.path / "release").write_text("sleep 1000")
+    text = failed_roll(lbd)
+    assert "not ready within 4000 ms: accepts nothing" in text
+    (lab.path / "release").write_text("")
+    lbd.wait_up(2)
+    assert {r.outcome for r in load.stop()} == {"ok"}
+
+
+def test_a_trial_survives_lbd(lab):
+    """Its time goes on; until then it serves."""
+    lbd = lab.lbd(released(lab, "listen inherit;", ""))
+    lbd.kill()
+    lbd = lbd.restart()
+    pids = lbd.pids()
+    assert 0 not in pids.values() and lab.get().status == 200
+    lbd.wait_up(2)
+    assert lbd.pids() == pids
+    assert {w["restarts"] for w in lbd.workers().values()} == {0}

@@ -91,7 +91,7 @@ struct {
 	__type(value, struct lb_backend_id);
 } backend_ids LB_MAP;
 
-/* The control group of each running worker: what proves that a socket is its own. */
+/* The control group of each running worker: what proves that a socket is its own, and that it may have /dev/fuse. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2 * LB_MAX_BACKENDS);

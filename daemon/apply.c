@@ -209,7 +209,10 @@ void apply_backend_taken_back(struct backend *backend, const struct apply_before
 int apply_worker(struct backend *backend)
 {
 	uint64_t group = worker_group(backend->worker);
-	struct lb_worker value = {.endpoint = backend->endpoint, .backend = backend->id};
+	bool fuse = backend->pool->conf->worker->fuse;
+	struct lb_worker value = {.endpoint = backend->endpoint,
+				  .backend = backend->id,
+				  .flags = fuse ? LB_WORKER_FUSE : 0};
 	int err = group ? datapath_set_worker(backend->model->dp, group, &value) : 0;
 
 	if (!err)

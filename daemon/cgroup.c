@@ -105,6 +105,10 @@ static void close_group(void *arg, const char *name)
 		own_dir_make(path);
 }
 
+#define LOST                                                                                       \
+	"no limits of memory, pids and cpu, a worker's children that start a session of their "    \
+	"own may outlive it, and it may open /dev/fuse (see SECURITY in lbd(8))"
+
 int cgroup_find(const char *instance, char **dir, struct error *error)
 {
 	char path[PATH_MAX], group[PATH_MAX];
@@ -112,11 +116,9 @@ int cgroup_find(const char *instance, char **dir, struct error *error)
 	size_t used;
 
 	if (err)
-		return error_set(
-			error, err,
-			"cgroup v2 is not mounted: no limits of memory, pids and cpu, and a "
-			"worker's children that start a session of their own may outlive it; "
-			"mount -t cgroup2 none /sys/fs/cgroup");
+		return error_set(error, err,
+				 "cgroup v2 is not mounted: " LOST
+				 "; mount -t cgroup2 none /sys/fs/cgroup");
 	err = find_group(getpid(), group);
 	if (!err)
 		leave_leaf(group);
@@ -132,12 +134,10 @@ int cgroup_find(const char *instance, char **dir, struct error *error)
 	if (!err && !(*dir = strdup(path)))
 		err = -ENOMEM;
 	if (err)
-		return error_set(
-			error, err,
-			"cgroup %s: %s: no limits of memory, pids and cpu, and a worker's "
-			"children that start a session of their own may outlive it; let lbd "
-			"write there (Delegate=yes in its unit)",
-			path, strerror(-err));
+		return error_set(error, err,
+				 "cgroup %s: %s: " LOST
+				 "; let lbd write there (Delegate=yes in its unit)",
+				 path, strerror(-err));
 	cgroup_each(path, close_group, path);
 	return 0;
 }

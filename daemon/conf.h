@@ -75,6 +75,7 @@ struct conf_worker {
 		log_directory; /* of the configuration, where these are without a path of their own */
 	struct conf_limits limits;
 	struct confinement confinement;
+	bool fuse;                                 /* it may open /dev/fuse, see datapath_guard() */
 	char *before_start, *after_stop;           /* hooks; NULL: none */
 	char *before_start_user, *after_stop_user; /* NULL: the worker's */
 	uint32_t max_age_s;        /* recycled when older; 0 never; jittered by 10 % */

@@ -83,6 +83,7 @@ static void put(FILE *out, const struct conf_worker *worker)
 	put_limits(out, &worker->limits);
 	put_number(out, "inherit_environment", worker->inherit_environment, false);
 	put_confinement(out, &worker->confinement);
+	put_number(out, "fuse", worker->fuse, false);
 }
 
 int conf_worker_fingerprint(struct conf_worker *worker)

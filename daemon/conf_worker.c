@@ -67,6 +67,7 @@ const struct conf_directive conf_worker_table[] = {
 	 CONF_MANY, .set = worker_set_capabilities},
 	{"read_only", "read_only PATH...;", 1, CONF_MANY, .set = worker_set_read_only,
 	 .repeat = true},
+	{"fuse", "fuse on|off;", 1, 1, conf_set_flag, AT(fuse)},
 	{"nice", "nice N; -20..19", 1, 1, .set = worker_set_nice},
 	{"before_start", "before_start \"COMMAND\" [user NAME];", 1, 3, worker_set_before_start,
 	 AT(before_start)},

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Opening and closing: programs, pins, and the links that are not of an interface.  Links are held as
- * descriptors: libbpf's struct bpf_link has no XDP flags.
- */
+/* Opening and closing: programs, pins, and the links of which there is one. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -131,40 +128,6 @@ static int load(struct datapath *dp, struct error *error)
 	if (!err)
 		err = lb__load(dp->skel);
 	return err ? load_failed(dp, error, err) : 0;
-}
-
-/* Attaches a program and pins the link. */
-static int link_make(struct datapath *dp, const char *name, const struct bpf_program *program,
-		     int target, enum bpf_attach_type type)
-{
-	char path[PATH_BYTES];
-	int err, link = bpf_link_create(bpf_program__fd(program), target, type, NULL);
-
-	if (link < 0)
-		return link;
-	err = bpf_obj_pin(link, pins_path(path, dp->instance, "links", name));
-	if (!err)
-		return link;
-	close(link);
-	return err;
-}
-
-/* The pinned link with the new program; -ENOENT: there is none, or its target is gone. */
-static int link_adopt(struct datapath *dp, const char *name, const struct bpf_program *program)
-{
-	char path[PATH_BYTES];
-	int err, link = bpf_obj_get(pins_path(path, dp->instance, "links", name));
-
-	if (link < 0)
-		return link;
-	err = bpf_link_update(link, bpf_program__fd(program), NULL);
-	if (!err)
-		return link;
-	close(link);
-	if (err != -ENOLINK)
-		return err;
-	unlink(path);
-	return -ENOENT;
 }
 
 /* Is the link's namespace another than ours?  Returns that one's inode, or 0. */
@@ -297,7 +260,7 @@ int datapath_open(const char *instance, struct datapath **out, struct error *err
 
 	if (!dp)
 		return error_set(error, -ENOMEM, "out of memory");
-	dp->steer = dp->track = dp->sinks[0] = dp->sinks[1] = -1;
+	dp->steer = dp->track = dp->guard = dp->sinks[0] = dp->sinks[1] = -1;
 	snprintf(dp->instance, sizeof(dp->instance), "%s", instance);
 	err = check_btf(error);
 	if (!err)
@@ -339,6 +302,7 @@ void datapath_close(struct datapath *dp)
 		return;
 	sinks_close(dp);
 	xdp_close(dp);
+	close_fd(dp->guard);
 	close_fd(dp->track);
 	close_fd(dp->steer);
 	ring_buffer__free(dp->events);
@@ -357,6 +321,7 @@ int datapath_destroy(struct datapath *dp)
 		return 0;
 	/* Detached now: what an unlinked pin and the last descriptor do, they do later. */
 	xdp_detach_all(dp);
+	guard_detach_all(dp);
 	if (dp->track >= 0)
 		bpf_link_detach(dp->track);
 	if (dp->steer >= 0)

@@ -41,6 +41,13 @@ int datapath_events_fd(const struct datapath *dp); /* ring buffer of struct lb_e
 int datapath_read_events(struct datapath *dp, void (*event)(void *arg, const struct lb_event *),
 			 void *arg);
 
+/*
+ * Refuses /dev/fuse to all that is in this control group (a directory of cgroup v2) and below, but for workers
+ * with LB_WORKER_FUSE; until datapath_destroy(), or the group is removed.  Groups of earlier lbds that
+ * were started elsewhere keep it.  Once, with a line that says what is lost where it cannot be done.
+ */
+int datapath_guard(struct datapath *dp, const char *cgroup, struct error *error);
+
 /* Services: value NULL removes. */
 int datapath_set_service(struct datapath *dp, const struct lb_endpoint *key,
 			 const struct lb_service *value);
@@ -89,7 +96,7 @@ int datapath_each_backend_id(struct datapath *dp,
 			     void (*each)(void *arg, const struct lb_endpoint *,
 					  const struct lb_backend_id *),
 			     void *arg);
-/* Whose the sockets are that are made in this control group; value NULL removes. */
+/* Whose the sockets are that are made in this control group, and what it may open; value NULL removes. */
 int datapath_set_worker(struct datapath *dp, uint64_t group, const struct lb_worker *value);
 int datapath_each_worker(struct datapath *dp,
 			 void (*each)(void *arg, uint64_t group, const struct lb_worker *),

@@ -36,8 +36,8 @@ struct datapath {
 	struct lb *skel;
 	char instance[64];
 	bool adopted;
-	bool trial;       /* loads the programs, pins nothing */
-	int steer, track; /* links; -1: none */
+	bool trial;              /* loads the programs, pins nothing */
+	int steer, track, guard; /* links; -1: none */
 	struct ring_buffer *events;
 	void (*event)(void *arg, const struct lb_event *event); /* while events are being read */
 	void *event_arg;
@@ -63,6 +63,15 @@ const char *pins_path(char path[PATH_BYTES], const char *instance, const char *k
 		      const char *name);
 /* Calls each with the name of every pinned link. */
 int pins_each_link(const char *instance, void (*each)(void *arg, const char *name), void *arg);
+
+/* datapath_link.c: attaches a program and pins the link, links/NAME; its descriptor, or -errno. */
+int link_make(const struct datapath *dp, const char *name, const struct bpf_program *program,
+	      int target, enum bpf_attach_type type);
+/* The pinned link with the new program; -ENOENT: there is none, or its target is gone. */
+int link_adopt(const struct datapath *dp, const char *name, const struct bpf_program *program);
+
+/* datapath_guard.c: from every group that it is on. */
+void guard_detach_all(struct datapath *dp);
 
 /* datapath_seed.c: draws one where none is, before anything is attached. */
 int seed_open(struct datapath *dp);

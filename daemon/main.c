@@ -108,7 +108,7 @@ static int open_world(struct lbd *lbd, struct error *error)
 
 	if (err)
 		return err;
-	if (cgroup_find(lbd->instance, &cgroup, error))
+	if (cgroup_find(lbd->instance, &cgroup, error) || datapath_guard(lbd->dp, cgroup, error))
 		log_warning("%s", error->text);
 	lbd->host.cgroup = cgroup;
 	err = locals_new(lbd->event, lbd->dp, &lbd->locals, error);

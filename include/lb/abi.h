@@ -121,6 +121,10 @@ struct lb_backend_id {
 	__u32 denied; /* 1: LB_LISTENER_DENIED has been sent; by the kernel side, lbd writes 0 */
 };
 
+enum lb_worker_flags {
+	LB_WORKER_FUSE = 1U << 0, /* what is right in the group may open /dev/fuse */
+};
+
 /*
  * Value of `workers`, whose key is the id of a control group (v2): a socket that was made in that group
  * or below, and listens on the worker's port at the worker's address, at any address, or at the
@@ -129,7 +133,8 @@ struct lb_backend_id {
  */
 struct lb_worker {
 	struct lb_endpoint endpoint;
-	__u32 backend;
+	__u16 backend;
+	__u16 flags;
 };
 
 /* Value of `loads`, written by the kernel side; lbd clears it when an id is given out. */

@@ -108,7 +108,7 @@ def keepers(model, world):
 def pins(model, world):
     """Programs are attached where lbd says; no map comes or goes in an instance's life."""
     links = {p.removeprefix("links/") for p in world.pins if p.startswith("links/")}
-    wanted = {"steer", "track"} | {"ingress_" + name for name in model.interfaces}
+    wanted = {"steer", "track"} | world.guards | {"ingress_" + name for name in model.interfaces}
     if links != wanted:
         yield "pins: links %s, not %s" % (sorted(links), sorted(wanted))
     maps = {p for p in world.pins if p.startswith("maps/")}

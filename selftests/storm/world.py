@@ -78,6 +78,7 @@ class World:
             if process and process.state not in "ZX":
                 self.processes[pid] = process
         self.cgroups = self._cgroups(lbd.instance)
+        self.guards = {"guard_%d" % os.stat(path).st_ino for path in self._roots(lbd.instance)}
         self.pins = _tree(lbd.pin())
         self.run = _tree("/run/lbd/" + lbd.instance)
         self.maps = Maps(lbd.pin("maps"), every)
@@ -94,6 +95,11 @@ class World:
             self.maps.loads = self.maps.read_loads()
             if before == self.maps.loads:
                 return
+
+    @staticmethod
+    def _roots(instance):
+        """The groups that all of the instance's are in."""
+        return [path for path in cgroups(instance) if os.path.basename(path) == instance]
 
     @staticmethod
     def _cgroups(instance):

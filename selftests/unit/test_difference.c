@@ -125,6 +125,7 @@ static const struct row {
 	{WORKERS, "capabilities", W, W "capabilities none;"},
 	{WORKERS, "capabilities", W "capabilities none;", W "capabilities chown;"},
 	{WORKERS, "read_only", W, W "read_only /usr;"},
+	{WORKERS, "fuse", W, W "fuse on;"},
 	{WORKERS, "nice", W, W "nice 3;"},
 	{WORKERS, "before_start", W, W "before_start true;"},
 	{WORKERS, "before_start", W "before_start true;", W "before_start true user root;"},

@@ -183,6 +183,9 @@ int verb_roll(struct call *call)
 				 pool->name);
 	if (err)
 		return error_set(&call->error, err, "%s", strerror(-err));
+	if (!waits && !roll_active(pool) && *roll_error(pool))
+		return error_set(&call->error, -EINVAL, "pool %s: %s", pool->name,
+				 roll_error(pool));
 	if (!waits)
 		control_message(call->request, "rolling (`lbctl worker` shows how far it is)");
 	return 0;

@@ -110,7 +110,9 @@ static int add_matches(const struct block *at, struct block *list, unsigned dept
 	if (code == GLOB_NOMATCH)
 		return 0;
 	if (code)
-		code = block_error(at, error, -EIO, "include %s: its directory cannot be read",
+		code = block_error(at, error, -EIO,
+				   "include %s: its directory cannot be read; make it, or "
+				   "remove the line",
 				   pattern);
 	for (size_t i = 0; !code && i < found.gl_pathc; i++)
 		code = add_file(at, found.gl_pathv[i], list, depth, error);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conf_warn.h"
 
+#include <linux/capability.h>
 #include <net/if.h>
+#include <stdio.h>
 
+#include "account.h"
 #include "ephemeral.h"
 
 /* Of the ports of a pool's workers the first and last that the kernel may draw; false: none. */
@@ -46,6 +49,47 @@ static void warn_drawn(const struct conf_pool *pool, const struct ephemeral *eph
 	warn->tell(warn->arg, error.text);
 }
 
+enum { UNPRIVILEGED_DEFAULT = 1024 };
+
+static unsigned first_unprivileged(void)
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
+	unsigned first = UNPRIVILEGED_DEFAULT;
+
+	if (!file)
+		return first;
+	if (fscanf(file, "%u", &first) != 1)
+		first = UNPRIVILEGED_DEFAULT;
+	fclose(file);
+	return first;
+}
+
+/* bind(2) would fail with EACCES, unless the program's file has the capability: see capabilities(7). */
+static void warn_privileged(const struct conf_pool *pool, unsigned first,
+			    const struct launch_warn *warn)
+{
+	const struct conf_worker *worker = pool->worker;
+	struct error error;
+	uid_t uid;
+	bool may;
+
+	if (!worker || worker->inherit || worker->first_port >= first ||
+	    account_uid(worker->user, &uid, &error))
+		return;
+	if (worker->confinement.set_capabilities)
+		may = worker->confinement.capabilities & 1ULL << CAP_NET_BIND_SERVICE;
+	else
+		may = !uid;
+	if (may)
+		return;
+	error_set(&error, 0,
+		  "pool %s: port %u can be bound to with CAP_NET_BIND_SERVICE alone "
+		  "(net.ipv4.ip_unprivileged_port_start is %u), which its workers do not have; add "
+		  "`capabilities NET_BIND_SERVICE;` or `listen inherit;`, or change `ports`",
+		  pool->name, worker->first_port, first);
+	warn->tell(warn->arg, error.text);
+}
+
 /* It may be one that comes and goes, or a slip. */
 static void warn_absent(const struct conf_attach *attach, const struct launch_warn *warn)
 {
@@ -68,4 +112,6 @@ void conf_warn(const struct conf *conf, const struct launch_warn *warn)
 	ephemeral_read(&ephemeral);
 	for (size_t i = 0; i < conf->pool_count; i++)
 		warn_drawn(&conf->pools[i], &ephemeral, warn);
+	for (size_t i = 0; i < conf->pool_count; i++)
+		warn_privileged(&conf->pools[i], first_unprivileged(), warn);
 }

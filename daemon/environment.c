@@ -173,7 +173,9 @@ int environment_read(struct environment *env, const char *path, uid_t user, stru
 	err = strlen(text) == length ? read_lines(env, text, &number) : -EILSEQ;
 	free(text);
 	if (err == -EINVAL)
-		return error_set(error, err, "%s:%u: not NAME=value", path, number);
+		return error_set(error, err,
+				 "%s:%u: not NAME=value; write that, or # before a comment", path,
+				 number);
 	if (err == -E2BIG)
 		return error_set(error, err,
 				 "environment_file %s: holds more than %d variables; that many "

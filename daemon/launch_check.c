@@ -64,6 +64,7 @@ struct look {
 	const char *block; /* of it, which its settings are in */
 	const struct launch_warn *warn;
 	struct error *error;
+	bool broken; /* an environment file, which may have said where to find a program */
 	struct launch_name name;
 	char worker[300];
 };
@@ -119,7 +120,8 @@ static int check_environment_file(const struct look *look, size_t nth, bool *bro
 	if (err) {
 		*broken = true;
 		block_error(at_of(look, "environment_file", nth), look->error, err,
-			    "pool %s: %.600s", look->pool->name, inner.text);
+			    "pool %s: %.600s%s", look->pool->name, inner.text,
+			    err == -ENOENT ? "; make it, or name another file" : "");
 		err = launch_judge(path, err, look->warn, look->error);
 	}
 	free(path);
@@ -278,14 +280,18 @@ static int refuse_launch(const struct look *look, const struct block *at, const 
 static int check_one(const struct look *look, const char *what, const char *command,
 		     const char *user)
 {
+	const struct conf_worker *worker = look->pool->worker;
+	const struct launch_who who = {worker->user, worker->group, false};
 	const struct block *at = at_of(look, what, 0);
 	struct launch launch;
 	struct error inner;
 	int err, built;
 
-	if (!command)
+	if (!command || (look->broken && !user && *command != '/'))
 		return 0;
-	built = launch_build(look->pool->worker, &look->name, command, user, &launch, &inner);
+	built = look->broken && !user
+			? launch_begin(&who, &look->name, command, &launch, &inner)
+			: launch_build(worker, &look->name, command, user, &launch, &inner);
 	err = built ? refuse_launch(look, at, what, built, &inner)
 		    : check_program(look, at, what, user, &launch);
 	if (!err && !built && !strcmp(launch.spawn.argv[0], conf_static_program))
@@ -334,17 +340,24 @@ static int check_commands(const struct look *look)
 int launch_check(const struct conf_pool *pool, const char *log_directory,
 		 const struct launch_warn *warn, struct error *error)
 {
+	return launch_check_worker(pool, 0, log_directory, warn, error);
+}
+
+int launch_check_worker(const struct conf_pool *pool, unsigned index, const char *log_directory,
+			const struct launch_warn *warn, struct error *error)
+{
 	const struct conf_worker *worker = pool->worker;
 	struct look look = {.pool = pool, .block = "worker", .warn = warn, .error = error};
-	bool broken = false;
+	uint16_t port;
 	int err;
 
 	if (!worker)
 		return launch_check_health(pool, warn, error);
-	snprintf(look.worker, sizeof(look.worker), "%.280s:%u", pool->name, worker->first_port);
-	look.name = (struct launch_name){look.worker, pool->name, worker->first_port, 0};
-	err = check_paths(&look, &broken);
-	if (!err && !broken)
+	port = (uint16_t)(worker->first_port + index);
+	snprintf(look.worker, sizeof(look.worker), "%.280s:%u", pool->name, port);
+	look.name = (struct launch_name){look.worker, pool->name, port, index};
+	err = check_paths(&look, &look.broken);
+	if (!err)
 		err = check_commands(&look);
 	if (!err)
 		err = launch_check_logs(pool, log_directory, warn, error);

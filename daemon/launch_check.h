@@ -27,6 +27,10 @@ struct launch_warn {
 int launch_check(const struct conf_pool *pool, const char *log_directory,
 		 const struct launch_warn *warn, struct error *error);
 
+/* The same of the worker of that index; its log is the first one's. */
+int launch_check_worker(const struct conf_pool *pool, unsigned index, const char *log_directory,
+			const struct launch_warn *warn, struct error *error);
+
 /* The command of an exec check alone. */
 int launch_check_health(const struct conf_pool *pool, const struct launch_warn *warn,
 			struct error *error);

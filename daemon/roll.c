@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "log.h"
 #include "remember.h"
+#include "roll_check.h"
 
 struct roll {
 	struct roll_watcher watcher;
@@ -137,7 +138,13 @@ static void begin_one(struct backend *backend)
 {
 	struct pool *pool = backend->pool;
 	bool running = state_has_process(backend->state);
+	struct error error;
 
+	if (running && roll_check(backend, &error)) {
+		end_early(pool, "%s was not stopped, since its next start would fail: %.600s",
+			  backend->name, error.text);
+		return;
+	}
 	backend->turn = TURN_NOW;
 	backend->turn_pid = worker_pid(backend->worker);
 	remember_later(pool->model);

@@ -425,3 +425,34 @@ def test_nobody_is_left_as_a_zombie(lab):
     )
     wait_until(lambda: all(w["state"] == "fatal" for w in lbd.workers().values()), lbd.workers)
     wait_equal(lbd.children, {}, "children of lbd")
+
+
+def test_check_tells_all_that_is_wrong(tmp_path):
+    """An environment file that is not there hides no program that is not there either."""
+    path = tmp_path / "bad.conf"
+    path.write_text(
+        "pool web { worker { command /nosuch/program; ports 8081; directory /nosuch/dir;"
+        "stdout /nosuch/log/web.log; environment_file /nosuch/web.env; } }"
+    )
+    said = run(BUILD / "lbctl", "check", path, check=False).stderr.splitlines()
+    for words in ("environment_file", "directory", "command", "log"):
+        lines = [line for line in said if "pool web: %s /nosuch/" % words in line]
+        assert len(lines) == 1 and "; " in lines[0], (words, said)
+    assert len(said) == 4, said
+
+
+ADVISED = {
+    "limit memory 1GB;": "limit core|memory SIZE, such as 512m or 1g",
+    "include /nosuch/*.conf;": "cannot be read; make it, or remove the line",
+}
+
+
+@pytest.mark.parametrize("words", ADVISED)
+def test_check_says_what_to_do(tmp_path, words):
+    path = tmp_path / "bad.conf"
+    path.write_text(
+        words
+        if "include" in words
+        else "pool web { worker { command /bin/true; ports 8081; %s } }" % words
+    )
+    assert ADVISED[words] in run(BUILD / "lbctl", "check", path, check=False).stderr

@@ -66,3 +66,28 @@ def test_check_warns(lab, program):
         assert warned[0].startswith(program + ": warning: pool web: "), name
         assert wanted + " can be taken" in warned[0], name
         assert "add %s to net.ipv4.ip_local_reserved_ports" % wanted.split()[1] in warned[0], name
+
+
+# Ports, words of the worker, what the first unprivileged port is; is it warned of?
+PRIVILEGED = [
+    ("80-83", "user www-data;", 1024, True),
+    ("80-83", "", 1024, False),
+    ("80-83", "capabilities none;", 1024, True),
+    ("80-83", "user www-data; capabilities NET_BIND_SERVICE;", 1024, False),
+    ("80-83", "user www-data; listen inherit;", 1024, False),
+    ("80-83", "user www-data;", 80, False),
+    ("1024", "user www-data;", 1024, False),
+    ("1024", "user www-data;", 1025, True),
+]
+
+
+@pytest.mark.parametrize("program", ["lbd", "lbctl"])
+def test_check_warns_of_ports_that_are_not_given(lab, program):
+    path = lab.path / "checked.conf"
+    command = ["lbd", "--test", "-c", path] if program == "lbd" else ["lbctl", "check", path]
+    for ports, words, first, warned in PRIVILEGED:
+        path.write_text("pool web { worker { command /bin/true; ports %s; %s } }" % (ports, words))
+        lab.host.run("sysctl", "-qw", "net.ipv4.ip_unprivileged_port_start=%d" % first)
+        result = lab.host.run(BUILD / command[0], *command[1:])
+        assert "good: 0 services, 1 pools" in result.stdout
+        assert ("CAP_NET_BIND_SERVICE alone" in result.stderr) == warned, (ports, words, first)

@@ -289,7 +289,9 @@ def gated(lab, ports="8081-8083", extra=""):
     for port in (8081, 8082, 8083):
         (lab.path / ("ok-%d" % port)).touch()
     settings = "start_retries 0; backoff 20ms 20ms;"
-    return "attach eth0;" + pool(program, settings, ports).replace("pool web {", "pool web { " + extra)
+    return "attach eth0;" + pool(program, settings, ports).replace(
+        "pool web {", "pool web { " + extra
+    )
 
 
 def break_worker(lab, lbd, port):
@@ -450,3 +452,40 @@ def test_stopped_in_its_turn_ends_without_lbd(lab):
     again.wait_up(2)
     again.ctl("roll", "web", "wait")
     assert not set(again.pids().values()) & {0, *pids.values()}
+
+
+def broken_environment(lab):
+    (lab.path / "web.env").write_text("A=1\nnot a variable\n")
+    return "web.env:2: not NAME=value"
+
+
+def broken_command(lab):
+    (lab.path / "serve").chmod(0o644)
+    return "serve: not a file that can be run"
+
+
+def broken_directory(lab):
+    (lab.path / "home").rmdir()
+    return "home: No such file or directory"
+
+
+@pytest.mark.parametrize("broken", [broken_environment, broken_command, broken_directory])
+def test_what_cannot_start_is_not_stopped(lab, broken):
+    """Found out by looking, and not by a good worker that does not come back."""
+    program = version_wrapper(lab)
+    (lab.path / "web.env").write_text("A=1\n")
+    (lab.path / "home").mkdir()
+    settings = "directory %s/home; environment_file %s/web.env;" % (lab.path, lab.path)
+    lbd = lab.lbd(configuration(program, settings))
+    lbd.wait_up(4)
+    pids = lbd.pids()
+    why = broken(lab)
+    for words in (
+        ("roll", "web", "wait"),
+        ("roll", "web"),
+        ("worker", "restart", "web:8082"),
+        ("worker", "restart", "web:*", "force"),
+    ):
+        said = refused(lbd, *words)
+        assert why in said and "was not stopped" in said, (words, said)
+        assert lbd.pids() == pids and set(lbd.states().values()) == {"up"}, words

@@ -112,14 +112,17 @@ static struct pool **swap_pools(struct plan *plan, size_t *before_count)
 	return before;
 }
 
+/* Who leaves finds nobody in it: one that has left is gone, and one that stays is another pool's. */
 static void retire_pool(struct model *model, struct pool *pool)
 {
-	for (size_t i = 0; i < pool->count; i++)
+	size_t count = pool->count;
+
+	pool->count = 0;
+	for (size_t i = 0; i < count; i++)
 		if (pool->backends[i]->pool == pool)
 			leave_add(pool->backends[i]);
 	if (!pool_find(model, pool->name))
 		apply_pool_removed(pool);
-	pool->count = 0;
 	if (!pool->leaving)
 		pool_free(pool);
 }

@@ -45,7 +45,8 @@ def play(sequence, verbose):
         found = sanitizer_reports()
         return ("sanitizers: " + "\n".join(found), len(done), episode.log()) if found else None
     except (Failure, AssertionError, OSError) as error:
-        return "%s: %s" % (type(error).__name__, error), len(done), episode.log()
+        text = "\n".join(["%s: %s" % (type(error).__name__, error), *sanitizer_reports()])
+        return text, len(done), episode.log()
     finally:
         episode.close()
 

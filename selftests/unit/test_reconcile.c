@@ -570,6 +570,11 @@ static const struct change {
 	{"another name", PLAIN "pool plain { backend 127.0.0.1:9001; }",
 	 "pool new { backend 127.0.0.1:9001; } service a { listen 127.0.0.1:80; pool new; }",
 	 false},
+	{"a pool of both kinds goes",
+	 PLAIN "pool plain { backend 127.0.0.1:9001; }"
+	       "pool both { backend 127.0.0.1:9002; worker { command \"sleep 1000\"; ports 9101;"
+	       " stop_signal KILL; } }",
+	 PLAIN "pool plain { backend 127.0.0.1:9001; }", false},
 	{"drained the other way round",
 	 PLAIN "pool plain { backend 127.0.0.1:9001; backend 127.0.0.1:9002 drain; }",
 	 PLAIN "pool plain { backend 127.0.0.1:9001 drain; backend 127.0.0.1:9002; }", false},

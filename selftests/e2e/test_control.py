@@ -209,11 +209,13 @@ def test_pages(lab):
     assert "instance %s, pid %d" % (lbd.instance, lbd.pid) in status
     assert re.search(r"^tier +native$", status, re.M) and "eth0  native" in status
     pool = lbd.ctl("pool").splitlines()
-    assert pool[0].split()[:2] == ["BACKEND", "STATE"] and pool[1] == "web, least_load"
+    assert pool[0].split()[:2] == ["BACKEND", "STATE"]
+    assert pool[1] == "web, least_load, NOBODY SERVES: clients are refused"
     assert pool[2].split()[:2] == ["127.0.0.1:8081", "down"]
     lab.app(8081)
     lbd.wait_state("127.0.0.1:8081", "up")
-    assert "no IPv6 listener" in lbd.ctl("pool")
+    pool = lbd.ctl("pool")
+    assert pool.splitlines()[1] == "web, least_load" and "no IPv6 listener" in pool
     assert lbd.ctl("service").splitlines()[1].split()[:4] == ["web", "web", "0.0.0.0:80,", "[::]:80"]
     assert lbd.ctl("pid") == "%d\n" % lbd.pid
     assert lbd.ctl("worker").startswith("no workers")

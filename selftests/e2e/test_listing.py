@@ -110,7 +110,7 @@ def test_goes_on(lab):
     lister = lab.process(PYTHON, "-c", LISTER, *directories(lbd))
     lister.wait_output("done|none here")
     if "none here" in lister.output():
-        pytest.skip("no userfaultfd(2)")
+        pytest.skip("optional: no userfaultfd(2)")
     before = set(lbd.pids().values())
     lbd.ctl("roll", "web")
     wait_until(lambda: not before & set(lbd.pids().values()), lbd.pids)

@@ -246,13 +246,13 @@ def test_no_descriptor_for_the_log(lab, reader):
 
 
 UNREADABLE = """
-pool bad { worker { command "%(python)s %(here)s/unreadable.py %(path)s/file"; ports 8081;
+pool bad { worker { command "%(python)s %(here)s/unreadable.py %(path)s/file"; ports 8081; fuse on;
 	stdout %(path)s/bad.log size 1m; } }
 pool good { worker { command "%(good)s"; ports 8082; stdout %(path)s/good.log size 1m; } }
 """
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="needs FUSE")
+@pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="optional: needs /dev/fuse")
 @pytest.mark.parametrize("reader", ("lbd", "lbd-output"))
 def test_output_that_cannot_be_read(lab, reader):
     """It goes, which is said; that worker's output goes on, as that of all others does."""

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "remember.h"
 #include "roll_check.h"
+#include "roll_turn.h"
 
 struct roll {
 	struct roll_watcher watcher;
@@ -20,23 +21,9 @@ struct roll {
 	const struct backend *waits; /* the last of which was said that its port is taken */
 };
 
-static size_t count_turns(const struct pool *pool, enum turn turn)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < pool->count; i++)
-		count += pool->backends[i]->turn == turn;
-	return count;
-}
-
-static size_t count_due(const struct pool *pool)
-{
-	return count_turns(pool, TURN_DUE) + count_turns(pool, TURN_FORCED);
-}
-
 static size_t count_all(const struct pool *pool)
 {
-	return pool->roll->done + count_turns(pool, TURN_NOW) + count_due(pool);
+	return pool->roll->done + turn_count(pool, TURN_NOW) + turn_count_due(pool);
 }
 
 static void __attribute__((format(printf, 2, 3)))
@@ -54,23 +41,6 @@ progress(struct pool *pool, const char *format, ...)
 		roll->watcher.progress(roll->watcher.arg, text);
 }
 
-/* Who waits for a worker that has no turn any more is to look again. */
-static void clear_turns(struct pool *pool)
-{
-	struct changes *changes = &pool->model->changes;
-
-	changes_hold(changes);
-	for (size_t i = 0; i < pool->count; i++) {
-		struct backend *backend = pool->backends[i];
-
-		if (backend->turn == TURN_NONE)
-			continue;
-		backend->turn = TURN_NONE;
-		changes_add(changes, backend, backend->state, backend->state);
-	}
-	changes_release(changes);
-}
-
 static void end(struct pool *pool, const char *error)
 {
 	struct roll *roll = pool->roll;
@@ -81,7 +51,7 @@ static void end(struct pool *pool, const char *error)
 		log_error("pool %s: roll ended: %s", pool->name, error);
 	else
 		log_info("pool %s: rolled %zu workers", pool->name, roll->done);
-	clear_turns(pool);
+	turn_clear(pool);
 	if (roll->watcher.done)
 		roll->watcher.done(roll->watcher.arg, error);
 	free(roll);
@@ -96,42 +66,9 @@ end_early(struct pool *pool, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(why, sizeof(why), format, args);
 	va_end(args);
-	snprintf(text, sizeof(text), "%s; %zu of %zu workers not touched", why, count_due(pool),
-		 count_all(pool));
+	snprintf(text, sizeof(text), "%s; %zu of %zu workers not touched", why,
+		 turn_count_due(pool), count_all(pool));
 	end(pool, text);
-}
-
-bool roll_spares(const struct backend *backend)
-{
-	const struct pool *pool = backend->pool;
-
-	for (size_t i = 0; i < pool->count; i++)
-		if (pool->backends[i] != backend && pool->backends[i]->state == STATE_UP)
-			return true;
-	return pool->count == 1;
-}
-
-static bool is_due(const struct backend *backend)
-{
-	return backend->turn == TURN_DUE || backend->turn == TURN_FORCED;
-}
-
-/* Those that serve nobody first. */
-static struct backend *next_of(const struct pool *pool)
-{
-	struct backend *chosen = NULL;
-
-	for (size_t i = 0; i < pool->count; i++) {
-		struct backend *backend = pool->backends[i];
-
-		if (!is_due(backend))
-			continue;
-		if (backend->state != STATE_UP)
-			return backend;
-		if (!chosen && (backend->turn == TURN_FORCED || roll_spares(backend)))
-			chosen = backend;
-	}
-	return chosen;
 }
 
 static void begin_one(struct backend *backend)
@@ -149,35 +86,17 @@ static void begin_one(struct backend *backend)
 	backend->turn_pid = worker_pid(backend->worker);
 	remember_later(pool->model);
 	progress(pool, "%s: %s (%zu of %zu)", backend->name, running ? "draining" : "starting",
-		 pool->roll->done + count_turns(pool, TURN_NOW), count_all(pool));
+		 pool->roll->done + turn_count(pool, TURN_NOW), count_all(pool));
 	if (running)
 		backend_drain(backend, pool->conf->drain_timeout_ms * 1000ULL, GOAL_RESTART);
 	else
 		backend_process_start_by_hand(backend);
 }
 
-/* Its first try after it served; who has failed since then may do so for ever. */
-static bool is_tried_soon(const struct backend *backend)
-{
-	return backend->state == STATE_BACKOFF && backend->failures <= 1 && !backend->port_held_us;
-}
-
-bool roll_on_its_way(const struct pool *pool)
-{
-	for (size_t i = 0; i < pool->count; i++) {
-		const struct backend *backend = pool->backends[i];
-
-		if (backend->state == STATE_STARTING || backend->goal == GOAL_RESTART ||
-		    *backend->ends_for || is_tried_soon(backend))
-			return true;
-	}
-	return false;
-}
-
 static void end_for_the_last(struct pool *pool)
 {
 	for (size_t i = 0; i < pool->count; i++)
-		if (is_due(pool->backends[i])) {
+		if (turn_is_due(pool->backends[i])) {
 			end_early(pool,
 				  "%s is the last one of pool %s that is up: during its restart "
 				  "clients would wait; see why the others are not (`lbctl worker "
@@ -193,12 +112,12 @@ static void advance(struct pool *pool)
 {
 	struct backend *next;
 
-	while (pool->roll && count_turns(pool, TURN_NOW) < pool->conf->roll_parallel &&
-	       (next = next_of(pool)))
+	while (pool->roll && turn_count(pool, TURN_NOW) < pool->conf->roll_parallel &&
+	       (next = turn_next(pool)))
 		begin_one(next);
-	if (!pool->roll || count_turns(pool, TURN_NOW))
+	if (!pool->roll || turn_count(pool, TURN_NOW))
 		return;
-	if (!count_due(pool))
+	if (!turn_count_due(pool))
 		end(pool, NULL);
 	else if (!roll_on_its_way(pool))
 		end_for_the_last(pool);
@@ -210,27 +129,19 @@ static bool is_wanted(const struct backend *backend)
 	return backend->worker && backend->goal == GOAL_RUN && backend->state != STATE_STOPPED;
 }
 
-static void mark(struct backend *backend, enum turn turn)
-{
-	if (backend->turn == TURN_NOW)
-		return;
-	backend->turn = turn;
-	backend->turn_pid = worker_pid(backend->worker);
-}
-
 void roll_mark(struct backend *backend, bool force)
 {
-	mark(backend, force ? TURN_FORCED : TURN_DUE);
+	turn_give(backend, force ? TURN_FORCED : TURN_DUE);
 }
 
 int roll_go(struct pool *pool)
 {
-	if (count_turns(pool, TURN_NONE) == pool->count)
+	if (turn_count(pool, TURN_NONE) == pool->count)
 		return 0;
 	if (!pool->roll) {
 		pool->roll = calloc(1, sizeof(*pool->roll));
 		if (!pool->roll) {
-			clear_turns(pool);
+			turn_clear(pool);
 			return -ENOMEM;
 		}
 		pool->roll_error[0] = 0;
@@ -278,7 +189,7 @@ int roll_outdated(struct pool *pool)
 		if (is_wanted(backend) &&
 		    (worker_is_outdated(backend->worker) || backend->state == STATE_BACKOFF ||
 		     backend->state == STATE_FATAL))
-			mark(backend, TURN_DUE);
+			turn_give(backend, TURN_DUE);
 	}
 	return roll_go(pool);
 }
@@ -443,24 +354,4 @@ bool roll_active(const struct pool *pool)
 const char *roll_error(const struct pool *pool)
 {
 	return pool->roll_error;
-}
-
-static const char *const turns[] = {
-	[TURN_NONE] = "none",
-	[TURN_DUE] = "due",
-	[TURN_FORCED] = "forced",
-	[TURN_NOW] = "now",
-};
-
-const char *roll_turn_name(enum turn turn)
-{
-	return turns[turn];
-}
-
-enum turn roll_find_turn(const char *name)
-{
-	for (enum turn turn = TURN_NONE; turn <= TURN_NOW; turn++)
-		if (!strcmp(turns[turn], name))
-			return turn;
-	return TURN_NONE;
 }

@@ -69,6 +69,12 @@ int lbd_reread(struct lbd *lbd, FILE *changes, struct error *error);
 int lbd_save(struct lbd *lbd, struct error *error);
 
 /*
+ * start.c: from the run directory and the event loop, which are there, to workers that are taken back or started.
+ * -errno with a line.
+ */
+int lbd_start(struct lbd *lbd, struct error *error);
+
+/*
  * stop.c: begins the orderly end: no new connections; by priority, workers are drained, at most for their
  * pool's drain_timeout, and stopped; then the loop exits.  Called again it cuts what is still open.
  */

@@ -1,29 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Start and stop of lbd. */
+/* The program lbd, from its words to its end. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "answer.h"
-#include "apply.h"
 #include "background.h"
-#include "cgroup.h"
 #include "clock.h"
 #include "conf_warn.h"
-#include "first_conf.h"
 #include "instance.h"
 #include "keep_output.h"
 #include "keeper.h"
-#include "lb/ctl.h"
 #include "lbd.h"
 #include "leave.h"
-#include "listeners.h"
 #include "log.h"
 #include "options.h"
 #include "orphans.h"
-#include "output.h"
 #include "printable.h"
 #include "program.h"
 #include "reaper.h"
@@ -35,7 +28,6 @@
 #include "service_manager.h"
 #include "settings.h"
 #include "signals.h"
-#include "stale.h"
 #include "start_check.h"
 #include "takeover.h"
 
@@ -99,131 +91,6 @@ static void backend_forgotten(void *arg, struct backend *backend)
 	struct lbd *lbd = arg;
 
 	wait_forget(&lbd->waits, backend);
-}
-
-static int open_world(struct lbd *lbd, struct error *error)
-{
-	char *cgroup = NULL;
-	int err = datapath_open(lbd->instance, &lbd->dp, error);
-
-	if (err)
-		return err;
-	if (cgroup_find(lbd->instance, &cgroup, error) || datapath_guard(lbd->dp, cgroup, error))
-		log_warning("%s", error->text);
-	lbd->host.cgroup = cgroup;
-	err = locals_new(lbd->event, lbd->dp, &lbd->locals, error);
-	return err ? err : interfaces_new(lbd->event, lbd->dp, &lbd->interfaces, error);
-}
-
-static int open_control(struct lbd *lbd, const struct conf *conf, struct error *error)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", lbd->run_dir, LB_CTL_SOCKET);
-	return control_new(lbd->event, path, conf->control_mode, conf->control_user,
-			   conf->control_group, answer_handler(), lbd, &lbd->control, error);
-}
-
-/*
- * From the keeper of an lbd that died, and to our own, which is there before a worker is, and stays if this fails:
- * the workers that run already write on.
- */
-static int change_keeper(struct lbd *lbd, struct error *error)
-{
-	int err = keeper_end(lbd->instance, error);
-
-	if (err)
-		return err;
-	if (keeper_start(lbd->event, lbd->instance, lbd->run_dir, &lbd->host.keeper, error))
-		log_warning("%s; without lbd, workers would stop once 1 MiB of their output is "
-			    "unread",
-			    error->text);
-	return 0;
-}
-
-static int take_over(struct lbd *lbd, struct conf *conf, struct error *error)
-{
-	struct output_hold *hold = output_hold(lbd->run_dir);
-	int err = change_keeper(lbd, error);
-
-	if (!err) {
-		pool_find_pinned(&lbd->model);
-		leave_restore(&lbd->model);
-		err = lbd_follow(lbd, conf, error);
-	}
-	if (!err) {
-		stale_remove(&lbd->model);
-		pool_forget_pinned(&lbd->model);
-	}
-	output_release(hold);
-	return err;
-}
-
-static int start(struct lbd *lbd, struct error *error)
-{
-	struct conf *conf = NULL;
-	bool in_force;
-	int err;
-
-	log_hold();
-	stale_remove_files(lbd->run_dir);
-	err = open_world(lbd, error);
-	if (!err)
-		err = first_conf(lbd, &conf, &in_force, error);
-	if (!err) {
-		err = settings_use(conf, lbd->instance, lbd->foreground, error);
-		if (in_force)
-			err = first_conf_explain(lbd, err, error);
-	}
-	if (err) {
-		conf_free(conf);
-		return err;
-	}
-	/* The programs are loaded; from here on strangers are listened to. */
-	err = first_conf_drop_privileges(lbd, conf, error);
-	if (err) {
-		conf_free(conf);
-		return err;
-	}
-	lbd->model.outgoing = outgoing_new();
-	if (!lbd->model.outgoing) {
-		conf_free(conf);
-		return error_set(error, -ENOMEM, "out of memory");
-	}
-	lbd->model.dp = lbd->dp;
-	lbd->model.interfaces = lbd->interfaces;
-	err = remember_read(&lbd->model, error);
-	if (err) {
-		conf_free(conf);
-		return err;
-	}
-	err = apply_init(&lbd->model);
-	if (!err)
-		err = leave_init(&lbd->model);
-	if (!err)
-		err = listeners_watch(&lbd->model, &lbd->events);
-	if (err < 0)
-		error_set(error, err, "event loop: %s", strerror(-err));
-	else
-		err = open_control(lbd, conf, error);
-	if (!err) {
-		err = take_over(lbd, conf, error);
-		if (in_force)
-			err = first_conf_explain(lbd, err, error);
-	}
-	if (err) {
-		conf_free(conf);
-		return err;
-	}
-	if (run_dir_watch(lbd) < 0)
-		log_warning("%s: inotify: %s; it is not made again where it is deleted",
-			    lbd->run_dir, strerror(errno));
-	if (!in_force)
-		lbd_roll_outdated(lbd);
-	for (size_t i = 0; i < lbd->model.pool_count; i++)
-		roll_resume(lbd->model.pools[i]);
-	first_conf_look_at_file(lbd);
-	return 0;
 }
 
 /* What is left hinders no start: the next one removes it, or says why it cannot. */
@@ -323,7 +190,7 @@ static int run(struct lbd *lbd)
 {
 	struct error error = {0};
 	bool adopted;
-	int err = start(lbd, &error);
+	int err = lbd_start(lbd, &error);
 
 	adopted = lbd->dp && datapath_adopted(lbd->dp);
 	if (err) {

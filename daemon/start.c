@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The start of lbd: from a run directory and an event loop to workers that are taken back, or started. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "answer.h"
+#include "apply.h"
+#include "cgroup.h"
+#include "first_conf.h"
+#include "keeper.h"
+#include "lb/ctl.h"
+#include "lbd.h"
+#include "leave.h"
+#include "listeners.h"
+#include "log.h"
+#include "output.h"
+#include "remember.h"
+#include "roll.h"
+#include "run_dir.h"
+#include "settings.h"
+#include "stale.h"
+
+static int open_world(struct lbd *lbd, struct error *error)
+{
+	char *cgroup = NULL;
+	int err = datapath_open(lbd->instance, &lbd->dp, error);
+
+	if (err)
+		return err;
+	if (cgroup_find(lbd->instance, &cgroup, error) || datapath_guard(lbd->dp, cgroup, error))
+		log_warning("%s", error->text);
+	lbd->host.cgroup = cgroup;
+	err = locals_new(lbd->event, lbd->dp, &lbd->locals, error);
+	return err ? err : interfaces_new(lbd->event, lbd->dp, &lbd->interfaces, error);
+}
+
+static int open_control(struct lbd *lbd, const struct conf *conf, struct error *error)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", lbd->run_dir, LB_CTL_SOCKET);
+	return control_new(lbd->event, path, conf->control_mode, conf->control_user,
+			   conf->control_group, answer_handler(), lbd, &lbd->control, error);
+}
+
+/*
+ * From the keeper of an lbd that died, and to our own, which is there before a worker is, and stays if this fails:
+ * the workers that run already write on.
+ */
+static int change_keeper(struct lbd *lbd, struct error *error)
+{
+	int err = keeper_end(lbd->instance, error);
+
+	if (err)
+		return err;
+	if (keeper_start(lbd->event, lbd->instance, lbd->run_dir, &lbd->host.keeper, error))
+		log_warning("%s; without lbd, workers would stop once 1 MiB of their output is "
+			    "unread",
+			    error->text);
+	return 0;
+}
+
+static int take_over(struct lbd *lbd, struct conf *conf, struct error *error)
+{
+	struct output_hold *hold = output_hold(lbd->run_dir);
+	int err = change_keeper(lbd, error);
+
+	if (!err) {
+		pool_find_pinned(&lbd->model);
+		leave_restore(&lbd->model);
+		err = lbd_follow(lbd, conf, error);
+	}
+	if (!err) {
+		stale_remove(&lbd->model);
+		pool_forget_pinned(&lbd->model);
+	}
+	output_release(hold);
+	return err;
+}
+
+/* What is there to be acted on, and by which configuration. */
+static int prepare(struct lbd *lbd, struct conf **conf, bool *in_force, struct error *error)
+{
+	int err;
+
+	log_hold();
+	stale_remove_files(lbd->run_dir);
+	err = open_world(lbd, error);
+	if (!err)
+		err = first_conf(lbd, conf, in_force, error);
+	if (err)
+		return err;
+	err = settings_use(*conf, lbd->instance, lbd->foreground, error);
+	if (*in_force)
+		err = first_conf_explain(lbd, err, error);
+	/* The programs are loaded; from here on strangers are listened to. */
+	return err ? err : first_conf_drop_privileges(lbd, *conf, error);
+}
+
+static int make_model(struct lbd *lbd, struct error *error)
+{
+	int err;
+
+	lbd->model.outgoing = outgoing_new();
+	if (!lbd->model.outgoing)
+		return error_set(error, -ENOMEM, "out of memory");
+	lbd->model.dp = lbd->dp;
+	lbd->model.interfaces = lbd->interfaces;
+	err = remember_read(&lbd->model, error);
+	if (err)
+		return err;
+	err = apply_init(&lbd->model);
+	if (!err)
+		err = leave_init(&lbd->model);
+	if (!err)
+		err = listeners_watch(&lbd->model, &lbd->events);
+	return err < 0 ? error_set(error, err, "event loop: %s", strerror(-err)) : 0;
+}
+
+/* Takes conf over where it succeeds. */
+static int follow(struct lbd *lbd, struct conf *conf, bool in_force, struct error *error)
+{
+	int err = make_model(lbd, error);
+
+	if (!err)
+		err = open_control(lbd, conf, error);
+	if (err)
+		return err;
+	err = take_over(lbd, conf, error);
+	return in_force ? first_conf_explain(lbd, err, error) : err;
+}
+
+int lbd_start(struct lbd *lbd, struct error *error)
+{
+	struct conf *conf = NULL;
+	bool in_force = false;
+	int err = prepare(lbd, &conf, &in_force, error);
+
+	if (!err)
+		err = follow(lbd, conf, in_force, error);
+	if (err) {
+		conf_free(conf);
+		return err;
+	}
+	if (run_dir_watch(lbd) < 0)
+		log_warning("%s: inotify: %s; it is not made again where it is deleted",
+			    lbd->run_dir, strerror(errno));
+	if (!in_force)
+		lbd_roll_outdated(lbd);
+	for (size_t i = 0; i < lbd->model.pool_count; i++)
+		roll_resume(lbd->model.pools[i]);
+	first_conf_look_at_file(lbd);
+	return 0;
+}

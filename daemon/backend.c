@@ -16,20 +16,6 @@ enum { SLOW_START_STEPS = 10 };
 
 static int on_timer(sd_event_source *source, uint64_t now, void *arg);
 
-/* A sockmap takes no MPTCP socket (sock_map_sk_is_suitable(), net/core/sock_map.c). */
-const char backend_mptcp[] =
-	"listens by MPTCP, which the kernel cannot steer to: use GODEBUG=multipathtcp=0 for Go, or "
-	"sysctl net.mptcp.enabled=0, or `listen inherit`";
-
-void backend_note(struct backend *backend, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(backend->note, sizeof(backend->note), format, args);
-	va_end(args);
-}
-
 static const struct conf_worker *worker_conf(const struct backend *backend)
 {
 	return backend->worker && backend->pool ? backend->pool->conf->worker : NULL;
@@ -146,43 +132,6 @@ static void arm_up(struct backend *backend)
 		backend_arm(backend, step_us < left_us ? step_us : left_us);
 }
 
-static void explain_no_listener(struct backend *backend)
-{
-	const struct port_user *stranger = &backend->stranger;
-	char bound[ADDR_TEXT_BYTES];
-
-	if (backend->is_mptcp)
-		backend_note(backend, "%s", backend_mptcp);
-	else if (!stranger->inode)
-		backend_note(backend, "nothing listens on it");
-	else if (backend->worker)
-		backend_note(backend,
-			     "port %u is in use by %s, which is not this worker: end it, or change "
-			     "`ports`",
-			     ntohs(backend->endpoint.port), stranger->text);
-	else if (!memcmp(&stranger->bound, &backend->endpoint, sizeof(backend->endpoint)))
-		backend_note(backend, "%s listens on it, but only user %s may", stranger->text,
-			     backend->owner);
-	else
-		backend_note(backend, "nothing listens on it; %s listens on %s, which is another",
-			     stranger->text, addr_format_endpoint(&stranger->bound, bound));
-}
-
-static void explain_down(struct backend *backend)
-{
-	if (backend->awaits || *backend->ends_for)
-		return; /* its note says so */
-	if (!backend->listens[0] && !backend->listens[1])
-		explain_no_listener(backend);
-	else if (backend->stuck.out)
-		backend_note(backend, "accepts nothing: its accept queue is full");
-	else if (has_check(backend) && backend->health)
-		backend_note(backend, "check: %s%s", health_last(backend->health),
-			     backend->pool->all_down && all_down_fails(backend)
-				     ? "; SERVES ON, since all checks of the pool fail"
-				     : "");
-}
-
 bool backend_failed_start(const struct backend *backend)
 {
 	return backend->state == STATE_DOWN && backend->goal == GOAL_RUN && backend->worker &&
@@ -225,7 +174,7 @@ static void enter(struct backend *backend, enum state from)
 		arm_up(backend);
 		break;
 	case STATE_DOWN:
-		explain_down(backend);
+		backend_explain_down(backend);
 		backend_await_check(backend);
 		arm_silence(backend);
 		break;
@@ -249,15 +198,6 @@ static void enter(struct backend *backend, enum state from)
 		break;
 	}
 	(void)from;
-}
-
-void backend_explain(struct backend *backend)
-{
-	bool starting = backend->state == STATE_STARTING;
-
-	if (backend->state == STATE_DOWN ||
-	    (starting && (backend->health || backend->stranger.inode)))
-		explain_down(backend);
 }
 
 bool backend_event(struct backend *backend, enum state_event event)

@@ -26,6 +26,11 @@ void backend_note(struct backend *backend, const char *format, ...)
 
 /* Says why it is down, or not up yet, by what is known now. */
 void backend_explain(struct backend *backend);
+void backend_explain_down(struct backend *backend);
+
+/* How its process ended; and, where that is not known, who has its port, and the end of its output. */
+void backend_note_exit(struct backend *backend, const struct worker_exit *exit);
+void backend_note_details(struct backend *backend);
 
 /* Changes the state; false where the event means nothing now. */
 bool backend_event(struct backend *backend, enum state_event event);

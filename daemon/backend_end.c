@@ -77,7 +77,7 @@ static void note_late(struct backend *backend)
 			     health_last(backend->health));
 	else
 		backend_note(backend, "not ready within %u ms", ms);
-	backend_process_add_details(backend);
+	backend_note_details(backend);
 }
 
 /* Where a failing check takes a worker out of service only, it does so from the beginning. */

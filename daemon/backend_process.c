@@ -15,17 +15,11 @@
 #include "log.h"
 #include "remember.h"
 
-enum { LAST_OUTPUT_LINES = 3, PORT_RETRY_US = 1000 * 1000 };
+enum { PORT_RETRY_US = 1000 * 1000 };
 
 static const struct conf_worker *conf_of(const struct backend *backend)
 {
 	return backend->pool->conf->worker;
-}
-
-static bool has_listener(const struct backend *backend)
-{
-	return worker_listener(backend->worker, false) >= 0 ||
-	       worker_listener(backend->worker, true) >= 0;
 }
 
 /*
@@ -47,35 +41,6 @@ static void wait_for_port(struct backend *backend)
 	backend_event(backend, EVENT_EXIT);
 }
 
-/* What it could not bind to, a worker that was started tells in its own words, if at all. */
-static void add_stranger(struct backend *backend)
-{
-	size_t used = strlen(backend->note);
-
-	if (has_listener(backend) || !port_user_find(backend, false, &backend->stranger))
-		return;
-	snprintf(backend->note + used, sizeof(backend->note) - used,
-		 "; port %u is in use by %s, which is not this worker",
-		 ntohs(backend->endpoint.port), backend->stranger.text);
-}
-
-/* Adds the end of what the process wrote, on one line, to the note. */
-static void add_last_output(struct backend *backend)
-{
-	size_t used = strlen(backend->note), bytes;
-	char *output = worker_last_output(backend->worker, LAST_OUTPUT_LINES, &bytes);
-
-	if (!output)
-		return;
-	for (size_t i = 0; i < bytes; i++)
-		if (output[i] == '\n')
-			output[i] = i + 1 < bytes ? '|' : 0;
-		else if (!output[i])
-			output[i] = '?';
-	snprintf(backend->note + used, sizeof(backend->note) - used, "; last output: %s", output);
-	free(output);
-}
-
 /* After an exit or a failed spawn: again after a delay, or not at all, unless a stranger may be the cause. */
 static void failed(struct backend *backend)
 {
@@ -95,35 +60,6 @@ static void failed(struct backend *backend)
 	backend->retry_us = clock_us() + delay_ms * 1000ULL;
 	log_warning("%s: %s; started again in %u ms", backend->name, backend->note, delay_ms);
 	backend_event(backend, EVENT_EXIT);
-}
-
-void backend_process_add_details(struct backend *backend)
-{
-	if (!backend->listens[0] && !backend->listens[1])
-		add_stranger(backend);
-	add_last_output(backend);
-}
-
-static void note_exit(struct backend *backend, const struct worker_exit *exit)
-{
-	if (*backend->ends_for) {
-		backend_note(backend, "%s", backend->ends_for);
-		return;
-	}
-	if (exit->why)
-		backend_note(backend, "%s", exit->why);
-	else if (!exit->known)
-		backend_note(backend, "exited");
-	else if (exit->signal)
-		backend_note(backend, "ended by SIG%s%s", sigabbrev_np(exit->signal),
-			     exit->core ? " (core dumped)" : "");
-	else
-		backend_note(backend, "exited with code %d", exit->code);
-	if (exit->expected)
-		return;
-	if (!backend->ready_us)
-		add_stranger(backend);
-	add_last_output(backend);
 }
 
 static bool to_restart(const struct backend *backend, const struct worker_exit *exit)
@@ -158,7 +94,7 @@ static void on_exit_of_running(struct backend *backend, const struct worker_exit
 	bool wanted_end = backend->goal != GOAL_RUN && backend->goal != GOAL_DRAIN;
 	bool restart = to_restart(backend, exit);
 
-	note_exit(backend, exit);
+	backend_note_exit(backend, exit);
 	backend->ends_for[0] = 0;
 	if (wanted_end) {
 		/* It left by itself while it was drained: no failure. */
@@ -326,7 +262,8 @@ void backend_process_start(struct backend *backend, enum state_event event)
 
 	if (backend->model->stopping || leave_await(backend))
 		return;
-	if (!has_listener(backend) && port_user_find(backend, true, &backend->stranger)) {
+	if (!worker_has_listener(backend->worker) &&
+	    port_user_find(backend, true, &backend->stranger)) {
 		wait_for_port(backend);
 		return;
 	}

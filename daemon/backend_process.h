@@ -50,9 +50,6 @@ void backend_process_unheard(struct backend *backend);
 void backend_process_heard(struct backend *backend);
 bool backend_process_check_restarts(const struct backend *backend); /* is that so for it? */
 
-/* Who has its port, and the end of its output, to the note. */
-void backend_process_add_details(struct backend *backend);
-
 /* A goal for a backend that has no running process to drain. */
 int backend_process_end_idle(struct backend *backend);
 

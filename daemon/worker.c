@@ -242,6 +242,11 @@ int worker_listener(const struct worker *worker, bool is_v6)
 	return worker->listeners[is_v6] >= 0 ? worker->listeners[is_v6] : -1;
 }
 
+bool worker_has_listener(const struct worker *worker)
+{
+	return worker_listener(worker, false) >= 0 || worker_listener(worker, true) >= 0;
+}
+
 unsigned worker_relistened(const struct worker *worker)
 {
 	return worker->relistened;

@@ -113,6 +113,7 @@ bool worker_adopted(const struct worker *worker);   /* not our child */
 
 /* Listening sockets that lbd keeps for `listen inherit`; -1 where there is none. */
 int worker_listener(const struct worker *worker, bool is_v6);
+bool worker_has_listener(const struct worker *worker); /* of either family */
 
 /* Its next process is not to have the same, nor what waits there: the one before has ended for good. */
 void worker_expire_listeners(struct worker *worker);

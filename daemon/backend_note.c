@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A backend's note: why it is not up, for a person. */
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "all_down.h"
+#include "backend.h"
+
+enum { LAST_OUTPUT_LINES = 3 };
+
+/* A sockmap takes no MPTCP socket (sock_map_sk_is_suitable(), net/core/sock_map.c). */
+const char backend_mptcp[] =
+	"listens by MPTCP, which the kernel cannot steer to: use GODEBUG=multipathtcp=0 for Go, or "
+	"sysctl net.mptcp.enabled=0, or `listen inherit`";
+
+void backend_note(struct backend *backend, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(backend->note, sizeof(backend->note), format, args);
+	va_end(args);
+}
+
+static void explain_no_listener(struct backend *backend)
+{
+	const struct port_user *stranger = &backend->stranger;
+	char bound[ADDR_TEXT_BYTES];
+
+	if (backend->is_mptcp)
+		backend_note(backend, "%s", backend_mptcp);
+	else if (!stranger->inode)
+		backend_note(backend, "nothing listens on it");
+	else if (backend->worker)
+		backend_note(backend,
+			     "port %u is in use by %s, which is not this worker: end it, or change "
+			     "`ports`",
+			     ntohs(backend->endpoint.port), stranger->text);
+	else if (!memcmp(&stranger->bound, &backend->endpoint, sizeof(backend->endpoint)))
+		backend_note(backend, "%s listens on it, but only user %s may", stranger->text,
+			     backend->owner);
+	else
+		backend_note(backend, "nothing listens on it; %s listens on %s, which is another",
+			     stranger->text, addr_format_endpoint(&stranger->bound, bound));
+}
+
+void backend_explain_down(struct backend *backend)
+{
+	if (backend->awaits || *backend->ends_for)
+		return; /* its note says so */
+	if (!backend->listens[0] && !backend->listens[1])
+		explain_no_listener(backend);
+	else if (backend->stuck.out)
+		backend_note(backend, "accepts nothing: its accept queue is full");
+	else if (backend->health && backend->pool->conf->health.kind != HEALTH_NONE)
+		backend_note(backend, "check: %s%s", health_last(backend->health),
+			     backend->pool->all_down && all_down_fails(backend)
+				     ? "; SERVES ON, since all checks of the pool fail"
+				     : "");
+}
+
+void backend_explain(struct backend *backend)
+{
+	bool starting = backend->state == STATE_STARTING;
+
+	if (backend->state == STATE_DOWN ||
+	    (starting && (backend->health || backend->stranger.inode)))
+		backend_explain_down(backend);
+}
+
+/* What it could not bind to, a worker that was started tells in its own words, if at all. */
+static void add_stranger(struct backend *backend)
+{
+	size_t used = strlen(backend->note);
+
+	if (worker_has_listener(backend->worker) ||
+	    !port_user_find(backend, false, &backend->stranger))
+		return;
+	snprintf(backend->note + used, sizeof(backend->note) - used,
+		 "; port %u is in use by %s, which is not this worker",
+		 ntohs(backend->endpoint.port), backend->stranger.text);
+}
+
+/* Adds the end of what the process wrote, on one line, to the note. */
+static void add_last_output(struct backend *backend)
+{
+	size_t used = strlen(backend->note), bytes;
+	char *output = worker_last_output(backend->worker, LAST_OUTPUT_LINES, &bytes);
+
+	if (!output)
+		return;
+	for (size_t i = 0; i < bytes; i++)
+		if (output[i] == '\n')
+			output[i] = i + 1 < bytes ? '|' : 0;
+		else if (!output[i])
+			output[i] = '?';
+	snprintf(backend->note + used, sizeof(backend->note) - used, "; last output: %s", output);
+	free(output);
+}
+
+void backend_note_details(struct backend *backend)
+{
+	if (!backend->listens[0] && !backend->listens[1])
+		add_stranger(backend);
+	add_last_output(backend);
+}
+
+void backend_note_exit(struct backend *backend, const struct worker_exit *exit)
+{
+	if (*backend->ends_for) {
+		backend_note(backend, "%s", backend->ends_for);
+		return;
+	}
+	if (exit->why)
+		backend_note(backend, "%s", exit->why);
+	else if (!exit->known)
+		backend_note(backend, "exited");
+	else if (exit->signal)
+		backend_note(backend, "ended by SIG%s%s", sigabbrev_np(exit->signal),
+			     exit->core ? " (core dumped)" : "");
+	else
+		backend_note(backend, "exited with code %d", exit->code);
+	if (exit->expected)
+		return;
+	if (!backend->ready_us)
+		add_stranger(backend);
+	add_last_output(backend);
+}

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -176,6 +177,17 @@ static bool is_running(pid_t pid)
 	struct process_stat stat;
 
 	return !process_stat(pid, &stat) && stat.state != 'Z';
+}
+
+/* Of one that is no child of ours. */
+static void kill_and_wait(pid_t pid)
+{
+	struct pollfd ended = {.fd = process_open(pid), .events = POLLIN};
+
+	assert_true(ended.fd >= 0);
+	kill(pid, SIGKILL);
+	assert_int_equal(poll(&ended, 1, -1), 1);
+	close(ended.fd);
 }
 
 /* Pids that the worker has printed, one a line after "pid". */
@@ -411,9 +423,7 @@ static void test_buried(void **state)
 			await_pids(&lab, none, 1);
 		});
 		assert_int_equal(record_read(lab.dir, NULL, "lab:18081", &record), 0);
-		kill(record.pid, SIGKILL);
-		while (is_running(record.pid))
-			usleep(1000);
+		kill_and_wait(record.pid);
 		assert_int_equal(lab_new_worker(&lab), 0);
 		assert_int_equal(worker_pid(lab.worker), 0);
 		assert_int_equal(record_read(lab.dir, NULL, "lab:18081", &record), -ENOENT);

@@ -185,6 +185,13 @@ def test_drained_worker(lab):
     assert again.pids() == pids
 
 
+def expect_a_drained_successor(lab, lbd, first):
+    """Of the drained one of two: another process, which nobody is led to."""
+    wait_until(lambda: lbd.pids()["web:8081"] not in (0, first), lbd.pids)
+    lbd.wait_state("127.0.0.1:8081", "drained")
+    assert set(lab.workers_seen(10)) == {"8082"}
+
+
 def test_a_drained_worker_that_ends_stays_drained(lab):
     """Its successor is as much out of service, says so, and nobody waits for it to get up."""
     lbd = lab.lbd(web("8081-8082"))
@@ -192,9 +199,7 @@ def test_a_drained_worker_that_ends_stays_drained(lab):
     lbd.ctl("pool", "drain", "127.0.0.1:8081", "wait")
     first = lbd.pids()["web:8081"]
     kill_and_wait(first)
-    wait_until(lambda: lbd.pids()["web:8081"] not in (0, first), "a successor")
-    lbd.wait_state("127.0.0.1:8081", "drained")
-    assert set(lab.workers_seen(10)) == {"8082"}
+    expect_a_drained_successor(lab, lbd, first)
     assert "web:8081: drained" in lbd.refused("worker", "start", "web:8081")
     assert set(lab.workers_seen(10)) == {"8082"}
     lbd.ctl("pool", "undrain", "127.0.0.1:8081")
@@ -310,9 +315,7 @@ def test_only_undrain_ends_it(lab, how):
     first = lbd.pids()["web:8081"]
     lbd = how(lab, lbd)
     (lab.path / "may-end").touch()
-    wait_until(lambda: lbd.pids()["web:8081"] not in (0, first), lbd.pids)
-    lbd.wait_state("127.0.0.1:8081", "drained")
-    assert set(lab.workers_seen(10)) == {"8082"}
+    expect_a_drained_successor(lab, lbd, first)
     lbd.ctl("pool", "undrain", "127.0.0.1:8081")
     lbd.wait_up(2)
 

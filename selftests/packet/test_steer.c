@@ -379,14 +379,20 @@ static void drop_then_admit(const char *address, void (*prepare)(void), int reas
 	assert_int_equal(world_finish_connect(client), 0);
 }
 
+/* By IPv4 and by IPv6. */
+static void drop_then_admit_both(void (*prepare)(void), int reason, void (*admit)(void))
+{
+	world_add_sinks();
+	world_add_local(1, "::1");
+	drop_then_admit("127.0.0.1", prepare, reason, admit);
+	drop_then_admit("::1", prepare, reason, admit);
+}
+
 /* The SYN is dropped in silence, and when the client tries again there is room. */
 static void full_then_room(void **state)
 {
 	(void)state;
-	world_add_sinks();
-	world_add_local(1, "::1");
-	drop_then_admit("127.0.0.1", fill, LB_STEER_MAX_CONNECTIONS, make_room);
-	drop_then_admit("::1", fill, LB_STEER_MAX_CONNECTIONS, make_room);
+	drop_then_admit_both(fill, LB_STEER_MAX_CONNECTIONS, make_room);
 	assert_int_equal(world_service_count(SERVICE).dropped, 2);
 	assert_int_equal(world_service_count(SERVICE).connections, 2);
 }
@@ -395,10 +401,7 @@ static void full_then_room(void **state)
 static void deferred_then_up(void **state)
 {
 	(void)state;
-	world_add_sinks();
-	world_add_local(1, "::1");
-	drop_then_admit("127.0.0.1", defer, LB_STEER_DEFERRED, get_up);
-	drop_then_admit("::1", defer, LB_STEER_DEFERRED, get_up);
+	drop_then_admit_both(defer, LB_STEER_DEFERRED, get_up);
 	assert_int_equal(world_service_count(SERVICE).deferred, 2);
 	assert_int_equal(world_service_count(SERVICE).refused, 0);
 	assert_int_equal(world_service_count(SERVICE).connections, 2);

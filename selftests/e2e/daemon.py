@@ -12,7 +12,7 @@ import socket
 import time
 
 from processes import Background, Process
-from system import APP, BUILD, DEADLINE, PYTHON, run, unique, wait_equal, wait_until
+from system import APP, BUILD, DEADLINE, PYTHON, run, text_of, unique, wait_equal, wait_until
 
 
 class Refused(AssertionError):
@@ -188,8 +188,7 @@ class Lbd(Process):
 
     def log_of(self, worker):
         """What the worker has written to its log so far."""
-        path = self.lab.path / "logs" / (worker + ".log")
-        return path.read_text(errors="replace") if path.exists() else ""
+        return text_of(self.lab.path / "logs" / (worker + ".log"))
 
     def memory_kib(self):
         """Resident."""

@@ -105,7 +105,7 @@ def wait_equal(function, wanted, what="", deadline=DEADLINE):
 def text_of(path):
     """Of a file that another process writes; "" while it is not there, as between two of a rotation."""
     try:
-        return path.read_text()
+        return path.read_text(errors="replace")
     except FileNotFoundError:
         return ""
 

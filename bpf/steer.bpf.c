@@ -195,6 +195,7 @@ int steer(struct bpf_sk_lookup *ctx)
 		return SK_PASS;
 	case LB_STEER_MAX_CONNECTIONS: /* the client's retry finds room: drop, do not reset */
 	case LB_STEER_DEFERRED:        /* or somebody */
+	case LB_STEER_DENIED:          /* as at an interface: that there is a service is not told */
 		return steer_discard(ctx) ? SK_PASS : SK_DROP;
 	default: /* reset */
 		return SK_DROP;

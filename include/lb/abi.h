@@ -255,7 +255,7 @@ struct lb_service_count {
 	X(STEER_NO_BACKEND, "steer_no_backend", "no backend has a listener, refused")              \
 	X(STEER_MAX_CONNECTIONS, "steer_max_connections", "all backends full, dropped")            \
 	X(STEER_DEFERRED, "steer_deferred", "none up yet, one on its way, dropped")                \
-	X(STEER_DENIED, "steer_denied", "refused by the access rules")                             \
+	X(STEER_DENIED, "steer_denied", "refused by the access rules, dropped")                    \
 	X(STEER_LISTENER_GONE, "steer_listener_gone", "listener closed while chosen, refused")     \
 	X(TRACK_EVENT_LOST, "track_event_lost", "an event found no room; lbd looks at all")
 

@@ -48,9 +48,11 @@ class Namespace:
             os.close(home)
             os.close(there)
 
-    def socket(self, family=socket.AF_INET, timeout=DEADLINE):
+    def socket(
+        self, family=socket.AF_INET, timeout=DEADLINE, kind=socket.SOCK_STREAM, protocol=0
+    ):
         with self.entered():
-            sock = socket.socket(family, socket.SOCK_STREAM)
+            sock = socket.socket(family, kind, protocol)
         sock.settimeout(timeout)
         return sock
 

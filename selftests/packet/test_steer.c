@@ -81,6 +81,21 @@ static void deny(void)
 	world_add_acl(SERVICE, "127.0.0.0", 96 + 8, LB_ACL_DENY);
 }
 
+/* By other rules, for both families. */
+static void deny_all(void)
+{
+	const uint32_t flags = LB_SERVICE_ACL | LB_SERVICE_DEFAULT_DENY;
+
+	world_add_service("0.0.0.0", PORT, SERVICE, POOL, flags);
+	world_add_service("::", PORT, SERVICE, POOL, flags);
+}
+
+static void allow_all(void)
+{
+	world_add_service("0.0.0.0", PORT, SERVICE, POOL, 0);
+	world_add_service("::", PORT, SERVICE, POOL, 0);
+}
+
 static void deny_others(void)
 {
 	world_add_service("0.0.0.0", PORT, SERVICE, POOL, LB_SERVICE_ACL | LB_SERVICE_DEFAULT_DENY);
@@ -184,7 +199,7 @@ static const struct row rows[] = {
 	 ECONNREFUSED,
 	 LB_STEER_NO_BACKEND,
 	 {.refused = 1}},
-	{"denied", deny, "127.0.0.1", PORT, ECONNREFUSED, LB_STEER_DENIED, {.denied = 1}},
+	{"denied, no sink", deny, "127.0.0.1", PORT, ECONNREFUSED, LB_STEER_DENIED, {.denied = 1}},
 	{"allowed", deny_others, "127.0.0.1", PORT, 0, LB_STEER_CHOSEN, {.connections = 1}},
 	{"no listener",
 	 close_listeners,
@@ -407,6 +422,15 @@ static void deferred_then_up(void **state)
 	assert_int_equal(world_service_count(SERVICE).connections, 2);
 }
 
+/* The same where the rules change. */
+static void denied_then_allowed(void **state)
+{
+	(void)state;
+	drop_then_admit_both(deny_all, LB_STEER_DENIED, allow_all);
+	assert_int_equal(world_service_count(SERVICE).denied, 2);
+	assert_int_equal(world_service_count(SERVICE).connections, 2);
+}
+
 /* Handshakes count before they are connections: a burst does not land on one. */
 static void burst(void **state)
 {
@@ -478,6 +502,7 @@ int test_steer(void)
 		cmocka_unit_test_setup_teardown(ingress_to_steer, open_service, world_close),
 		cmocka_unit_test_setup_teardown(full_then_room, open_service, world_close),
 		cmocka_unit_test_setup_teardown(deferred_then_up, open_service, world_close),
+		cmocka_unit_test_setup_teardown(denied_then_allowed, open_service, world_close),
 		cmocka_unit_test_setup_teardown(reuseport, open_service, world_close),
 		cmocka_unit_test_setup_teardown(burst, open_service, world_close),
 		cmocka_unit_test_setup_teardown(udp_is_not_ours, open_service, world_close),

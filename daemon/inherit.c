@@ -117,13 +117,26 @@ int inherit_listen_again(int fd, unsigned backlog)
 	return !listens;
 }
 
-void inherit_close(int fds[2])
+void inherit_end(const int fds[2])
+{
+	static const struct linger none;
+
+	for (int i = 0; i < 2; i++) {
+		if (fds[i] < 0)
+			continue;
+		shutdown(fds[i], SHUT_RDWR);
+		setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	}
+}
+
+void inherit_close(int fds[2], uid_t user)
 {
 	if (fds[0] >= 0)
-		close(fds[0]);
+		stranger_give_back(fds[0], user);
 	if (fds[1] >= 0 && fds[1] != fds[0])
-		close(fds[1]);
+		stranger_give_back(fds[1], user);
 	fds[0] = fds[1] = -1;
+	stranger_flush();
 }
 
 uint64_t inherit_inode(int fd)
@@ -157,5 +170,6 @@ int inherit_take(pid_t pid, int pidfd, uint64_t inode)
 	}
 	if (dir)
 		closedir(dir);
+	stranger_flush();
 	return fd;
 }

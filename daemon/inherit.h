@@ -37,8 +37,18 @@ int inherit_listen_again(int fd, unsigned backlog);
  */
 const char *inherit_changed_option(int fd);
 
-/* Closes both, also when they are one, and sets them to -1. */
-void inherit_close(int fds[2]);
+/*
+ * Closes both, also when they are one, and sets them to -1.  A process of that user may have them, too, or have had
+ * them: elsewhere (stranger.h), so that the port may be taken for a moment yet.
+ */
+void inherit_close(int fds[2], uid_t user);
+
+/*
+ * Before inherit_close(), when nobody is to serve them any more: by shutdown(2), for all who hold them, and no close
+ * waits, also not that of a child which was given our descriptors meanwhile.  One of those who hold them may listen
+ * again before the next is bound: then the bind fails.
+ */
+void inherit_end(const int fds[2]);
 
 /* The socket's inode, which names it in /proc; 0 for -1. */
 uint64_t inherit_inode(int fd);

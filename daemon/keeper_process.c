@@ -19,6 +19,7 @@
 #include "name_lock.h"
 #include "process.h"
 #include "sockets.h"
+#include "stranger.h"
 
 enum {
 	ASK_TIMEOUT_MS = 5000,
@@ -58,12 +59,18 @@ static int find(const char *instance, struct sockets_owner *owner)
  */
 static int end_process(const struct sockets_owner *owner)
 {
-	struct pollfd end = {.events = POLLIN};
-	int socket = sockets_take(owner, &end.fd), done;
+	struct sockets_taken taken;
+	int err = sockets_take(owner, &taken), done;
+	struct pollfd end = {.fd = taken.pidfd, .events = POLLIN};
 
-	if (socket < 0)
+	/* It only shows that the pid is still the holder's. */
+	if (!err) {
+		taken.pidfd = -1;
+		sockets_give_back(&taken);
+	}
+	stranger_flush();
+	if (err)
 		return 0;
-	close(socket); /* it only showed that the pid is still the holder's */
 	process_signal(end.fd, SIGTERM);
 	process_signal(end.fd, SIGCONT);
 	done = poll(&end, 1, ASK_TIMEOUT_MS);

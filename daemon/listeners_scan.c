@@ -12,6 +12,7 @@
 #include "backend.h"
 #include "listeners.h"
 #include "log.h"
+#include "stranger.h"
 
 /* A listener to put into a backend's slot, or (in_place) whose process is to be watched. */
 struct capture {
@@ -204,19 +205,20 @@ static int take_one(struct model *model, const struct capture *capture,
 		    const struct sockets_owner *owner)
 {
 	struct backend *backend = capture->backend;
-	int pidfd = -1, err = 0, fd = owner->pid ? sockets_take(owner, &pidfd) : -ESRCH;
+	struct sockets_taken taken;
+	int err = owner->pid ? sockets_take(owner, &taken) : -ESRCH;
 
-	if (fd < 0)
-		return fd;
+	if (err)
+		return err;
 	if (!capture->in_place)
 		err = datapath_set_listener(model->dp, backend->id, backend->generation,
-					    capture->is_v6, fd);
-	err = explain(fd, err);
-	close(fd);
-	if (!err && needs_holder(backend, capture->is_v6, owner->inode))
-		holder_watch(&backend->holders[capture->is_v6], model, pidfd, owner->inode);
-	else
-		close(pidfd);
+					    capture->is_v6, taken.fd);
+	err = explain(taken.fd, err);
+	if (!err && needs_holder(backend, capture->is_v6, owner->inode)) {
+		holder_watch(&backend->holders[capture->is_v6], model, taken.pidfd, owner->inode);
+		taken.pidfd = -1;
+	}
+	sockets_give_back(&taken);
 	return err;
 }
 
@@ -275,6 +277,7 @@ static int take_all(struct scan *scan)
 		if (one)
 			take_failed(scan, &scan->captures[i], one);
 	}
+	stranger_flush();
 out:
 	free(inodes);
 	free(owners);

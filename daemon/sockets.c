@@ -139,21 +139,24 @@ int sockets_each_on_port(uint16_t port, void (*each)(void *arg, const struct soc
 			 port, -1, on_listener, &ctx);
 }
 
-int sockets_take(const struct sockets_owner *owner, int *pidfd)
+int sockets_take(const struct sockets_owner *owner, struct sockets_taken *taken)
 {
-	int process = pidfd_open(owner->pid, 0);
-	uid_t user = -1;
-	int fd;
-
-	if (process < 0)
+	*taken = (struct sockets_taken){-1, pidfd_open(owner->pid, 0), -1};
+	if (taken->pidfd < 0)
 		return -errno;
-	process_user(owner->pid, &user, NULL);
-	fd = stranger_take(process, owner->fd, owner->inode, user);
-	if (fd >= 0 && pidfd)
-		*pidfd = process;
-	else
-		close(process);
-	return fd;
+	process_user(owner->pid, &taken->user, NULL);
+	taken->fd = stranger_take(taken->pidfd, owner->fd, owner->inode, taken->user);
+	if (taken->fd >= 0)
+		return 0;
+	close(taken->pidfd);
+	return taken->fd;
+}
+
+void sockets_give_back(const struct sockets_taken *taken)
+{
+	stranger_give_back(taken->fd, taken->user);
+	if (taken->pidfd >= 0)
+		close(taken->pidfd);
 }
 
 struct connections {

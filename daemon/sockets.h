@@ -42,6 +42,13 @@ struct sockets_owner {
 	char comm[16];  /* printable */
 };
 
+/* Danger: its process has it, too, and may do anything with it: sockets_give_back() and never close(2). */
+struct sockets_taken {
+	int fd;     /* of our own (pidfd_getfd(2)) */
+	int pidfd;  /* of its process */
+	uid_t user; /* of its process */
+};
+
 /*
  * Finds a process that holds each socket: fills owners[i] for inodes[i] (pid 0: none found, for
  * example in another pid namespace).  Of owners[i] it reads `session` and `no_copy`.  One walk through /proc whatever
@@ -50,10 +57,13 @@ struct sockets_owner {
 int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_owner *owners);
 
 /*
- * A descriptor of our own for the socket of that process (pidfd_getfd(2)); -ESTALE when it is not that
- * socket any more, -EBUSY when its user holds up our closes (stranger.h), else -errno.  With it comes a pidfd of the process, unless pidfd is NULL.
+ * Takes the socket of that process; -ESTALE when it is not that socket any more, -EBUSY when its user holds up
+ * our closes (stranger.h), else -errno.  Ends with stranger_flush(), in any case.
  */
-int sockets_take(const struct sockets_owner *owner, int *pidfd);
+int sockets_take(const struct sockets_owner *owner, struct sockets_taken *taken);
+
+/* Of the pidfd, too, unless the caller has taken that and left -1. */
+void sockets_give_back(const struct sockets_taken *taken);
 
 /*
  * Ends (SOCK_DESTROY) every connection whose socket storage in owners_fd names this backend and

@@ -18,17 +18,19 @@
 
 enum {
 	DESCRIPTORS_MAX = 253, /* SCM_MAX_FD: of one message */
+	BATCH_MAX = 1024,      /* USER_CLOSES_MAX of them: both listeners of every backend */
 	CLOSES_MAX = 64,       /* that last at the same time */
 	USER_CLOSES_MAX = 8,   /* of one user */
 	LATER_MAX = 1024,
 	STACK_BYTES = 256 << 10,
 };
 
-/* The thread that closes a message's descriptors owns them while it is busy. */
+/* The thread that closes a batch's descriptors owns it while it is busy; one that is open takes more of its user's. */
 struct batch {
 	uid_t user;
 	size_t count;
-	int fds[DESCRIPTORS_MAX];
+	int fds[BATCH_MAX];
+	bool is_open;
 	atomic_bool is_busy;
 };
 
@@ -92,7 +94,7 @@ static int start_thread(struct batch *batch)
 
 static bool is_taken(const struct batch *batch)
 {
-	return atomic_load(&batch->is_busy) || batch->count;
+	return atomic_load(&batch->is_busy) || batch->is_open || batch->count;
 }
 
 static bool may_take(uid_t user)
@@ -112,7 +114,7 @@ static void take_later(struct batch *batch)
 	for (size_t i = 0; i < later.count; i++) {
 		uid_t user = later.sockets[i].user;
 
-		if (batch->count ? batch->count < DESCRIPTORS_MAX && user == batch->user
+		if (batch->count ? batch->count < BATCH_MAX && user == batch->user
 				 : may_take(user)) {
 			batch->user = user;
 			batch->fds[batch->count++] = later.sockets[i].fd;
@@ -131,7 +133,7 @@ static struct batch *free_batch(uid_t user)
 	if (later.child && waitpid(later.child, NULL, WNOHANG))
 		later.child = 0;
 	for (size_t i = 0; i < CLOSES_MAX; i++) {
-		if (atomic_load(&batches[i].is_busy))
+		if (batches[i].is_open || atomic_load(&batches[i].is_busy))
 			continue;
 		if (!batches[i].count)
 			take_later(&batches[i]);
@@ -155,7 +157,7 @@ static void read_control(struct msghdr *header, struct batch *batch, struct ucre
 			continue;
 		if (c->cmsg_type == SCM_CREDENTIALS && sender)
 			memcpy(sender, CMSG_DATA(c), sizeof(*sender));
-		if (c->cmsg_type == SCM_RIGHTS && batch && bytes <= sizeof(batch->fds)) {
+		if (c->cmsg_type == SCM_RIGHTS && batch && bytes <= DESCRIPTORS_MAX * sizeof(int)) {
 			memcpy(batch->fds, CMSG_DATA(c), bytes);
 			batch->count = bytes / sizeof(int);
 		}
@@ -248,7 +250,6 @@ static void close_by_child(void)
 
 static void close_later(int fd, uid_t user)
 {
-	shutdown(fd, SHUT_RDWR);
 	if (later.count == LATER_MAX)
 		close_by_child();
 	if (later.count == LATER_MAX)
@@ -270,7 +271,43 @@ void stranger_close(int fd, uid_t user)
 		batch->fds[batch->count++] = fd;
 		start_thread(batch);
 	} else {
+		shutdown(fd, SHUT_RDWR);
 		close_later(fd, user);
+	}
+}
+
+static struct batch *open_batch(uid_t user)
+{
+	struct batch *batch;
+
+	for (size_t i = 0; i < CLOSES_MAX; i++)
+		if (batches[i].is_open && batches[i].user == user && batches[i].count < BATCH_MAX)
+			return &batches[i];
+	batch = free_batch(user);
+	if (batch)
+		batch->is_open = true;
+	return batch;
+}
+
+/* Whether it refuses descriptors says nothing: its queue may hold some from before. */
+void stranger_give_back(int fd, uid_t user)
+{
+	struct batch *batch = open_batch(user);
+
+	if (batch)
+		batch->fds[batch->count++] = fd;
+	else
+		close_later(fd, user);
+}
+
+void stranger_flush(void)
+{
+	for (size_t i = 0; i < CLOSES_MAX; i++) {
+		if (!batches[i].is_open)
+			continue;
+		batches[i].is_open = false;
+		if (batches[i].count)
+			start_thread(&batches[i]);
 	}
 }
 
@@ -287,17 +324,15 @@ static bool is_socket(int fd, uint64_t inode)
 
 int stranger_take(int process, int number, uint64_t inode, uid_t user)
 {
-	struct batch *batch = free_batch(user);
 	int fd;
 
-	if (!batch)
+	if (!open_batch(user))
 		return -EBUSY;
 	fd = pidfd_getfd(process, number, 0);
 	if (fd < 0)
 		return -errno;
 	if (is_socket(fd, inode))
 		return fd;
-	batch->fds[batch->count++] = fd;
-	start_thread(batch);
+	stranger_give_back(fd, user);
 	return -ESTALE;
 }

@@ -4,7 +4,8 @@
  * (SCM_RIGHTS, unix(7)) lasts as long as he likes (SO_LINGER of socket(7), a FUSE file), also where the
  * kernel drops it unseen; so may every other call on it.  Since Linux 6.16 a socket can refuse them
  * (SO_PASSRIGHTS); where it does not they are received whole and closed in threads of their own, a message each.
- * So is a file that another process turns out to have where a socket was looked for.
+ * So is every socket that was taken from another process, which may have made it such a one meanwhile, or what
+ * that process turns out to have where a socket was looked for.
  * A user has few of these threads, so that no other has to wait.  Called by the event loop's thread only.
  */
 #ifndef LB_STRANGER_H
@@ -38,7 +39,17 @@ void stranger_close(int fd, uid_t user);
 /*
  * Our own descriptor (pidfd_getfd(2)) of the socket of that inode which the process, of that user, had by that
  * number.  -ESTALE: it has put another file there; -EBUSY as above: nothing was taken; else -errno.
+ * Ends, as everything that takes or gives back, with stranger_flush().
  */
 int stranger_take(int process, int number, uint64_t inode, uid_t user);
+
+/*
+ * Closes a socket that another process has or had, without shutting it down: that one may go on with it.  A child
+ * that was forked before its thread's turn closes it as well, and may have to wait instead: its start has a time.
+ */
+void stranger_give_back(int fd, uid_t user);
+
+/* What was given back is closed from now on: a thread for up to 1024 of a user's. */
+void stranger_flush(void);
 
 #endif

@@ -56,9 +56,10 @@ static int adopt(struct worker *worker, struct error *error)
 	worker->group = worker->cgroup ? cgroup_id(worker->cgroup) : 0;
 	worker_set_limits(
 		worker); /* lost when a service manager started lbd anew, see lbd.service */
+	process_user(worker->pid, &worker->log_user, NULL); /* who may hold up their close */
 	take_listeners(worker);
 	if (worker_revive_listeners(worker))
-		worker_close_listeners(worker);
+		worker_end_listeners(worker);
 	err = worker_watch_listeners(worker);
 	if (err)
 		return error_set(error, err, "worker %s: %s", worker->name, strerror(-err));
@@ -149,7 +150,10 @@ void worker_free(struct worker *worker)
 		return;
 	worker_end_free(worker);
 	worker_close_outputs(worker);
-	worker_close_listeners(worker);
+	if (worker->pidfd < 0) /* its port may be another's at once */
+		worker_end_listeners(worker);
+	else
+		worker_close_listeners(worker);
 	free(worker->cgroup);
 	free(worker->name);
 	free(worker->pool);

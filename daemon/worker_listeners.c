@@ -18,6 +18,7 @@
 #include "inherit.h"
 #include "log.h"
 #include "port_user.h"
+#include "stranger.h"
 #include "worker_private.h"
 
 enum {
@@ -49,7 +50,7 @@ static int on_shut_down(sd_event_source *source, int fd, uint32_t events, void *
 	if (ret < 0) {
 		log_warning("worker %s: its inherited listener cannot be used any more: %s",
 			    worker->name, strerror(-ret));
-		worker_close_listeners(worker);
+		worker_end_listeners(worker);
 		worker->ops->unlistened(worker->arg);
 		return 0;
 	}
@@ -92,18 +93,23 @@ void worker_close_listeners(struct worker *worker)
 	for (int i = 0; i < 2; i++)
 		worker->listener_sources[i] =
 			sd_event_source_disable_unref(worker->listener_sources[i]);
-	inherit_close(worker->listeners);
+	inherit_close(worker->listeners, worker->log_user);
+}
+
+void worker_end_listeners(struct worker *worker)
+{
+	inherit_end(worker->listeners);
+	worker_close_listeners(worker);
 }
 
 bool worker_drop_listeners(struct worker *worker)
 {
 	const struct conf_worker *conf = worker->conf;
-	bool has_any = worker->listeners[0] >= 0 || worker->listeners[1] >= 0;
 
-	if (!has_any ||
+	if (!worker_has_listener(worker) ||
 	    (conf->inherit && inherit_fits(worker->listeners, &conf->addr, conf->dual_stack)))
 		return false;
-	worker_close_listeners(worker);
+	worker_end_listeners(worker);
 	return true;
 }
 
@@ -143,18 +149,6 @@ static void tell_holder(const char *name, const struct sockets_owner *owner)
 		    name, user.text);
 }
 
-/*
- * shutdown(2) ends it for all who hold it.  One of them may listen again before the next is bound: then the
- * bind fails, and that one is told as a stranger on the port when the worker is started.
- */
-static void end_listeners(struct worker *worker)
-{
-	for (int i = 0; i < 2; i++)
-		if (worker->listeners[i] >= 0)
-			shutdown(worker->listeners[i], SHUT_RDWR);
-	worker_close_listeners(worker);
-}
-
 void worker_expire_listeners(struct worker *worker)
 {
 	worker->is_expired = true;
@@ -179,7 +173,7 @@ void worker_check_listeners(struct worker *worker)
 
 	if (worker->is_expired || (settings && settings != worker->conf->fingerprint) ||
 	    is_spoilt(worker, worker->listeners[0]) || is_spoilt(worker, worker->listeners[1]))
-		end_listeners(worker);
+		worker_end_listeners(worker);
 	worker->is_expired = false;
 }
 
@@ -190,14 +184,14 @@ static void renew(struct worker *worker)
 	struct error error;
 	int err;
 
-	end_listeners(worker);
+	worker_end_listeners(worker);
 	if (!conf->inherit)
 		return;
 	err = inherit_open(&at, conf->dual_stack, conf->backlog, worker->listeners, &error);
 	if (err)
 		log_warning("worker %s: %s", worker->name, error.text);
 	else if (worker_watch_listeners(worker))
-		worker_close_listeners(worker); /* the next start tries again */
+		worker_end_listeners(worker); /* the next start tries again */
 	else
 		worker->ops->relistened(worker->arg);
 }
@@ -251,14 +245,15 @@ void worker_reclaim_recorded(const char *name, const struct record *record)
 		return;
 	for (unsigned i = 0; i < count; i++) {
 		bool is_others = owners[i].pid && owners[i].pid != getpid();
-		int fd = is_others ? sockets_take(&owners[i], NULL) : -1;
+		struct sockets_taken taken;
 
-		if (fd < 0)
+		if (!is_others || sockets_take(&owners[i], &taken))
 			continue;
-		if (listens_on(fd, atoi(colon + 1))) {
+		if (listens_on(taken.fd, atoi(colon + 1))) {
 			tell_holder(name, &owners[i]);
-			shutdown(fd, SHUT_RDWR);
+			shutdown(taken.fd, SHUT_RDWR);
 		}
-		close(fd);
+		sockets_give_back(&taken);
 	}
+	stranger_flush();
 }

@@ -109,6 +109,11 @@ void worker_stop_watchdog(struct worker *worker);
 int worker_watch_listeners(struct worker *worker);
 int worker_revive_listeners(struct worker *worker);
 void worker_close_listeners(struct worker *worker);
+/*
+ * The same, but no process is to serve them any more: see inherit_end().  Who listens there all the same is told as
+ * a stranger on the port when the worker is started.
+ */
+void worker_end_listeners(struct worker *worker);
 
 /* Before the next process gets them: those that have expired, or were spoilt by the one before, are closed. */
 void worker_check_listeners(struct worker *worker);

@@ -150,7 +150,7 @@ static int open_listeners(struct worker *worker, struct launch *launch, struct e
 		worker_reclaim_listeners(worker);
 	worker_check_listeners(worker);
 	if (worker_revive_listeners(worker))
-		worker_close_listeners(worker);
+		worker_end_listeners(worker);
 	if (fds[0] < 0 && fds[1] < 0)
 		err = inherit_open(&at, conf->dual_stack, conf->backlog, fds, error);
 	if (err)

@@ -174,17 +174,60 @@ def refused(lab):
     return False
 
 
+def sink_at(lab, port):
+    """Listens, and never reads."""
+    lab.host.ip("link", "set", "lo", "up")
+    text = "import socket,time\ns=socket.create_server(('127.0.0.1',%d))\nprint('up',flush=True)\ntime.sleep(1000)"
+    sink = lab.process(PYTHON, "-c", text % port)
+    sink.wait_output("^up")
+    return sink
+
+
 def test_one_that_cannot_listen_any_more_is_opened_anew(lab):
     """Connected to somewhere, a socket never listens again: the worker gets another."""
     lbd = shutter(lab)
     pid = lbd.pids()["web:8081"]
-    lab.host.ip("link", "set", "lo", "up")
-    listener = lab.process(PYTHON, "-c", "import socket,time\ns=socket.create_server(('127.0.0.1',1))\nprint('up',flush=True)\ntime.sleep(1000)")
-    listener.wait_output("^up")
+    sink_at(lab, 1)
     lab.process("kill", "-USR2", str(pid)).wait()
     wait_until(lambda: lbd.pids()["web:8081"] not in (0, pid), lbd.workers)
     lbd.wait_up(1)
     assert lab.get().pid == lbd.pids()["web:8081"]
+
+
+# Its listener becomes a connection whose last close(2) waits for a peer that does not read; lbd has it, too.
+LINGERER = SHUTTER.replace(
+    "s.setblocking",
+    """def linger(*_):
+    s.settimeout(None)
+    while True:
+        try:
+            s.shutdown(socket.SHUT_RDWR)
+            s.connect(("127.0.0.1", 1))
+            break
+        except OSError:
+            pass  # lbd listened again in between
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes((1, 0, 0, 0, 88, 2, 0, 0)))
+    s.setblocking(False)
+    try:
+        while True:
+            s.send(bytes(1 << 16))
+    except BlockingIOError:
+        os._exit(1)
+signal.signal(signal.SIGHUP, linger)
+s.setblocking""",
+    1,
+)
+
+
+def test_one_whose_close_lasts_holds_nobody_up(lab):
+    lbd = shutter(lab, LINGERER)
+    pid = lbd.pids()["web:8081"]
+    sink = sink_at(lab, 1)
+    lab.process("kill", "-HUP", str(pid)).wait()
+    wait_until(lambda: lbd.pids()["web:8081"] not in (0, pid), lbd.workers)
+    lbd.wait_up(1)
+    assert lab.get().pid == lbd.pids()["web:8081"]
+    assert alive(sink.pid)
 
 
 SPOILER = SHUTTER.replace(

@@ -70,7 +70,7 @@ static void check(const struct row *row, const char *address)
 	told = inherit_changed_option(fd);
 	if (!told != !row->told || (told && strcmp(told, row->told)))
 		fail_msg("%s on %s: told %s", row->name, address, told ? told : "nothing");
-	inherit_close(fds);
+	close(fd);
 }
 
 static void test_options(void **state)

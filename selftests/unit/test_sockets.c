@@ -20,6 +20,7 @@
 #include <bpf/btf.h>
 #include <cmocka.h>
 
+#include "stranger.h"
 #include "unit/own_netns.h"
 
 struct row {
@@ -225,24 +226,25 @@ static void test_take(void **state)
 	struct sockets_owner owner = {0};
 	struct seen seen = {0};
 	uint32_t inode;
+	struct sockets_taken taken, again;
 	pid_t pid;
-	int fd, client;
+	int client;
 
 	(void)state;
 	need_privilege();
 	pid = holder(&port, 1, &inode);
 	assert_int_equal(sockets_find_owners(&inode, 1, &owner), 0);
-	fd = sockets_take(&owner, NULL);
-	assert_true(fd >= 0);
-	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(sockets_take(&owner, &taken), 0);
+	assert_true(fcntl(taken.fd, F_GETFD) & FD_CLOEXEC);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	client = connected(port);
 	assert_int_equal(sockets_each_listener(port, see, &seen), 0);
 	assert_int_equal(seen.last.queue, 1);
-	assert_int_equal(sockets_take(&owner, NULL), -ESRCH);
+	assert_int_equal(sockets_take(&owner, &again), -ESRCH);
 	close(client);
-	close(fd);
+	sockets_give_back(&taken);
+	stranger_flush();
 }
 
 /* Another descriptor has taken the number meanwhile. */
@@ -250,6 +252,7 @@ static void test_take_stale(void **state)
 {
 	int fd, other;
 	struct sockets_owner owner = {0};
+	struct sockets_taken taken;
 
 	(void)state;
 	need_privilege();
@@ -257,9 +260,10 @@ static void test_take_stale(void **state)
 	other = listening(AF_INET, "127.0.0.1", 7023, false, 4);
 	owner = (struct sockets_owner){.pid = getpid(), .fd = fd, .inode = inode_of(fd)};
 	dup2(other, fd);
-	assert_int_equal(sockets_take(&owner, NULL), -ESTALE);
+	assert_int_equal(sockets_take(&owner, &taken), -ESTALE);
 	owner.fd = 1000;
-	assert_int_equal(sockets_take(&owner, NULL), -EBADF);
+	assert_int_equal(sockets_take(&owner, &taken), -EBADF);
+	stranger_flush();
 	close(fd);
 	close(other);
 }

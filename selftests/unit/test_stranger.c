@@ -26,7 +26,9 @@ enum {
 	CLOSES_MAX = 64,
 	USER_CLOSES_MAX = 8,
 	LATER_MAX = 1024,
+	BATCH_MAX = 1024,
 	USER = 1000, /* and those after it */
+	TAKEN_USER = USER + 100,
 };
 
 static ssize_t try_send_fds(int to, const int *fds, size_t count)
@@ -282,11 +284,12 @@ static void test_taken(void **state)
 	fd = stranger_take(self, ends[0], inode_of(ends[0]), USER);
 	assert_true(fd >= 0);
 	assert_int_equal(inode_of(fd), inode_of(ends[0]));
-	close(fd);
+	stranger_give_back(fd, USER);
 	assert_int_equal(stranger_take(self, ends[0], inode_of(ends[1]), USER), -ESTALE);
 	assert_int_equal(stranger_take(self, 100000, inode_of(ends[1]), USER), -EBADF);
 	assert_int_equal(pipe(pipe_ends), 0);
 	assert_int_equal(stranger_take(self, pipe_ends[1], inode_of(pipe_ends[1]), USER), -ESTALE);
+	stranger_flush();
 	close(pipe_ends[1]);
 	hung = (struct pollfd){.fd = pipe_ends[0]};
 	assert_int_equal(poll(&hung, 1, AT_ONCE_S * 1000), 1);
@@ -295,12 +298,74 @@ static void test_taken(void **state)
 	close(ends[0]), close(ends[1]), close(self);
 }
 
+static int taken_from(int self, int fd, uid_t user)
+{
+	int taken = stranger_take(self, fd, inode_of(fd), user);
+
+	assert_true(taken >= 0);
+	return taken;
+}
+
+/*
+ * What was taken may have become one whose close lasts, and lbd be the last who has it.  Others of that user are taken
+ * by the thousand for all that, and none is shut down.
+ */
+static void test_given_back(void **state)
+{
+	uint64_t end_us = clock_us() + AT_ONCE_S * 1000000ull;
+	int self = pidfd_open(getpid(), 0), ends[2], peers[USER_CLOSES_MAX], fd;
+	char text[4];
+
+	(void)state;
+	need_privilege();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	for (size_t i = 0; i < USER_CLOSES_MAX; i++) {
+		peers[i] = lingering(&fd);
+		stranger_give_back(taken_from(self, fd, TAKEN_USER), TAKEN_USER);
+		close(fd);
+		for (size_t other = 1; other < BATCH_MAX; other++)
+			stranger_give_back(taken_from(self, ends[0], TAKEN_USER), TAKEN_USER);
+	}
+	stranger_flush();
+	assert_true(clock_us() < end_us);
+	assert_int_equal(stranger_take(self, ends[0], inode_of(ends[0]), TAKEN_USER), -EBUSY);
+	assert_int_equal(write(ends[0], "X=x", 3), 3);
+	assert_int_equal(read(ends[1], text, sizeof(text)), 3);
+	for (size_t i = 0; i < USER_CLOSES_MAX; i++)
+		close(peers[i]);
+	close(ends[0]), close(ends[1]), close(self);
+}
+
+/* One that refuses descriptors by now may have been sent some before. */
+static void test_given_back_with_a_queue(void **state)
+{
+	uint64_t end_us = clock_us() + AT_ONCE_S * 1000000ull;
+	int self = pidfd_open(getpid(), 0), ends[2], peer, taken;
+
+	(void)state;
+	need_privilege();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	peer = send_lingering(ends[0]);
+	stranger_refuse(ends[1]); /* since 6.16 */
+	taken = taken_from(self, ends[1], TAKEN_USER + 1);
+	close(ends[1]);
+	stranger_give_back(taken, TAKEN_USER + 1);
+	stranger_flush();
+	assert_true(clock_us() < end_us);
+	close(peer), close(ends[0]), close(self);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refused),          cmocka_unit_test(test_taken),
-		cmocka_unit_test(test_most_descriptors), cmocka_unit_test(test_closed_with_a_queue),
-		cmocka_unit_test(test_lasting_closes),   cmocka_unit_test(test_many_closed),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_taken),
+		cmocka_unit_test(test_given_back),
+		cmocka_unit_test(test_given_back_with_a_queue),
+		cmocka_unit_test(test_most_descriptors),
+		cmocka_unit_test(test_closed_with_a_queue),
+		cmocka_unit_test(test_lasting_closes),
+		cmocka_unit_test(test_many_closed),
 	};
 
 	own_netns_enter();

@@ -17,6 +17,8 @@ SANFLAGS := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-r
 else
 B := build
 endif
+# One name for one directory: the .d files of a build name what they are of as it was called then.
+override B := $(patsubst $(CURDIR)/%,%,$(abspath $(B)))
 
 ifndef V
 Q := @
@@ -131,7 +133,8 @@ $(B)/lbstatic: $(B)/daemon/static/main.o $(B)/liblbstatic.a
 $(B)/unit/test_static_%: selftests/unit/test_static_%.c $(B)/liblbstatic.a
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -Idaemon/static -Iselftests $^ $(STATIC_LIBS) -lcmocka -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) -Idaemon/static -Iselftests $(filter %.c %.a,$^) \
+		$(STATIC_LIBS) -lcmocka -o $@
 
 $(B)/unit/test_cli $(B)/unit/test_import: $(B)/liblbctl.a
 # Calls that may fail, and there do, each in its turn.
@@ -145,15 +148,20 @@ $(B)/unit/test_%: selftests/unit/test_%.c $(B)/liblbd.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Icli -Iselftests $(filter %.c,$^) \
 		$(filter %/liblbctl.a,$^) $(B)/liblbd.a $(TEST_LDFLAGS) $(PKG_LIBS) -lcmocka -o $@
 
-$(B)/packet/packet: $(PACKET_SRCS) $(wildcard selftests/packet/*.h) $(B)/liblbd.a
-	$(call say,TEST,$@)
+# By its objects: of several sources in one command the .d file tells what the last includes.
+$(B)/packet/%.o: selftests/packet/%.c | $(B)/lb.skel.h
+	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Iselftests $(filter %.c %.a,$^) $(PKG_LIBS) -lcmocka -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Iselftests -c $< -o $@
+
+$(B)/packet/packet: $(PACKET_SRCS:selftests/%.c=$(B)/%.o) $(B)/liblbd.a
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ $(PKG_LIBS) -lcmocka -o $@
 
 $(B)/bench/%: selftests/bench/%.c $(B)/liblbd.a
 	$(call say,BENCH,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Iselftests $^ $(PKG_LIBS) -lm -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Iselftests $(filter %.c %.a,$^) $(PKG_LIBS) -lm -o $@
 
 # Fuzzers: libFuzzer's instrumentation needs objects of its own.
 build/fuzz/daemon/%.o: daemon/%.c | $(B)/lb.skel.h

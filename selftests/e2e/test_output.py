@@ -206,7 +206,7 @@ def test_output_while_lbd_is_dead(lab, options):
     lines = [line.rpartition(" ")[2] for line in all_lines(log)]
     if "prefix" in options:  # some may come twice when whoever wrote them was killed
         lines = list(dict.fromkeys(lines))
-    assert (lines[0], lines[-1], len(lines)) == (b"first", b"last", LINES + 2)
+    assert (lines[0], lines[-1], len(lines)) == ("first", "last", LINES + 2)
     assert all(int(line) == n for n, line in enumerate(lines[1:-1], 1))
 
 

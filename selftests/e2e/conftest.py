@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures, what to do where the kernel says no, and the final look for what was left behind."""
 
+import os
 import pathlib
 import signal
 import sys
@@ -46,6 +47,12 @@ def sanitizers():
     yield
     found = system.sanitizer_reports()
     assert not found, "sanitizers:\n" + "\n".join(found)
+
+
+@pytest.fixture
+def under_strace(monkeypatch):
+    """A sanitizer looks for leaks by tracing, and a process has one tracer: here they are not looked for."""
+    monkeypatch.setenv("LSAN_OPTIONS", os.environ.get("LSAN_OPTIONS", "") + ":detect_leaks=0")
 
 
 @pytest.fixture

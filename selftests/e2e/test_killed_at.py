@@ -24,6 +24,8 @@ CALLS = (
 STEPS = int(os.environ.get("LBD_KILL_STEPS", "1"))
 PORTS = ("8081", "8082")
 
+pytestmark = pytest.mark.usefixtures("under_strace")
+
 
 def strace(*words):
     return ["strace", "-qq", *words]

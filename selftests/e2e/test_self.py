@@ -128,6 +128,7 @@ def test_recycled_by_memory(lab):
     assert {r.outcome for r in load.stop()} == {"ok"}
 
 
+@pytest.mark.usefixtures("under_strace")
 def test_event_loop_that_fails(lab):
     """No orderly end: lbd says so by its exit code, workers serve on, the next lbd takes them back."""
     lbd = lab.lbd(web("8081-8082"))

@@ -31,6 +31,7 @@ from system import (
     HERE,
     PYTHON,
     SANITIZED,
+    SMALL,
     alive,
     bpftool,
     cgroups,
@@ -45,7 +46,7 @@ from system import (
 
 # What tests import from here.
 __all__ = (
-    "APP BUILD CLIENT4 CLIENT6 DEADLINE HERE HOST4 HOST6 Lab PYTHON Refused alive bpftool"
+    "APP BUILD CLIENT4 CLIENT6 DEADLINE HERE HOST4 HOST6 Lab PYTHON Refused SMALL alive bpftool"
     " kill_and_wait leftovers pool refusal run slow_end text_of unique used wait_equal wait_until web"
 ).split()
 

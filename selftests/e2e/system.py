@@ -19,6 +19,7 @@ ROOT = HERE.parent.parent
 BUILD = ROOT / os.environ.get("LBD_BUILD", "build")
 PYTHON = "/usr/bin/python3"
 APP = str(HERE / "workers" / "app.py")
+SMALL = str(HERE / "workers" / "small.py")  # listens a few milliseconds after it began
 
 HOST4, CLIENT4 = "192.0.2.1", "192.0.2.2"
 HOST6, CLIENT6 = "2001:db8::1", "2001:db8::2"

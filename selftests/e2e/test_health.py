@@ -7,25 +7,23 @@ import signal
 import socket
 
 import pytest
-from lab import alive, bpftool, wait_equal, wait_until, web
+from lab import APP, SMALL, alive, bpftool, wait_equal, wait_until, web
 
 QUICK = "interval 100ms; timeout 1s; rise 2; fall 2;"
 
 
 def sick(lab, check, ports="8081-8082"):
-    """Worker 8081 fails its check while the file sick-8081 is there."""
-    return web(ports, words="--sick=%s/sick-$port" % lab.path, pool="health { %s }" % check)
+    """Worker 8081 fails its check while the file sick-8081 is there.  Turns: a check's connection counts too."""
+    pool = "scheduler round_robin; health { %s }" % check.replace("PATH", str(lab.path))
+    return web(ports, words="--sick=%s/sick-$port" % lab.path, pool=pool)
 
 
-CHECKS = [
-    ("http", "http /health; "),
-    ("exec", "exec \"sh -c '! test -e %(path)s/sick-$port'\"; "),
-]
+HTTP, EXEC = "http /health; ", "exec \"sh -c '! test -e PATH/sick-$port'\"; "
 
 
-@pytest.mark.parametrize("check", [c[1] for c in CHECKS], ids=[c[0] for c in CHECKS])
+@pytest.mark.parametrize("check", [HTTP, EXEC], ids=["http", "exec"])
 def test_falls_and_rises(lab, check):
-    lbd = lab.lbd(sick(lab, check % {"path": lab.path} + QUICK))
+    lbd = lab.lbd(sick(lab, check + QUICK))
     lbd.wait_up(2)
     pids = lbd.pids()
     held = [lab.hold(), lab.hold()]
@@ -126,40 +124,41 @@ def test_not_restarted_before_the_first_success(lab):
     assert lbd.pids()["web:8081"] == pid and lbd.workers()["web:8081"]["restarts"] == 0
 
 
-LATE = "start_timeout 2s; start_retries 0; stop_timeout 5s; restart on_failure;"
+def late(lab, program, check="", ports="8081"):
+    """A program's start has a limit: one that shall listen before it is SMALL."""
+    limits = "start_timeout 3s; start_retries 0; stop_timeout 30s; restart on_failure; ports"
+    return sick(lab, EXEC + check + QUICK, ports).replace("ports", limits).replace(APP, program)
 
 
 @pytest.mark.parametrize(
-    "words, reason",
-    [("--sick=%s/sick", "check: 503"), ("--never-listen", "does not listen on port 8081")],
+    "program, reason",
+    [(SMALL, "check: exit code 1"), ("-c 'import time; time.sleep(1000)'", "does not listen on port 8081")],
     ids=["check", "listener"],
 )
-def test_why_lbd_ended_it(lab, words, reason):
+def test_why_lbd_ended_it(lab, program, reason):
     """What the process made of its stop signal is not the reason."""
-    (lab.path / "sick").touch()
-    health = "health { http /health; on_failure restart; %s }" % QUICK
-    words = words % lab.path if "%" in words else words
-    lbd = lab.lbd(web("8081", words=words, worker=LATE, pool=health))
+    (lab.path / "sick-8081").touch()
+    lbd = lab.lbd(late(lab, program, "on_failure restart; "))
     lbd.wait_worker("web:8081", "fatal")
     note = lbd.workers()["web:8081"]["note"]
-    assert note.startswith("not ready within 2000 ms: " + reason), note
+    assert note.startswith("not ready within 3000 ms: " + reason), note
     assert "SIGKILL" not in lbd.output()
 
 
 def test_late_for_its_check_is_marked(lab):
     """Kept, out of service, until the check passes; who waits hears of it, and a roll ends there."""
-    lbd = lab.lbd(sick(lab, "http /health; " + QUICK).replace("ports", LATE + "ports"))
+    lbd = lab.lbd(late(lab, SMALL, ports="8081-8082"))
     lbd.wait_up(2)
     (lab.path / "sick-8081").touch()
     lbd.wait_state("127.0.0.1:8081", "down")
     before = lbd.pids()
     said = lbd.ctl("roll", "web", "wait", check=False).stderr
-    assert "web:8081 did not get ready: check: 503" in said and "1 of 2" in said, said
+    assert "web:8081 did not get ready: check: exit code 1" in said and "1 of 2" in said, said
     pids = lbd.pids()
     assert pids["web:8082"] == before["web:8082"] and pids["web:8081"] not in (0, before["web:8081"])
     assert lbd.workers()["web:8081"]["state"] == "down"
     said = lbd.ctl("worker", "restart", "web:8081", check=False).stderr
-    assert "web:8081: down: check: 503" in said, said
+    assert "web:8081: down: check: exit code 1" in said, said
     pids = lbd.pids()
     (lab.path / "sick-8081").unlink()
     lbd.wait_up(2)
@@ -371,7 +370,7 @@ def test_what_an_exec_check_leaves_ends_with_it(lab, end):
 
 
 def test_it_is_told_where_else_it_listens(lab):
-    lbd = lab.lbd(web("8081", words="--port=9999", worker=LATE))
+    lbd = lab.lbd(late(lab, SMALL + " --port=9999"))
     lbd.wait_worker("web:8081", "fatal")
     said = "does not listen on port 8081: it listens on 127.0.0.1:9999; the pool expects 127.0.0.1:8081"
     assert said in lbd.workers()["web:8081"]["note"], lbd.workers()

@@ -8,11 +8,10 @@ import os
 import pathlib
 
 import pytest
-from lab import BUILD, HERE, PYTHON, wait_until
+from lab import BUILD, PYTHON, SMALL, wait_until
 from processes import Process
 
 PORTS = (8081, 8082)
-SMALL = str(HERE / "workers" / "small.py")
 OTHER = "pool other { backend 127.0.0.1:9; } service other { listen 0.0.0.0:81; pool other; }"
 
 

@@ -104,10 +104,11 @@ def wait_equal(function, wanted, what="", deadline=DEADLINE):
 
 
 def text_of(path):
-    """Of a file that another process writes; "" while it is not there, as between two of a rotation."""
+    """Of a file that another process writes; "" while it is not there, as between two of a rotation, or /proc's
+    of a process that ends."""
     try:
         return path.read_text(errors="replace")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return ""
 
 

@@ -7,7 +7,7 @@ import signal
 import socket
 
 import pytest
-from lab import APP, SMALL, alive, bpftool, wait_equal, wait_until, web
+from lab import APP, SMALL, alive, bpftool, text_of, wait_equal, wait_until, web
 
 QUICK = "interval 100ms; timeout 1s; rise 2; fall 2;"
 
@@ -348,8 +348,7 @@ def orphans(lab, end):
 
 
 def group_of(pid):
-    path = pathlib.Path("/proc/%d/cgroup" % pid)
-    return path.read_text() if path.exists() else ""
+    return text_of(pathlib.Path("/proc/%d/cgroup" % pid))
 
 
 @pytest.mark.parametrize("end", ["exit 0", "exit 1", "exec sleep 3600"], ids=["good", "bad", "late"])

@@ -34,10 +34,14 @@ def remove_states(lbd):
     (run_dir(lbd) / "running.conf").unlink()
 
 
+def with_words(lab, words):
+    texts = {p: text_of(pathlib.Path("/proc/%d/cmdline" % p)) for p in lab.host.pids()}
+    return {p for p, text in texts.items() if words in text}
+
+
 def workers_in(lab):
     """By their words, not by what lbd knows."""
-    texts = {p: pathlib.Path("/proc/%d/cmdline" % p) for p in lab.host.pids()}
-    return {p for p, text in texts.items() if text.exists() and b"--port=" in text.read_bytes()}
+    return with_words(lab, "--port=")
 
 
 def known(lbd):
@@ -109,8 +113,7 @@ def test_output_goes_on(lab, when):
 
 def keepers(lab):
     """All of the namespace, of whichever lbd."""
-    texts = {p: text_of(pathlib.Path("/proc/%d/cmdline" % p)) for p in lab.host.pids()}
-    return [p for p, text in texts.items() if "--keep-output" in text]
+    return list(with_words(lab, "--keep-output"))
 
 
 def test_a_pool_that_left_with_the_records(lab):
@@ -150,7 +153,7 @@ def test_a_living_lbd_makes_it_again(lab, loss):
     again = lbd.restart()
     again.wait_state("127.0.0.1:8081", "up")
     assert again.pids() == pids
-    wait_equal(lambda: again.backend("127.0.0.1:8082")["state"], "draining")
+    again.wait_state("127.0.0.1:8082", "drained")
 
 
 @pytest.mark.parametrize("what", ("", "leaving"))

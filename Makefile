@@ -156,7 +156,7 @@ $(B)/packet/%.o: selftests/packet/%.c | $(B)/lb.skel.h
 
 $(B)/packet/packet: $(PACKET_SRCS:selftests/%.c=$(B)/%.o) $(B)/liblbd.a
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ $(PKG_LIBS) -lcmocka -o $@
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(filter %.o %.a,$^) $(PKG_LIBS) -lcmocka -o $@
 
 $(B)/bench/%: selftests/bench/%.c $(B)/liblbd.a
 	$(call say,BENCH,$@)

@@ -114,12 +114,12 @@ enum backend_goal backend_goal_of_start(const struct backend *backend)
 
 int backend_keep_out(struct backend *backend, uint64_t timeout_us)
 {
-	bool ends = backend->state == STATE_STOPPING && backend->goal == GOAL_STOP;
+	bool stays = state_has_process(backend->state) && backend->state != STATE_STOPPING;
 
 	backend->kept_out = backend->worker != NULL;
-	if (!backend->worker || (state_has_process(backend->state) && !ends))
+	if (!backend->worker || stays)
 		return backend_drain(backend, timeout_us, GOAL_DRAIN);
-	/* Drained is what it is once it runs again. */
+	/* Drained is what it is once it runs again: one that ends is to be stopped, or restarted, all the same. */
 	if (backend->goal == GOAL_RUN)
 		backend->goal = GOAL_DRAIN;
 	remember_later(backend->model);

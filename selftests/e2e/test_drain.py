@@ -240,6 +240,22 @@ def test_drained_while_it_stops_to_be_restarted(lab):
     assert set(lab.workers_seen(10)) == {"8082"}
 
 
+def test_drained_while_it_stops_and_undrained(lab):
+    """The restart goes on, of one that is drained as well; it is not left stopped, for undrain to forget."""
+    lbd = lab.lbd(web("8081-8082", worker=slow_end(lab)))
+    lbd.wait_up(2)
+    first = lbd.pids()["web:8081"]
+    ctl = lbd.ctl_command("worker", "restart", "web:8081")
+    with subprocess.Popen(ctl, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as restart:
+        lbd.wait_worker("web:8081", "stopping")
+        lbd.ctl("pool", "drain", "127.0.0.1:8081")
+        (lab.path / "may-end").touch()
+        assert "drained as before, until `lbctl pool undrain`" in restart.communicate()[0]
+    expect_a_drained_successor(lab, lbd, first)
+    lbd.ctl("pool", "undrain", "127.0.0.1:8081")
+    lbd.wait_up(2)
+
+
 def restarted(lab, lbd):
     said = lbd.ctl("worker", "restart", "web:8081")
     assert said == (

@@ -7,7 +7,7 @@
  *
  * What lasts when lbd dies: processes and their listeners, the kernel's map (`chosen`), records, what is
  * remembered (RUNDIR/states), who leaves and the configuration in force.  What does not: `state`, `goal`,
- * `turn`.  A step that leaves nothing behind is part of the next one that does.  It begins with all up.
+ * `turn`, `kept_out`.  A step that leaves nothing behind is part of the next one that does.  It begins with all up.
  *
  * Left out:
  * - Time.  A timer may fire at once or late: draining is over at any moment, by its last connection or by
@@ -24,6 +24,7 @@
  */
 #include "transitions.pml"
 #include "memory.pml"
+#include "drain.pml"
 #include "roll.pml"
 #include "leave.pml"
 #include "world.pml"
@@ -48,7 +49,9 @@ inline write_states()
 {
 	d_step {
 		kept_state[0] = state[0]; kept_goal[0] = goal[0]; kept_turn[0] = turn[0];
+		kept_out_kept[0] = kept_out[0];
 		kept_state[1] = state[1]; kept_goal[1] = goal[1]; kept_turn[1] = turn[1];
+		kept_out_kept[1] = kept_out[1];
 		dirty = false
 	}
 }
@@ -90,48 +93,23 @@ inline stop(i)
 inline stopped(i)
 {
 	if
-	:: state[i] == STATE_STOPPED && goal[i] == RESTART -> goal[i] = RUN; start(i, EVENT_START)
+	:: state[i] == STATE_STOPPED && goal[i] == RESTART -> goal[i] = GOAL_OF_START(i); start(i, EVENT_START)
 	:: else
 	fi
 }
 
-/* backend_drain() */
-inline drain(i, wanted)
+/* backend_process_start_by_hand() */
+inline start_by_hand(i)
 {
-	d_step {
-		goal[i] = wanted;
-#ifndef BREAK_FORGETS_GOAL
-		dirty = true;
-#endif
+	if
+	:: !RUNS(i) -> goal[i] = GOAL_OF_START(i); start(i, EVENT_START)
+	:: RUNS(i) && goal[i] == STOP && state[i] == STATE_STOPPING ->
+		d_step { goal[i] = RESTART; dirty = true }
+	:: RUNS(i) && goal[i] == STOP && state[i] != STATE_STOPPING ->
 		if
-		:: wanted != RESTART && turn[i] != NOW -> turn[i] = NONE
-		:: else
+		:: GOAL_OF_START(i) == DRAIN -> d_step { goal[i] = DRAIN; dirty = true }
+		:: else -> undrain(i)
 		fi
-	}
-	if
-	:: state[i] == STATE_DRAINING || state[i] == STATE_STOPPING
-	:: state[i] == STATE_STARTING || IS_UP(i) || state[i] == STATE_DOWN -> happen(i, EVENT_DRAIN)
-	:: state[i] == STATE_DRAINED -> drained(i)
-	:: else -> happen(i, EVENT_STOP); stopped(i) /* nothing runs */
-	fi
-}
-
-/* backend_process_drained() */
-inline drained(i)
-{
-	if
-	:: goal[i] != RUN && goal[i] != DRAIN -> stop(i)
-	:: else
-	fi
-}
-
-/* backend_undrain() */
-inline undrain(i)
-{
-	if
-	:: state[i] == STATE_DRAINING || state[i] == STATE_DRAINED ->
-		goal[i] = RUN;
-		happen(i, EVENT_UNDRAIN)
 	:: else
 	fi
 }
@@ -178,23 +156,18 @@ inline follow()
 inline obey(i)
 {
 	if
-	:: drain(i, DRAIN); asked = true
-	:: atomic { state[i] == STATE_DRAINING || state[i] == STATE_DRAINED -> told_drained[i] = false };
-		undrain(i)
-	:: told_drained[i] = false; drain(i, STOP)
-	:: told_drained[i] = false;
-		if
-		:: !RUNS(i) -> goal[i] = RUN; start(i, EVENT_START)
-		:: RUNS(i) && goal[i] == STOP && state[i] == STATE_STOPPING ->
-			d_step { goal[i] = RESTART; dirty = true }
-		:: RUNS(i) && goal[i] == STOP && state[i] != STATE_STOPPING -> undrain(i)
-		:: else
-		fi
+	:: keep_out(i); asked = true
+	:: d_step { kept_out[i] || state[i] == STATE_DRAINING || state[i] == STATE_DRAINED ->
+		told_drained[i] = false };
+		put_back(i)
+	:: drain(i, STOP)
+	:: start_by_hand(i)
 #ifdef SAME_PORT
 	:: told_drained[i] = false; move(i)
 #else
-	:: told_drained[i] = false; /* worker restart */
-		d_step { if :: turn[i] != NOW -> MARK(i) :: else fi; roll_go() }
+	:: d_step { /* worker restart */
+		if :: turn[i] != NOW -> MARK(i) :: else fi;
+		roll_go() }
 	:: !rolling -> /* roll */
 		d_step {
 			if :: IS_WANTED(0) -> MARK(0) :: else fi;
@@ -221,12 +194,21 @@ inline answer()
 	fi
 }
 
+#if defined(BREAK_FORGETS_DRAIN)
+#define RESTORE_OUT(i) kept_out[i] = (kept_goal[i] == DRAIN && alive[i])
+#elif defined(BREAK_FORGETS_OUT)
+#define RESTORE_OUT(i) kept_out[i] = (kept_goal[i] == DRAIN)
+#else
+#define RESTORE_OUT(i) kept_out[i] = (kept_out_kept[i] || kept_goal[i] == DRAIN)
+#endif
+
 /* worker_take_back(), remember_restore(), resume(): what is there, and what is known of it */
 inline take_back(i)
 {
 	if
 	:: record[i] && alive[i] -> d_step {
-		goal[i] = (kept_goal[i] == LEAVE -> RUN : kept_goal[i]);
+		RESTORE_OUT(i);
+		goal[i] = (kept_goal[i] == LEAVE || kept_goal[i] == RUN -> GOAL_OF_START(i) : kept_goal[i]);
 		turn[i] = kept_turn[i];
 		state[i] = (kept_state[i] == STATE_STARTING -> STATE_STARTING :
 			    (chosen[i] && listens[i] && goal[i] == RUN -> STATE_UP : STATE_DOWN));
@@ -234,12 +216,9 @@ inline take_back(i)
 	:: else ->
 		record[i] = false;
 		d_step {
+			RESTORE_OUT(i);
 			turn[i] = kept_turn[i];
-			goal[i] = ((kept_goal[i] == STOP
-#ifndef BREAK_FORGETS_DRAIN
-				    || kept_goal[i] == DRAIN
-#endif
-				    ) -> kept_goal[i] : RUN);
+			goal[i] = (kept_goal[i] == STOP -> STOP : GOAL_OF_START(i));
 			state[i] = ((kept_state[i] == STATE_EXITED || kept_state[i] == STATE_FATAL ||
 				     kept_state[i] == STATE_BACKOFF) -> kept_state[i] : STATE_STOPPED);
 			chosen[i] = MAY_BE_CHOSEN(i)
@@ -373,7 +352,9 @@ settled:	serve()
 		crashed = false;
 		idle = false; dirty = false; changed = false; rolling = false; asked = false;
 		state[0] = STATE_STOPPED; goal[0] = RUN; turn[0] = NONE; old[0] = false; awaits[0] = false;
+		kept_out[0] = false;
 		state[1] = STATE_STOPPED; goal[1] = RUN; turn[1] = NONE; old[1] = false; awaits[1] = false;
+		kept_out[1] = false;
 		w = 0; next = NOBODY
 	}
 	goto again

@@ -4,7 +4,7 @@
 inline forget(i)
 {
 	d_step {
-		state[i] = STATE_STOPPED; goal[i] = RUN; turn[i] = NONE;
+		state[i] = STATE_STOPPED; goal[i] = RUN; turn[i] = NONE; kept_out[i] = false;
 		chosen[i] = false; awaits[i] = false; leaves[i] = false
 	}
 }
@@ -30,6 +30,7 @@ inline move(i)
 	:: RUNS(i) -> awaits[i] = false; leaves[i] = true; drain(i, LEAVE)
 	:: else -> forget(i)
 	fi;
+	kept_out[OTHER(i)] = false; /* come_back() */
 	if
 	:: goal[OTHER(i)] == LEAVE && state[OTHER(i)] == STATE_STOPPING -> goal[OTHER(i)] = RESTART
 	:: goal[OTHER(i)] == LEAVE && state[OTHER(i)] != STATE_STOPPING -> undrain(OTHER(i))

@@ -17,6 +17,7 @@ bool record[WORKERS];
 mtype:state kept_state[WORKERS] = STATE_STOPPED;
 mtype:goal kept_goal[WORKERS] = RUN;
 mtype:turn kept_turn[WORKERS] = NONE;
+bool kept_out_kept[WORKERS];
 bool configured[WORKERS];
 bool leaves[WORKERS]; /* RUNDIR/leaving */
 
@@ -24,6 +25,7 @@ bool leaves[WORKERS]; /* RUNDIR/leaving */
 mtype:state state[WORKERS] = STATE_STOPPED;
 mtype:goal goal[WORKERS] = RUN;
 mtype:turn turn[WORKERS] = NONE;
+bool kept_out[WORKERS]; /* drained by command, whatever is done with its processes */
 bool old[WORKERS];    /* the process that the turn is to replace */
 bool awaits[WORKERS]; /* the end of the other, which leaves and has its port */
 bool rolling;
@@ -33,7 +35,7 @@ bool idle;    /* lbd waits for events: all that it knows is taken back */
 bool crashed;
 
 /* Kept by nobody: what properties are about. */
-bool told_drained[WORKERS]; /* and no other verb has been answered since */
+bool told_drained[WORKERS]; /* and nobody has asked to undrain it since */
 bool was_up[WORKERS];       /* and has neither ended nor been taken out since */
 bool took_the_last;
 
@@ -46,6 +48,12 @@ byte crashes = CRASHES, deaths = DEATHS, verbs = VERBS;
 #define MAY_BE_CHOSEN(i)                                                                           \
 	(goal[i] == RUN && (IS_UP(i) || state[i] == STATE_STARTING || state[i] == STATE_DOWN ||    \
 			    state[i] == STATE_BACKOFF))
+
+#ifdef BREAK_START_PUTS_BACK
+#define GOAL_OF_START(i) RUN
+#else
+#define GOAL_OF_START(i) (kept_out[i] -> DRAIN : RUN)
+#endif
 
 #ifdef SAME_PORT
 #define HAS_HOLDER(i) (goal[OTHER(i)] == LEAVE && RUNS(OTHER(i)))

@@ -13,6 +13,10 @@ inline end_roll()
 	((state[i] == STATE_STOPPED && (goal[i] == STOP || goal[i] == DRAIN)) ||                   \
 	 (state[i] == STATE_DRAINED && goal[i] == DRAIN))
 #endif
+/* roll_is_drained_anew() */
+#define IS_DRAINED_ANEW(i)                                                                         \
+	(kept_out[i] && goal[i] == DRAIN && state[i] == STATE_DRAINED && alive[i] && !old[i])
+
 #define FAILED(i)                                                                                  \
 	((goal[i] == RUN || goal[i] == DRAIN) &&                                                   \
 	 (state[i] == STATE_BACKOFF || state[i] == STATE_FATAL || state[i] == STATE_EXITED))
@@ -24,8 +28,9 @@ inline end_roll()
 inline look_at_turn(i)
 {
 	if
-	:: rolling && turn[i] == NOW && (PUT_BACK(i) || TAKEN_BY_COMMAND(i) || FAILED(i)) -> end_roll()
-	:: rolling && turn[i] == NOW && !PUT_BACK(i) && IS_UP(i) ->
+	:: rolling && turn[i] == NOW && !IS_DRAINED_ANEW(i) &&
+		(PUT_BACK(i) || TAKEN_BY_COMMAND(i) || FAILED(i)) -> end_roll()
+	:: rolling && turn[i] == NOW && !PUT_BACK(i) && (IS_UP(i) || IS_DRAINED_ANEW(i)) ->
 #ifdef BREAK_ROLLS_AGAIN
 		d_step { MARK(i); dirty = true }
 #else
@@ -77,7 +82,7 @@ inline begin(i)
 	}
 	if
 	:: RUNS(i) -> drain(i, RESTART)
-	:: else -> goal[i] = RUN; start(i, EVENT_START)
+	:: else -> start_by_hand(i)
 	fi
 }
 
@@ -115,7 +120,7 @@ inline resume_turn(i)
 		:: turn[i] == NOW && goal[i] == RUN && IS_UP(i) -> turn[i] = NONE
 #ifndef BREAK_ROLL_LOST
 		:: turn[i] == NOW && !RUNS(i) && state[i] != STATE_BACKOFF ->
-			turn[i] = (goal[i] == RUN -> DUE : NONE)
+			turn[i] = (goal[i] == GOAL_OF_START(i) -> DUE : NONE)
 #endif
 		:: else
 		fi

@@ -157,11 +157,14 @@ static int remove_stale_acls(struct wanted *wanted)
 	return err;
 }
 
-static int publish_service(struct model *model, const struct service *service)
+static int publish_service(struct model *model, struct service *service)
 {
 	const struct conf_service *conf = service->conf;
 	struct lb_service value = service_value(service);
-	int err = 0;
+	int err = service->is_new ? datapath_clear_service_count(model->dp, service->id) : 0;
+
+	if (!err)
+		service->is_new = false;
 
 	/* Rules before the service that asks for them. */
 	for (size_t i = 0; i < conf->acl_count && !err; i++) {

@@ -87,6 +87,7 @@ int datapath_grow_ring(struct datapath *dp, uint16_t pool, uint32_t count);
 int datapath_set_backend(struct datapath *dp, uint16_t id, const struct lb_backend *value);
 int datapath_get_backend(struct datapath *dp, uint16_t id, struct lb_backend *value);
 int datapath_clear_load(struct datapath *dp, uint16_t id);
+int datapath_clear_service_count(struct datapath *dp, uint16_t id);
 /* What a listener's address stands for, and who may listen there; value NULL removes. */
 int datapath_set_backend_id(struct datapath *dp, const struct lb_endpoint *key,
 			    const struct lb_backend_id *value);

@@ -157,6 +157,22 @@ int datapath_clear_load(struct datapath *dp, uint16_t id)
 	return array_write(MAP_FD(dp, loads), id, &(struct lb_load){0});
 }
 
+/* One value for each processor. */
+int datapath_clear_service_count(struct datapath *dp, uint16_t id)
+{
+	int count = libbpf_num_possible_cpus(), err;
+	struct lb_service_count *none;
+
+	if (count < 0)
+		return count;
+	none = calloc((size_t)count, sizeof(*none));
+	if (!none)
+		return -ENOMEM;
+	err = array_write(MAP_FD(dp, service_counts), id, none);
+	free(none);
+	return err;
+}
+
 int datapath_set_backend_id(struct datapath *dp, const struct lb_endpoint *key,
 			    const struct lb_backend_id *value)
 {

@@ -142,6 +142,7 @@ struct service {
 	char *name;
 	struct pool *pool;
 	uint16_t id;
+	bool is_new; /* not counted yet: what its number has counted was another's */
 };
 
 struct model_hooks {

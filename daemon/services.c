@@ -14,10 +14,19 @@ void services_free(struct service **services, size_t count)
 	free(services);
 }
 
-/* Keeps its number over a change, and over adoption, so that its counters go on. */
+/*
+ * Keeps its number over a change, so that its counters go on; and over adoption, where no name is known but
+ * addresses are.
+ */
 static bool known_service_id(const struct model *model, const struct conf_service *conf,
 			     uint16_t *id)
 {
+	const struct service *before = pool_find_service(model, conf->name);
+
+	if (before)
+		*id = before->id;
+	if (before || model->conf)
+		return before;
 	for (size_t i = 0; i < conf->listen_count; i++) {
 		struct lb_service known;
 
@@ -60,6 +69,7 @@ static void number_services(struct model *model, struct service **services, size
 		if (done[i])
 			continue;
 		services[i]->id = free_id(taken, before);
+		services[i]->is_new = true;
 		taken[services[i]->id] = true;
 	}
 }

@@ -6,7 +6,7 @@ import socket
 import struct
 
 import pytest
-from lab import CLIENT4, CLIENT6, HOST4, HOST6, wait_until, web
+from lab import CLIENT4, CLIENT6, HOST4, HOST6, kill_and_wait, wait_until, web
 
 N = 60
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
@@ -135,6 +135,24 @@ def test_denied_without_xdp(lab, rules):
     sock.close()
     assert lbd.counters()["steer_denied"] >= 1
     assert service(lbd)["denied"] >= 1
+
+
+def test_a_service_counts_for_itself(lab):
+    """Not for one that had its number, or its address, before; over a change of its own it goes on."""
+    text = web("8081") + "service %s { listen 0.0.0.0:%d; pool web; }"
+    lbd = lab.lbd(text % ("one", 81))
+    lbd.wait_up(1)
+    counted = lambda: {s["service"]: s["connections"] for s in lbd.json("service")}
+    for port in (80, 80, 81):
+        lab.get(port=port)
+    assert counted() == {"web": 2, "one": 1}
+    for name, port, expected in (("one", 82, 1), ("two", 82, 0), ("three", 83, 0), ("one", 82, 0)):
+        lbd.config(text % (name, port))
+        lbd.ctl("reload")
+        assert counted() == {"web": 2, name: expected}
+    kill_and_wait(lbd.pid)
+    lbd = lbd.restart()
+    assert counted() == {"web": 2, "one": 0}
 
 
 def test_no_backend_is_refused(lab):

@@ -271,6 +271,7 @@ class Episode:
     def reap(self):
         for process in [p for p in self.background if p.poll() is not None]:
             self.background.remove(process)
+            self.generation += process.args[3] == "reexec"  # what met its end may be judged after it
             self.judge(process.args[3:], process.returncode, process.stderr.read(), process.began)
 
     def run(self, sequence, tell=lambda step: None):

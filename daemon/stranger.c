@@ -27,8 +27,8 @@ enum {
 
 /* The thread that closes a batch's descriptors owns it while it is busy; one that is open takes more of its user's. */
 struct batch {
-	uid_t user;
 	size_t count;
+	uid_t user;
 	int fds[BATCH_MAX];
 	bool is_open;
 	atomic_bool is_busy;

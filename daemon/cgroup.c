@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cgroup.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
@@ -282,20 +281,6 @@ uint64_t cgroup_id(const char *dir)
 	return stat(dir, &st) ? 0 : st.st_ino;
 }
 
-bool cgroup_contains(const char *dir, uint64_t id)
-{
-	char *paths[] = {(char *)dir, NULL};
-	FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-	bool found = false;
-	FTSENT *entry;
-
-	while (tree && !found && (entry = fts_read(tree)))
-		found = entry->fts_info == FTS_D && entry->fts_statp->st_ino == id;
-	if (tree)
-		fts_close(tree);
-	return found;
-}
-
 uint64_t cgroup_memory(const char *dir)
 {
 	char text[32];
@@ -325,23 +310,6 @@ int cgroup_read_mark(const char *dir, char *text, size_t room)
 void cgroup_unmark(const char *dir)
 {
 	removexattr(dir, MARK);
-}
-
-/* Names are gathered first: each() may remove what readdir(3) is about to show. */
-int cgroup_each(const char *dir, void (*each)(void *arg, const char *name), void *arg)
-{
-	struct dirent **entries;
-	int count = scandir(dir, &entries, NULL, alphasort);
-
-	if (count < 0)
-		return errno == ENOENT ? 0 : -errno;
-	for (int i = 0; i < count; i++) {
-		if (entries[i]->d_type == DT_DIR && *entries[i]->d_name != '.')
-			each(arg, entries[i]->d_name);
-		free(entries[i]);
-	}
-	free(entries);
-	return 0;
 }
 
 void cgroup_clear(const char *dir, const char *name, int timeout_ms)

@@ -68,6 +68,9 @@ uint64_t cgroup_id(const char *dir);
 /* Whether that number is its own, or of a group below it. */
 bool cgroup_contains(const char *dir, uint64_t id);
 
+/* Calls each with every process in it and below, as long as that returns true; none where it does not exist. */
+void cgroup_each_process(const char *dir, bool (*each)(void *arg, pid_t pid), void *arg);
+
 /* Bytes charged to it; 0 where the memory controller is not enabled. */
 uint64_t cgroup_memory(const char *dir);
 

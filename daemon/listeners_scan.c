@@ -230,6 +230,16 @@ static pid_t session_of(const struct capture *capture)
 	return worker && !worker_group(worker) ? worker_pid(worker) : 0;
 }
 
+/* Where it most likely is: not to be hidden by what else its user, or another, has. */
+static struct sockets_owner place_of(const struct capture *capture)
+{
+	const struct worker *worker = capture->backend->worker;
+
+	return (struct sockets_owner){.session = session_of(capture),
+				      .group = worker ? worker_cgroup(worker) : NULL,
+				      .user = capture->listener.uid};
+}
+
 /* Once in the log, until it has had another listener: it is started again and again. */
 static void note_mptcp(struct backend *backend)
 {
@@ -268,7 +278,7 @@ static int take_all(struct scan *scan)
 		goto out;
 	for (size_t i = 0; i < scan->capture_count; i++) {
 		inodes[i] = scan->captures[i].listener.inode;
-		owners[i].session = session_of(&scan->captures[i]);
+		owners[i] = place_of(&scan->captures[i]);
 	}
 	err = sockets_find_owners(inodes, scan->capture_count, owners);
 	for (size_t i = 0; i < scan->capture_count && !err; i++) {
@@ -298,6 +308,7 @@ static int name_strangers(struct scan *scan)
 		if (stranger->backend->stranger.inode == stranger->socket.inode)
 			continue;
 		inodes[count] = stranger->socket.inode;
+		owners[count].user = stranger->socket.uid;
 		scan->strangers[count++] = *stranger;
 	}
 	if (!err && count)

@@ -87,6 +87,7 @@ bool port_user_find(const struct backend *backend, bool in_the_way, struct port_
 		sockets_each_on_port(port, look_at, &search);
 	if (!search.found)
 		return false;
+	owner.user = search.socket.uid;
 	sockets_find_owners(&search.socket.inode, 1, &owner);
 	port_user_set(user, &search.socket, &owner);
 	return true;

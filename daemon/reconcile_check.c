@@ -166,6 +166,7 @@ static int check_services(const struct model *model, const struct conf *conf, st
 	if (!clash.service)
 		return 0;
 	addr_format_endpoint(clash.listen, text);
+	owner.user = clash.listener.uid;
 	sockets_find_owners(&clash.listener.inode, 1, &owner);
 	if (owner.pid)
 		return block_error(clash.service->at, error, -EADDRINUSE,

@@ -35,11 +35,13 @@ int sockets_each_on_port(uint16_t port, void (*each)(void *arg, const struct soc
 
 struct sockets_owner {
 	pid_t pid;
-	int fd;         /* number in that process */
-	uint32_t inode; /* of the socket; sockets_take() checks it */
-	pid_t session;  /* asked for: a process of this session; 0: any */
-	bool no_copy;   /* asked for: no child of ours that has not come to its program */
-	char comm[16];  /* printable */
+	int fd;            /* number in that process */
+	uint32_t inode;    /* of the socket; sockets_take() checks it */
+	pid_t session;     /* asked for: a process of this session; 0: any */
+	bool no_copy;      /* asked for: no child of ours that has not come to its program */
+	uid_t user;        /* looked at before others, as root is: who made the socket, say */
+	const char *group; /* NULL, or a directory, see cgroup.h: looked at first of all */
+	char comm[16];     /* printable */
 };
 
 /* Danger: its process has it, too, and may do anything with it: sockets_give_back() and never close(2). */
@@ -51,8 +53,10 @@ struct sockets_taken {
 
 /*
  * Finds a process that holds each socket: fills owners[i] for inodes[i] (pid 0: none found, for
- * example in another pid namespace).  Of owners[i] it reads `session` and `no_copy`.  One walk through /proc whatever
- * the count, which looks at no more than 32768 descriptors of one user but root: who holds more may not be found.
+ * example in another pid namespace).  Of owners[i] it reads what is asked for, `user` and `group`.  One walk through
+ * /proc whatever the count, and none where control groups have them all.  Of one group, session or user it looks at no
+ * more than some 32768 descriptors, so that who holds more may not be found, but hides nobody else; of all users
+ * together at 1 Mi, and at 1 Mi of those named by `user`.
  */
 int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_owner *owners);
 

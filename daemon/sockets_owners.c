@@ -12,25 +12,31 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "printable.h"
 #include "process.h"
+#include "processes.h"
 
 /*
- * Any user may hold a million descriptors in each of many processes, and the event loop waits for this walk:
- * beyond so many of one user's no more are looked at, so that a user can hide from it, but only oneself.
- * Users whose numbers are the same modulo USERS share them.  Root's are without bound.
+ * Any user may hold a million descriptors in each of many processes, and the event loop waits for this walk.  So
+ * a user, a control group and a session each have a share of it, which nobody else's descriptors take.
+ *
+ * Users may be many as well, one person's too (subuid(5) gives 65536): all of them together have a bound, of which
+ * each first gets a small share, in the order of their numbers, so that the ranges of subuid(5) come last; and
+ * those who made a socket that is looked for have a bound of their own.  Root's descriptors are without bound.
  */
-enum { DESCRIPTORS_A_USER = 32768, USERS = 256, ROOT = USERS };
+enum { SHARE = 32768, FIRST_SHARE = 1024, ALL_USERS = 1 << 20 };
 
 struct wanted {
 	uint32_t inode;
+	uint32_t left; /* descriptors that are still looked at in its group or session */
 	struct sockets_owner *owner;
 };
 
 struct search {
 	struct wanted *wanted; /* by inode */
 	size_t count, missing;
-	uint32_t left[USERS + 1]; /* descriptors that are still looked at, by user */
+	int proc; /* the directory */
 };
 
 static int wanted_compare(const void *a, const void *b)
@@ -40,13 +46,13 @@ static int wanted_compare(const void *a, const void *b)
 	return (x->inode > y->inode) - (x->inode < y->inode);
 }
 
-static void read_comm(int proc, const char *pid, char comm[16])
+static void read_comm(int proc, pid_t pid, char comm[16])
 {
 	char path[64];
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), "%.20s/comm", pid);
+	snprintf(path, sizeof(path), "%d/comm", pid);
 	fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
@@ -80,7 +86,7 @@ static bool is_asked_for(const struct sockets_owner *owner, pid_t pid)
 }
 
 /* One descriptor of one process.  A socket that we hold too is better named by its other holder. */
-static void search_fd(struct search *s, int proc, int fds, const char *pid, const char *fd)
+static void search_fd(struct search *s, int fds, pid_t pid, const char *fd)
 {
 	struct wanted key = {0}, *found;
 	struct sockets_owner *owner;
@@ -94,87 +100,177 @@ static void search_fd(struct search *s, int proc, int fds, const char *pid, cons
 		return;
 	found = bsearch(&key, s->wanted, s->count, sizeof(key), wanted_compare);
 	owner = found ? found->owner : NULL;
-	if (!owner || (owner->pid && owner->pid != getpid()) || !is_asked_for(owner, atoi(pid)))
+	if (!owner || (owner->pid && owner->pid != getpid()) || !is_asked_for(owner, pid))
 		return;
-	if (atoi(pid) != getpid())
+	if (pid != getpid())
 		s->missing--;
-	owner->pid = atoi(pid);
+	owner->pid = pid;
 	owner->fd = atoi(fd);
-	read_comm(proc, pid, owner->comm);
+	read_comm(s->proc, pid, owner->comm);
 }
 
-/*
- * NULL: it is gone.  The real user: a program with the set-user-ID bit that waits for a password is root by its
- * effective one, and holds what it was given.
- */
-static uint32_t *find_left(struct search *s, const char *pid)
+/* Whether nothing of it is left to be looked at; each descriptor takes one of *left. */
+static bool search_process(struct search *s, pid_t pid, uint32_t *left)
 {
-	uid_t user;
-
-	if (process_user(atoi(pid), NULL, &user))
-		return NULL;
-	return &s->left[user ? user % USERS : ROOT];
-}
-
-/* Does any socket that is asked for belong to this process's session, or to anybody? */
-static bool is_of_interest(const struct search *s, pid_t pid)
-{
-	struct process_stat stat;
-	bool known = false;
-
-	for (size_t i = 0; i < s->count; i++) {
-		const struct sockets_owner *owner = s->wanted[i].owner;
-
-		if (!owner->session)
-			return true;
-		if (!known && process_stat(pid, &stat))
-			return false;
-		known = true;
-		if (stat.session == owner->session)
-			return true;
-	}
-	return false;
-}
-
-static void search_process(struct search *s, int proc, const char *pid)
-{
-	uint32_t *left = find_left(s, pid);
-	struct dirent *entry;
+	struct dirent *entry = NULL;
 	char path[64];
 	DIR *dir;
 	int fds;
 
-	if (!left || !*left || !is_of_interest(s, atoi(pid)))
-		return;
-	snprintf(path, sizeof(path), "%.20s/fd", pid);
-	fds = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%d/fd", pid);
+	fds = openat(s->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	dir = fds < 0 ? NULL : fdopendir(fds);
 	if (!dir) { /* it is gone, or not ours to see */
 		if (fds >= 0)
 			close(fds);
-		return;
+		return true;
 	}
 	while (s->missing && *left && (entry = readdir(dir))) {
 		if (!isdigit((unsigned char)entry->d_name[0]))
 			continue;
 		--*left;
-		search_fd(s, proc, fds, pid, entry->d_name);
+		search_fd(s, fds, pid, entry->d_name);
 	}
 	closedir(dir);
+	return !entry;
+}
+
+struct group_search {
+	struct search *search;
+	struct wanted *wanted;
+};
+
+static bool search_member(void *arg, pid_t pid)
+{
+	struct group_search *group = arg;
+
+	search_process(group->search, pid, &group->wanted->left);
+	return group->wanted->left && !group->wanted->owner->pid;
+}
+
+static void search_groups(struct search *s)
+{
+	for (size_t i = 0; i < s->count && s->missing; i++) {
+		struct group_search group = {s, &s->wanted[i]};
+		const struct sockets_owner *owner = group.wanted->owner;
+
+		if (owner->group && !owner->pid)
+			cgroup_each_process(owner->group, search_member, &group);
+	}
+}
+
+static void search_sessions(struct search *s, const struct processes *processes)
+{
+	for (size_t i = 0; i < processes->count && s->missing; i++) {
+		pid_t pid = processes->list[i].pid;
+		struct process_stat stat;
+
+		if (process_stat(pid, &stat))
+			continue;
+		for (size_t j = 0; j < s->count; j++) {
+			const struct sockets_owner *owner = s->wanted[j].owner;
+
+			if (!owner->session || owner->session != stat.session || owner->pid)
+				continue;
+			search_process(s, pid, &s->wanted[j].left);
+			break;
+		}
+	}
+}
+
+static bool is_of_session(const struct sockets_owner *owner)
+{
+	return owner->session;
+}
+
+static bool is_of_any(const struct sockets_owner *owner)
+{
+	return !owner->session;
+}
+
+static bool misses(const struct search *s, bool (*is_one)(const struct sockets_owner *owner))
+{
+	for (size_t i = 0; i < s->count; i++)
+		if ((!s->wanted[i].owner->pid || s->wanted[i].owner->pid == getpid()) &&
+		    is_one(s->wanted[i].owner))
+			return true;
+	return false;
+}
+
+static bool is_maker(const struct search *s, uid_t user)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->wanted[i].owner->user == user)
+			return true;
+	return !user;
+}
+
+/* The processes of one user, from the first-th on; returns where the next user's begin. */
+static size_t search_user(struct search *s, struct processes *processes, size_t first,
+			  uint32_t *left)
+{
+	uid_t user = processes->list[first].user;
+	size_t i = first;
+
+	for (; i < processes->count && processes->list[i].user == user; i++) {
+		struct processes_entry *process = &processes->list[i];
+
+		if (*left && s->missing && !process->is_done)
+			process->is_done = search_process(s, process->pid, left);
+	}
+	return i;
+}
+
+static void search_users(struct search *s, struct processes *processes, bool makers_alone,
+			 uint32_t share, uint32_t *all)
+{
+	size_t i = 0, next;
+
+	while (i < processes->count && s->missing) {
+		uid_t user = processes->list[i].user;
+		bool is_looked_at = !makers_alone || is_maker(s, user);
+		uint32_t most = share < *all ? share : *all;
+		uint32_t left = !is_looked_at ? 0 : user ? most : UINT32_MAX;
+
+		next = search_user(s, processes, i, &left);
+		if (user && is_looked_at)
+			*all -= most - left;
+		i = next;
+	}
 }
 
 static int search_proc(struct search *s)
 {
-	DIR *dir = opendir("/proc");
-	struct dirent *entry;
+	uint32_t makers = ALL_USERS, all = ALL_USERS;
+	struct processes processes;
+	int err = processes_list(&processes);
 
-	if (!dir)
-		return -errno;
-	while (s->missing && (entry = readdir(dir)))
-		if (isdigit((unsigned char)entry->d_name[0]))
-			search_process(s, dirfd(dir), entry->d_name);
-	closedir(dir);
+	if (err)
+		return err;
+	if (misses(s, is_of_session))
+		search_sessions(s, &processes);
+	if (misses(s, is_of_any)) {
+		search_users(s, &processes, true, FIRST_SHARE, &makers);
+		search_users(s, &processes, true, SHARE, &makers);
+		search_users(s, &processes, false, FIRST_SHARE, &all);
+		search_users(s, &processes, false, SHARE, &all);
+	}
+	processes_free(&processes);
 	return 0;
+}
+
+static int search_all(struct search *s)
+{
+	int err = 0;
+
+	s->proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->proc < 0)
+		return -errno;
+	search_groups(s);
+	if (s->missing)
+		err = search_proc(s);
+	close(s->proc);
+	return err;
 }
 
 int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_owner *owners)
@@ -187,17 +283,16 @@ int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_own
 	s.wanted = calloc(count, sizeof(*s.wanted));
 	if (!s.wanted)
 		return -ENOMEM;
-	for (unsigned i = 0; i < USERS; i++)
-		s.left[i] = DESCRIPTORS_A_USER;
-	s.left[ROOT] = UINT32_MAX;
 	for (size_t i = 0; i < count; i++) {
 		owners[i] = (struct sockets_owner){.inode = inodes[i],
 						   .session = owners[i].session,
+						   .group = owners[i].group,
+						   .user = owners[i].user,
 						   .no_copy = owners[i].no_copy};
-		s.wanted[i] = (struct wanted){inodes[i], &owners[i]};
+		s.wanted[i] = (struct wanted){inodes[i], SHARE, &owners[i]};
 	}
 	qsort(s.wanted, count, sizeof(*s.wanted), wanted_compare);
-	err = search_proc(&s);
+	err = search_all(&s);
 	free(s.wanted);
 	return err;
 }

@@ -198,7 +198,8 @@ static void renew(struct worker *worker)
 
 void worker_reclaim_listeners(struct worker *worker)
 {
-	struct sockets_owner owners[2] = {{.no_copy = true}, {.no_copy = true}};
+	struct sockets_owner likely = {.no_copy = true, .user = worker->log_user};
+	struct sockets_owner owners[2] = {likely, likely};
 	uint32_t inodes[2];
 	unsigned count = inodes_of(worker, inodes);
 	bool is_held = false;

@@ -5,6 +5,7 @@ person is told who it is.
 """
 
 import pathlib
+import shutil
 
 import pytest
 from lab import HERE, HOST4, HOST6, PYTHON, Refused, kill_and_wait, pool, wait_equal, wait_until, web
@@ -74,6 +75,21 @@ def test_who_holds_many_descriptors(lab):
     wait_until(lambda: hoard.output().count("hoards") == 61, hoard.output)
     beside = cpu_until_named(lab)
     assert beside < alone + 5  # 16 without a bound
+
+
+def test_who_holds_many_descriptors_beside_a_worker(lab):
+    """One process of a user does not hide the listener of a worker of that user from the next lbd."""
+    hoard = lab.process(PYTHON, "-c", HOARD, "3", log="hoard.log")
+    wait_until(lambda: hoard.output().count("hoards") == 4, hoard.output)
+    lbd = lab.lbd(web("8081", worker="user nobody;"))
+    lbd.wait_up(1)
+    pids = lbd.pids()
+    lbd.kill()
+    shutil.rmtree(lbd.pin())
+    again = lbd.restart()
+    again.wait_up(1)
+    assert again.pids() == pids
+    lab.expect_workers({"8081"}, 4)
 
 
 def cpu_until_named(lab):

@@ -214,6 +214,7 @@ bool backend_event(struct backend *backend, enum state_event event)
 	if (!state_has_process(to) || to == STATE_STARTING) {
 		stuck_forget(backend);
 		accepts_forget(backend);
+		backend_forget_check(backend);
 	}
 	apply_backend(backend);
 	changes_hold(changes);

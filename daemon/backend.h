@@ -40,6 +40,11 @@ void backend_set_listener(struct backend *backend, bool is_v6, bool present);
 void backend_empty(struct backend *backend);    /* while draining: its last connection has closed */
 void backend_evaluate(struct backend *backend); /* after a fact or a setting has changed */
 void backend_set_health(struct backend *backend, const struct conf_health *conf);
+/*
+ * What was found of a process counts for that one alone: an inherited listener stays for the next, whose check
+ * begins when its program runs.
+ */
+void backend_forget_check(struct backend *backend);
 /* Tries again to make the check that could not be made. */
 void backend_await_check(struct backend *backend);
 bool backend_set_owner(struct backend *backend, const struct conf_backend *conf); /* another? */

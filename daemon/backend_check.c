@@ -4,14 +4,17 @@
 #include "apply.h"
 #include "backend.h"
 #include "backend_process.h"
+#include "clock.h"
 #include "log.h"
 #include "remember.h"
 
 enum { TRY_AGAIN_US = 1000 * 1000 };
 
+/* What a worker inherits listens before it runs. */
 static bool wants_check(const struct backend *backend, const struct conf_health *conf)
 {
-	return conf->kind != HEALTH_NONE && (backend->listens[0] || backend->listens[1]);
+	return conf->kind != HEALTH_NONE && (backend->listens[0] || backend->listens[1]) &&
+	       (!backend->worker || worker_runs(backend->worker));
 }
 
 /* It would never be up, nor restarted where that is asked for. */
@@ -69,6 +72,16 @@ static void health_counted(void *arg)
 		apply_pool_coming(backend->pool);
 }
 
+/* A process that has not been up yet, and has not had as long as a start may take. */
+static bool health_awaited(void *arg)
+{
+	const struct backend *backend = arg;
+
+	return backend->worker && !backend->ready_us &&
+	       clock_us() - worker_started_us(backend->worker) <
+		       backend->pool->conf->worker->start_timeout_ms * 1000ULL;
+}
+
 /* Its note tells of the last try, also where that changes nothing. */
 static void health_looked(void *arg)
 {
@@ -77,7 +90,8 @@ static void health_looked(void *arg)
 
 static const struct health_ops health_ops = {.looked = health_looked,
 					     .changed = health_changed,
-					     .counted = health_counted};
+					     .counted = health_counted,
+					     .awaited = health_awaited};
 
 static int new_check(struct backend *backend, const struct conf_health *conf, struct health **out,
 		     struct error *error)
@@ -108,6 +122,14 @@ void backend_drop_health(struct backend *backend)
 {
 	health_free(backend->prepared);
 	backend->prepared = NULL;
+}
+
+void backend_forget_check(struct backend *backend)
+{
+	health_free(backend->health);
+	backend->health = NULL;
+	backend->healthy = backend->failed = false;
+	backend->tally = (struct health_tally){0};
 }
 
 /* A check runs while there is something to check. */

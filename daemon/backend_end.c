@@ -64,6 +64,9 @@ static void note_late(struct backend *backend)
 
 	if (!listens(backend))
 		note_not_listening(backend, ms);
+	else if (!worker_runs(backend->worker))
+		backend_note(backend, "not ready within %u ms: its program has not begun to run",
+			     ms);
 	else if (conf_of(backend)->readiness == READY_NOTIFY && !backend->notified)
 		backend_note(backend, "not ready within %u ms: has not said READY=1", ms);
 	else if (accepts_needed(backend))

@@ -202,6 +202,7 @@ static void on_runs(void *arg)
 	struct backend *backend = arg;
 
 	accepts_watch(backend, clock_us());
+	backend_set_health(backend, &backend->pool->conf->health);
 	backend_evaluate(backend);
 	apply_backend(backend); /* what it inherits is of use by now */
 }

@@ -13,7 +13,8 @@
 
 enum {
 	TIMER_SLACK_US = 10000,
-	FIRST_INTERVAL_MS = 100, /* until one that is new is known to be well */
+	FIRST_INTERVAL_MS = 100, /* until one that is new is known to be well, */
+	LAST_INTERVAL_MS = 1000, /* and after several failures */
 };
 
 static int arm(struct health *health, uint64_t delay_us, sd_event_time_handler_t handler)
@@ -58,22 +59,43 @@ static int on_due(sd_event_source *source, uint64_t now, void *arg)
 	return 0;
 }
 
-/* Nobody is served by one that waits for its next good result; what fails may take its time. */
-static uint64_t interval_ms(const struct health *health)
+static bool is_awaited(const struct health *health)
 {
-	if (!health->known && health->good && health->conf.interval_ms > FIRST_INTERVAL_MS)
-		return FIRST_INTERVAL_MS;
-	return health->conf.interval_ms;
+	bool is_well = health->known && health->healthy;
+
+	return !is_well && health->ops->awaited && health->ops->awaited(health->arg);
 }
 
-/* From start to start, 10 % to either side, so that the checks of many backends do not coincide. */
+/* Nobody is served by one that waits for its next good result; what fails later may take its time. */
+static bool is_next_soon(const struct health *health)
+{
+	return (!health->known && health->good) || is_awaited(health);
+}
+
+/* After each failure in a row twice as long. */
+static uint64_t pause_ms(const struct health *health)
+{
+	uint64_t pause_ms = FIRST_INTERVAL_MS;
+
+	for (unsigned bad = 1; bad < health->bad && pause_ms < LAST_INTERVAL_MS; bad++)
+		pause_ms *= 2;
+	return pause_ms < LAST_INTERVAL_MS ? pause_ms : LAST_INTERVAL_MS;
+}
+
+/*
+ * From start to start, 10 % to either side, so that the checks of many backends do not coincide.  One that is soon
+ * has its pause all the same, or checks that take long would follow each other without any.
+ */
 static void arm_next(struct health *health)
 {
-	uint64_t interval_us = interval_ms(health) * 1000, spent_us;
+	uint64_t interval_us = health->conf.interval_ms * 1000ULL, spent_us, pause_us;
 
 	interval_us = interval_us * 9 / 10 + random() % (interval_us / 5 + 1);
 	spent_us = clock_us() - health->started_us;
-	arm(health, spent_us < interval_us ? interval_us - spent_us : 0, on_due);
+	interval_us = spent_us < interval_us ? interval_us - spent_us : 0;
+	pause_us = pause_ms(health) * 1000;
+	arm(health, is_next_soon(health) && pause_us < interval_us ? pause_us : interval_us,
+	    on_due);
 }
 
 /* Whether what is known changes by this result. */

@@ -17,12 +17,15 @@ struct health_ops {
 	void (*changed)(void *arg, bool healthy, const char *why);
 	void (*counted)(
 		void *arg); /* health_tally() has changed; frees nothing; NULL: not of interest */
+	/* Is something new there, whose first good result is waited for?  NULL: never. */
+	bool (*awaited)(void *arg);
 };
 
 /*
  * Checks endpoint every interval (with 10 % jitter), the first one at once, until freed.  Reports only
  * changes, rise and fall applied: the first report comes after `rise` good or `fall` bad ones.  Until then a good
- * one is followed by the next in 100 ms.
+ * one is followed by the next in 100 ms, and while it is awaited a bad one in 100 ms to 1 s: what is still starting
+ * would else be out of service for an interval after it is ready.
  * groups (borrowed, may be NULL): the control group below which exec checks get theirs.
  */
 int health_new(sd_event *event, const struct outgoing *outgoing, const char *groups,

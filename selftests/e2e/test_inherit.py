@@ -419,3 +419,51 @@ def test_a_trial_survives_lbd(lab):
     lbd.wait_up(2)
     assert lbd.pids() == pids
     assert {w["restarts"] for w in lbd.workers().values()} == {0}
+
+
+def checked(lab, check, worker="", release=""):
+    """Two such workers, whose pool has a check by http."""
+    text = released(lab, "listen inherit; " + worker, release)
+    return text.replace("pool web {", "pool web { health { http /health; %s }" % check, 1)
+
+
+def test_a_release_that_fails_its_check_ends_the_roll(lab):
+    """The check of the process before passed: that says nothing of the next, which gets no client."""
+    lbd = lab.lbd(checked(lab, "interval 200ms;", "start_timeout 4s;"))
+    lbd.wait_up(2)
+    before = lbd.pids()
+    load = lab.load(rate=40, path=BUSY, timeout=60)
+    load.wait_count(40)
+    sick = lab.path / "sick"
+    sick.touch()
+    words = "exec %s %s --inherit --port=$1 --version=2 --sick=%s" % (PYTHON, APP, sick)
+    (lab.path / "release").write_text(words)
+    text = failed_roll(lbd)
+    assert "did not get ready: check: 503" in text and "1 of 2 workers not touched" in text
+    after = lbd.pids()
+    (broken,) = [name for name in before if before[name] != after[name]]
+    load.wait_count(40)
+    records = load.stop()
+    assert {r.outcome for r in records} == {"ok"}
+    assert after[broken] not in {r.pid for r in records}
+    sick.unlink()
+    lbd.wait_up(2)
+
+
+@pytest.mark.parametrize("how", ("a restart", "a crash"))
+def test_it_is_up_soon_after_it_is_ready_and_not_before(lab, how):
+    """Its check is tried from its start on, again and again, whatever the interval."""
+    lbd = lab.lbd(checked(lab, "interval 5m;", release="sleep 3"))
+    lbd.wait_up(2)
+    load = lab.load(rate=20, path=BUSY, timeout=60)
+    load.wait_count(20)
+    pid, loaded = lbd.pids()["web:8081"], len(times(lbd))
+    if how == "a crash":
+        kill_and_wait(pid)
+        wait_until(lambda: lbd.pids()["web:8081"] not in (0, pid), lbd.pids)
+        lbd.wait_up(2)
+    else:
+        lbd.ctl("worker", "restart", "web:8081", timeout=120)
+    assert len(times(lbd)) == loaded + 1 and lbd.states()["127.0.0.1:8081"] == "up"
+    outcomes = {r.outcome for r in load.stop()}
+    assert outcomes <= ({"ok", "reset", "closed"} if how == "a crash" else {"ok"})

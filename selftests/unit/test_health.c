@@ -86,6 +86,7 @@ struct watcher {
 	int changes;
 	bool healthy;
 	char why[256];
+	bool awaits;
 };
 
 static void on_changed(void *arg, bool healthy, const char *why)
@@ -97,7 +98,14 @@ static void on_changed(void *arg, bool healthy, const char *why)
 	snprintf(watcher->why, sizeof(watcher->why), "%s", why);
 }
 
-static const struct health_ops watcher_ops = {.changed = on_changed};
+static bool awaits(void *arg)
+{
+	const struct watcher *watcher = arg;
+
+	return watcher->awaits;
+}
+
+static const struct health_ops watcher_ops = {.changed = on_changed, .awaited = awaits};
 
 struct judged {
 	const char *name;
@@ -334,12 +342,14 @@ static void test_first_ones_come_soon(void **state)
 		const char *replies[6];
 		struct health_tally before;
 		int connections, changes;
-		bool is_first;
+		bool is_first, awaited;
 	} rows[] = {
-		{{OK, NULL}, {0}, 3, 1, false},
-		{{OK, NULL}, {.good = 2}, 1, 1, false},
-		{{bad, OK, NULL}, {0}, 1, 0, false},
-		{{OK, bad, OK, NULL}, {0}, 2, 0, false},
+		{{bad, bad, OK, NULL}, {0}, 5, 1, false, true},
+		{{OK, bad, OK, NULL}, {0}, 5, 1, false, true},
+		{{OK, NULL}, {0}, 3, 1, false, false},
+		{{OK, NULL}, {.good = 2}, 1, 1, false, false},
+		{{bad, OK, NULL}, {0}, 1, 0, false, false},
+		{{OK, bad, OK, NULL}, {0}, 2, 0, false, false},
 	};
 
 	(void)state;
@@ -352,7 +362,7 @@ static void test_first_ones_come_soon(void **state)
 					   .timeout_ms = 20000,
 					   .rise = 3,
 					   .fall = 3};
-		struct watcher watcher = {0};
+		struct watcher watcher = {.awaits = rows[i].awaited};
 		struct lb_endpoint endpoint;
 		struct health *health;
 		struct server server;

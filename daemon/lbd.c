@@ -147,6 +147,10 @@ static void print_outdated(const struct lbd *lbd, const struct conf *to, FILE *o
 		for (size_t j = 0; j < pool->count; j++)
 			if (worker_is_outdated(pool->backends[j]->worker))
 				print_old(pool->backends[j], out);
+			else if (roll_is_mended(pool->backends[j]))
+				fprintf(out,
+					"worker %s has failed with old settings: it is started\n",
+					pool->backends[j]->name);
 	}
 }
 

@@ -2,6 +2,7 @@
 #include "remember.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ struct remembered {
 	bool unready; /* the process has not been up yet */
 	bool kept_out;
 	struct health_tally tally;
+	struct worker_tried tried;
 	unsigned long long retry_us; /* CLOCK_MONOTONIC: the same for the next lbd */
 	unsigned long long drain_us; /* how long it may drain, */
 	unsigned long long since_us; /* from when on, by CLOCK_MONOTONIC; 0: not known */
@@ -48,6 +50,12 @@ static void path_of(const char *run_dir, char path[256])
 	snprintf(path, 256, "%s/states", run_dir);
 }
 
+static void write_tried(FILE *file, struct worker_tried tried)
+{
+	fprintf(file, "tried_settings=%" PRIu64 " tried_files=%" PRIu64 " ", tried.settings,
+		tried.files);
+}
+
 static void write_one(void *arg, struct backend *backend)
 {
 	struct health_tally tally = health_tally(backend->health);
@@ -62,6 +70,8 @@ static void write_one(void *arg, struct backend *backend)
 		fprintf(arg, "unready=1 ");
 	if (backend->kept_out)
 		fprintf(arg, "kept_out=1 ");
+	if (backend->worker)
+		write_tried(arg, worker_tried(backend->worker));
 	fprintf(arg, "retry_us=%llu drain_us=%llu since_us=%llu\n",
 		(unsigned long long)backend->retry_us,
 		(unsigned long long)backend->drain_timeout_us,
@@ -152,6 +162,10 @@ static void take(struct remembered *one, const char *key, const char *value)
 		one->kept_out = strtoul(value, NULL, 10);
 	else if (!strcmp(key, "restarts"))
 		one->restarts = strtoul(value, NULL, 10);
+	else if (!strcmp(key, "tried_settings"))
+		one->tried.settings = strtoull(value, NULL, 10);
+	else if (!strcmp(key, "tried_files"))
+		one->tried.files = strtoull(value, NULL, 10);
 	else if (!strcmp(key, "retry_us"))
 		one->retry_us = strtoull(value, NULL, 10);
 	else if (!strcmp(key, "drain_us"))
@@ -364,6 +378,7 @@ void remember_restore(struct backend *backend)
 	backend->failures = known->failures;
 	backend->restarts = known->restarts;
 	backend->turn = known->turn;
+	worker_set_tried(backend->worker, known->tried);
 	backend->kept_out = known->kept_out || known->goal == GOAL_DRAIN;
 	if (worker_pid(backend->worker))
 		restore_running(backend, known);

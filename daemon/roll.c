@@ -170,27 +170,53 @@ int roll_start(struct pool *pool, bool force, const struct roll_watcher *watcher
 	return 0;
 }
 
+static bool has_failed(const struct backend *backend)
+{
+	return is_wanted(backend) &&
+	       (backend->state == STATE_BACKOFF || backend->state == STATE_FATAL);
+}
+
+bool roll_is_mended(const struct backend *backend)
+{
+	return has_failed(backend) && worker_is_mended(backend->worker);
+}
+
+/* In its turn it got settings that are not in force any more, by a change after that: it has another. */
+static bool is_overtaken(const struct backend *backend)
+{
+	return backend->turn == TURN_NOW && backend->goal != GOAL_RESTART &&
+	       worker_is_outdated(backend->worker) &&
+	       worker_pid(backend->worker) != backend->turn_pid;
+}
+
+static void give_outdated(struct backend *backend)
+{
+	if (is_overtaken(backend))
+		backend->turn = TURN_NONE;
+	else if (!has_failed(backend) &&
+		 !(is_wanted(backend) && worker_is_outdated(backend->worker)))
+		return;
+	turn_give(backend, TURN_DUE);
+}
+
 /*
  * With them those that have failed, which come first: settings that do not work are found out before
  * one is touched that does.
  */
 int roll_outdated(struct pool *pool)
 {
-	bool any = false;
+	bool is_outdated = false, is_mended = false;
 
-	for (size_t i = 0; i < pool->count; i++)
-		any |= worker_is_outdated(pool->backends[i]->worker);
-	if (!any)
-		return 0;
-	log_info("pool %s: workers run with old settings: rolling", pool->name);
 	for (size_t i = 0; i < pool->count; i++) {
-		struct backend *backend = pool->backends[i];
-
-		if (is_wanted(backend) &&
-		    (worker_is_outdated(backend->worker) || backend->state == STATE_BACKOFF ||
-		     backend->state == STATE_FATAL))
-			turn_give(backend, TURN_DUE);
+		is_outdated |= worker_is_outdated(pool->backends[i]->worker);
+		is_mended |= roll_is_mended(pool->backends[i]);
 	}
+	if (!is_outdated && !is_mended)
+		return 0;
+	log_info("pool %s: workers %s: rolling", pool->name,
+		 is_outdated ? "run with old settings" : "have failed with old settings");
+	for (size_t i = 0; i < pool->count; i++)
+		give_outdated(pool->backends[i]);
 	return roll_go(pool);
 }
 

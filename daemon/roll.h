@@ -28,8 +28,14 @@ int roll_start(struct pool *pool, bool force, const struct roll_watcher *watcher
 /* Of one that was drained by command: its next process is there, and drained as well. */
 bool roll_is_drained_anew(const struct backend *backend);
 
-/* Those of its workers whose process runs with other settings than the configuration has now. */
+/*
+ * Those of its workers whose process runs with other settings than the configuration has now, also those whose
+ * turn has begun; and those that have failed, where one runs so or failed with others.
+ */
 int roll_outdated(struct pool *pool);
+
+/* It has failed, and with other settings than the configuration has now. */
+bool roll_is_mended(const struct backend *backend);
 
 /* A single worker, whatever stopped it: gives it a turn; roll_go() begins, or goes on with it too. */
 void roll_mark(struct backend *backend, bool force);

@@ -195,20 +195,38 @@ bool worker_is_outdated(const struct worker *worker)
 
 int worker_look_at_files(struct worker *worker, struct error *error)
 {
-	uint64_t files;
+	uint64_t files, before = worker->pid ? worker->record.files : worker->tried.files;
 	int err;
 
-	if (!worker->pid || !worker->record.files)
+	if (worker->pid ? !worker->record.files : !worker->tried.settings)
 		return 0;
 	err = launch_look_at_files(worker->conf, &worker->launch_name, &files, error);
 	if (!err)
-		worker->has_old_files = files && files != worker->record.files;
+		worker->has_old_files = files && files != before;
 	return err;
 }
 
 bool worker_has_old_files(const struct worker *worker)
 {
 	return worker->pid && worker->has_old_files;
+}
+
+struct worker_tried worker_tried(const struct worker *worker)
+{
+	return worker->tried;
+}
+
+void worker_set_tried(struct worker *worker, struct worker_tried tried)
+{
+	worker->tried = tried;
+}
+
+bool worker_is_mended(const struct worker *worker)
+{
+	const struct worker_tried *tried = &worker->tried;
+
+	return !worker->pid && tried->settings &&
+	       (worker->has_old_files || tried->settings != worker->conf->fingerprint);
 }
 
 uint64_t worker_started_us(const struct worker *worker)

@@ -107,6 +107,16 @@ bool worker_is_outdated(const struct worker *worker);
 /* Looks whether they say what they said at its start.  -errno with a line: it is as it was. */
 int worker_look_at_files(struct worker *worker, struct error *error);
 bool worker_has_old_files(const struct worker *worker); /* by the last look */
+
+/* What its last try to start went by: digests of its settings and its environment files; 0: not known. */
+struct worker_tried {
+	uint64_t settings, files;
+};
+struct worker_tried worker_tried(const struct worker *worker);
+void worker_set_tried(struct worker *worker, struct worker_tried tried); /* of an lbd before */
+
+/* No process runs, and another try would go by other settings, or files by the last look, than the last. */
+bool worker_is_mended(const struct worker *worker);
 const char *worker_log_path(const struct worker *worker);
 uid_t worker_log_user(const struct worker *worker); /* whose it may be: see place.h */
 bool worker_adopted(const struct worker *worker);   /* not our child */

@@ -34,6 +34,7 @@ struct worker {
 	bool adopted, stopping;
 	bool limits_said;   /* which ones cannot be had here */
 	bool has_old_files; /* of its environment, at the last look */
+	struct worker_tried tried;
 	uint64_t started_us;
 	struct record record;   /* of pid */
 	char *cgroup;           /* directory, or NULL */

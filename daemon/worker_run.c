@@ -186,6 +186,7 @@ static int prepare(struct worker *worker, struct launch *launch, struct error *e
 	const struct conf_worker *conf = worker->conf;
 	int err = launch_build(conf, &worker->launch_name, conf->command, NULL, launch, error);
 
+	worker->tried = (struct worker_tried){conf->fingerprint, launch->files};
 	if (!err)
 		err = launch_add_hook(conf, &worker->launch_name, launch, error);
 	if (!err)

@@ -406,3 +406,88 @@ def test_another_port_and_other_settings_at_once(lab):
     assert lbd.pids()["web:8081"] not in (0, pid)
     assert "roll ended" not in lbd.output()
     assert lbd.output().count("run with old settings: rolling") == 1
+
+
+def versioned(lab, version, settings="", ports="8081-8083"):
+    """Workers that load until lab.path/go-VERSION is there; `bad` ones exit."""
+    script = lab.script(
+        "[ $VERSION = bad ] && exit 1\nuntil [ -e %s/go-$VERSION ]; do sleep 0.05; done\n"
+        "exec %s %s --port=$1 --version=$VERSION\n" % (lab.path, PYTHON, APP)
+    )
+    text = "environment VERSION=%s; " % version if version else ""
+    return "attach eth0;" + pool(script, text + settings, ports)
+
+
+def begin_roll(lab, lbd):
+    lbd.config(versioned(lab, "1"))
+    lbd.ctl("reload")
+
+
+def begin_restart(lab, lbd):
+    (lab.path / "go-0").unlink()
+    lab.process(*lbd.ctl_command("worker", "restart", "web:8082"))
+
+
+def begin_start(lab, lbd):
+    lbd.ctl("worker", "stop", "web:8082")
+    (lab.path / "go-0").unlink()
+    lab.process(*lbd.ctl_command("worker", "start", "web:8082"))
+
+
+def begin_recycling(lab, lbd):
+    (lab.path / "go-0").unlink()
+    lbd.config(versioned(lab, "0", "recycle age 1s;"))
+    lbd.ctl("reload")
+
+
+@pytest.mark.parametrize("begin", (begin_roll, begin_restart, begin_start, begin_recycling))
+def test_changed_while_one_starts(lab, begin):
+    """What it starts with is not in force any more: it is started once more, and need not get ready before."""
+    (lab.path / "go-0").touch()
+    lbd = lab.lbd(versioned(lab, "0"))
+    lbd.wait_up(3)
+    load = lab.load(rate=20)
+    begin(lab, lbd)
+    wait_until(lambda: "starting" in lbd.states().values(), lbd.states)
+    (lab.path / "go-2").touch()
+    lbd.config(versioned(lab, "2"))
+    lbd.ctl("reload")
+    lbd.wait_output("rolled 3 workers")
+    lbd.wait_up(3)
+    assert old_ones(lbd) == set() and "roll ended" not in lbd.output()
+    answers = lab.expect_workers({"8081", "8082", "8083"}, 3)
+    assert {a.version for a in answers} == {"2"}
+    assert {r.outcome for r in load.stop()} == {"ok"}
+
+
+GIVEN_UP = {
+    "backoff": "backoff 1h 1h;",
+    "fatal": "start_retries 0;",
+}
+MENDS = ("settings", "file", "unreadable file")
+
+
+@pytest.mark.parametrize("away", (False, True), ids=("here", "lbd restarted"))
+@pytest.mark.parametrize("what", MENDS)
+@pytest.mark.parametrize("state", GIVEN_UP)
+def test_what_has_failed_is_started_with_other_settings(lab, state, what, away):
+    """At once, and its failures are forgotten; without a change it is left alone."""
+    env = lab.path / "env"
+    env.write_text("not a variable\n" if what.startswith("unreadable") else "VERSION=bad\n")
+    (lab.path / "go-1").touch()
+    version = None if what.endswith("file") else "bad"
+    settings = GIVEN_UP[state] + ("" if version else "environment_file %s;" % env)
+    lbd = lab.lbd(versioned(lab, version, settings, "8081-8082"))
+    for name in ("web:8081", "web:8082"):
+        lbd.wait_worker(name, state)
+    if away:
+        lbd.kill()
+        lbd = lbd.restart()
+    lbd.ctl("reload")
+    assert {w["state"] for w in lbd.workers().values()} == {state}
+    env.write_text("VERSION=1\n")
+    lbd.config(versioned(lab, version and "1", settings, "8081-8082"))
+    said = lbd.ctl("reload")
+    assert "rolled" in said or said.count("has failed with old settings: it is started\n") == 2, said
+    lbd.wait_up(2)
+    assert {lab.get().version for _ in range(4)} == {"1"}

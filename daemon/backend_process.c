@@ -41,8 +41,11 @@ static void wait_for_port(struct backend *backend)
 	backend_event(backend, EVENT_EXIT);
 }
 
-/* After an exit or a failed spawn: again after a delay, or not at all, unless a stranger may be the cause. */
-static void failed(struct backend *backend)
+/*
+ * After an exit or a failed spawn: again after a delay, or not at all, unless a stranger may be the cause.
+ * is_told: why is in the log already.
+ */
+static void failed(struct backend *backend, bool is_told)
 {
 	const struct conf_worker *conf = conf_of(backend);
 	uint32_t delay_ms = 0;
@@ -58,7 +61,8 @@ static void failed(struct backend *backend)
 		delay_ms = worker_backoff_ms(backend->failures, conf->backoff_min_ms,
 					     conf->backoff_max_ms);
 	backend->retry_us = clock_us() + delay_ms * 1000ULL;
-	log_warning("%s: %s; started again in %u ms", backend->name, backend->note, delay_ms);
+	log_warning("%s: %s; started again in %u ms", backend->name,
+		    is_told ? "has ended" : backend->note, delay_ms);
 	backend_event(backend, EVENT_EXIT);
 }
 
@@ -92,7 +96,7 @@ static bool was_stable(const struct backend *backend)
 static void on_exit_of_running(struct backend *backend, const struct worker_exit *exit)
 {
 	bool wanted_end = backend->goal != GOAL_RUN && backend->goal != GOAL_DRAIN;
-	bool restart = to_restart(backend, exit);
+	bool restart = to_restart(backend, exit), is_told = *backend->ends_for;
 
 	backend_note_exit(backend, exit);
 	backend->ends_for[0] = 0;
@@ -107,7 +111,7 @@ static void on_exit_of_running(struct backend *backend, const struct worker_exit
 		bool stable = was_stable(backend);
 
 		backend->failures = stable ? 0 : backend->failures + 1;
-		failed(backend);
+		failed(backend, is_told);
 	} else {
 		log_info("%s: %s; left so by its restart policy", backend->name, backend->note);
 		backend_event(backend, EVENT_EXIT_KEPT);
@@ -279,7 +283,7 @@ void backend_process_start(struct backend *backend, enum state_event event)
 		}
 		backend_note(backend, "%s", error.text);
 		backend->failures++;
-		failed(backend);
+		failed(backend, false);
 		return;
 	}
 	if (event == EVENT_RETRY)

@@ -105,8 +105,10 @@ def test_restarted_later_and_later(lab):
     (lab.path / "arm").touch()
     lbd.wait_worker("web:8081", "fatal")
     said = lbd.output()
-    assert "check: exit code 1; started again in 300 ms" in said, said
-    assert "check: exit code 1; started again in 600 ms" in said, said
+    assert "web:8081: has ended; started again in 300 ms" in said, said
+    assert "web:8081: has ended; started again in 600 ms" in said, said
+    assert said.count("web:8081: check: exit code 1: restarted") == 3, said
+    assert said.count(": check: exit code 1") == 4, said  # each once, and why it was given up
     assert "given up after 3 failures: check: exit code 1" in said, said
 
 

@@ -417,8 +417,8 @@ def test_roll_that_failed_is_not_taken_up_again(lab):
     assert "roll" not in again.output()
 
 
-def test_drained_while_it_stops_ends_it(lab):
-    """In its turn, when it can be drained no more: it ends, is not started again, and the roll says so."""
+def test_drained_while_it_stops_goes_on(lab):
+    """In its turn, when it can be drained no more: its next process is, and the roll leaves the last one up."""
     lbd = lab.lbd(web("8081-8082", worker=slow_end(lab)))
     lbd.wait_up(2)
     pids = lbd.pids()
@@ -427,8 +427,11 @@ def test_drained_while_it_stops_ends_it(lab):
     lbd.ctl("pool", "drain", "web", "127.0.0.1:8081")
     (lab.path / "may-end").touch()
     thread.join(60)
-    assert said and "web:8081 was stopped by another command" in said[0], said
-    assert lbd.pids() == {"web:8081": 0, "web:8082": pids["web:8082"]}
+    assert said and "web:8081: started, and drained as before (1 of 2)" in said[0], said
+    assert "web:8082 is the last one of pool web that is up" in said[0], said
+    assert lbd.workers()["web:8081"]["state"] == "drained"
+    assert lbd.pids()["web:8081"] not in (0, pids["web:8081"])
+    assert lbd.pids()["web:8082"] == pids["web:8082"]
 
 
 def test_stopped_in_its_turn_ends_without_lbd(lab):

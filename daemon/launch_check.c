@@ -12,6 +12,7 @@
 
 #include "launch.h"
 #include "place.h"
+#include "static_words.h"
 
 /* 0, or the errno that running it would give. */
 static int look_at(const char *path)
@@ -195,8 +196,18 @@ static int check_written(const struct look *look, const struct block *at, const 
 	return check_path(look, at, what, text, DIRECTORY);
 }
 
+static int check_static_words(const struct look *look, char *const *argv)
+{
+	struct error inner;
+	int err = static_words_check(argv, &inner);
+
+	return err ? block_error(at_of(look, "command", 0), look->error, err, "pool %s: %.600s",
+				 look->pool->name, inner.text)
+		   : 0;
+}
+
 /* What lbstatic opens at its start: each option has so many words before its path. */
-static int check_static(const struct look *look, char *const *argv)
+static int check_static_paths(const struct look *look, char *const *argv)
 {
 	static const struct {
 		const char *option, *what;
@@ -229,6 +240,13 @@ static int check_static(const struct look *look, char *const *argv)
 		}
 	}
 	return err;
+}
+
+static int check_static(const struct look *look, char *const *argv)
+{
+	int err = check_static_words(look, argv);
+
+	return err ? err : check_static_paths(look, argv);
 }
 
 /* A bare name's PATH is of the configuration, or of files that others may write. */

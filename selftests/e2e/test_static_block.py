@@ -2,6 +2,7 @@
 """A `static` block: lbstatic as a pool and its service, with its rules, through rolls and reloads."""
 
 import json
+import re
 import struct
 
 import pytest
@@ -111,4 +112,26 @@ def test_a_root_that_is_not_there_is_refused(lab, site):
     lbd.wait_up(2)
     lbd.config(configuration(lab, site / "none"))
     assert "pool web: root %s: No such file" % (site / "none") in lbd.refused("reload")
+    assert lab.get("/").status == 200
+
+
+# what is added, lbstatic's word on it
+NOT_UNDERSTOOD = [
+    ('header *.css "Cache-Control max-age=20";', 'header: found .*, allowed: "Name: value"'),
+    ("expires *.css 3600;", "expires: found '3600', allowed: off, or a duration"),
+    ("error_page 404 x;", "error_page: found 'x', allowed: a path from the root"),
+    ("connections many;", "connections: found 'many', allowed: a number"),
+]
+
+
+@pytest.mark.parametrize("line, said", NOT_UNDERSTOOD)
+def test_what_lbstatic_does_not_understand_is_refused(lab, site, line, said):
+    """By a check, and by a reload before a worker that serves is stopped."""
+    lbd = lab.lbd(configuration(lab, site))
+    lbd.wait_up(2)
+    before = lbd.pids()
+    lbd.config(configuration(lab, site, line))
+    for words in (("check", str(lbd.conf)), ("reload",)):
+        assert re.search("pool web: " + said, lbd.refused(*words)), words
+    assert lbd.pids() == before
     assert lab.get("/").status == 200

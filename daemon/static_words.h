@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether lbstatic understands what a configuration has for it.  Only lbstatic itself can say. */
+#ifndef LB_STATIC_WORDS_H
+#define LB_STATIC_WORDS_H
+
+#include "error.h"
+
+/*
+ * Runs argv[0], lbstatic, which must be root's, with all its words and -V: it parses them, opens nothing, and
+ * leaves.  Waits for that.  -EINVAL with its line; 0 also where it cannot be run: that its start will tell.
+ */
+int static_words_check(char *const *argv, struct error *error);
+
+#endif

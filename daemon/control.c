@@ -220,9 +220,12 @@ static int listen_at(struct control *control, const char *path, struct error *er
 				 path);
 	unlink(aside.sun_path);
 	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (control->fd < 0)
+		return error_set(error, -errno, "control: cannot listen at %s: %s", path,
+				 strerror(errno));
 	/* Accepted sockets inherit it. */
 	stranger_refuse(control->fd);
-	if (control->fd < 0 || bind(control->fd, (struct sockaddr *)&aside, sizeof(aside)) ||
+	if (bind(control->fd, (struct sockaddr *)&aside, sizeof(aside)) ||
 	    set_access(control, aside.sun_path) || listen(control->fd, SOMAXCONN) ||
 	    rename(aside.sun_path, path)) {
 		result = error_set(error, -errno, "control: cannot listen at %s: %s", path,

@@ -119,8 +119,8 @@ static int load(struct datapath *dp, struct error *error)
 		return load_failed(dp, error, -errno);
 	err = netns_cookie(&cookie);
 	if (err)
-		return error_set(error, err, "SO_NETNS_COOKIE: %s; lbd needs Linux 5.14 or later",
-				 strerror(-err));
+		return error_set(error, err, "SO_NETNS_COOKIE: %s%s", strerror(-err),
+				 err == -ENOPROTOOPT ? "; lbd needs Linux 5.14 or later" : "");
 	dp->skel->rodata->netns_cookie = cookie;
 	dp->skel->rodata->jiffies_per_second = jiffies_per_second();
 	rings_prepare(dp);

@@ -199,6 +199,7 @@ static int on_message(struct nl_msg *msg, void *arg)
 	return NL_SKIP;
 }
 
+/* A number of libnl's, which has none for most of what socket(2) fails with: then errno tells more. */
 static int monitor_open(struct interfaces *it)
 {
 	int err;
@@ -208,6 +209,7 @@ static int monitor_open(struct interfaces *it)
 		return -NLE_NOMEM;
 	nl_socket_disable_seq_check(it->monitor);
 	nl_socket_modify_cb(it->monitor, NL_CB_VALID, NL_CB_CUSTOM, on_message, NULL);
+	errno = 0;
 	err = nl_connect(it->monitor, NETLINK_ROUTE);
 	if (!err)
 		err = nl_socket_add_membership(it->monitor, RTNLGRP_LINK);
@@ -227,9 +229,10 @@ int interfaces_new(sd_event *event, struct datapath *dp, struct interfaces **out
 	it->dp = dp;
 	err = monitor_open(it);
 	if (err) {
+		error_set(error, -EIO, "cannot watch interfaces (rtnetlink): %s",
+			  errno ? strerror(errno) : nl_geterror(err));
 		interfaces_free(it);
-		return error_set(error, -EIO, "cannot watch interfaces (rtnetlink): %s",
-				 nl_geterror(err));
+		return -EIO;
 	}
 	err = sd_event_add_io(event, &it->source, nl_socket_get_fd(it->monitor), EPOLLIN,
 			      on_link_event, it);

@@ -47,9 +47,11 @@ static int fork_into(const char *cgroup, int *pidfd)
 			pid = -1;
 		}
 	}
+	if (pid < 0)
+		pid = -errno;
 	if (pid && dir >= 0)
 		close(dir);
-	return pid < 0 ? -errno : pid;
+	return pid;
 }
 
 int spawn_fork(const struct spawn *spawn, struct spawn_child *child, struct error *error)

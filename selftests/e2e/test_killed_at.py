@@ -163,6 +163,24 @@ def test_an_adoption(lab):
     world.check(pids)
 
 
+def test_no_socket(lab):
+    """A start that fails since no socket can be made says that, wherever it is; at each in turn."""
+    said = []
+    for n in range(1, 20):
+        fails = ["-o", "/dev/null", "-e", "inject=socket:error=EMFILE:when=%d" % n]
+        lbd = lab.lbd("", wrap=strace(*fails), ready=False)
+        wait_until(lambda: not lbd.alive() or "ready" in lbd.output().splitlines(), lbd.output)
+        if lbd.alive():
+            os.kill(int(lbd.ctl("pid")), signal.SIGKILL)
+            lbd.wait()
+            continue
+        assert lbd.wait() == 1
+        said.append(lbd.output().strip().splitlines()[-1])
+        assert said[-1].endswith(": Too many open files"), (n, said)
+    for what in ("(rtnetlink)", "cannot watch interfaces", "control: cannot listen"):
+        assert any(what in line for line in said), (what, said)
+
+
 @contextlib.contextmanager
 def traced(lab, lbd, *words):
     """strace is attached to it."""

@@ -123,6 +123,7 @@ static int load(struct datapath *dp, struct error *error)
 				 err == -ENOPROTOOPT ? "; lbd needs Linux 5.14 or later" : "");
 	dp->skel->rodata->netns_cookie = cookie;
 	dp->skel->rodata->jiffies_per_second = jiffies_per_second();
+	guard_prepare(dp);
 	rings_prepare(dp);
 	err = set_pin_paths(dp);
 	if (!err)

@@ -17,6 +17,20 @@
 
 enum { PIN_NAME_BYTES = sizeof(PREFIX) + 20 };
 
+/* A "misc" device: /proc/misc has its minor number.  From Linux 6.1 on; before there is none to refuse. */
+void guard_prepare(struct datapath *dp)
+{
+	FILE *file = fopen("/proc/misc", "re");
+	char name[32];
+	unsigned minor;
+
+	while (file && fscanf(file, "%u %31s", &minor, name) == 2)
+		if (!strcmp(name, "userfaultfd"))
+			dp->skel->rodata->userfaultfd_minor = minor;
+	if (file)
+		fclose(file);
+}
+
 static const char *pin_name(char out[PIN_NAME_BYTES], uint64_t group)
 {
 	snprintf(out, PIN_NAME_BYTES, PREFIX "%" PRIu64, group);
@@ -63,8 +77,10 @@ int datapath_guard(struct datapath *dp, const char *cgroup, struct error *error)
 	if (!err)
 		return 0;
 	return error_set(error, err,
-			 "/dev/fuse is not refused to workers: control group %s: %s; a hostile "
-			 "one can hold lbd up by a file system of its own, see SECURITY in lbd(8)",
+			 "/dev/fuse and /dev/userfaultfd are not refused to workers: control group "
+			 "%s: %s; a hostile "
+			 "one can hold lbd up by a file system or page faults of its own, see "
+			 "SECURITY in lbd(8)",
 			 cgroup, strerror(-err));
 }
 

@@ -70,7 +70,10 @@ int link_make(const struct datapath *dp, const char *name, const struct bpf_prog
 /* The pinned link with the new program; -ENOENT: there is none, or its target is gone. */
 int link_adopt(const struct datapath *dp, const char *name, const struct bpf_program *program);
 
-/* datapath_guard.c: from every group that it is on. */
+/* datapath_guard.c: before the programs are loaded: which devices it refuses on this host. */
+void guard_prepare(struct datapath *dp);
+
+/* From every group that it is on. */
 void guard_detach_all(struct datapath *dp);
 
 /* datapath_seed.c: draws one where none is, before anything is attached. */

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Workers, what they start, their hooks and checks cannot open /dev/fuse, by whatever name, unless `fuse on`:
-who serves a file system decides how long the kernel holds locks that lbd needs.
+Workers, what they start, their hooks and checks cannot open /dev/fuse, nor /dev/userfaultfd, by whatever name,
+unless `fuse on`: who serves a file system, or page faults, decides how long the kernel holds locks that lbd needs.
 """
 
 import os
@@ -10,7 +10,7 @@ import shutil
 import stat
 
 import pytest
-from lab import bpftool, cgroups, kill_and_wait, pool, run, unique, wait_equal, wait_until
+from lab import BUILD, bpftool, cgroups, kill_and_wait, pool, run, unique, wait_equal, wait_until
 
 FUSE, CUSE, NULL = os.makedev(10, 229), os.makedev(10, 203), os.makedev(1, 3)
 
@@ -29,6 +29,10 @@ os.rename(said + ".new", said)
 """
 
 # ENXIO, ENODEV: it came to the driver, which is not in this kernel.
+MISC = 10
+with open("/proc/misc") as misc:
+    USERFAULTFD = [int(line.split()[0]) for line in misc if line.split()[1] == "userfaultfd"]
+
 LET = {"opened", "ENXIO", "ENODEV"}
 REFUSED = {"EPERM"}
 
@@ -42,7 +46,10 @@ class Stage:
         # Where a temporary directory may be, a file system without devices.
         self.nodes = pathlib.Path("/dev", lab.name)
         self.nodes.mkdir()
-        for name, device in (("fuse", FUSE), ("cuse", CUSE), ("null", NULL)):
+        devices = {"fuse": FUSE, "cuse": CUSE, "null": NULL}
+        # On a kernel without it, a number that is refused.
+        devices["fault"] = os.makedev(MISC, USERFAULTFD[0]) if USERFAULTFD else FUSE
+        for name, device in devices.items():
             os.mknod(self.nodes / name, stat.S_IFCHR | 0o666, device)
             (self.nodes / name).chmod(0o666)
         (self.path / "try.py").write_text(TRY)
@@ -94,6 +101,7 @@ def configure(stage, fuse, user="root"):
         stage.attempt("worker"),
         stage.attempt("worker-cuse", "cuse"),
         stage.attempt("worker-null", "null"),
+        stage.attempt("worker-fault", "fault"),
         "(setsid %s)" % stage.attempt("session"),
         BELOW % (root_group(), stage.attempt("below")) if user == "root" else "",
         "(%s)" % stage.attempt("device", "/dev/fuse") if os.path.exists("/dev/fuse") else "",
@@ -110,7 +118,7 @@ def test_refused(lab, stage, user):
     """To all that lbd runs for a worker, whoever its user is; other devices are as before."""
     lbd = lab.lbd(configure(stage, "", user))
     below = ["below"] if user == "root" else []
-    for name in ["before", "worker", "worker-cuse", "session", "check"] + below:
+    for name in ["before", "worker", "worker-cuse", "worker-fault", "session", "check"] + below:
         assert stage.result(name) in REFUSED, name
     if os.path.exists("/dev/fuse"):
         assert stage.result("device") in (REFUSED if user == "root" else {"EPERM", "EACCES"})
@@ -126,7 +134,7 @@ def test_fuse_on(lab, stage):
         "other", stage.attempt("other"), "exec sleep 1000"
     )
     lbd = lab.lbd(configure(stage, "fuse on;") + other)
-    for name in ("before", "worker", "worker-cuse", "session"):
+    for name in ("before", "worker", "worker-cuse", "worker-fault", "session"):
         assert stage.result(name) in LET, name
     assert stage.result("below") in REFUSED
     assert stage.result("check") in REFUSED
@@ -267,12 +275,42 @@ def test_a_group_that_is_gone(lab, stage):
     assert guards(lbd) == ["guard_%d" % os.stat(group(lbd)).st_ino] != before
 
 
+# What vm.unprivileged_userfaultfd is, words of the worker; of what is there a warning?
+WARNED = [
+    ("0", "user nobody;", set()),
+    ("0", "user nobody; capabilities NET_BIND_SERVICE;", set()),
+    ("0", "user nobody; capabilities SYS_PTRACE;", {"CAP_SYS_PTRACE"}),
+    ("1", "user nobody;", {"vm.unprivileged_userfaultfd is not 0"}),
+]
+
+
+@pytest.mark.parametrize("program", ["check", "start"])
+@pytest.mark.parametrize("value, words, wanted", WARNED)
+def test_warns_of_userfaultfd(lab, program, value, words, wanted):
+    """The setting is the host's: in a mount namespace of its own another file is there."""
+    file = lab.path / "value"
+    file.write_text(value + "\n")
+    hide = 'mount --bind %s /proc/sys/vm/unprivileged_userfaultfd && exec "$@"' % file
+    wrap = ["unshare", "-m", "sh", "-c", hide, "sh"]
+    text = pool("sleep 1000", words)
+    if program == "start":
+        said = lab.lbd(text, wrap=wrap).output()
+    else:
+        path = lab.path / "checked.conf"
+        path.write_text(text)
+        said = lab.host.run(*wrap, BUILD / "lbctl", "check", path).stderr
+    found = [line for line in said.splitlines() if "userfaultfd(2)" in line]
+    assert len(found) == len(wanted), said
+    assert all(any(what in line for line in found) for what in wanted), said
+
+
 def test_where_it_cannot_be_attached(elsewhere, lab, stage):
     """A program on a group above that suffers none below: it is said, once, and lbd goes on."""
     other = lab.lbd()
     (program,) = bpftool("cgroup", "show", group(other))
     run("bpftool", "cgroup", "attach", elsewhere, "cgroup_device", "id", str(program["id"]))
     lbd = lab.lbd(asked(stage), wrap=inside(elsewhere))
-    assert "/dev/fuse is not refused to workers: control group %s: " % group(lbd) in lbd.output()
+    refused = "/dev/fuse and /dev/userfaultfd are not refused to workers: control group %s: "
+    assert refused % group(lbd) in lbd.output()
     lbd.wait_up(1)
     assert lbd.output().count("/dev/fuse") == 1 and not guards(lbd)

@@ -35,10 +35,9 @@ static void explain_no_listener(struct backend *backend)
 	else if (!stranger->inode)
 		backend_note(backend, "nothing listens on it");
 	else if (backend->worker)
-		backend_note(backend,
-			     "port %u is in use by %s, which is not this worker: end it, or change "
-			     "`ports`",
-			     ntohs(backend->endpoint.port), stranger->text);
+		backend_note(backend, "port %u is in use by %s%s: end it, or change `ports`",
+			     ntohs(backend->endpoint.port), stranger->text,
+			     port_user_apart(stranger));
 	else if (!memcmp(&stranger->bound, &backend->endpoint, sizeof(backend->endpoint)))
 		backend_note(backend, "%s listens on it, but only user %s may", stranger->text,
 			     backend->owner);
@@ -79,9 +78,9 @@ static void add_stranger(struct backend *backend)
 	if (worker_has_listener(backend->worker) ||
 	    !port_user_find(backend, false, &backend->stranger))
 		return;
-	snprintf(backend->note + used, sizeof(backend->note) - used,
-		 "; port %u is in use by %s, which is not this worker",
-		 ntohs(backend->endpoint.port), backend->stranger.text);
+	snprintf(backend->note + used, sizeof(backend->note) - used, "; port %u is in use by %s%s",
+		 ntohs(backend->endpoint.port), backend->stranger.text,
+		 port_user_apart(&backend->stranger));
 }
 
 /* Adds the end of what the process wrote, on one line, to the note. */

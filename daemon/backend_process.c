@@ -28,11 +28,11 @@ static const struct conf_worker *conf_of(const struct backend *backend)
  */
 static void wait_for_port(struct backend *backend)
 {
-	backend_note(
-		backend,
-		"port %u is in use by %s, which is not this worker: end it, or change `ports`; "
-		"tried again until it is free",
-		ntohs(backend->endpoint.port), backend->stranger.text);
+	backend_note(backend,
+		     "port %u is in use by %s%s: end it, or change `ports`; tried again until it "
+		     "is free",
+		     ntohs(backend->endpoint.port), backend->stranger.text,
+		     port_user_apart(&backend->stranger));
 	if (!backend->port_held_us) {
 		backend->port_held_us = clock_us();
 		log_error("%s: %s", backend->name, backend->note);

@@ -21,6 +21,14 @@
 int inherit_open(const struct lb_endpoint *endpoint, bool dual_stack, unsigned backlog, int fds[2],
 		 struct error *error);
 
+/*
+ * The same in the place of fds, which end.  The new ones listen before the old ones are shut down: nobody but root
+ * can bind to the address in between, unless a process of that user, which has the old ones, too, hinders the bind.
+ * Then, as where fds is none (-1), it is as with inherit_open().  -errno: fds is none.
+ */
+int inherit_renew(const struct lb_endpoint *endpoint, bool dual_stack, unsigned backlog, int fds[2],
+		  uid_t user, struct error *error);
+
 /* Are these what inherit_open() would open for that address?  By what they are bound to. */
 bool inherit_fits(const int fds[2], const struct lb_addr *addr, bool dual_stack);
 
@@ -45,10 +53,11 @@ void inherit_close(int fds[2], uid_t user);
 
 /*
  * Before inherit_close(), when nobody is to serve them any more: by shutdown(2), for all who hold them, and no close
- * waits, also not that of a child which was given our descriptors meanwhile.  One of those who hold them may listen
- * again before the next is bound: then the bind fails.
+ * waits, also not that of a child which was given our descriptors meanwhile.  From now on they are that user's, and
+ * the next is bound beside one that is open somewhere.  One of those who hold them may listen again before that, or
+ * clear SO_REUSEADDR: then the bind fails.
  */
-void inherit_end(const int fds[2]);
+void inherit_end(const int fds[2], uid_t user);
 
 /* The socket's inode, which names it in /proc; 0 for -1. */
 uint64_t inherit_inode(int fd);

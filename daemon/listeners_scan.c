@@ -314,8 +314,8 @@ static int name_strangers(struct scan *scan)
 	if (!err && count)
 		err = sockets_find_owners(inodes, count, owners);
 	for (size_t i = 0; i < count && !err; i++)
-		port_user_set(&scan->strangers[i].backend->stranger, &scan->strangers[i].socket,
-			      &owners[i]);
+		port_user_set(&scan->strangers[i].backend->stranger, scan->strangers[i].backend,
+			      &scan->strangers[i].socket, &owners[i]);
 	free(inodes);
 	free(owners);
 	return err;

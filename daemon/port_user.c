@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "addr.h"
 #include "listeners.h"
@@ -19,8 +20,38 @@ static const char *user_name(uid_t uid, char number[16])
 	return entry ? entry->pw_name : number;
 }
 
-void port_user_set(struct port_user *user, const struct sockets_listener *socket,
-		   const struct sockets_owner *owner)
+/*
+ * What lbd made bears its user, or the worker's once it has ended (see inherit_end()); its connections do as well.
+ * Neither says who holds it.
+ */
+static bool is_inherited(const struct backend *backend, const struct sockets_listener *socket)
+{
+	return backend && backend->worker && backend->pool->conf->worker->inherit &&
+	       (socket->uid == geteuid() || socket->uid == worker_log_user(backend->worker));
+}
+
+static void tell_inherited(struct port_user *user, const struct backend *backend, uid_t uid)
+{
+	const char *name = backend->pool->conf->worker->user;
+	char number[16];
+
+	if (!name || uid != geteuid())
+		name = user_name(uid, number);
+	user->is_inherited = true;
+	snprintf(user->text, sizeof(user->text),
+		 "a socket that this worker has inherited, it seems, and that is still open "
+		 "somewhere "
+		 "(a process outside of its control group, perhaps of user %.32s, may hold it)",
+		 name);
+}
+
+const char *port_user_apart(const struct port_user *user)
+{
+	return user->is_inherited ? "" : ", which is not this worker";
+}
+
+void port_user_set(struct port_user *user, const struct backend *backend,
+		   const struct sockets_listener *socket, const struct sockets_owner *owner)
 {
 	uid_t uid = socket->uid;
 	const char *name;
@@ -33,7 +64,10 @@ void port_user_set(struct port_user *user, const struct sockets_listener *socket
 
 	user->inode = socket->inode;
 	user->bound = socket->endpoint;
-	if (owner->pid)
+	user->is_inherited = false;
+	if (!owner->pid && is_inherited(backend, socket))
+		tell_inherited(user, backend, uid);
+	else if (owner->pid)
 		snprintf(user->text, sizeof(user->text), "%s (pid %d, user %.32s)", owner->comm,
 			 owner->pid, name);
 	else
@@ -89,6 +123,6 @@ bool port_user_find(const struct backend *backend, bool in_the_way, struct port_
 		return false;
 	owner.user = search.socket.uid;
 	sockets_find_owners(&search.socket.inode, 1, &owner);
-	port_user_set(user, &search.socket, &owner);
+	port_user_set(user, backend, &search.socket, &owner);
 	return true;
 }

@@ -11,12 +11,13 @@
 
 #include "sockets.h"
 
-enum { PORT_USER_BYTES = 96 };
+enum { PORT_USER_BYTES = 192 };
 
 /* Zeroed: nobody. */
 struct port_user {
 	uint32_t inode;             /* of its socket */
 	struct lb_endpoint bound;   /* what that is bound to */
+	bool is_inherited;          /* nobody is seen to hold it: text tells that */
 	char text[PORT_USER_BYTES]; /* "nc (pid 7, user nobody)" */
 };
 
@@ -28,9 +29,15 @@ struct backend;
  */
 bool port_user_find(const struct backend *backend, bool in_the_way, struct port_user *user);
 
-/* Fills it in from a socket, and the process that holds it (pid 0: not known). */
-void port_user_set(struct port_user *user, const struct sockets_listener *socket,
-		   const struct sockets_owner *owner);
+/* What a sentence adds to text. */
+const char *port_user_apart(const struct port_user *user);
+
+/*
+ * Fills it in from a socket, and the process that holds it (pid 0: not known).  backend: whose port it is; NULL
+ * where the process is known.
+ */
+void port_user_set(struct port_user *user, const struct backend *backend,
+		   const struct sockets_listener *socket, const struct sockets_owner *owner);
 
 /* Would binding a listener to that endpoint fail because of the socket?  Pure. */
 bool port_user_blocks(const struct lb_endpoint *endpoint, const struct sockets_listener *socket);

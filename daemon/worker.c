@@ -56,7 +56,8 @@ static int adopt(struct worker *worker, struct error *error)
 	worker->group = worker->cgroup ? cgroup_id(worker->cgroup) : 0;
 	worker_set_limits(
 		worker); /* lost when a service manager started lbd anew, see lbd.service */
-	process_user(worker->pid, &worker->log_user, NULL); /* who may hold up their close */
+	process_user(worker->pid, &worker->listener_user, NULL); /* who may hold up their close */
+	worker->listener_settings = worker->record.settings;
 	take_listeners(worker);
 	if (worker_revive_listeners(worker))
 		worker_end_listeners(worker);

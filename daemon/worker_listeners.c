@@ -87,19 +87,57 @@ int worker_revive_listeners(struct worker *worker)
 	return ret < 0 ? ret : 0;
 }
 
-void worker_close_listeners(struct worker *worker)
+static void unwatch(struct worker *worker)
 {
 	worker->listener_timer = sd_event_source_disable_unref(worker->listener_timer);
 	for (int i = 0; i < 2; i++)
 		worker->listener_sources[i] =
 			sd_event_source_disable_unref(worker->listener_sources[i]);
-	inherit_close(worker->listeners, worker->log_user);
+}
+
+void worker_close_listeners(struct worker *worker)
+{
+	unwatch(worker);
+	inherit_close(worker->listeners, worker->listener_user);
 }
 
 void worker_end_listeners(struct worker *worker)
 {
-	inherit_end(worker->listeners);
+	inherit_end(worker->listeners, worker->listener_user);
 	worker_close_listeners(worker);
+}
+
+/* In the place of those that it has, if any. */
+static int open_anew(struct worker *worker, struct error *error)
+{
+	const struct conf_worker *conf = worker->conf;
+	struct lb_endpoint at = {conf->addr, htons(worker->launch_name.port), IPPROTO_TCP, 0};
+	int err;
+
+	unwatch(worker);
+	worker->listener_settings = 0;
+	err = inherit_renew(&at, conf->dual_stack, conf->backlog, worker->listeners,
+			    worker->listener_user, error);
+	if (err)
+		return err;
+	err = worker_watch_listeners(worker);
+	if (!err)
+		return 0;
+	worker_end_listeners(worker); /* the next start tries again */
+	return error_set(error, err, "listeners: %s", strerror(-err));
+}
+
+/* Those that the configuration asks for now. */
+static void renew(struct worker *worker)
+{
+	struct error error;
+
+	if (!worker->conf->inherit)
+		worker_end_listeners(worker);
+	else if (open_anew(worker, &error))
+		log_warning("worker %s: %s", worker->name, error.text);
+	else
+		worker->ops->relistened(worker->arg);
 }
 
 bool worker_drop_listeners(struct worker *worker)
@@ -109,7 +147,7 @@ bool worker_drop_listeners(struct worker *worker)
 	if (!worker_has_listener(worker) ||
 	    (conf->inherit && inherit_fits(worker->listeners, &conf->addr, conf->dual_stack)))
 		return false;
-	worker_end_listeners(worker);
+	renew(worker);
 	return true;
 }
 
@@ -143,7 +181,7 @@ static void tell_holder(const char *name, const struct sockets_owner *owner)
 	struct sockets_listener socket = {0};
 	struct port_user user;
 
-	port_user_set(&user, &socket, owner);
+	port_user_set(&user, NULL, &socket, owner);
 	log_warning("worker %s: its inherited listener is held by %s, to whom the worker must have "
 		    "passed it: it is shut down, so that clients get no answers of that one",
 		    name, user.text);
@@ -167,38 +205,33 @@ static bool is_spoilt(const struct worker *worker, int fd)
 }
 
 /* With other settings it may be another program, of another user, whom the one before is not to hold up. */
-void worker_check_listeners(struct worker *worker)
+static bool may_go_on(const struct worker *worker)
 {
-	uint64_t settings = worker->record.settings;
+	uint64_t settings = worker->listener_settings;
 
-	if (worker->is_expired || (settings && settings != worker->conf->fingerprint) ||
-	    is_spoilt(worker, worker->listeners[0]) || is_spoilt(worker, worker->listeners[1]))
-		worker_end_listeners(worker);
-	worker->is_expired = false;
+	return worker_has_listener(worker) && !worker->is_expired &&
+	       (!settings || settings == worker->conf->fingerprint) &&
+	       !is_spoilt(worker, worker->listeners[0]) && !is_spoilt(worker, worker->listeners[1]);
 }
 
-static void renew(struct worker *worker)
+int worker_prepare_listeners(struct worker *worker, struct error *error)
 {
-	const struct conf_worker *conf = worker->conf;
-	struct lb_endpoint at = {conf->addr, htons(worker->launch_name.port), IPPROTO_TCP, 0};
-	struct error error;
+	bool goes_on;
 	int err;
 
-	worker_end_listeners(worker);
-	if (!conf->inherit)
-		return;
-	err = inherit_open(&at, conf->dual_stack, conf->backlog, worker->listeners, &error);
-	if (err)
-		log_warning("worker %s: %s", worker->name, error.text);
-	else if (worker_watch_listeners(worker))
-		worker_end_listeners(worker); /* the next start tries again */
-	else
-		worker->ops->relistened(worker->arg);
+	if (worker->is_unlooked)
+		worker_reclaim_listeners(worker);
+	goes_on = may_go_on(worker) && !worker_revive_listeners(worker);
+	worker->is_expired = false;
+	if (!goes_on)
+		return open_anew(worker, error);
+	err = worker_watch_listeners(worker);
+	return err ? error_set(error, err, "listeners: %s", strerror(-err)) : 0;
 }
 
 void worker_reclaim_listeners(struct worker *worker)
 {
-	struct sockets_owner likely = {.no_copy = true, .user = worker->log_user};
+	struct sockets_owner likely = {.no_copy = true, .user = worker->listener_user};
 	struct sockets_owner owners[2] = {likely, likely};
 	uint32_t inodes[2];
 	unsigned count = inodes_of(worker, inodes);
@@ -252,7 +285,7 @@ void worker_reclaim_recorded(const char *name, const struct record *record)
 			continue;
 		if (listens_on(taken.fd, atoi(colon + 1))) {
 			tell_holder(name, &owners[i]);
-			shutdown(taken.fd, SHUT_RDWR);
+			inherit_end((int[2]){taken.fd, -1}, taken.user);
 		}
 		sockets_give_back(&taken);
 	}

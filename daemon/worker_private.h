@@ -24,10 +24,12 @@ struct worker {
 	uid_t log_user;                      /* whose they may be: see place.h */
 	struct output *out, *err;            /* err NULL: merged */
 	sd_event_source *listener_sources[2], *listener_timer;
-	unsigned relistened; /* times that a listener which was shut down listens again */
-	int listeners[2];    /* inherited, v4 and v6 */
-	bool is_unlooked;    /* whether somebody else holds them: the next start looks */
-	bool is_expired;     /* the next process gets others */
+	unsigned relistened;        /* times that a listener which was shut down listens again */
+	int listeners[2];           /* inherited, v4 and v6 */
+	uid_t listener_user;        /* of the processes that have or had them */
+	uint64_t listener_settings; /* of these processes; 0: none had them yet */
+	bool is_unlooked;           /* whether somebody else holds them: the next start looks */
+	bool is_expired;            /* the next process gets others */
 
 	pid_t pid; /* 0: not running */
 	int pidfd;
@@ -109,15 +111,14 @@ void worker_stop_watchdog(struct worker *worker);
 /* worker_listeners.c: sees to it that the inherited ones go on listening; -errno: they cannot. */
 int worker_watch_listeners(struct worker *worker);
 int worker_revive_listeners(struct worker *worker);
+/* For the next process: as they are, or, where they have expired or were spoilt by the one before, anew. */
+int worker_prepare_listeners(struct worker *worker, struct error *error);
 void worker_close_listeners(struct worker *worker);
 /*
  * The same, but no process is to serve them any more: see inherit_end().  Who listens there all the same is told as
  * a stranger on the port when the worker is started.
  */
 void worker_end_listeners(struct worker *worker);
-
-/* Before the next process gets them: those that have expired, or were spoilt by the one before, are closed. */
-void worker_check_listeners(struct worker *worker);
 
 /* Once the process and its group are gone: what somebody else holds is shut down, and opened anew. */
 void worker_reclaim_listeners(struct worker *worker);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From `start` to a running program. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,26 +137,15 @@ static void close_streams(struct spawn *spawn)
 /* Kept from one process to the next, with the connections that wait in them. */
 static int open_listeners(struct worker *worker, struct launch *launch, struct error *error)
 {
-	const struct conf_worker *conf = worker->conf;
-	struct lb_endpoint at = {conf->addr, htons(worker->launch_name.port), IPPROTO_TCP, 0};
 	struct spawn *spawn = &launch->spawn;
-	int err = 0, *fds = worker->listeners;
+	int err, *fds = worker->listeners;
 
 	worker_drop_listeners(worker);
-	if (!conf->inherit)
+	if (!worker->conf->inherit)
 		return 0;
-	if (worker->is_unlooked)
-		worker_reclaim_listeners(worker);
-	worker_check_listeners(worker);
-	if (worker_revive_listeners(worker))
-		worker_end_listeners(worker);
-	if (fds[0] < 0 && fds[1] < 0)
-		err = inherit_open(&at, conf->dual_stack, conf->backlog, fds, error);
+	err = worker_prepare_listeners(worker, error);
 	if (err)
 		return err;
-	err = worker_watch_listeners(worker);
-	if (err)
-		return error_set(error, err, "listeners: %s", strerror(-err));
 	for (int i = 0; i < 2; i++)
 		if (fds[i] >= 0 && !(i && fds[1] == fds[0]))
 			spawn->listeners[spawn->listener_count++] = fds[i];
@@ -216,6 +204,8 @@ static int record(struct worker *worker, const struct launch *launch, struct err
 		 worker->cgroup ? worker->cgroup : "");
 	for (int i = 0; i < 2; i++)
 		worker->record.listen_inodes[i] = inherit_inode(worker->listeners[i]);
+	worker->listener_user = worker->log_user;
+	worker->listener_settings = worker->record.settings;
 	worker->record.log_mark = worker->log_mark;
 	worker->record.err_mark = worker->err_mark;
 	err = record_identify(&worker->record);

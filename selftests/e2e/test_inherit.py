@@ -290,6 +290,141 @@ def test_who_gets_another_listener(lab, what):
     assert lab.get().pid == pid
 
 
+SPINNER = """
+import os, socket
+os.setgroups([]), os.setgid(65534), os.setuid(65534)
+print("spins", flush=True)
+while True:
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        while True:
+            try:
+                s.bind(("127.0.0.1", 8081))
+                break
+            except OSError:
+                pass
+        s.listen()
+        print("got it", flush=True)
+    except OSError:
+        print("bound beside it", flush=True)
+    s.close()
+"""
+
+
+def other_addresses(lbd):
+    text = lbd.conf.read_text()
+    on = "listen inherit; dual_stack on;"
+    other = text.replace(on, "listen inherit;") if on in text else text.replace("listen inherit;", on)
+    lbd.conf.write_text(other)
+    lbd.ctl("reload")
+
+
+def other_mask(lbd):
+    text = lbd.conf.read_text()
+    mask = "077" if "umask 027;" in text else "027"
+    text = text.replace("umask 027;", "").replace("umask 077;", "")
+    lbd.conf.write_text(text.replace("listen inherit;", "listen inherit; umask %s;" % mask))
+    lbd.ctl("reload")
+
+
+GAPS = {
+    "stop and start": (stop_and_start, 30),
+    "other settings": (other_mask, 15),
+    "other addresses": (other_addresses, 10),
+}
+
+
+@pytest.mark.parametrize("what", GAPS)
+def test_nobody_gets_the_port_in_between(lab, what):
+    """Whoever tries it all the time, while the listener is renewed."""
+    lab.host.ip("link", "set", "lo", "up")
+    lbd = shutter(lab)
+    spinner = lab.process(PYTHON, "-c", SPINNER, log="spinner.log")
+    spinner.wait_output("^spins")
+    act, times = GAPS[what]
+    for _ in range(times):
+        pid = lbd.pids()["web:8081"]
+        before = os.readlink("/proc/%d/fd/3" % pid)
+        act(lbd)
+        wait_until(lambda: lbd.pids()["web:8081"] not in (0, pid), lbd.workers)
+        lbd.wait_up(1)
+        assert os.readlink("/proc/%d/fd/3" % lbd.pids()["web:8081"]) != before
+    assert spinner.output().split() == ["spins"] and alive(spinner.pid)
+
+
+BOX = """
+import os, socket, sys, time
+# What a worker sends it stays in its queue: no process has it in its table.
+box = socket.socket(socket.AF_UNIX)
+box.bind(sys.argv[1])
+os.chmod(sys.argv[1], 0o777)
+box.listen(4)
+os.setgroups([]), os.setgid(65534), os.setuid(65534)
+print("waits", flush=True)
+peer, _ = box.accept()
+peer.recv(1, socket.MSG_PEEK)
+print("has it", flush=True)
+time.sleep(1000)
+"""
+HIDES = """
+import os, socket, sys
+if not os.path.exists(sys.argv[2] + ".given"):
+    listener = socket.socket(fileno=os.dup(3))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    box = socket.socket(socket.AF_UNIX)
+    box.connect(sys.argv[2])
+    socket.send_fds(box, [b"x"], [3])
+    open(sys.argv[2] + ".given", "w").close()
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.executable, [sys.executable, sys.argv[3], "--port=" + sys.argv[1], "--inherit"])
+"""
+
+
+def hider(lab):
+    lab.short.chmod(0o777)
+    box = lab.short / "box"
+    (lab.path / "box.py").write_text(BOX)
+    (lab.short / "hides.py").write_text(HIDES)
+    holder = lab.process(PYTHON, lab.path / "box.py", box, log="box.log")
+    holder.wait_output("^waits")
+    command = "%s %s $port %s %s" % (PYTHON, lab.short / "hides.py", box, APP)
+    lbd = lab.lbd(pool(command, "listen inherit; user daemon; backoff 50ms 50ms;"))
+    lbd.wait_up(1)
+    holder.wait_output("^has it")
+    return lbd, holder
+
+
+def test_a_hidden_copy_does_not_keep_the_port(lab):
+    """Its SO_REUSEADDR was cleared besides."""
+    lbd, holder = hider(lab)
+    for _ in range(3):
+        stop_and_start(lbd)
+        lbd.wait_up(1)
+        for _ in range(4):
+            assert lab.get().pid == lbd.pids()["web:8081"]
+    assert alive(holder.pid)
+
+
+def test_a_hidden_copy_is_not_roots(lab):
+    """lbd made it, and cannot take it back after its own death: what is known of it is told."""
+    lbd, holder = hider(lab)
+    pid = lbd.pids()["web:8081"]
+    lbd.kill()
+    kill_and_wait(pid)
+    lbd = lbd.restart()
+    said = (
+        "port 8081 is in use by a socket that this worker has inherited, it seems, and that is still "
+        "open somewhere (a process outside of its control group, perhaps of user daemon, may hold it): "
+        "end it, or change `ports`; tried again until it is free"
+    )
+    wait_equal(lambda: lbd.workers()["web:8081"]["note"], said)
+    assert "user root" not in lbd.output()
+    holder.kill()
+    lbd.wait_up(1)
+    assert lab.get().pid == lbd.pids()["web:8081"]
+
+
 # What it does before it listens, or accepts, is up to the file `release`; each time it is told when.
 RELEASE = """
 echo begin $(date +%%s.%%N)

@@ -47,6 +47,15 @@ static int no_memory(const struct cli *cli)
 	return cli_fail(cli, LB_CTL_REFUSED, "no memory");
 }
 
+static const char *pool_note(const json_t *pool)
+{
+	if (json_is_true(json_object_get(pool, "nobody_serves")))
+		return ", NOBODY SERVES: clients are refused";
+	if (json_is_true(json_object_get(pool, "clients_wait")))
+		return ", NOBODY SERVES YET: clients wait";
+	return "";
+}
+
 /* `web  least_load`, with what a pool without backends needs. */
 static void add_pool_heading(struct table *table, const json_t *pool)
 {
@@ -56,9 +65,7 @@ static void add_pool_heading(struct table *table, const json_t *pool)
 
 	if (asprintf(&text, "%s, %s%s%s", name ? name : "?", scheduler ? scheduler : "?",
 		     json_array_size(json_object_get(pool, "backends")) ? "" : ", no backends",
-		     json_is_true(json_object_get(pool, "nobody_serves"))
-			     ? ", NOBODY SERVES: clients are refused"
-			     : "") >= 0)
+		     pool_note(pool)) >= 0)
 		table_add_heading(table, text);
 	free(text);
 }

@@ -164,6 +164,17 @@ static void print_nobody(const struct cli *cli, const json_t *names)
 	free(text);
 }
 
+static void print_waiting(const struct cli *cli, const json_t *names)
+{
+	char *text = table_text(names);
+
+	if (text && *text)
+		fprintf(cli->out,
+			"%-10s  NOBODY SERVES YET: %s; clients wait (`lbctl pool` says for whom)\n",
+			"pools", text);
+	free(text);
+}
+
 int render_status(const struct cli *cli, const json_t *request, const json_t *data)
 {
 	const char *tier = text_of(data, "tier", "?");
@@ -180,6 +191,7 @@ int render_status(const struct cli *cli, const json_t *request, const json_t *da
 	print_outdated(cli, json_object_get(data, "outdated"));
 	print_all_down(cli, json_object_get(data, "all_down"));
 	print_nobody(cli, json_object_get(data, "nobody_serves"));
+	print_waiting(cli, json_object_get(data, "clients_wait"));
 	if (json_is_false(tracks))
 		fprintf(cli->out, "%-10s  %s\n", "tracking",
 			"OFF: connections are not counted, listeners are found late; needs cgroup "

@@ -2,6 +2,7 @@
 #include "nobody.h"
 
 #include "all_down.h"
+#include "coming.h"
 
 static bool has_service(const struct pool *pool)
 {
@@ -13,7 +14,7 @@ static bool has_service(const struct pool *pool)
 	return false;
 }
 
-bool nobody_serves(const struct pool *pool)
+static bool has_nobody(const struct pool *pool)
 {
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct backend *backend = pool->backends[i];
@@ -22,4 +23,14 @@ bool nobody_serves(const struct pool *pool)
 			return false;
 	}
 	return has_service(pool);
+}
+
+bool nobody_serves(const struct pool *pool)
+{
+	return has_nobody(pool) && !coming_any(pool);
+}
+
+bool nobody_serves_yet(const struct pool *pool)
+{
+	return has_nobody(pool) && coming_any(pool);
 }

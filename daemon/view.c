@@ -87,9 +87,10 @@ json_t *view_pools(struct lbd *lbd, bool notes)
 								     &loads[pool->backends[j]->id],
 								     wanted, notes));
 		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:b, s:o}", "pool", pool->name, "scheduler",
-					conf_scheduler_name(pool->conf->scheduler), "nobody_serves",
-					nobody_serves(pool), "backends", backends));
+			list, json_pack("{s:s, s:s, s:b, s:b, s:o}", "pool", pool->name,
+					"scheduler", conf_scheduler_name(pool->conf->scheduler),
+					"nobody_serves", nobody_serves(pool), "clients_wait",
+					nobody_serves_yet(pool), "backends", backends));
 	}
 	free(loads);
 	return list;

@@ -83,13 +83,13 @@ static json_t *all_down(const struct model *model)
 	return names;
 }
 
-/* Pools that clients are sent to and refused by. */
-static json_t *nobody(const struct model *model)
+/* Pools of which that is true. */
+static json_t *pools_where(const struct model *model, bool (*is_so)(const struct pool *pool))
 {
 	json_t *names = json_array();
 
 	for (size_t i = 0; i < model->pool_count; i++)
-		if (nobody_serves(model->pools[i]))
+		if (is_so(model->pools[i]))
 			json_array_append_new(names, json_string(model->pools[i]->name));
 	return names;
 }
@@ -105,12 +105,15 @@ json_t *view_status(struct lbd *lbd)
 	for (size_t i = 0; i < model->pool_count; i++)
 		backends += (int)model->pools[i]->count;
 	pool_each_backend(model, count_worker, &workers);
-	return json_pack(
-		"{s:s, s:s, s:s, s:i, s:I, s:s, s:o, s:b, s:i, s:i, s:i, s:i, s:o, s:o, s:o, s:o}",
-		"version", LB_VERSION, "instance", lbd->instance, "state", stage(lbd), "pid",
-		(int)getpid(), "uptime_s", (json_int_t)((clock_us() - lbd->started_us) / 1000000),
-		"tier", tier(&tiers), "interfaces", tiers.list, "tracks", datapath_tracks(lbd->dp),
-		"services", (int)model->service_count, "pools", (int)model->pool_count, "backends",
-		backends, "workers", workers.count, "outdated", workers.outdated, "all_down",
-		all_down(model), "nobody_serves", nobody(model), "counters", counters(lbd->dp));
+	return json_pack("{s:s, s:s, s:s, s:i, s:I, s:s, s:o, s:b, s:i, s:i, s:i, s:i, s:o, s:o, "
+			 "s:o, s:o, s:o}",
+			 "version", LB_VERSION, "instance", lbd->instance, "state", stage(lbd),
+			 "pid", (int)getpid(), "uptime_s",
+			 (json_int_t)((clock_us() - lbd->started_us) / 1000000), "tier",
+			 tier(&tiers), "interfaces", tiers.list, "tracks", datapath_tracks(lbd->dp),
+			 "services", (int)model->service_count, "pools", (int)model->pool_count,
+			 "backends", backends, "workers", workers.count, "outdated",
+			 workers.outdated, "all_down", all_down(model), "nobody_serves",
+			 pools_where(model, nobody_serves), "clients_wait",
+			 pools_where(model, nobody_serves_yet), "counters", counters(lbd->dp));
 }

@@ -94,3 +94,20 @@ def test_restarted_after_a_death(lab):
     lbd.wait_worker("web:8081", "starting")
     held = lab.load("burst", count=3, timeout=TIMEOUT)
     assert [r.outcome for r in held.finish()] == ["ok"] * 3
+
+
+def test_what_is_told_meanwhile(lab):
+    """That nobody serves, and whether clients wait for somebody or are refused."""
+    command = lab.script("exec sleep 1000\n")
+    lbd = lab.lbd(
+        'pool web { worker { command "%s"; ports 8081; } } service web { listen 0.0.0.0:80; pool web; }'
+        % command
+    )
+    status = lbd.json("status")
+    assert (status["nobody_serves"], status["clients_wait"]) == ([], ["web"])
+    assert "pools       NOBODY SERVES YET: web; clients wait" in lbd.ctl("status")
+    assert "NOBODY SERVES YET: clients wait" in lbd.ctl("pool")
+    lbd.ctl("worker", "stop", "all")
+    status = lbd.json("status")
+    assert (status["nobody_serves"], status["clients_wait"]) == (["web"], [])
+    assert "NOBODY SERVES: clients are refused" in lbd.ctl("pool")

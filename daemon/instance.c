@@ -20,13 +20,15 @@
 #include "name_lock.h"
 #include "own_dir.h"
 #include "place.h"
+#include "program.h"
 #include "sockets.h"
 
 enum {
 	GROUP_TIMEOUT_US = 1000 * 1000,
 	LOOK_US = 10 * 1000, /* between two looks at who holds the name */
 	HOLDING_LOOKS = 10,  /* the same process in each: it is one that runs */
-	ENDING_LOOKS = 500,  /* how long one that was killed may take to be gone */
+	/* How long one that was killed may take to be gone: it is not to be seen any more, but has the name. */
+	ENDING_US = 5000 * 1000,
 };
 
 /* "PID LOCK NAME CONTROL", three descriptors: a value that a process before us has had, or that a child inherits, does not count. */
@@ -93,34 +95,51 @@ static int lock(const char *run_dir, struct error *error)
 	return -EBUSY;
 }
 
-static pid_t holder_pid(const struct name_holder *holder)
+static pid_t find_lbd(const struct name_holder *holder)
 {
 	struct sockets_owner owner = {0};
 
-	sockets_find_owners(&holder->inode, 1, &owner);
+	sockets_find_owners_among(program_is_of, &holder->inode, 1, &owner);
 	return owner.pid;
 }
 
 /*
  * One that has just been killed holds it until the kernel has closed all that was its own, and a child that
- * it was making until that one executes its program: who holds it must do so for a while.  -1, with *fd as
- * of name_lock(), or the pid of another lbd.
+ * it was making until that one executes its program: who holds it must do so for a while.  The pid of another
+ * lbd, or 0, with *fd as of name_lock(): -EADDRINUSE: it is a stranger's.
  */
 static pid_t take_name(const char *name, struct name_holder *holder, int *fd)
 {
-	pid_t pid = 0, before = 0;
+	uint64_t until_us = clock_us() + ENDING_US;
+	pid_t pid = 0, before;
 	int same = 0;
 
-	for (int looks = 0; looks < ENDING_LOOKS && same < HOLDING_LOOKS; looks++) {
+	do {
 		*fd = name_lock(name, holder);
-		if (*fd != -EADDRINUSE || holder->uid)
-			return -1;
-		pid = holder_pid(holder);
-		same = pid && pid == before ? same + 1 : 0;
+		if (*fd != -EADDRINUSE || !holder->may_be_lbd)
+			return 0;
 		before = pid;
+		pid = find_lbd(holder);
+		same = pid && pid == before ? same + 1 : 0;
 		usleep(LOOK_US); /* nothing tells of an address that is free again */
-	}
+	} while (same < HOLDING_LOOKS && clock_us() < until_us);
 	return pid;
+}
+
+/* As far as it can be known: a socket may also be in the queue of another, where no process has it. */
+static void warn_of_stranger(const char *name, const struct name_holder *holder,
+			     const char *run_dir)
+{
+	struct sockets_owner owner = {0};
+	char who[64] = "a process that cannot be seen";
+
+	if (holder->inode)
+		sockets_find_owners(&holder->inode, 1, &owner);
+	if (owner.pid)
+		snprintf(who, sizeof(who), "%s (pid %d)", owner.comm, owner.pid);
+	log_warning("%s, which is no lbd, holds the abstract Unix address @%s, which is lbd's "
+		    "(user %d made the socket): a second lbd is kept away by %s/lock alone",
+		    who, name, holder->uid, run_dir);
 }
 
 /*
@@ -138,12 +157,10 @@ static int lock_name(const char *instance, const char *run_dir, struct error *er
 		return 0;
 	snprintf(name, sizeof(name), "lbd/%s", instance);
 	pid = take_name(name, &holder, &fd);
-	if (pid >= 0)
+	if (pid)
 		return is_running(run_dir, pid, error);
 	if (fd == -EADDRINUSE)
-		log_warning("user %d holds the abstract Unix address @%s, which is lbd's: a second "
-			    "lbd is kept away by %s/lock alone",
-			    holder.uid, name, run_dir);
+		warn_of_stranger(name, &holder, run_dir);
 	else if (fd < 0)
 		return error_set(error, fd, "@%s: %s", name, strerror(-fd));
 	name_fd = fd;

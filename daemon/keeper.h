@@ -9,7 +9,7 @@
  * becomes of the run directory.  It also goes on with what lbd, alive, could not write when a worker ended.
  *
  * Who it is, is known by an abstract Unix address that it is born with, "lbd/INSTANCE/output/" and a random
- * word, which no stranger can take before: see name_lock.h.
+ * word, which no stranger can take before, and by the program that has it: see name_lock.h.
  */
 #ifndef LB_KEEPER_H
 #define LB_KEEPER_H
@@ -30,6 +30,9 @@ enum {
 };
 
 #define KEEPER_LEFT "left"
+
+/* lbd's word that makes it one. */
+#define KEEPER_OPTION "--keep-output"
 
 struct keeper;
 struct keeper_fifo;
@@ -64,8 +67,9 @@ void keeper_drop(struct keeper_fifo *fifo);
 
 /*
  * Ends the one that is there, of whichever lbd: nobody else reads the FIFOs when this returns, but for those that
- * only it had.
+ * only it had.  A stranger's, and one that cannot end yet, although killed, hinder nothing, after some seconds, and
+ * are logged.
  */
-int keeper_end(const char *instance, struct error *error);
+void keeper_end(const char *instance);
 
 #endif

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -18,14 +19,15 @@
 #include "log.h"
 #include "name_lock.h"
 #include "process.h"
+#include "program.h"
 #include "sockets.h"
 #include "stranger.h"
 
 enum {
 	ASK_TIMEOUT_MS = 5000,
 	END_TIMEOUT_MS = 10000,
-	LOOK_US = 5000, /* until one that is about to be gone is looked for again */
-	FOUND_MAX = 16,
+	GONE_TIMEOUT_US = 2000 * 1000, /* for one that dies, or has not come to its program */
+	LOOK_US = 5000,                /* until one that is about to be gone is looked for again */
 	NAME_BYTES = 96,
 	ASIDE = 16,
 };
@@ -35,87 +37,140 @@ static void name_prefix(const char *instance, char prefix[NAME_BYTES])
 	snprintf(prefix, NAME_BYTES, "lbd/%s/output/", instance);
 }
 
-/* How many there are, or -errno, and one of them; its pid 0: it is about to be gone. */
-static int find(const char *instance, struct sockets_owner *owner)
+/* By its words, which are root's where it is lbd: others know of no way to start that. */
+static bool is_keeper(pid_t pid)
 {
-	struct sockets_owner owners[FOUND_MAX] = {0};
-	uint32_t inodes[FOUND_MAX];
+	char path[32], words[64] = {0};
+	bool is_one = false;
+	ssize_t length;
+	int fd;
+
+	if (pid == getpid() || !program_is_of(pid))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	length = read(fd, words, sizeof(words) - 2);
+	if (length > 0)
+		is_one = !strcmp(words + strlen(words) + 1, KEEPER_OPTION);
+	close(fd);
+	return is_one;
+}
+
+/* How many names there are, or -errno, and a keeper that has one of them; its pid 0: none. */
+static int find(const char *instance, bool (*may_be)(pid_t pid), struct sockets_owner *owner)
+{
+	struct sockets_owner *owners = NULL;
 	char prefix[NAME_BYTES];
+	uint32_t *inodes;
 	int count;
 
 	name_prefix(instance, prefix);
-	count = name_find(prefix, inodes, FOUND_MAX);
+	count = name_find(prefix, &inodes);
 	*owner = (struct sockets_owner){0};
 	if (count > 0)
-		sockets_find_owners(inodes, count, owners);
-	for (int i = 0; i < count && !owner->pid; i++)
+		owners = calloc(count, sizeof(*owners));
+	if (owners)
+		sockets_find_owners_among(may_be, inodes, count, owners);
+	for (int i = 0; owners && i < count && !owner->pid; i++)
 		*owner = owners[i];
+	free(owners);
+	free(inodes);
 	return count;
 }
 
-/*
- * 0: it has ended, or was another's pid by then.  Asked to first: what only it has goes on without it
- * (keep_output.h), which SIGKILL would lose.
- */
-static int end_process(const struct sockets_owner *owner)
+/* SIGTERM first: what only it has goes on without it (keep_output.h), which SIGKILL would lose. */
+static bool end_by_signals(int pidfd)
+{
+	struct pollfd end = {.fd = pidfd, .events = POLLIN};
+	int done;
+
+	process_signal(pidfd, SIGTERM);
+	process_signal(pidfd, SIGCONT);
+	done = poll(&end, 1, ASK_TIMEOUT_MS);
+	if (!done) {
+		process_signal(pidfd, SIGKILL);
+		done = poll(&end, 1, END_TIMEOUT_MS);
+	}
+	return done > 0;
+}
+
+/* Whether it has ended.  Its pid may have become another's: it is looked at again when the pidfd is there. */
+static bool end_process(const struct sockets_owner *owner)
 {
 	struct sockets_taken taken;
-	int err = sockets_take(owner, &taken), done;
-	struct pollfd end = {.fd = taken.pidfd, .events = POLLIN};
+	int err = sockets_take(owner, &taken), pidfd = taken.pidfd;
+	bool has_ended;
 
-	/* It only shows that the pid is still the holder's. */
 	if (!err) {
 		taken.pidfd = -1;
 		sockets_give_back(&taken);
 	}
 	stranger_flush();
 	if (err)
-		return 0;
-	process_signal(end.fd, SIGTERM);
-	process_signal(end.fd, SIGCONT);
-	done = poll(&end, 1, ASK_TIMEOUT_MS);
-	if (!done) {
-		process_signal(end.fd, SIGKILL);
-		done = poll(&end, 1, END_TIMEOUT_MS);
-	}
+		return false;
+	has_ended = is_keeper(owner->pid) && end_by_signals(pidfd);
 	waitpid(owner->pid, NULL, WNOHANG); /* of this lbd, or of the program before a reexec */
-	close(end.fd);
-	return done ? 0 : -ETIMEDOUT;
+	close(pidfd);
+	return has_ended;
 }
 
-int keeper_end(const char *instance, struct error *error)
+static bool is_any(pid_t pid)
 {
-	uint64_t last_us = UINT64_MAX;
-	struct sockets_owner owner;
-	int count = 0, err = 0;
+	(void)pid;
+	return true;
+}
 
-	/* Its time begins with the first try: to find it may take long on a busy machine. */
-	while (!err && (count = find(instance, &owner)) > 0) {
-		if (owner.pid)
-			err = end_process(&owner);
-		else if (clock_us() < last_us)
-			usleep(LOOK_US); /* nothing tells of an address that is free again */
-		else
-			err = -ETIMEDOUT;
-		if (last_us == UINT64_MAX)
-			last_us = clock_us() + END_TIMEOUT_MS * 1000;
+/* It hinders nothing: the name of our own keeper is another. */
+static void warn_of_name(const char *instance, pid_t keeper)
+{
+	char who[64] = "a process that cannot be seen";
+	struct sockets_owner owner;
+
+	if (keeper) {
+		log_warning("pid %d, which keeps the output of workers for an lbd before, does not "
+			    "end: it has been killed, and does when it can",
+			    keeper);
+		return;
 	}
-	if (err)
-		return error_set(error, err,
-				 "the process that keeps the output of workers (pid %d; 0: not to "
-				 "be seen) does not end: %s",
-				 owner.pid, strerror(-err));
+	if (find(instance, is_any, &owner) > 0 && owner.pid)
+		snprintf(who, sizeof(who), "%s (pid %d)", owner.comm, owner.pid);
+	log_warning("%s, which is no lbd, holds an abstract Unix address that begins with "
+		    "@lbd/%s/output/: that is of no consequence",
+		    who, instance);
+}
+
+void keeper_end(const char *instance)
+{
+	uint64_t until_us = 0;
+	struct sockets_owner owner;
+	int count;
+
+	while ((count = find(instance, is_keeper, &owner)) > 0) {
+		if (owner.pid && end_process(&owner)) {
+			until_us = 0;
+			continue;
+		}
+		/* Its time begins with the first try: to find it may take long on a busy machine. */
+		if (!until_us)
+			until_us = clock_us() + GONE_TIMEOUT_US;
+		if (clock_us() >= until_us)
+			break;
+		usleep(LOOK_US); /* nothing tells of an address that is free again */
+	}
+	if (count > 0)
+		warn_of_name(instance, owner.pid);
 	if (count < 0)
 		log_warning("a process that keeps the output of workers for an lbd before cannot "
 			    "be looked for: sock_diag: %s",
 			    strerror(-count));
-	return 0;
 }
 
 static _Noreturn void run_program(const char *run_dir, int socket, int name, pid_t lbd)
 {
 	char number[16];
-	char *argv[] = {(char *)"lbd", (char *)"--keep-output", number, (char *)run_dir, NULL};
+	char *argv[] = {(char *)"lbd", (char *)KEEPER_OPTION, number, (char *)run_dir, NULL};
 	int null = open("/dev/null", O_RDWR);
 	sigset_t asked;
 

@@ -118,8 +118,6 @@ static void remove_all(struct lbd *lbd)
  */
 static void finish(struct lbd *lbd, bool keep)
 {
-	struct error error;
-
 	reexec_end(lbd);
 	run_dir_leave(lbd);
 	service_manager_end();
@@ -130,8 +128,8 @@ static void finish(struct lbd *lbd, bool keep)
 		settings_end(lbd->model.conf);
 	reconcile_free(&lbd->model);
 	keeper_free(lbd->host.keeper);
-	if (!keep && keeper_end(lbd->instance, &error))
-		log_warning("%s", error.text);
+	if (!keep)
+		keeper_end(lbd->instance);
 	reaper_end();
 	outgoing_free(lbd->model.outgoing);
 	sd_event_source_disable_unref(lbd->events);
@@ -231,7 +229,7 @@ int main(int argc, char **argv)
 
 	lbd.handed_on = instance_handed_on(&control);
 	/* Not for people: how keeper_start() runs this program. */
-	if (argc == 4 && !strcmp(argv[1], "--keep-output"))
+	if (argc == 4 && !strcmp(argv[1], KEEPER_OPTION))
 		return keep_output_run(argv[3], atoi(argv[2]));
 	code = options_parse(argc, argv, &options);
 	if (code)

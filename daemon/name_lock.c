@@ -6,6 +6,7 @@
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,12 +25,19 @@ struct found {
 	size_t length;
 	uid_t uid;
 	uint32_t inode;
+	bool may_be_lbd;
 };
 
 struct search {
 	void (*each)(void *arg, const struct found *found);
 	void *arg;
 };
+
+/* By root, of that type, and neither connected nor listened on: what a service is given is connected. */
+static bool is_as_ours(const struct unix_diag_msg *message, uid_t uid)
+{
+	return !uid && message->udiag_type == SOCK_STREAM && message->udiag_state == TCP_CLOSE;
+}
 
 static int on_socket(const struct nlmsghdr *nlh, void *arg)
 {
@@ -52,6 +60,7 @@ static int on_socket(const struct nlmsghdr *nlh, void *arg)
 			is_owned = true;
 		}
 	}
+	found.may_be_lbd = is_as_ours(message, found.uid);
 	if (found.name && is_owned)
 		search->each(search->arg, &found);
 	return MNL_CB_OK;
@@ -98,30 +107,52 @@ static void note_holder(void *arg, const struct found *found)
 
 	if (found->length == strlen(named->name) &&
 	    !memcmp(found->name, named->name, found->length))
-		*named->holder = (struct name_holder){found->uid, found->inode};
+		*named->holder = (struct name_holder){found->uid, found->inode, found->may_be_lbd};
 }
 
 struct below {
 	const char *prefix;
 	uint32_t *inodes;
 	size_t count, room;
+	int err;
 };
+
+/* Room for one more.  Without a bound: whoever takes many names is not to hide the one that is lbd's. */
+static int below_grow(struct below *below)
+{
+	size_t room = below->room ? below->room * 2 : 16;
+	void *more;
+
+	if (below->count < below->room)
+		return 0;
+	more = reallocarray(below->inodes, room, sizeof(*below->inodes));
+	if (!more)
+		return below->err = -ENOMEM;
+	below->inodes = more;
+	below->room = room;
+	return 0;
+}
 
 static void note_below(void *arg, const struct found *found)
 {
 	struct below *below = arg;
 	size_t length = strlen(below->prefix);
 
-	if (!found->uid && found->length > length && below->count < below->room &&
-	    !memcmp(found->name, below->prefix, length))
+	if (found->may_be_lbd && found->length > length &&
+	    !memcmp(found->name, below->prefix, length) && !below_grow(below))
 		below->inodes[below->count++] = found->inode;
 }
 
-int name_find(const char *prefix, uint32_t *inodes, size_t room)
+int name_find(const char *prefix, uint32_t **inodes)
 {
-	struct below below = {prefix, inodes, 0, room};
+	struct below below = {.prefix = prefix};
 	int err = each_socket(&(struct search){note_below, &below});
 
+	if (!err)
+		err = below.err;
+	if (err)
+		free(below.inodes);
+	*inodes = err ? NULL : below.inodes;
 	return err ? err : (int)below.count;
 }
 
@@ -142,7 +173,7 @@ int name_lock(const char *name, struct name_holder *holder)
 		return fd;
 	err = -errno;
 	close(fd);
-	*holder = (struct name_holder){0};
+	*holder = (struct name_holder){.may_be_lbd = true};
 	if (err == -EADDRINUSE)
 		each_socket(&(struct search){note_holder, &named});
 	return err;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <systemd/sd-journal.h>
@@ -146,6 +147,18 @@ static int open_nothing(struct error *error)
 	return fd < 0 ? error_set(error, -errno, "/dev/null: %s", strerror(errno)) : fd;
 }
 
+/*
+ * DANGER: root made it, and whoever has it could give it any name, once: lbd's own, say, which are made by root
+ * as well (name_lock.h).  So it gets one here: by the family alone the kernel chooses, unix(7).  Where that cannot,
+ * as a million names are taken, it is like the standard output of any service, which name_lock.h expects.
+ */
+static void name_at_random(int fd)
+{
+	const struct sockaddr family = {.sa_family = AF_UNIX};
+
+	(void)!bind(fd, &family, sizeof(family.sa_family));
+}
+
 static int open_journal(const struct output *output, struct error *error)
 {
 	int fd = sd_journal_stream_fd(output->name, output->is_err ? LOG_ERR : LOG_INFO, 1);
@@ -153,6 +166,7 @@ static int open_journal(const struct output *output, struct error *error)
 	if (fd < 0)
 		return error_set(error, fd, "journal: %s; is systemd-journald running?",
 				 strerror(-fd));
+	name_at_random(fd);
 	return fd;
 }
 

@@ -70,7 +70,7 @@ int process_stat(pid_t pid, struct process_stat *stat)
 }
 
 /* So many numbers of one line of it, see proc(5); the id may be a thread's. */
-static int read_status(pid_t pid, const char *format, int wanted, unsigned numbers[2])
+static int read_status(pid_t pid, const char *format, int wanted, unsigned numbers[4])
 {
 	char path[64], line[128];
 	bool found = false;
@@ -79,7 +79,8 @@ static int read_status(pid_t pid, const char *format, int wanted, unsigned numbe
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	file = fopen(path, "re");
 	while (file && !found && fgets(line, sizeof(line), file))
-		found = sscanf(line, format, &numbers[0], &numbers[1]) == wanted;
+		found = sscanf(line, format, &numbers[0], &numbers[1], &numbers[2], &numbers[3]) ==
+			wanted;
 	if (file)
 		fclose(file);
 	return found ? 0 : -ESRCH;
@@ -87,7 +88,7 @@ static int read_status(pid_t pid, const char *format, int wanted, unsigned numbe
 
 int process_user(pid_t pid, uid_t *effective, uid_t *real)
 {
-	uid_t users[2] = {0};
+	uid_t users[4] = {0};
 	int err = read_status(pid, "Uid: %u %u", 2, users);
 
 	if (!err && real)
@@ -95,6 +96,14 @@ int process_user(pid_t pid, uid_t *effective, uid_t *real)
 	if (!err && effective)
 		*effective = users[1];
 	return err;
+}
+
+bool process_is_root(pid_t pid)
+{
+	uid_t users[4];
+
+	return !read_status(pid, "Uid: %u %u %u %u", 4, users) &&
+	       !(users[0] | users[1] | users[2] | users[3]);
 }
 
 uint64_t process_started_us(uint64_t start_ticks)
@@ -179,7 +188,7 @@ static pid_t read_tracer(pid_t pid, pid_t thread, uid_t *user)
 /* A thread's id is no process's: pidfd_open(2) takes the leader's only. */
 static pid_t process_of(pid_t thread)
 {
-	unsigned numbers[2] = {0};
+	unsigned numbers[4] = {0};
 
 	read_status(thread, "Tgid: %u", 1, numbers);
 	return (pid_t)numbers[0];
@@ -233,7 +242,7 @@ pid_t process_kill_tracer(pid_t pid)
 
 pid_t process_tracer(pid_t pid)
 {
-	unsigned numbers[2] = {0};
+	unsigned numbers[4] = {0};
 
 	read_status(pid, "TracerPid: %u", 1, numbers);
 	return (pid_t)numbers[0];

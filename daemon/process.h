@@ -24,6 +24,9 @@ int process_stat(pid_t pid, struct process_stat *stat);
  */
 int process_user(pid_t pid, uid_t *effective, uid_t *real);
 
+/* And nobody else: its real, effective, saved and file system user. */
+bool process_is_root(pid_t pid);
+
 /* CLOCK_MONOTONIC, in microseconds, of a start time in ticks. */
 uint64_t process_started_us(uint64_t start_ticks);
 

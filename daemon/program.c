@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "process.h"
 
 static char path[PATH_MAX];
 
@@ -37,4 +40,37 @@ void program_find(void)
 const char *program_path(void)
 {
 	return path;
+}
+
+/* How many bytes of the name in this link to a program's file count; 0: it cannot be read, or has none. */
+static size_t read_name(const char *link, char file[PATH_MAX], const char **name)
+{
+	ssize_t length = readlink(link, file, PATH_MAX - 1);
+
+	file[length > 0 ? length : 0] = 0;
+	*name = strrchr(file, '/');
+	*name = *name ? *name + 1 : file;
+	return strcspn(*name, " .-~");
+}
+
+static bool has_our_name(const char *link)
+{
+	char own[PATH_MAX], its[PATH_MAX];
+	const char *own_name, *its_name;
+	size_t length = read_name("/proc/self/exe", own, &own_name);
+
+	return length && read_name(link, its, &its_name) == length &&
+	       !memcmp(own_name, its_name, length);
+}
+
+bool program_is_of(pid_t pid)
+{
+	struct stat own, its;
+	char link[32];
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+	if (!process_is_root(pid) || stat(link, &its) || its.st_mode & (S_ISUID | S_ISGID))
+		return false;
+	return has_our_name(link) || (!stat("/proc/self/exe", &own) && own.st_dev == its.st_dev &&
+				      own.st_ino == its.st_ino);
 }

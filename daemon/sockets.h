@@ -60,6 +60,10 @@ struct sockets_taken {
  */
 int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_owner *owners);
 
+/* The same among those processes alone for which may_be holds. */
+int sockets_find_owners_among(bool (*may_be)(pid_t pid), const uint32_t *inodes, size_t count,
+			      struct sockets_owner *owners);
+
 /*
  * Takes the socket of that process; -ESTALE when it is not that socket any more, -EBUSY when its user holds up
  * our closes (stranger.h), else -errno.  Ends with stranger_flush(), in any case.

@@ -37,6 +37,7 @@ struct search {
 	struct wanted *wanted; /* by inode */
 	size_t count, missing;
 	int proc; /* the directory */
+	bool (*may_be)(pid_t pid);
 };
 
 static int wanted_compare(const void *a, const void *b)
@@ -117,6 +118,8 @@ static bool search_process(struct search *s, pid_t pid, uint32_t *left)
 	DIR *dir;
 	int fds;
 
+	if (!s->may_be(pid))
+		return true;
 	snprintf(path, sizeof(path), "%d/fd", pid);
 	fds = openat(s->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	dir = fds < 0 ? NULL : fdopendir(fds);
@@ -273,9 +276,10 @@ static int search_all(struct search *s)
 	return err;
 }
 
-int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_owner *owners)
+int sockets_find_owners_among(bool (*may_be)(pid_t pid), const uint32_t *inodes, size_t count,
+			      struct sockets_owner *owners)
 {
-	struct search s = {.count = count, .missing = count};
+	struct search s = {.count = count, .missing = count, .may_be = may_be};
 	int err;
 
 	if (!count)
@@ -295,4 +299,15 @@ int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_own
 	err = search_all(&s);
 	free(s.wanted);
 	return err;
+}
+
+static bool may_be_any(pid_t pid)
+{
+	(void)pid;
+	return true;
+}
+
+int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_owner *owners)
+{
+	return sockets_find_owners_among(may_be_any, inodes, count, owners);
 }

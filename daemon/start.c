@@ -49,29 +49,26 @@ static int open_control(struct lbd *lbd, const struct conf *conf, struct error *
  * From the keeper of an lbd that died, and to our own, which is there before a worker is, and stays if this fails:
  * the workers that run already write on.
  */
-static int change_keeper(struct lbd *lbd, struct error *error)
+static void change_keeper(struct lbd *lbd)
 {
-	int err = keeper_end(lbd->instance, error);
+	struct error error;
 
-	if (err)
-		return err;
-	if (keeper_start(lbd->event, lbd->instance, lbd->run_dir, &lbd->host.keeper, error))
+	keeper_end(lbd->instance);
+	if (keeper_start(lbd->event, lbd->instance, lbd->run_dir, &lbd->host.keeper, &error))
 		log_warning("%s; without lbd, workers would stop once 1 MiB of their output is "
 			    "unread",
-			    error->text);
-	return 0;
+			    error.text);
 }
 
 static int take_over(struct lbd *lbd, struct conf *conf, struct error *error)
 {
 	struct output_hold *hold = output_hold(lbd->run_dir);
-	int err = change_keeper(lbd, error);
+	int err;
 
-	if (!err) {
-		pool_find_pinned(&lbd->model);
-		leave_restore(&lbd->model);
-		err = lbd_follow(lbd, conf, error);
-	}
+	change_keeper(lbd);
+	pool_find_pinned(&lbd->model);
+	leave_restore(&lbd->model);
+	err = lbd_follow(lbd, conf, error);
 	if (!err) {
 		stale_remove(&lbd->model);
 		pool_forget_pinned(&lbd->model);

@@ -241,10 +241,14 @@ def test_a_stranger_has_the_name(lab):
     """It cannot keep lbd from starting; the file is the lock then."""
     name = unique()
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    lab.process(*nobody, PYTHON, "-c", SQUATTER, name).wait_output("bound")
+    squatter = lab.process(*nobody, PYTHON, "-c", SQUATTER, name)
+    squatter.wait_output("bound")
     lbd = lab.lbd(web("8081"), instance=name)
     lbd.wait_up(1)
-    assert "user 65534 holds the abstract Unix address @lbd/%s" % name in lbd.output()
+    assert "(pid %d), which is no lbd, holds the abstract Unix address @lbd/%s" % (
+        squatter.pid,
+        name,
+    ) in lbd.output()
     second = lbd.restart(ready=False)
     assert second.wait() == 1
     assert "another lbd (pid %d) is running" % lbd.pid in second.output()

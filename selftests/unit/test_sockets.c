@@ -20,6 +20,7 @@
 #include <bpf/btf.h>
 #include <cmocka.h>
 
+#include "program.h"
 #include "stranger.h"
 #include "unit/own_netns.h"
 
@@ -268,6 +269,73 @@ static void test_take_stale(void **state)
 	close(other);
 }
 
+static void stay_root(void)
+{
+}
+
+static void lend_root(void) /* as a set-user-ID program of a stranger's has it */
+{
+	assert_int_equal(setresuid(65534, 0, 0), 0);
+}
+
+static void save_root(void)
+{
+	assert_int_equal(setresuid(65534, 65534, 0), 0);
+}
+
+static void run_another(void)
+{
+	execlp("sleep", "sleep", "1000", NULL);
+	_exit(127);
+}
+
+static const struct {
+	const char *name;
+	void (*become)(void);
+	bool is_lbd;
+} programs[] = {
+	{"root's", stay_root, true},
+	{"of a stranger with root's rights", lend_root, false},
+	{"that may be root again", save_root, false},
+	{"another program of root's", run_another, false},
+};
+
+/* The name lock's holder: a process that is ours, among all that have the socket. */
+static void test_owner_that_is_lbd(void **state)
+{
+	(void)state;
+	need_privilege();
+	for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++) {
+		int fd = socket(AF_UNIX, SOCK_STREAM, 0), ready[2];
+		uint32_t inode = inode_of(fd);
+		struct sockets_owner owner = {0};
+		char byte;
+		pid_t pid;
+
+		assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+		pid = fork();
+		if (!pid) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			programs[i].become();
+			close(ready[0]);
+			close(ready[1]);
+			for (;;)
+				pause();
+		}
+		close(fd);
+		close(ready[1]);
+		assert_int_equal(read(ready[0], &byte, 1), 0); /* it is what it becomes */
+		close(ready[0]);
+		assert_int_equal(sockets_find_owners(&inode, 1, &owner), 0);
+		assert_int_equal(owner.pid, pid);
+		assert_int_equal(sockets_find_owners_among(program_is_of, &inode, 1, &owner), 0);
+		if (owner.pid != (programs[i].is_lbd ? pid : 0))
+			fail_msg("%s: pid %d", programs[i].name, owner.pid);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+}
+
 static int owners_map(void)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC | BPF_F_CLONE);
@@ -367,11 +435,11 @@ static void test_destroy_no_map(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),           cmocka_unit_test(test_queue_and_cookie),
-		cmocka_unit_test(test_many),           cmocka_unit_test(test_owners),
-		cmocka_unit_test(test_take),           cmocka_unit_test(test_take_stale),
-		cmocka_unit_test(test_destroy),        cmocka_unit_test(test_destroy_many),
-		cmocka_unit_test(test_destroy_no_map),
+		cmocka_unit_test(test_rows),         cmocka_unit_test(test_queue_and_cookie),
+		cmocka_unit_test(test_many),         cmocka_unit_test(test_owners),
+		cmocka_unit_test(test_take),         cmocka_unit_test(test_owner_that_is_lbd),
+		cmocka_unit_test(test_take_stale),   cmocka_unit_test(test_destroy),
+		cmocka_unit_test(test_destroy_many), cmocka_unit_test(test_destroy_no_map),
 	};
 
 	own_netns_enter();

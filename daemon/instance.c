@@ -182,7 +182,7 @@ int instance_find(const char *instance, char *run_dir, size_t size, struct error
 }
 
 /* Another user's would let that user give lbd workers, answer for it, and read what it keeps for itself. */
-static int check_run_dir(const char *run_dir, struct error *error)
+int instance_check(const char *run_dir, struct error *error)
 {
 	static const char danger[] = "could put there what lbd believes";
 	struct place place;
@@ -206,7 +206,7 @@ int instance_make(const char *run_dir, struct error *error)
 		err = own_dir_make(run_dir);
 	if (err)
 		return error_set(error, err, "%s: cannot be made: %s", run_dir, strerror(-err));
-	err = check_run_dir(run_dir, error);
+	err = instance_check(run_dir, error);
 	return err ? err : lock(run_dir, error);
 }
 

@@ -19,6 +19,9 @@ int instance_prepare(const char *instance, char *run_dir, size_t size, struct er
 /* The directory and its lock once more, where they were deleted under the lbd that holds the instance. */
 int instance_make(const char *run_dir, struct error *error);
 
+/* Whether root alone could put anything there. */
+int instance_check(const char *run_dir, struct error *error);
+
 /* Makes run_dir of a name, and nothing in the file system: -EINVAL, -EPERM. */
 int instance_find(const char *instance, char *run_dir, size_t size, struct error *error);
 

@@ -219,6 +219,16 @@ static int check_programs_and_logs(const struct model *model, const struct conf 
 	return err;
 }
 
+int reconcile_check_addresses(const struct conf *conf, struct error *error)
+{
+	struct addresses none = {0};
+	int err = 0;
+
+	for (size_t i = 0; i < conf->pool_count && !err; i++)
+		err = check_backends(&conf->pools[i], &none, error);
+	return err;
+}
+
 int reconcile_check(const struct model *model, const struct conf *conf, struct error *error)
 {
 	struct addresses known = {0};

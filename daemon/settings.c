@@ -103,6 +103,11 @@ static void unlink_pid(const char *path)
 	place_close(&place);
 }
 
+static void name_default_log(const char *instance, char path[128])
+{
+	snprintf(path, 128, "%s/%s.log", LB_LOG_DIR, instance);
+}
+
 static int use_log(const struct conf *conf, const char *instance, bool foreground,
 		   struct error *error)
 {
@@ -112,8 +117,21 @@ static int use_log(const struct conf *conf, const char *instance, bool foregroun
 		return log_open(conf->log_file, conf->log_max_bytes, conf->log_max_files, error);
 	if (foreground)
 		return log_open(NULL, 0, 0, error);
-	snprintf(path, sizeof(path), "%s/%s.log", LB_LOG_DIR, instance);
+	name_default_log(instance, path);
 	return log_open(path, LOG_MAX_BYTES, LOG_MAX_FILES, error);
+}
+
+static int try_log(const struct conf *conf, const char *instance, bool foreground,
+		   struct error *error)
+{
+	char path[128];
+
+	if (conf->log_file)
+		return open_file_check("log ", conf->log_file, geteuid(), error);
+	if (foreground || access(LB_LOG_DIR, F_OK)) /* a start makes it */
+		return 0;
+	name_default_log(instance, path);
+	return open_file_check("log ", path, geteuid(), error);
 }
 
 static int raise_limits(const struct conf *conf, struct error *error)
@@ -136,6 +154,18 @@ int settings_use(const struct conf *conf, const char *instance, bool foreground,
 		err = use_log(conf, instance, foreground, error);
 	if (!err && conf->pid_file)
 		err = write_pid(conf->pid_file, error);
+	return err;
+}
+
+int settings_try(const struct conf *conf, const char *instance, bool foreground,
+		 struct error *error)
+{
+	int err = raise_limits(conf, error);
+
+	if (!err)
+		err = try_log(conf, instance, foreground, error);
+	if (!err && conf->pid_file)
+		err = check_pid(conf->pid_file, error);
 	return err;
 }
 

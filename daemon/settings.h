@@ -17,7 +17,11 @@
 int settings_use(const struct conf *conf, const char *instance, bool foreground,
 		 struct error *error);
 
-/* The same by another configuration than before; on failure that one's are in force again. */
+/* Whether that would be refused; but for the limits of this process all is left as it is. */
+int settings_try(const struct conf *conf, const char *instance, bool foreground,
+		 struct error *error);
+
+/* settings_use() by another configuration than before; on failure that one's are in force again. */
 int settings_change(const struct conf *from, const struct conf *to, const char *instance,
 		    bool foreground, struct error *error);
 

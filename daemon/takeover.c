@@ -7,10 +7,11 @@
 #include "conf.h"
 #include "datapath.h"
 #include "instance.h"
-#include "privileges.h"
+#include "reconcile_check.h"
 #include "record.h"
 #include "remember.h"
 #include "running.h"
+#include "settings.h"
 
 struct records {
 	const char *run_dir;
@@ -38,6 +39,14 @@ static int check_records(const char *run_dir, struct error *error)
 		   : remember_check(run_dir, error);
 }
 
+/* What the start refuses: after the exec there would be no lbd. */
+static int check_start(const struct conf *conf, const struct options *options, struct error *error)
+{
+	int err = settings_try(conf, options->instance, options->foreground, error);
+
+	return err ? err : reconcile_check_addresses(conf, error);
+}
+
 /* What is in force, and no file instead of it: nobody has asked for that. */
 static int check_conf(const char *run_dir, const struct options *options, struct error *error)
 {
@@ -46,7 +55,7 @@ static int check_conf(const char *run_dir, const struct options *options, struct
 	int err = running_read(run_dir, options->conf_path, &origin, &conf, error);
 
 	if (!err)
-		err = privileges_check(conf, error);
+		err = check_start(conf, options, error);
 	conf_free(conf);
 	return err;
 }
@@ -57,6 +66,8 @@ int takeover_test(const struct options *options)
 	char run_dir[96];
 	int err = instance_find(options->instance, run_dir, sizeof(run_dir), &error);
 
+	if (!err)
+		err = instance_check(run_dir, &error);
 	if (!err)
 		err = check_records(run_dir, &error);
 	if (!err)

@@ -136,9 +136,17 @@ def spoil_pins(lbd):
     return lambda: write(data[0])
 
 
+def add_to_conf(text):
+    """As if what it names had gone since it was put in force."""
+    return spoil_file("running.conf", lambda t: t + text + "\n")
+
+
 REFUSES = {
     "pins": (spoil_pins, "ABI version 99"),
     "configuration": (spoil_file("running.conf", lambda t: t + "frobnicate;\n"), "frobnicate"),
+    "log": (add_to_conf("log /not/there/lbd.log;"), "/not/there"),
+    "pid file": (add_to_conf("pid_file /not/there/lbd.pid;"), "/not/there"),
+    "address": (add_to_conf("pool gone { backend 203.0.113.9:80; }"), "203.0.113.9:80"),
     "states": (spoil_file("states", lambda t: t.replace("2", "3", 1)), "newer lbd"),
     "records": (spoil_file("workers/web:8081", lambda t: t.replace("2", "3", 1)), "newer lbd"),
 }

@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "keep_held.h"
+#include "keep_notify.h"
 #include "keeper.h"
 #include "log.h"
 #include "output_peek.h"
@@ -25,6 +26,7 @@
 enum {
 	AGAIN_US = 1000000,
 	ALONE_US = 20000, /* between two tries of a process that has nothing else to do */
+	FDS_MAX = 2,      /* of one message */
 	LEFT_MAX = 64,    /* at the same time: each has a descriptor */
 };
 
@@ -59,7 +61,7 @@ static void try_again(void)
 
 static void end_when_done(void)
 {
-	if (keep.is_alone && LIST_EMPTY(&keep.held) && !keep.is_short)
+	if (keep.is_alone && LIST_EMPTY(&keep.held) && !keep_notify_any() && !keep.is_short)
 		sd_event_exit(keep.event, 0);
 }
 
@@ -102,6 +104,7 @@ static void take_word(uint64_t number, const char *word)
 {
 	struct held *held = find(number);
 
+	keep_notify_drop(number);
 	if (!held)
 		return;
 	held->is_left = !strcmp(word, KEEPER_LEFT);
@@ -125,9 +128,37 @@ static void say_lost(void)
 	static bool is_said;
 
 	if (!is_said)
-		log_warning(COMM ": no descriptor is left for a worker's FIFO, which is looked "
-				 "for by its name when lbd is dead");
+		log_warning(COMM ": no descriptor is left for what a worker has: a FIFO is looked "
+				 "for by its name when lbd is dead, a notify socket ends with lbd");
 	is_said = true;
+}
+
+/* How many came; for fewer than were sent there was no descriptor. */
+static size_t take_descriptors(const struct msghdr *message, const struct cmsghdr *header,
+			       int fds[FDS_MAX])
+{
+	size_t bytes = 0;
+
+	if (message->msg_controllen >= sizeof(*header) && header->cmsg_type == SCM_RIGHTS)
+		bytes = header->cmsg_len - CMSG_LEN(0);
+	memcpy(fds, CMSG_DATA(header), bytes);
+	return bytes / sizeof(*fds);
+}
+
+static void take_message(uint64_t number, const char *note, const int *fds, size_t count,
+			 bool is_short)
+{
+	if (is_short) {
+		while (count)
+			close(fds[--count]);
+		say_lost();
+	} else if (count == FDS_MAX) {
+		keep_notify_add(keep.event, fds, number, note, end_when_done);
+	} else if (count) {
+		held_new(keep.event, &keep.held, *fds, number, note);
+	} else {
+		take_word(number, note);
+	}
 }
 
 /* false with errno EAGAIN: not now; else there will be no more. */
@@ -135,7 +166,7 @@ static bool receive(void)
 {
 	union {
 		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
 	} control = {0};
 	char note[KEEPER_NOTE_BYTES_MAX];
 	uint64_t number = 0;
@@ -144,32 +175,28 @@ static bool receive(void)
 				 .msg_iovlen = 2,
 				 .msg_control = &control,
 				 .msg_controllen = sizeof(control)};
+	int fds[FDS_MAX];
+	size_t count;
 	ssize_t n;
-	int fd;
 
 	errno = 0;
 	n = recvmsg(KEEPER_SOCKET, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < (ssize_t)sizeof(number))
 		return false;
 	note[n - sizeof(number)] = 0;
-	if (message.msg_controllen >= sizeof(control.header) &&
-	    control.header.cmsg_type == SCM_RIGHTS) {
-		memcpy(&fd, CMSG_DATA(&control.header), sizeof(fd));
-		held_new(keep.event, &keep.held, fd, number, note);
-	} else if (message.msg_flags & MSG_CTRUNC) {
-		say_lost();
-	} else {
-		take_word(number, note);
-	}
+	count = take_descriptors(&message, &control.header, fds);
+	take_message(number, note, fds, count, message.msg_flags & MSG_CTRUNC);
 	return true;
 }
 
 static int on_message(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	(void)fd, (void)events, (void)arg;
-	if (!receive() && errno != EAGAIN)
-		sd_event_source_set_enabled(source, SD_EVENT_OFF);
-	return 0;
+	if (receive() || errno == EAGAIN)
+		return 0;
+	/* lbd is dead, or in a reexec, after which the next lbd asks us to end. */
+	keep_notify_read(keep.event);
+	return sd_event_source_set_enabled(source, SD_EVENT_OFF);
 }
 
 static bool is_held(const struct stat *st)
@@ -239,6 +266,7 @@ static void go_on_alone(void)
 	while (receive())
 		;
 	keep.is_alone = true;
+	keep_notify_read(keep.event);
 	read_all();
 }
 
@@ -259,6 +287,7 @@ static void go_on_apart(void)
 
 	close(KEEPER_SOCKET);
 	close(KEEPER_NAME);
+	close(KEEPER_GIVES);
 	child = fork();
 	if (child < 0)
 		log_warning(COMM
@@ -284,6 +313,8 @@ static int on_asked_to_end(sd_event_source *source, const struct signalfd_siginf
 	(void)source, (void)info, (void)arg;
 	while (receive())
 		;
+	close(KEEPER_NEXT); /* if that was the last, nobody asks */
+	keep_notify_give(KEEPER_GIVES);
 	for (held = LIST_FIRST(&keep.held); held; held = next) {
 		next = LIST_NEXT(held, link);
 		if (held_is_ours(held))

@@ -22,17 +22,19 @@
 
 enum {
 	PAUSE_US = 1000000,
+	FDS_MAX = 2,
 	LATER_US = 200000, /* until one is told for whom there was no descriptor */
 };
 
 /* What is to become of one that is closed here, which the process is told. */
 enum end { IN_USE, DONE, LEFT };
 
-struct keeper_fifo {
-	LIST_ENTRY(keeper_fifo) link;
+struct keeper_entry {
+	LIST_ENTRY(keeper_entry) link;
 	struct keeper *keeper;
 	uint64_t number;
-	int fd; /* its user's; LEFT: ours; DONE: none */
+	int fd;    /* its user's; LEFT: ours; DONE: none */
+	int pidfd; /* a socket's, its user's; -1: it is a FIFO */
 	char *note;
 	bool is_told; /* of it, to the process that runs now */
 	enum end end;
@@ -47,43 +49,47 @@ struct keeper {
 	sd_event_source *room;   /* some are not told yet: its queue was full */
 	sd_event_source *later;  /* or there was no descriptor */
 	sd_event_source *pause;  /* until another is started */
-	LIST_HEAD(, keeper_fifo) fifos;
+	LIST_HEAD(, keeper_entry) entries;
 	uint64_t last_number;
 };
 
 static int on_end(sd_event_source *source, int fd, uint32_t events, void *arg);
 
-/* -EAGAIN: its queue is full; -EPIPE, -ECONNRESET: it has ended.  fd -1: none goes with it. */
-static int send_note(const struct keeper *keeper, uint64_t number, const char *note, int fd)
+/* -EAGAIN: its queue is full; -EPIPE, -ECONNRESET: it has ended. */
+static int send_note(const struct keeper *keeper, uint64_t number, const char *note, const int *fds,
+		     size_t fd_count)
 {
 	union {
 		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = {.header = {CMSG_LEN(sizeof(fd)), SOL_SOCKET, SCM_RIGHTS}};
+		char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
+	} control = {.header = {CMSG_LEN(fd_count * sizeof(*fds)), SOL_SOCKET, SCM_RIGHTS}};
 	struct iovec parts[] = {{&number, sizeof(number)},
 				{(char *)note, note ? strlen(note) + 1 : 0}};
 	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 
-	if (fd >= 0) {
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	if (fd_count) {
+		memcpy(CMSG_DATA(&control.header), fds, fd_count * sizeof(*fds));
 		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
+		message.msg_controllen = CMSG_SPACE(fd_count * sizeof(*fds));
 	}
 	return sendmsg(keeper->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 /* The kernel keeps what is in its queue open. */
-static int hand_over(const struct keeper *keeper, const struct keeper_fifo *fifo)
+static int hand_over(const struct keeper *keeper, const struct keeper_entry *entry)
 {
 	char path[32];
 	int fd, err;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fifo->fd);
+	if (entry->pidfd >= 0)
+		return send_note(keeper, entry->number, entry->note,
+				 (int[FDS_MAX]){entry->fd, entry->pidfd}, FDS_MAX);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", entry->fd);
 	/* No writer itself: the kernel tells it when there is none. */
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	err = send_note(keeper, fifo->number, fifo->note, fd);
+	err = send_note(keeper, entry->number, entry->note, &fd, 1);
 	close(fd);
 	return err;
 }
@@ -95,16 +101,17 @@ static int for_now(int err)
 }
 
 /* All that the process that runs now is to know of it.  -errno: not now. */
-static int tell(const struct keeper *keeper, struct keeper_fifo *fifo)
+static int tell(const struct keeper *keeper, struct keeper_entry *entry)
 {
-	int err = fifo->is_told ? 0 : for_now(hand_over(keeper, fifo));
+	int err = entry->is_told ? 0 : for_now(hand_over(keeper, entry));
 
 	if (err)
 		return err;
-	fifo->is_told = true;
-	if (fifo->end == IN_USE)
+	entry->is_told = true;
+	if (entry->end == IN_USE)
 		return 0;
-	return for_now(send_note(keeper, fifo->number, fifo->end == LEFT ? KEEPER_LEFT : NULL, -1));
+	return for_now(
+		send_note(keeper, entry->number, entry->end == LEFT ? KEEPER_LEFT : NULL, NULL, 0));
 }
 
 static int on_later(sd_event_source *source, uint64_t now, void *arg)
@@ -126,19 +133,19 @@ static void tell_later(struct keeper *keeper, int err)
 static int on_room(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct keeper *keeper = arg;
-	struct keeper_fifo *fifo, *next;
+	struct keeper_entry *entry, *next;
 
 	(void)fd, (void)events;
-	for (fifo = keeper->fifos.lh_first; fifo; fifo = next) {
-		int err = tell(keeper, fifo);
+	for (entry = keeper->entries.lh_first; entry; entry = next) {
+		int err = tell(keeper, entry);
 
-		next = fifo->link.le_next;
+		next = entry->link.le_next;
 		if (err) {
 			tell_later(keeper, err);
 			return 0;
 		}
-		if (fifo->end != IN_USE)
-			keeper_drop(fifo);
+		if (entry->end != IN_USE)
+			keeper_drop(entry);
 	}
 	return sd_event_source_set_enabled(source, SD_EVENT_OFF);
 }
@@ -163,12 +170,12 @@ static int watch(struct keeper *keeper)
 /* What is done with is nothing to the next one, which never had it.  is_last: there will be none. */
 static void forget_process(struct keeper *keeper, bool is_last)
 {
-	struct keeper_fifo *fifo, *next;
+	struct keeper_entry *entry, *next;
 
-	for (fifo = keeper->fifos.lh_first; fifo; fifo = next) {
-		next = fifo->link.le_next;
-		if (fifo->end == DONE || (fifo->end == LEFT && is_last))
-			keeper_drop(fifo);
+	for (entry = keeper->entries.lh_first; entry; entry = next) {
+		next = entry->link.le_next;
+		if (entry->end == DONE || (entry->end == LEFT && is_last))
+			keeper_drop(entry);
 	}
 	keeper->source = sd_event_source_disable_unref(keeper->source);
 	keeper->room = sd_event_source_disable_unref(keeper->room);
@@ -180,14 +187,14 @@ static void forget_process(struct keeper *keeper, bool is_last)
 
 static int start(struct keeper *keeper)
 {
-	struct keeper_fifo *fifo;
+	struct keeper_entry *entry;
 	int socket = keeper_process_start(keeper->instance, keeper->run_dir, &keeper->pid), err;
 
 	if (socket < 0)
 		return socket;
 	keeper->socket = socket;
-	for (fifo = keeper->fifos.lh_first; fifo; fifo = fifo->link.le_next)
-		fifo->is_told = false;
+	for (entry = keeper->entries.lh_first; entry; entry = entry->link.le_next)
+		entry->is_told = false;
 	err = watch(keeper);
 	if (!err)
 		return 0;
@@ -237,7 +244,7 @@ int keeper_start(sd_event *event, const char *instance, const char *run_dir, str
 	keeper->instance = instance;
 	keeper->run_dir = run_dir;
 	keeper->socket = -1;
-	LIST_INIT(&keeper->fifos);
+	LIST_INIT(&keeper->entries);
 	err = start(keeper);
 	return err ? error_set(error, err, "the keeper of the output: %s", strerror(-err)) : 0;
 }
@@ -252,58 +259,69 @@ void keeper_free(struct keeper *keeper)
 }
 
 /* Whether it is told. */
-static bool tell_or_later(struct keeper_fifo *fifo)
+static bool tell_or_later(struct keeper_entry *entry)
 {
-	struct keeper *keeper = fifo->keeper;
-	int err = keeper->socket < 0 ? -EPIPE : tell(keeper, fifo);
+	struct keeper *keeper = entry->keeper;
+	int err = keeper->socket < 0 ? -EPIPE : tell(keeper, entry);
 
 	if (err && keeper->socket >= 0)
 		tell_later(keeper, err);
 	return !err;
 }
 
-struct keeper_fifo *keeper_add(struct keeper *keeper, int fifo_fd, char *note)
+static struct keeper_entry *add(struct keeper *keeper, int fd, int pidfd, char *note)
 {
-	struct keeper_fifo *fifo = keeper && note ? calloc(1, sizeof(*fifo)) : NULL;
+	struct keeper_entry *entry = keeper && note ? calloc(1, sizeof(*entry)) : NULL;
 
-	if (!fifo) {
+	if (!entry) {
 		free(note);
 		return NULL;
 	}
-	fifo->keeper = keeper;
-	fifo->number = ++keeper->last_number;
-	fifo->fd = fifo_fd;
-	fifo->note = note;
-	LIST_INSERT_HEAD(&keeper->fifos, fifo, link);
-	tell_or_later(fifo);
-	return fifo;
+	entry->keeper = keeper;
+	entry->number = ++keeper->last_number;
+	entry->fd = fd;
+	entry->pidfd = pidfd;
+	entry->note = note;
+	LIST_INSERT_HEAD(&keeper->entries, entry, link);
+	tell_or_later(entry);
+	return entry;
 }
 
-void keeper_drop(struct keeper_fifo *fifo)
+struct keeper_entry *keeper_add(struct keeper *keeper, int fifo_fd, char *note)
 {
-	if (!fifo)
+	return add(keeper, fifo_fd, -1, note);
+}
+
+struct keeper_entry *keeper_add_notify(struct keeper *keeper, int socket, int pidfd, char *note)
+{
+	return add(keeper, socket, pidfd, note);
+}
+
+void keeper_drop(struct keeper_entry *entry)
+{
+	if (!entry)
 		return;
-	if (fifo->end == LEFT)
-		close(fifo->fd);
-	LIST_REMOVE(fifo, link);
-	free(fifo->note);
-	free(fifo);
+	if (entry->end == LEFT)
+		close(entry->fd);
+	LIST_REMOVE(entry, link);
+	free(entry->note);
+	free(entry);
 }
 
-void keeper_done(struct keeper_fifo *fifo)
+void keeper_done(struct keeper_entry *entry)
 {
-	if (!fifo)
+	if (!entry)
 		return;
-	fifo->fd = -1;
-	fifo->end = DONE;
-	if (!fifo->is_told || fifo->keeper->socket < 0 || tell_or_later(fifo))
-		keeper_drop(fifo);
+	entry->fd = -1;
+	entry->end = DONE;
+	if (!entry->is_told || entry->keeper->socket < 0 || tell_or_later(entry))
+		keeper_drop(entry);
 }
 
-void keeper_leave(struct keeper_fifo *fifo, int fifo_fd)
+void keeper_leave(struct keeper_entry *entry, int fifo_fd)
 {
-	fifo->fd = fifo_fd;
-	fifo->end = LEFT;
-	if (tell_or_later(fifo))
-		keeper_drop(fifo);
+	entry->fd = fifo_fd;
+	entry->end = LEFT;
+	if (tell_or_later(entry))
+		keeper_drop(entry);
 }

@@ -6,9 +6,11 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -16,6 +18,7 @@
 
 #include "clock.h"
 #include "keeper.h"
+#include "kept_notify.h"
 #include "log.h"
 #include "name_lock.h"
 #include "process.h"
@@ -80,24 +83,54 @@ static int find(const char *instance, bool (*may_be)(pid_t pid), struct sockets_
 	return count;
 }
 
+/* -1: it has none, as it is an older one, or has not come so far. */
+static int take_next(int pidfd)
+{
+	int fd = pidfd_getfd(pidfd, KEEPER_NEXT, 0), domain = 0, type = 0;
+	socklen_t length = sizeof(int);
+
+	if (fd < 0 || (!getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) &&
+		       !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) && domain == AF_UNIX &&
+		       type == SOCK_SEQPACKET))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* Whether it has ended, and all that it has given is here. */
+static bool receive_all(int pidfd, int next, struct kept_notifies **given)
+{
+	struct pollfd ends[] = {{pidfd, POLLIN, 0}, {next, POLLIN, 0}};
+
+	while (!ends[0].revents && poll(ends, 2, ASK_TIMEOUT_MS) > 0)
+		if (ends[1].revents && !kept_notify_receive(next, given))
+			ends[1].fd = -1;
+	while (next >= 0 && kept_notify_receive(next, given))
+		;
+	return ends[0].revents;
+}
+
 /* SIGTERM first: what only it has goes on without it (keep_output.h), which SIGKILL would lose. */
-static bool end_by_signals(int pidfd)
+static bool end_by_signals(int pidfd, struct kept_notifies **given)
 {
 	struct pollfd end = {.fd = pidfd, .events = POLLIN};
-	int done;
+	int next = given ? take_next(pidfd) : -1;
+	bool has_ended;
 
 	process_signal(pidfd, SIGTERM);
 	process_signal(pidfd, SIGCONT);
-	done = poll(&end, 1, ASK_TIMEOUT_MS);
-	if (!done) {
+	has_ended = receive_all(pidfd, next, given);
+	if (!has_ended) {
 		process_signal(pidfd, SIGKILL);
-		done = poll(&end, 1, END_TIMEOUT_MS);
+		has_ended = poll(&end, 1, END_TIMEOUT_MS) > 0;
 	}
-	return done > 0;
+	if (next >= 0)
+		close(next);
+	return has_ended;
 }
 
 /* Whether it has ended.  Its pid may have become another's: it is looked at again when the pidfd is there. */
-static bool end_process(const struct sockets_owner *owner)
+static bool end_process(const struct sockets_owner *owner, struct kept_notifies **given)
 {
 	struct sockets_taken taken;
 	int err = sockets_take(owner, &taken), pidfd = taken.pidfd;
@@ -110,7 +143,7 @@ static bool end_process(const struct sockets_owner *owner)
 	stranger_flush();
 	if (err)
 		return false;
-	has_ended = is_keeper(owner->pid) && end_by_signals(pidfd);
+	has_ended = is_keeper(owner->pid) && end_by_signals(pidfd, given);
 	waitpid(owner->pid, NULL, WNOHANG); /* of this lbd, or of the program before a reexec */
 	close(pidfd);
 	return has_ended;
@@ -141,14 +174,14 @@ static void warn_of_name(const char *instance, pid_t keeper)
 		    who, instance);
 }
 
-void keeper_end(const char *instance)
+void keeper_end(const char *instance, struct kept_notifies **given)
 {
 	uint64_t until_us = 0;
 	struct sockets_owner owner;
 	int count;
 
 	while ((count = find(instance, is_keeper, &owner)) > 0) {
-		if (owner.pid && end_process(&owner)) {
+		if (owner.pid && end_process(&owner, given)) {
 			until_us = 0;
 			continue;
 		}
@@ -167,11 +200,13 @@ void keeper_end(const char *instance)
 			    strerror(-count));
 }
 
-static _Noreturn void run_program(const char *run_dir, int socket, int name, pid_t lbd)
+static _Noreturn void run_program(const char *run_dir, int socket, int name, const int give[2],
+				  pid_t lbd)
 {
 	char number[16];
 	char *argv[] = {(char *)"lbd", (char *)KEEPER_OPTION, number, (char *)run_dir, NULL};
-	int null = open("/dev/null", O_RDWR);
+	int null = open("/dev/null", O_RDWR), next = fcntl(give[0], F_DUPFD, ASIDE),
+	    gives = fcntl(give[1], F_DUPFD, ASIDE);
 	sigset_t asked;
 
 	snprintf(number, sizeof(number), "%d", lbd);
@@ -189,7 +224,9 @@ static _Noreturn void run_program(const char *run_dir, int socket, int name, pid
 	if (!log_is_lasting())
 		dup2(null, STDERR_FILENO);
 	dup2(name, KEEPER_NAME);
-	close_range(KEEPER_NAME + 1, ~0U, 0);
+	dup2(next, KEEPER_NEXT);
+	dup2(gives, KEEPER_GIVES);
+	close_range(KEEPER_GIVES + 1, ~0U, 0);
 	/* This very version, whatever has been installed since. */
 	execv("/proc/self/exe", argv);
 	_exit(127);
@@ -209,24 +246,45 @@ static int take_name(const char *instance)
 	return name_lock(name, &holder);
 }
 
+static void close_both(const int ends[2])
+{
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* Its queue, and the one by which it gives. */
+static int make_queues(int ends[2], int give[2])
+{
+	int err;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+		return -errno;
+	if (!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, give))
+		return 0;
+	err = -errno;
+	close_both(ends);
+	return err;
+}
+
 int keeper_process_start(const char *instance, const char *run_dir, pid_t *pid)
 {
-	int ends[2], name = take_name(instance), err = 0;
+	int ends[2] = {-1, -1}, give[2] = {-1, -1}, name = take_name(instance), err;
 	pid_t lbd = getpid();
 
 	if (name < 0)
 		return name;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends)) {
-		err = -errno;
+	err = make_queues(ends, give);
+	if (err) {
 		close(name);
 		return err;
 	}
 	*pid = fork();
 	if (!*pid)
-		run_program(run_dir, ends[1], name, lbd);
+		run_program(run_dir, ends[1], name, give, lbd);
 	if (*pid < 0)
 		err = -errno;
 	close(name);
+	close_both(give);
 	close(ends[1]);
 	if (err)
 		close(ends[0]);

@@ -129,7 +129,7 @@ static void finish(struct lbd *lbd, bool keep)
 	reconcile_free(&lbd->model);
 	keeper_free(lbd->host.keeper);
 	if (!keep)
-		keeper_end(lbd->instance);
+		keeper_end(lbd->instance, NULL);
 	reaper_end();
 	outgoing_free(lbd->model.outgoing);
 	sd_event_source_disable_unref(lbd->events);

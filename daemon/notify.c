@@ -11,7 +11,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "clock.h"
+#include "process.h"
 #include "stranger.h"
 
 enum { MESSAGE_BYTES = 4096, RETRY_US = 100 * 1000 };
@@ -27,9 +29,22 @@ struct notify {
 	void *arg;
 	bool is_handing_on; /* calls back: to be freed afterwards */
 	bool is_freed;
+	bool is_left; /* another process goes on with the socket */
 };
 
-static void hand_on(struct notify *notify, pid_t sender, char *text)
+bool notify_is_of(pid_t pid, const char *cgroup, pid_t sender)
+{
+	struct process_stat stat;
+
+	if (sender == pid)
+		return true;
+	if (cgroup && *cgroup)
+		return cgroup_holds(cgroup, sender);
+	return !process_stat(sender, &stat) && stat.session == pid;
+}
+
+void notify_replay(struct notify *notify, pid_t sender, char *text,
+		   void (*message)(void *arg, pid_t sender, const char *name, const char *value))
 {
 	char *rest = NULL;
 
@@ -41,7 +56,7 @@ static void hand_on(struct notify *notify, pid_t sender, char *text)
 		if (!value)
 			continue;
 		*value++ = 0;
-		notify->message(notify->arg, sender, line, value);
+		message(notify->arg, sender, line, value);
 	}
 	notify->is_handing_on = false;
 	if (notify->is_freed)
@@ -82,7 +97,7 @@ static int on_message(sd_event_source *source, int fd, uint32_t events, void *ar
 	if (sender.pid <= 0 || flags & MSG_TRUNC)
 		return 0;
 	text[n] = 0;
-	hand_on(notify, sender.pid, text);
+	notify_replay(notify, sender.pid, text, notify->message);
 	return 0;
 }
 
@@ -103,31 +118,92 @@ static int bind_path(int fd, const char *path, uid_t user)
 	return 0;
 }
 
-int notify_new(sd_event *event, const char *path, uid_t user,
-	       void (*message)(void *arg, pid_t sender, const char *name, const char *value),
-	       void *arg, struct notify **out)
+/* Also where its name is another socket's by now: that is not to be heard in its place. */
+static bool is_bound_to(int fd, const char *path)
 {
-	struct notify *notify = calloc(1, sizeof(*notify));
-	int err;
+	struct sockaddr_un sa = {0};
+	socklen_t length = sizeof(sa), type_length = sizeof(int);
+	struct stat st;
+	int type = 0;
 
-	if (!notify)
-		return -ENOMEM;
-	notify->message = message;
-	notify->arg = arg;
-	notify->user = user;
-	notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	err = notify->fd < 0 ? -errno : bind_path(notify->fd, path, user);
-	if (!err && stat(path, &notify->bound))
+	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) && type == SOCK_DGRAM &&
+	       !getsockname(fd, (struct sockaddr *)&sa, &length) && sa.sun_family == AF_UNIX &&
+	       length < sizeof(sa) && !strcmp(sa.sun_path, path) && !lstat(path, &st) &&
+	       S_ISSOCK(st.st_mode);
+}
+
+static int listen_on(struct notify *notify, sd_event *event, const char *path)
+{
+	int err = 0;
+
+	if (path && stat(path, &notify->bound))
 		err = -errno;
 	if (!err)
 		err = sd_event_add_io(event, &notify->source, notify->fd, EPOLLIN, on_message,
 				      notify);
-	if (err < 0) {
+	return err < 0 ? err : 0;
+}
+
+static struct notify *
+make(int fd, uid_t user,
+     void (*message)(void *arg, pid_t sender, const char *name, const char *value), void *arg)
+{
+	struct notify *notify = calloc(1, sizeof(*notify));
+
+	if (!notify)
+		return NULL;
+	notify->fd = fd;
+	notify->user = user;
+	notify->message = message;
+	notify->arg = arg;
+	return notify;
+}
+
+int notify_new(sd_event *event, const char *path, uid_t user,
+	       void (*message)(void *arg, pid_t sender, const char *name, const char *value),
+	       void *arg, struct notify **out)
+{
+	struct notify *notify = make(-1, user, message, arg);
+	int err;
+
+	if (!notify)
+		return -ENOMEM;
+	notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	err = notify->fd < 0 ? -errno : bind_path(notify->fd, path, user);
+	if (!err)
+		err = listen_on(notify, event, path);
+	if (err) {
 		notify_free(notify);
 		return err;
 	}
 	*out = notify;
 	return 0;
+}
+
+int notify_adopt(sd_event *event, int fd, const char *path, uid_t user,
+		 void (*message)(void *arg, pid_t sender, const char *name, const char *value),
+		 void *arg, struct notify **out)
+{
+	struct notify *notify;
+	int err;
+
+	if (path && !is_bound_to(fd, path))
+		return -ESTALE;
+	notify = make(fd, user, message, arg);
+	if (!notify)
+		return -ENOMEM;
+	err = listen_on(notify, event, path);
+	if (err) {
+		free(notify);
+		return err;
+	}
+	*out = notify;
+	return 0;
+}
+
+int notify_fd(const struct notify *notify)
+{
+	return notify->fd;
 }
 
 void notify_remove(const struct notify *notify, const char *path)
@@ -148,7 +224,26 @@ void notify_free(struct notify *notify)
 		return;
 	sd_event_source_disable_unref(notify->source);
 	sd_event_source_disable_unref(notify->retry);
-	if (notify->fd >= 0)
+	if (notify->fd >= 0 && notify->is_left)
+		stranger_give_back(notify->fd, notify->user);
+	else if (notify->fd >= 0)
 		stranger_close(notify->fd, notify->user);
+	stranger_flush();
 	free(notify);
+}
+
+void notify_leave(struct notify *notify)
+{
+	if (notify)
+		notify->is_left = true;
+	notify_free(notify);
+}
+
+int notify_release(struct notify *notify)
+{
+	int fd = notify->fd;
+
+	notify->fd = -1;
+	notify_free(notify);
+	return fd;
 }

@@ -23,8 +23,8 @@ struct output {
 	bool is_err;
 	uid_t user;
 
-	struct output_flow *flow; /* NULL: there is no FIFO */
-	struct keeper_fifo *kept; /* as the keeper knows it */
+	struct output_flow *flow;  /* NULL: there is no FIFO */
+	struct keeper_entry *kept; /* as the keeper knows it */
 };
 
 /* By the configuration, or as the process was started when that was another. */
@@ -207,7 +207,7 @@ int output_open(struct output *output, struct error *error)
 }
 
 /* What cannot be written now is the keeper's to try again. */
-static void end_flow(struct output_flow *flow, struct keeper_fifo *kept)
+static void end_flow(struct output_flow *flow, struct keeper_entry *kept)
 {
 	if (output_flow_drain(flow)) {
 		keeper_done(kept);

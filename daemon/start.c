@@ -10,6 +10,7 @@
 #include "conf_warn.h"
 #include "first_conf.h"
 #include "keeper.h"
+#include "kept_notify.h"
 #include "lb/ctl.h"
 #include "lbd.h"
 #include "leave.h"
@@ -53,10 +54,10 @@ static void change_keeper(struct lbd *lbd)
 {
 	struct error error;
 
-	keeper_end(lbd->instance);
+	keeper_end(lbd->instance, &lbd->host.given);
 	if (keeper_start(lbd->event, lbd->instance, lbd->run_dir, &lbd->host.keeper, &error))
 		log_warning("%s; without lbd, workers would stop once 1 MiB of their output is "
-			    "unread",
+			    "unread, and what they say to their notify sockets would not be heard",
 			    error.text);
 }
 
@@ -74,6 +75,8 @@ static int take_over(struct lbd *lbd, struct conf *conf, struct error *error)
 		pool_forget_pinned(&lbd->model);
 	}
 	output_release(hold);
+	kept_notify_free(lbd->host.given);
+	lbd->host.given = NULL;
 	return err;
 }
 

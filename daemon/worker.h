@@ -20,8 +20,9 @@
 /* What all workers of an lbd share. */
 struct worker_host {
 	sd_event *event;
-	const char *run_dir;   /* /run/lbd/INSTANCE */
-	struct keeper *keeper; /* of output, or NULL */
+	const char *run_dir;         /* /run/lbd/INSTANCE */
+	struct keeper *keeper;       /* of what is to outlive lbd, or NULL */
+	struct kept_notifies *given; /* at the start, by the keeper of the lbd before; or NULL */
 	const char
 		*cgroup; /* directory of cgroup v2 that is ours, or NULL where none is writable */
 };

@@ -248,6 +248,7 @@ static void on_ended(struct worker *worker)
 
 	worker_settle_pending(worker);
 	worker_stop_watchdog(worker);
+	worker_unkeep_notify(worker);
 	/* Before it is reaped: until then nobody else can get its pid as a session. */
 	worker_kill_group(worker->cgroup, worker->record.pid, worker->record.start_ticks);
 	note_end(worker);
@@ -381,6 +382,7 @@ int worker_signal(struct worker *worker, int signal)
 
 void worker_end_free(struct worker *worker)
 {
+	worker_free_notify(worker);
 	close_process(worker);
 	worker->group_source = sd_event_source_disable_unref(worker->group_source);
 	worker->group_timer = sd_event_source_disable_unref(worker->group_timer);
@@ -388,8 +390,4 @@ void worker_end_free(struct worker *worker)
 		end_hook(worker);
 	worker_forget_pending(worker);
 	worker_stop_watchdog(worker);
-	if (!worker->pid)
-		notify_remove(worker->notify, worker->notify_path);
-	notify_free(worker->notify);
-	free(worker->notify_path);
 }

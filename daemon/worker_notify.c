@@ -8,28 +8,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cgroup.h"
+#include "kept_notify.h"
 #include "log.h"
 #include "notify.h"
 #include "own_dir.h"
-#include "process.h"
+#include "stranger.h"
 #include "worker_private.h"
 
 enum {
 	NOTIFY_PATH_BYTES = 512,
 	HUNG_LOOK_US = 1000 * 1000, /* whether one that hangs may be restarted by now */
 };
-
-static bool is_of(const struct worker *worker, pid_t sender)
-{
-	struct process_stat stat;
-
-	if (sender == worker->pid)
-		return true;
-	if (worker->cgroup)
-		return cgroup_holds(worker->cgroup, sender);
-	return !process_stat(sender, &stat) && stat.session == worker->record.pid;
-}
 
 static int on_silent(sd_event_source *source, uint64_t now, void *arg);
 
@@ -90,13 +79,8 @@ static void note_ready(struct worker *worker)
 }
 
 /* Each branch ends with its call: it may free the worker. */
-static void on_message(void *arg, pid_t sender, const char *name, const char *value)
+static void take_word(struct worker *worker, const char *name, const char *value)
 {
-	struct worker *worker = arg;
-
-	if (worker->pidfd < 0 || !is_of(worker, sender))
-		return;
-	worker->may_be_unheard = false;
 	if (!strcmp(name, "STATUS")) {
 		snprintf(worker->status, sizeof(worker->status), "%s", value);
 	} else if (!strcmp(name, "WATCHDOG") && !strcmp(value, "1")) {
@@ -112,6 +96,26 @@ static void on_message(void *arg, pid_t sender, const char *name, const char *va
 	}
 }
 
+static void on_message(void *arg, pid_t sender, const char *name, const char *value)
+{
+	struct worker *worker = arg;
+
+	if (worker->pidfd < 0 || !notify_is_of(worker->pid, worker->cgroup, sender))
+		return;
+	worker->may_be_unheard = false;
+	take_word(worker, name, value);
+}
+
+/* What it has said while no lbd was there tells nothing of the socket that it has now. */
+static void on_replayed(void *arg, pid_t sender, const char *name, const char *value)
+{
+	struct worker *worker = arg;
+
+	(void)sender;
+	if (worker->pidfd >= 0)
+		take_word(worker, name, value);
+}
+
 static void path_of(const struct worker_host *host, const char *name, char path[NOTIFY_PATH_BYTES])
 {
 	snprintf(path, NOTIFY_PATH_BYTES, "%s/notify/%s", host->run_dir, name);
@@ -125,21 +129,46 @@ void worker_remove_notify(const struct worker_host *host, const char *name)
 	unlink(path);
 }
 
-static int listen_for(struct worker *worker, uid_t user)
+/* The socket that it had is given up. */
+static int set_path(struct worker *worker)
 {
 	char path[NOTIFY_PATH_BYTES];
 
 	*worker->status = 0;
-	snprintf(path, sizeof(path), "%s/notify", worker->host->run_dir);
-	own_dir_make(path);
 	path_of(worker->host, worker->name, path);
+	worker_unkeep_notify(worker);
 	notify_free(worker->notify);
 	worker->notify = NULL;
 	free(worker->notify_path);
 	worker->notify_path = strdup(path);
-	if (!worker->notify_path)
-		return -ENOMEM;
-	return notify_new(worker->host->event, path, user, on_message, worker, &worker->notify);
+	return worker->notify_path ? 0 : -ENOMEM;
+}
+
+static int listen_for(struct worker *worker, uid_t user)
+{
+	char dir[NOTIFY_PATH_BYTES];
+	int err = set_path(worker);
+
+	if (err)
+		return err;
+	snprintf(dir, sizeof(dir), "%s/notify", worker->host->run_dir);
+	own_dir_make(dir);
+	return notify_new(worker->host->event, worker->notify_path, user, on_message, worker,
+			  &worker->notify);
+}
+
+/* The one that the keeper has had since it was bound; -errno: there is none. */
+static int listen_on(struct worker *worker, uid_t user)
+{
+	int fd = kept_notify_take(worker->host->given, worker->name, worker->pid, &worker->said);
+	int err = fd < 0 ? -ENOENT : set_path(worker);
+
+	if (!err)
+		err = notify_adopt(worker->host->event, fd, worker->notify_path, user, on_message,
+				   worker, &worker->notify);
+	if (err && fd >= 0)
+		stranger_close(fd, user);
+	return err;
 }
 
 int worker_listen_notify(struct worker *worker)
@@ -164,14 +193,70 @@ int worker_listen_anew(struct worker *worker)
 	worker->may_be_unheard = true;
 	if (counts)
 		arm_watchdog(worker);
+	worker_keep_notify(worker);
 	return err;
+}
+
+/* Without `ready notify` nothing hangs on what it says. */
+void worker_keep_notify(struct worker *worker)
+{
+	struct stat st;
+
+	if (!worker->notify || worker->conf->readiness != READY_NOTIFY ||
+	    stat(worker->notify_path, &st))
+		return;
+	worker->notify_kept = keeper_add_notify(
+		worker->host->keeper, notify_fd(worker->notify), worker->pidfd,
+		kept_notify_print(&(struct kept_notify){st.st_uid, worker->pid, worker->name,
+							worker->cgroup ? worker->cgroup : ""}));
+}
+
+void worker_unkeep_notify(struct worker *worker)
+{
+	keeper_done(worker->notify_kept);
+	worker->notify_kept = NULL;
 }
 
 void worker_forget_notify(struct worker *worker)
 {
+	worker_unkeep_notify(worker);
 	notify_remove(worker->notify, worker->notify_path);
 	notify_free(worker->notify);
 	worker->notify = NULL;
+}
+
+void worker_free_notify(struct worker *worker)
+{
+	if (!worker->pid)
+		notify_remove(worker->notify, worker->notify_path);
+	if (worker->notify_kept)
+		notify_leave(worker->notify);
+	else
+		notify_free(worker->notify);
+	keeper_drop(worker->notify_kept);
+	free(worker->notify_path);
+	free(worker->said);
+}
+
+static int on_said(sd_event_source *source, void *arg)
+{
+	struct worker *worker = arg;
+	char *said = worker->said;
+
+	(void)source;
+	worker->said_source = sd_event_source_disable_unref(worker->said_source);
+	worker->said = NULL;
+	if (worker->notify)
+		notify_replay(worker->notify, worker->pid, said, on_replayed);
+	free(said);
+	return 0;
+}
+
+static int replay_soon(struct worker *worker)
+{
+	if (!worker->said)
+		return 0;
+	return sd_event_add_defer(worker->host->event, &worker->said_source, on_said, worker);
 }
 
 static int on_adopted_ready(sd_event_source *source, void *arg)
@@ -180,6 +265,8 @@ static int on_adopted_ready(sd_event_source *source, void *arg)
 
 	(void)source;
 	worker->ready_source = sd_event_source_disable_unref(worker->ready_source);
+	replay_soon(worker);
+	/* The last thing: it may free this worker. */
 	if (worker->ops->ready)
 		worker->ops->ready(worker->arg);
 	return 0;
@@ -196,10 +283,15 @@ int worker_resume_notify(struct worker *worker)
 	path_of(worker->host, worker->name, path);
 	if (lstat(path, &before))
 		before.st_uid = worker->log_user;
-	err = listen_for(worker, before.st_uid);
-	worker->may_be_unheard = true;
-	if (err || !worker->record.ready)
+	worker->may_be_unheard = listen_on(worker, before.st_uid) != 0;
+	err = worker->may_be_unheard ? listen_for(worker, before.st_uid) : 0;
+	if (err)
 		return err;
+	worker_keep_notify(worker);
+	if (!worker->record.ready) {
+		err = replay_soon(worker);
+		return err < 0 ? err : 0;
+	}
 	arm_watchdog(worker);
 	err = sd_event_add_defer(worker->host->event, &worker->ready_source, on_adopted_ready,
 				 worker);
@@ -210,4 +302,5 @@ void worker_stop_watchdog(struct worker *worker)
 {
 	worker->watchdog_timer = sd_event_source_disable_unref(worker->watchdog_timer);
 	worker->ready_source = sd_event_source_disable_unref(worker->ready_source);
+	worker->said_source = sd_event_source_disable_unref(worker->said_source);
 }

@@ -47,6 +47,9 @@ struct worker {
 
 	struct notify *notify;
 	char *notify_path;
+	struct keeper_entry *notify_kept; /* as the keeper knows it */
+	char *said; /* on it, while no lbd was there; until that is replayed */
+	sd_event_source *said_source;
 	char status[128]; /* STATUS=, or "" */
 	sd_event_source *watchdog_timer;
 	bool may_be_unheard; /* its socket was made anew: it may have connected to the one before */
@@ -104,7 +107,12 @@ void worker_forget_pending(struct worker *worker);
 int worker_listen_notify(struct worker *worker);
 int worker_resume_notify(struct worker *worker);
 int worker_listen_anew(struct worker *worker); /* where the socket of a running one is gone */
+void worker_keep_notify(
+	struct worker *worker); /* over lbd's death, for the process that pidfd names */
+void worker_unkeep_notify(struct worker *worker); /* before pidfd is closed */
 void worker_forget_notify(struct worker *worker);
+void worker_free_notify(
+	struct worker *worker); /* the process, if any, and the keeper go on with it */
 void worker_remove_notify(const struct worker_host *host, const char *name); /* of a gone process */
 void worker_stop_watchdog(struct worker *worker);
 

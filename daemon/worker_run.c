@@ -310,9 +310,11 @@ static int start(struct worker *worker, struct launch *launch, struct error *err
 		err = await(worker, launch, error);
 	if (!err)
 		err = watch(worker, error);
-	if (!err)
-		spawn_go(&worker->child);
-	return err;
+	if (err)
+		return err;
+	worker_keep_notify(worker);
+	spawn_go(&worker->child);
+	return 0;
 }
 
 int worker_spawn(struct worker *worker, struct error *error)

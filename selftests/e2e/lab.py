@@ -38,6 +38,7 @@ from system import (
     kill_and_wait,
     refusal,
     run,
+    take_descriptors,
     text_of,
     unique,
     wait_equal,
@@ -47,7 +48,8 @@ from system import (
 # What tests import from here.
 __all__ = (
     "APP BUILD CLIENT4 CLIENT6 DEADLINE HERE HOST4 HOST6 Lab PYTHON Refused SMALL alive bpftool"
-    " kill_and_wait leftovers pool refusal run slow_end text_of unique used wait_equal wait_until web"
+    " kill_and_wait leftovers pool refusal run slow_end take_descriptors text_of unique used"
+    " wait_equal wait_until web"
 ).split()
 
 HOST4, CLIENT4 = "192.0.2.1", "192.0.2.2"

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import platform
+import resource
 import select
 import shutil
 import signal
@@ -119,6 +120,15 @@ def alive(pid):
     except OSError:
         return False
     return text.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def take_descriptors(pid):
+    """None is left to be had by that process; returns its limit before."""
+    taken = {int(fd) for fd in os.listdir("/proc/%d/fd" % pid)}
+    lowest_free = min(set(range(len(taken) + 1)) - taken)
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest_free, before[1]))
+    return before
 
 
 def kill_and_wait(pid, signum=signal.SIGKILL):

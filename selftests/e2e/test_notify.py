@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Readiness and watchdog by notification."""
 
+import contextlib
 import os
+import pathlib
 import pwd
+import resource
 import select
 import shutil
 import signal
@@ -10,7 +13,17 @@ import socket
 import stat
 
 import pytest
-from lab import PYTHON, alive, pool, wait_equal, wait_until, web
+from lab import (
+    PYTHON,
+    alive,
+    kill_and_wait,
+    pool,
+    take_descriptors,
+    text_of,
+    wait_equal,
+    wait_until,
+    web,
+)
 
 
 def one(lbd):
@@ -45,7 +58,7 @@ def test_watchdog_restarts_the_hung(lab):
     assert not alive(pid)
 
 
-# Connects once and ignores errors, as python3-sdnotify does.
+# Connects once and ignores errors, as python3-sdnotify does, but for the first.
 # Silent when the file is there, but not if it was from the beginning.
 DOG = """
 import os, signal, socket, sys, time
@@ -58,35 +71,235 @@ lbd.connect(os.environ["NOTIFY_SOCKET"])
 listener = socket.create_server(("127.0.0.1", port))
 lbd.send(b"READY=1")
 told("up")
+beats = failed = 0
 while True:
     if was_there or not os.path.exists(go_silent):
-        try: lbd.send(b"WATCHDOG=1")
-        except OSError: pass
+        try: lbd.send(b"WATCHDOG=1"); beats += 1
+        except OSError:
+            if not failed: told("refused")
+            failed = 1
+        with open("%s.%d" % (go_silent, port), "w") as file: file.write("%d" % beats)
     time.sleep(0.1)
 """
+BEATS_A_SECOND = 10
 DOGS = "web:8081", "web:8082", "web:8083"
 
 
-def dogs(lab, watchdog):
+def dogs_conf(lab, watchdog, ports="8081-8083"):
     program = lab.path / "dog.py"
     program.write_text(DOG)
     settings = "ready notify; watchdog %s; exit_codes 0;" % watchdog
     command = "%s %s $port %s" % (PYTHON, program, lab.path / "silent")
-    return lab.lbd(pool(command, settings, "8081-8083"))
+    return pool(command, settings, ports)
+
+
+def dogs(lab, watchdog):
+    return lab.lbd(dogs_conf(lab, watchdog))
 
 
 def notes(lbd):
     return {name: worker["note"] for name, worker in lbd.workers().items()}
 
 
-@pytest.mark.parametrize("how", ("run directory", "kill"))
+def kept_by(keeper):
+    """How many notify sockets."""
+    sockets = {line.split()[6] for line in open("/proc/%d/net/unix" % keeper) if "/notify/" in line}
+    found = []
+    for fd in pathlib.Path("/proc/%d/fd" % keeper).iterdir():
+        with contextlib.suppress(OSError):
+            found.append(os.readlink(fd))
+    return sum("socket:[%s]" % inode in found for inode in sockets)
+
+
+def kill_both(lbd):
+    """Neither sees the other's end."""
+    keeper = lbd.keeper()
+    lbd.signal(signal.SIGSTOP)
+    kill_and_wait(keeper)
+    lbd.kill()
+
+
+def beats(lab):
+    files = lab.path.glob("silent.*")
+    return {file.name: int(text_of(file) or 0) for file in files}
+
+
+def wait_beats(lab, seconds):
+    """As many as come in that time, of each."""
+    before = beats(lab)
+    wait_until(
+        lambda: all(n >= before[p] + seconds * BEATS_A_SECOND for p, n in beats(lab).items()),
+        lambda: (before, beats(lab)),
+        120,
+    )
+
+
+def next_lbd(lab, lbd, how):
+    """Goes on after it; the sockets wait in the keeper's queue, or are the next keeper's, or it reads them a while."""
+    keeper = lbd.keeper()
+    if how == "keeper killed before":
+        kill_and_wait(keeper)
+        wait_until(lambda: lbd.keeper() not in (0, keeper))
+        wait_equal(lambda: kept_by(lbd.keeper()), 3)
+    elif how == "keeper stands still":
+        os.kill(keeper, signal.SIGSTOP)
+        lbd.ctl("roll", "web", "wait")
+    if how == "reexec":
+        lbd.ctl("reexec")
+        return lbd
+    lbd.kill()
+    if how == "killed for a while":
+        wait_beats(lab, 6)
+    return lbd.restart()
+
+
+@pytest.mark.parametrize(
+    "how",
+    ("reexec", "killed for a while", "keeper killed before", "keeper stands still"),
+)
+def test_who_has_connected_is_heard_on(lab, how):
+    """No word is refused, or waits for ever; who is silent is restarted after that, and nobody before."""
+    lbd = dogs(lab, "5s")
+    lbd.wait_up(3)
+    lbd = next_lbd(lab, lbd, how)
+    wait_until(lambda: lbd.ctl("status", check=False).returncode == 0)
+    lbd.wait_up(3)
+    pids = lbd.pids()
+    lbd.ctl("reexec")
+    wait_beats(lab, 10)
+    assert lbd.pids() == pids and set(lbd.states().values()) == {"up"}, lbd.output()
+    assert notes(lbd) == dict.fromkeys(DOGS, "")
+    assert not any("refused" in lbd.log_of(name) for name in DOGS)
+    (lab.path / "silent").touch()
+    wait_until(
+        lambda: not set(pids.values()) & set(lbd.pids().values()), lambda: lbd.output(), 120
+    )
+    lbd.wait_up(3)
+
+
+def test_the_keeper_is_asked_to_end_by_somebody(lab):
+    """lbd goes on with all sockets, however many one user has: what the keeper closes is not shut down."""
+    lbd = lab.lbd(dogs_conf(lab, "60s", "8081-8092"))
+    lbd.wait_up(12)
+    keeper = lbd.keeper()
+    wait_equal(lambda: kept_by(keeper), 12)
+    kill_and_wait(keeper, signal.SIGTERM)
+    wait_beats(lab, 2)
+    assert not [name for name in lbd.pids() if "refused" in lbd.log_of(name)]
+    wait_until(lambda: lbd.keeper() not in (0, keeper))
+    wait_equal(lambda: kept_by(lbd.keeper()), 12)
+
+
+# Says that it is ready, and more than its socket's queue holds, when it is told to.
+LATE = """
+import os, signal, socket, sys
+lbd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+lbd.connect(os.environ["NOTIFY_SOCKET"])
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+print("waits", flush=True)
+signal.sigwait([signal.SIGUSR1])
+lbd.send(b"READY=1")
+for n in range(1000): lbd.send(b"STATUS=%d" % n)
+print("said", flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("user", ("root", "nobody"))
+def test_what_is_said_while_lbd_is_dead_counts(lab, user):
+    """And keeps nobody waiting: the queue does not stay full."""
+    lbd = lab.lbd(speaker(lab, user, LATE, ""))
+    wait_until(lambda: "waits" in lbd.log_of("web:8081"))
+    pid, keeper = lbd.pids()["web:8081"], lbd.keeper()
+    wait_equal(lambda: kept_by(keeper), 1)
+    lbd.kill()
+    os.kill(pid, signal.SIGUSR1)
+    wait_until(lambda: "said" in lbd.log_of("web:8081"))
+    lbd = lbd.restart()
+    lbd.wait_up(1)
+    assert one(lbd)["pid"] == pid and one(lbd)["note"] == ""
+
+
+def test_no_descriptor_for_a_socket_that_is_kept(lab):
+    """As where nobody has kept it: it serves on, and its note says that its watchdog does not count; others' do."""
+    lbd = dogs(lab, "5s")
+    lbd.wait_up(3)
+    keeper = lbd.keeper()
+    wait_equal(lambda: kept_by(keeper), 3)
+    before = take_descriptors(keeper)
+    lbd.config(dogs_conf(lab, "5s", "8081-8084"))
+    lbd.ctl("reload")
+    lbd.wait_up(4)
+    wait_until(lambda: "no descriptor is left for what a worker has" in lbd.output(), lbd.output)
+    resource.prlimit(keeper, resource.RLIMIT_NOFILE, before)
+    pids = lbd.pids()
+    lbd.kill()
+    lbd = lbd.restart()
+    wait_until(lambda: "does not count" in notes(lbd)["web:8084"], lambda: lbd.output())
+    assert [notes(lbd)[name] for name in DOGS] == [""] * 3
+    assert lbd.pids() == pids and set(lbd.states().values()) == {"up"}
+
+
+# Of another user: tries to have what the keeper has, by its address and by its descriptors.
+THIEF = """
+import ctypes, os, socket, sys
+SYS_pidfd_getfd = 438
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+keeper = int(sys.argv[1])
+process = os.pidfd_open(keeper)
+libc = ctypes.CDLL(None, use_errno=True)
+taken = [fd for fd in range(64) if libc.syscall(SYS_pidfd_getfd, process, fd, 0) >= 0]
+names = [line.split()[7] for line in open("/proc/net/unix") if sys.argv[2] in line]
+answers = 0
+for name in names:
+    for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET:
+        with socket.socket(socket.AF_UNIX, kind) as to:
+            to.settimeout(0.5)
+            try: to.connect(b"\\0" + name[1:].encode()); answers += bool(to.recv(1))
+            except OSError: pass
+print("taken", len(taken), "names", len(names), "answers", answers, flush=True)
+"""
+
+
+def test_the_keeper_gives_nothing_to_another_user(lab):
+    """Alive or with lbd dead."""
+    lbd = lab.lbd(web("8081", worker="ready notify;"))
+    lbd.wait_up(1)
+    keeper = lbd.keeper()
+    wait_equal(lambda: kept_by(keeper), 1)
+    for _ in range(2):
+        thief = lab.process(PYTHON, "-c", THIEF, keeper, "lbd/%s/output/" % lbd.instance)
+        thief.wait_output("^taken 0 names 1 answers 0$")
+        lbd.kill()
+    assert alive(keeper) and kept_by(keeper) == 1
+
+
+def test_the_keeper_lets_go_of_the_sockets_of_the_dead(lab):
+    """Else its descriptors would run out, and it would be there for ever after lbd."""
+    lbd = dogs(lab, "5s")
+    lbd.wait_up(3)
+    keeper = lbd.keeper()
+    wait_equal(lambda: kept_by(keeper), 3)
+    for _ in range(3):
+        lbd.ctl("roll", "web", "wait")
+    wait_equal(lambda: kept_by(keeper), 3)
+    pids = lbd.pids()
+    lbd.kill()
+    assert alive(keeper)
+    for pid in pids.values():
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not alive(keeper))
+
+
+@pytest.mark.parametrize("how", ("run directory", "kill of both"))
 def test_a_lost_socket_is_not_taken_for_silence(lab, how):
     """What they say goes nowhere from then on: nothing says that they hang."""
     lbd = dogs(lab, "5s")
     lbd.wait_up(3)
     pids = lbd.pids()
-    if how == "kill":
-        lbd.kill()
+    if how == "kill of both":
+        kill_both(lbd)
         lbd = lbd.restart()
     else:
         shutil.rmtree("/run/lbd/" + lbd.instance)

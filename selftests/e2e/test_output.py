@@ -21,6 +21,7 @@ from lab import (
     kill_and_wait,
     pool,
     run,
+    take_descriptors,
     text_of,
     unique,
     wait_equal,
@@ -208,15 +209,6 @@ def test_output_while_lbd_is_dead(lab, options):
         lines = list(dict.fromkeys(lines))
     assert (lines[0], lines[-1], len(lines)) == ("first", "last", LINES + 2)
     assert all(int(line) == n for n, line in enumerate(lines[1:-1], 1))
-
-
-def take_descriptors(pid):
-    """None is left to be had by that process; returns its limit before."""
-    taken = {int(fd) for fd in os.listdir("/proc/%d/fd" % pid)}
-    lowest_free = min(set(range(len(taken) + 1)) - taken)
-    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest_free, before[1]))
-    return before
 
 
 @pytest.mark.parametrize("reader", ("lbd", "lbd-output"))

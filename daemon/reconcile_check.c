@@ -76,7 +76,7 @@ static int addresses_of(const struct model *model, struct addresses *known)
 static bool is_known(const struct addresses *known, const struct lb_addr *addr)
 {
 	return !by_bytes(addr, &known->last) ||
-	       bsearch(addr, known->list, known->count, sizeof(*addr), by_bytes);
+	       (known->count && bsearch(addr, known->list, known->count, sizeof(*addr), by_bytes));
 }
 
 static int check_backends(const struct conf_pool *pool, struct addresses *known,

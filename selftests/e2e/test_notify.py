@@ -323,9 +323,12 @@ def test_the_silent_are_restarted_one_after_the_other(lab):
         lambda: not set(pids.values()) & set(lbd.pids().values()), lambda: lbd.output(), 120
     )
     lbd.wait_up(3)
-    told = [line.split() for name in DOGS for line in lbd.log_of(name).splitlines()]
-    told = [word for word, _ in sorted(told, key=lambda line: float(line[1]))]
-    assert told == ["up"] * 3 + ["down", "up"] * 3, told
+
+    def told():
+        lines = [line.split() for name in DOGS for line in lbd.log_of(name).splitlines()]
+        return [word for word, _ in sorted(lines, key=lambda line: float(line[1]))]
+
+    wait_equal(told, ["up"] * 3 + ["down", "up"] * 3)
     assert "hangs" in lbd.output() and "another of its pool is being restarted" in lbd.output()
 
 

@@ -259,6 +259,8 @@ static void take_failed(struct scan *scan, const struct capture *capture, int er
 		return;
 	}
 	scan->present[backend->id][capture->is_v6] = false;
+	if (err == -EBUSY)
+		listeners_scan_later(scan->model);
 	if (err == -EPROTONOSUPPORT)
 		note_mptcp(backend);
 	else if (session_of(capture))

@@ -12,17 +12,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83 /* asm-generic/socket.h of Linux 6.16 */
 #endif
 
 enum {
 	DESCRIPTORS_MAX = 253, /* SCM_MAX_FD: of one message */
-	BATCH_MAX = 1024,      /* USER_CLOSES_MAX of them: both listeners of every backend */
-	CLOSES_MAX = 64,       /* that last at the same time */
-	USER_CLOSES_MAX = 8,   /* of one user */
+	BATCH_MAX = 256,       /* USER_CLOSES_MAX of them: both listeners of every backend */
+	CLOSES_MAX = 256,      /* that last at the same time */
+	USER_CLOSES_MAX = 32,  /* of one user */
 	LATER_MAX = 1024,
 	STACK_BYTES = 256 << 10,
+	YOUNG_US = 100 * 1000,   /* a thread whose turn on a processor may not have come yet */
+	PATIENCE_US = 20 * 1000, /* with those of a user, until one has ended */
 };
 
 /* The thread that closes a batch's descriptors owns it while it is busy; one that is open takes more of its user's. */
@@ -32,6 +36,7 @@ struct batch {
 	int fds[BATCH_MAX];
 	bool is_open;
 	atomic_bool is_busy;
+	uint64_t since_us;
 };
 
 static struct batch batches[CLOSES_MAX];
@@ -83,6 +88,7 @@ static int start_thread(struct batch *batch)
 	pthread_attr_setstacksize(&attributes, STACK_BYTES);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
+	batch->since_us = clock_us();
 	atomic_store(&batch->is_busy, true);
 	err = -pthread_create(&thread, &attributes, close_batch, batch);
 	if (err)
@@ -106,8 +112,8 @@ static bool may_take(uid_t user)
 	return count < USER_CLOSES_MAX;
 }
 
-/* Sockets of one user who may have another thread. */
-static void take_later(struct batch *batch)
+/* Sockets of one user who may have another thread; false: none waits whose user may. */
+static bool take_later(struct batch *batch)
 {
 	size_t left = 0;
 
@@ -123,20 +129,22 @@ static void take_later(struct batch *batch)
 		}
 	}
 	later.count = left;
+	return batch->count;
 }
 
 /* One that had no thread keeps its descriptors and is tried again; what waits goes first. */
 static struct batch *free_batch(uid_t user)
 {
 	struct batch *found = NULL;
+	bool is_waited = later.count;
 
 	if (later.child && waitpid(later.child, NULL, WNOHANG))
 		later.child = 0;
 	for (size_t i = 0; i < CLOSES_MAX; i++) {
 		if (batches[i].is_open || atomic_load(&batches[i].is_busy))
 			continue;
-		if (!batches[i].count)
-			take_later(&batches[i]);
+		if (!batches[i].count && is_waited)
+			is_waited = take_later(&batches[i]);
 		if (batches[i].count)
 			start_thread(&batches[i]);
 		else
@@ -322,11 +330,33 @@ static bool is_socket(int fd, uint64_t inode)
 	       st.st_ino == inode;
 }
 
+static bool has_young(uid_t user)
+{
+	uint64_t now_us = clock_us();
+
+	for (size_t i = 0; i < CLOSES_MAX; i++)
+		if (atomic_load(&batches[i].is_busy) && batches[i].user == user &&
+		    now_us - batches[i].since_us < YOUNG_US)
+			return true;
+	return false;
+}
+
+/* On a busy machine many may be about to end which nobody holds up: those are waited for. */
+static struct batch *await_batch(uid_t user)
+{
+	uint64_t end_us = clock_us() + PATIENCE_US;
+	struct batch *batch;
+
+	while (!(batch = open_batch(user)) && has_young(user) && clock_us() < end_us)
+		usleep(1000);
+	return batch;
+}
+
 int stranger_take(int process, int number, uint64_t inode, uid_t user)
 {
 	int fd;
 
-	if (!open_batch(user))
+	if (!await_batch(user))
 		return -EBUSY;
 	fd = pidfd_getfd(process, number, 0);
 	if (fd < 0)

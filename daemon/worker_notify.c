@@ -135,6 +135,8 @@ static int set_path(struct worker *worker)
 	char path[NOTIFY_PATH_BYTES];
 
 	*worker->status = 0;
+	snprintf(path, sizeof(path), "%s/notify", worker->host->run_dir);
+	own_dir_make(path);
 	path_of(worker->host, worker->name, path);
 	worker_unkeep_notify(worker);
 	notify_free(worker->notify);
@@ -146,15 +148,11 @@ static int set_path(struct worker *worker)
 
 static int listen_for(struct worker *worker, uid_t user)
 {
-	char dir[NOTIFY_PATH_BYTES];
 	int err = set_path(worker);
 
-	if (err)
-		return err;
-	snprintf(dir, sizeof(dir), "%s/notify", worker->host->run_dir);
-	own_dir_make(dir);
-	return notify_new(worker->host->event, worker->notify_path, user, on_message, worker,
-			  &worker->notify);
+	return err ? err
+		   : notify_new(worker->host->event, worker->notify_path, user, on_message, worker,
+				&worker->notify);
 }
 
 /* The one that the keeper has had since it was bound; -errno: there is none. */

@@ -23,10 +23,10 @@ enum {
 	LINGER_S = 600, /* no test lasts so long: who waits for it hangs */
 	AT_ONCE_S = LINGER_S / 4,
 	DESCRIPTORS_MAX = 253,
-	CLOSES_MAX = 64,
-	USER_CLOSES_MAX = 8,
+	CLOSES_MAX = 256,
+	USER_CLOSES_MAX = 32,
 	LATER_MAX = 1024,
-	BATCH_MAX = 1024,
+	BATCH_MAX = 256,
 	USER = 1000, /* and those after it */
 	TAKEN_USER = USER + 100,
 };
@@ -156,6 +156,15 @@ static void expect_busy(int fd, uid_t user)
 	assert_int_equal(errno, EBUSY);
 }
 
+static void raise_files(void)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
 /* As many as may last do, of one user and of all; another is not received; it is when one has ended. */
 static void test_lasting_closes(void **state)
 {
@@ -165,6 +174,7 @@ static void test_lasting_closes(void **state)
 
 	(void)state;
 	need_privilege();
+	raise_files();
 	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
 	for (size_t i = 0; i < CLOSES_MAX; i++) {
 		uid_t user = USER + i / USER_CLOSES_MAX;
@@ -216,15 +226,6 @@ static void close_holding(const int *fds, size_t count, uid_t user)
 	for (size_t i = 1; i < count; i++)
 		close(fds[i]);
 	stranger_close(ends[1], user);
-}
-
-static void raise_files(void)
-{
-	struct rlimit limit;
-
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	limit.rlim_cur = limit.rlim_max;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
 /* More sockets than can wait for a thread: those that do end with a child, none is closed here. */
@@ -318,6 +319,7 @@ static void test_given_back(void **state)
 
 	(void)state;
 	need_privilege();
+	raise_files();
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
 	for (size_t i = 0; i < USER_CLOSES_MAX; i++) {
 		peers[i] = lingering(&fd);

@@ -8,7 +8,19 @@ import pathlib
 import shutil
 
 import pytest
-from lab import HERE, HOST4, HOST6, PYTHON, Refused, kill_and_wait, pool, wait_equal, wait_until, web
+from lab import (
+    HERE,
+    HOST4,
+    HOST6,
+    PYTHON,
+    Refused,
+    alive,
+    kill_and_wait,
+    pool,
+    wait_equal,
+    wait_until,
+    web,
+)
 
 BOTH = ("0.0.0.0:80", "[::]:80")
 THIEF = str(HERE / "workers" / "thief.py")
@@ -63,24 +75,35 @@ for _ in range(int(sys.argv[1])):
     if not os.fork():
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
         break
-print("hoards", flush=True)
+print("hoards", os.getpid(), flush=True)
 signal.pause()
 """
+
+
+def hoard(lab, children):
+    """A process of nobody's, and so many more, until the test ends: to give all that back takes a while."""
+    first = lab.process(PYTHON, "-c", HOARD, str(children), log="hoard.log")
+    pids = lambda: [int(line.split()[1]) for line in first.output().splitlines()]
+    wait_until(lambda: first.output().count("hoards") == children + 1, first.output)
+
+    def end():
+        first.kill()
+        wait_until(lambda: not any(alive(pid) for pid in pids()), "those that hoard have ended")
+
+    lab.closers.append(end)
 
 
 def test_who_holds_many_descriptors(lab):
     """lbd looks for the holder of a port, finds it, and does not wait for all that another user may hold."""
     alone = cpu_until_named(lab)
-    hoard = lab.process(PYTHON, "-c", HOARD, "60", log="hoard.log")
-    wait_until(lambda: hoard.output().count("hoards") == 61, hoard.output)
+    hoard(lab, 60)
     beside = cpu_until_named(lab)
     assert beside < alone + 5  # 16 without a bound
 
 
 def test_who_holds_many_descriptors_beside_a_worker(lab):
     """One process of a user does not hide the listener of a worker of that user from the next lbd."""
-    hoard = lab.process(PYTHON, "-c", HOARD, "3", log="hoard.log")
-    wait_until(lambda: hoard.output().count("hoards") == 4, hoard.output)
+    hoard(lab, 3)
     lbd = lab.lbd(web("8081", worker="user nobody;"))
     lbd.wait_up(1)
     pids = lbd.pids()

@@ -5,6 +5,7 @@ person is told who it is.
 """
 
 import pathlib
+import re
 import shutil
 
 import pytest
@@ -83,7 +84,7 @@ signal.pause()
 def hoard(lab, children):
     """A process of nobody's, and so many more, until the test ends: to give all that back takes a while."""
     first = lab.process(PYTHON, "-c", HOARD, str(children), log="hoard.log")
-    pids = lambda: [int(line.split()[1]) for line in first.output().splitlines()]
+    pids = lambda: map(int, re.findall(r"hoards (\d+)", first.output()))
     wait_until(lambda: first.output().count("hoards") == children + 1, first.output)
 
     def end():

@@ -187,7 +187,10 @@ class Lab:
 
     def _close(self, left):
         for closer in self.closers:
-            closer()
+            try:
+                closer()
+            except Exception as error:  # what comes after it is to be removed all the same
+                left.append("%r: %r" % (closer, error))
         for process in self.processes:
             if process.alive():
                 process.signal(signal.SIGCONT)

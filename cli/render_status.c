@@ -134,45 +134,28 @@ static void print_counters(const struct cli *cli, const json_t *counters)
 	table_free(table);
 }
 
-static void print_outdated(const struct cli *cli, const json_t *names)
+/* What is not to be overlooked: members of the data that list names, empty where all is well. */
+static void print_warnings(const struct cli *cli, const json_t *data)
 {
-	char *text = table_text(names);
+	static const struct {
+		const char *member, *label, *before, *after;
+	} warnings[] = {
+		{"outdated", "settings", "OLD", "`lbctl reload` rolls them"},
+		{"all_down", "checks", "ALL FAIL", "served on all the same (all_down serve)"},
+		{"nobody_serves", "pools", "NOBODY SERVES",
+		 "clients are refused (`lbctl pool` says why)"},
+		{"clients_wait", "pools", "NOBODY SERVES YET",
+		 "clients wait (`lbctl pool` says for whom)"},
+	};
 
-	if (text && *text)
-		fprintf(cli->out, "%-10s  OLD: %s; `lbctl reload` rolls them\n", "settings", text);
-	free(text);
-}
+	for (size_t i = 0; i < sizeof(warnings) / sizeof(*warnings); i++) {
+		char *names = table_text(json_object_get(data, warnings[i].member));
 
-static void print_all_down(const struct cli *cli, const json_t *names)
-{
-	char *text = table_text(names);
-
-	if (text && *text)
-		fprintf(cli->out, "%-10s  ALL FAIL: %s; served on all the same (all_down serve)\n",
-			"checks", text);
-	free(text);
-}
-
-static void print_nobody(const struct cli *cli, const json_t *names)
-{
-	char *text = table_text(names);
-
-	if (text && *text)
-		fprintf(cli->out,
-			"%-10s  NOBODY SERVES: %s; clients are refused (`lbctl pool` says why)\n",
-			"pools", text);
-	free(text);
-}
-
-static void print_waiting(const struct cli *cli, const json_t *names)
-{
-	char *text = table_text(names);
-
-	if (text && *text)
-		fprintf(cli->out,
-			"%-10s  NOBODY SERVES YET: %s; clients wait (`lbctl pool` says for whom)\n",
-			"pools", text);
-	free(text);
+		if (names && *names)
+			fprintf(cli->out, "%-10s  %s: %s; %s\n", warnings[i].label,
+				warnings[i].before, names, warnings[i].after);
+		free(names);
+	}
 }
 
 int render_status(const struct cli *cli, const json_t *request, const json_t *data)
@@ -188,10 +171,7 @@ int render_status(const struct cli *cli, const json_t *request, const json_t *da
 	fprintf(cli->out, "%-10s  services %lld, pools %lld, backends %lld, workers %lld\n",
 		"model", number_of(data, "services"), number_of(data, "pools"),
 		number_of(data, "backends"), number_of(data, "workers"));
-	print_outdated(cli, json_object_get(data, "outdated"));
-	print_all_down(cli, json_object_get(data, "all_down"));
-	print_nobody(cli, json_object_get(data, "nobody_serves"));
-	print_waiting(cli, json_object_get(data, "clients_wait"));
+	print_warnings(cli, data);
 	if (json_is_false(tracks))
 		fprintf(cli->out, "%-10s  %s\n", "tracking",
 			"OFF: connections are not counted, listeners are found late; needs cgroup "

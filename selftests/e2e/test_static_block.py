@@ -2,11 +2,12 @@
 """A `static` block: lbstatic as a pool and its service, with its rules, through rolls and reloads."""
 
 import json
+import os
 import re
 import struct
 
 import pytest
-from lab import CLIENT4, HOST6, alive, wait_equal, wait_until
+from lab import BUILD, CLIENT4, HOST6, alive, wait_equal, wait_until
 
 PORTS = ("8081", "8082")
 
@@ -135,3 +136,15 @@ def test_what_lbstatic_does_not_understand_is_refused(lab, site, line, said):
         assert re.search("pool web: " + said, lbd.refused(*words)), words
     assert lbd.pids() == before
     assert lab.get("/").status == 200
+
+
+def test_a_file_of_rules_is_not_waited_for(lab, site):
+    """lbstatic as a worker of somebody's: neither a check nor lbd opens what is that one's, a FIFO here."""
+    os.mkfifo(site / "rules")
+    command = "%s -c %s -r %s -l 127.0.0.1:$port" % (BUILD / "lbstatic", site / "rules", site)
+    text = 'pool web { worker { command "%s"; ports 8081; user nobody; autostart off; } }' % command
+    lbd = lab.lbd(text)
+    lbd.ctl("check", str(lbd.conf))
+    lbd.config(text + "\npool more { }\n")
+    lbd.ctl("reload")
+    assert lbd.json("status")["pools"] == 2

@@ -23,7 +23,7 @@ import threading
 from clients import Connection, Poll
 from daemon import Lbd, Refused, pool, slow_end, web
 from network import Namespace, wire
-from processes import Load, Process
+from processes import Load, Process, Trace
 from system import (
     APP,
     BUILD,
@@ -42,6 +42,7 @@ from system import (
     text_of,
     unique,
     wait_equal,
+    wait_rest,
     wait_until,
 )
 
@@ -49,7 +50,7 @@ from system import (
 __all__ = (
     "APP BUILD CLIENT4 CLIENT6 DEADLINE HERE HOST4 HOST6 Lab PYTHON Refused SMALL alive bpftool"
     " kill_and_wait leftovers pool refusal run slow_end take_descriptors text_of unique used"
-    " wait_equal wait_until web"
+    " wait_equal wait_rest wait_until web"
 ).split()
 
 HOST4, CLIENT4 = "192.0.2.1", "192.0.2.2"
@@ -129,6 +130,10 @@ class Lab:
 
     def process(self, *words, log="process.log", namespace=None):
         return self.keep(Process((namespace or self.host).command(*words), self.file(log)))
+
+    def trace(self, process, calls):
+        """Ends before the process does: a sanitizer looks for leaks as its one tracer."""
+        return self.keep(Trace(process.pid, calls, self.file("strace.log")))
 
     def load(self, mode="open", namespace=None, **options):
         return self.keep(Load(self, namespace or self.client, mode, **options))

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 
-from system import DEADLINE, HERE, PYTHON, TIME_SCALE, wait_until
+from system import DEADLINE, HERE, PYTHON, TIME_SCALE, text_of, wait_until
 
 
 class Process:
@@ -66,6 +66,18 @@ class Process:
             except subprocess.TimeoutExpired:
                 self.kill()
         return self.popen.returncode
+
+
+class Trace(Process):
+    """strace(1) of a process that runs, from now on: what it does is counted, however long that takes."""
+
+    def __init__(self, pid, calls, log):
+        self.calls = log.with_suffix(".calls")
+        super().__init__(["strace", "-p", pid, "-e", "trace=" + calls, "-o", self.calls], log)
+        self.wait_output("attached")
+
+    def text(self):
+        return text_of(self.calls)
 
 
 class Background:

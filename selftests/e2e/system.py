@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import resource
 import select
 import shutil
@@ -120,6 +121,30 @@ def alive(pid):
     except OSError:
         return False
     return text.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def _state_and_switches(pid):
+    text = pathlib.Path("/proc/%d/status" % pid).read_text()
+    return text.partition("\nState:\t")[2][0], re.findall(r"ctxt_switches:\t(\d+)", text)
+
+
+def sleeps(pid):
+    """How often a process went to sleep by itself so far."""
+    return int(_state_and_switches(pid)[1][0])
+
+
+def wait_rest(pid, seconds=0.3):
+    """
+    Until a process has slept for so long without a break.  One that spins never does, and one that is
+    idle does however busy the machine is: processor time would tell of the machine as well.
+    """
+
+    def rested():
+        before = _state_and_switches(pid)
+        time.sleep(seconds)  # what is looked at is this time itself
+        return before[0] == "S" and _state_and_switches(pid) == before
+
+    wait_until(rested, "pid %d never rests" % pid)
 
 
 def take_descriptors(pid):

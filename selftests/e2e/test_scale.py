@@ -88,14 +88,17 @@ MUCH = {
 
 @pytest.mark.parametrize("what", MUCH)
 def test_a_small_change_beside_much(lab, what):
-    """What has not changed costs little: a second of processor time, ten times what it takes, not 10."""
+    """What has not changed costs little: twenty changes less than five starts beside nothing, not fifty."""
+    lbd = lab.lbd()
+    start = lbd.cpu_s()
+    assert lbd.stop() == 0
     lbd = lab.lbd("pool web { backend 127.0.0.1:9; } service web { %s pool web; }" % MUCH[what])
     before = lbd.cpu_s()
     for port in range(20000, 20020):
         lbd.ctl("pool", "add", "web", "127.0.0.1:%d" % port)
     spent = lbd.cpu_s() - before
-    print("%.3f s" % spent)
-    assert spent < 1
+    print("a start %.3f s, twenty changes %.3f s" % (start, spent))
+    assert spent < 5 * start
     # A change of the services themselves is seen all the same, and goes as far as it says.
     lbd.config("pool web { backend 127.0.0.1:9; } service web { listen 0.0.0.0:81; pool web; }")
     lbd.ctl("reload")
@@ -104,10 +107,12 @@ def test_a_small_change_beside_much(lab, what):
 
 
 def test_many_backends_are_taken_over(lab):
-    """Each was looked for among all, in the kernel: quadratic, more than a minute of processor time."""
+    """Each was looked for among all, in the kernel: quadratic, more than a hundred times what the start takes."""
     backends = "".join("backend 127.0.0.1:%d; " % port for port in range(20000, 24000))
     lbd = lab.lbd("pool web { %s } service web { listen 0.0.0.0:80; pool web; }" % backends)
+    start = lbd.cpu_s()
     lbd.kill()
     lbd = lbd.restart()
-    assert lbd.cpu_s() < 5
+    print("start %.3f s, taken over %.3f s" % (start, lbd.cpu_s()))
+    assert lbd.cpu_s() < 10 * start
     assert len(lbd.pool()) == 4000

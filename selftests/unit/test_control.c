@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -26,6 +25,7 @@
 
 #define BAD "\xef\xbf\xbd" /* U+FFFD */
 #include "printable.h"
+#include "unit/descriptors.h"
 #include "utf8.h"
 
 enum { WAIT_MS = 20000, LINE_BYTES = 1 << 16, BURN_MS = 20 };
@@ -344,13 +344,9 @@ static void test_thousand(void **state)
 {
 	enum { COUNT = 1000, BOTH_ENDS = 1200 };
 	struct fixture *f = *state;
-	struct rlimit files;
 	int fds[COUNT];
 
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
-	if (files.rlim_cur < BOTH_ENDS) /* 1024, as systems have it */
-		files.rlim_cur = BOTH_ENDS;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+	need_descriptors(BOTH_ENDS);
 	for (int i = 0; i < COUNT; i++) {
 		fds[i] = dial(f);
 		assert_int_equal(send(fds[i], "{\"verb\":\"echo\"}\n", 16, 0), 16);

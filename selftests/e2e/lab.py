@@ -241,7 +241,7 @@ class Lab:
         for instance in {lbd.instance for lbd in self.lbds}:
             for path in cgroups(instance):
                 with contextlib.suppress(OSError):
-                    wait_until(lambda: not _rmdir_failed(path), path, 5)
+                    wait_until(lambda: not _rmdir_failed(path), path)
             for path in ("/run/lbd/" + instance, "/sys/fs/bpf/lbd/" + instance):
                 if os.path.exists(path):
                     names = [str(p) for p in pathlib.Path(path).rglob("*")]

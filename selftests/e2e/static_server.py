@@ -9,12 +9,14 @@ import socket
 import subprocess
 import time
 
+from system import DEADLINE
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("LBD_BUILD", "build")
 PROGRAM = BUILD / "lbstatic"
 # The leak checker traces its own process as it ends, which a sandbox forbids.
 SANDBOX = ["--sandbox", "off"] if "san" in BUILD.name else []
-WAIT_S = 10
+WAIT_S = DEADLINE
 
 
 class Response:

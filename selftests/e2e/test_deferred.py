@@ -75,7 +75,7 @@ def test_one_worker_rolled(lab, listen):
 
 def test_those_that_fail_are_not_waited_for(lab):
     """While it starts clients wait; when it has not got up they are told so."""
-    settings = "start_timeout 3s; start_retries 0; backoff 1h 1h;"
+    settings = "start_timeout 10s; start_retries 0; backoff 1h 1h;"
     lbd = lab.lbd(web("8081", words="--never-listen", worker=settings))
     waiting = lab.load("burst", count=3, timeout=TIMEOUT)
     wait_until(lambda: services(lbd)["web"]["deferred"] >= 3, lambda: services(lbd))

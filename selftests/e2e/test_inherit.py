@@ -564,7 +564,7 @@ def checked(lab, check, worker="", release=""):
 
 def test_a_release_that_fails_its_check_ends_the_roll(lab):
     """The check of the process before passed: that says nothing of the next, which gets no client."""
-    lbd = lab.lbd(checked(lab, "interval 200ms;", "start_timeout 4s;"))
+    lbd = lab.lbd(checked(lab, "interval 200ms;", "start_timeout 12s;"))
     lbd.wait_up(2)
     before = lbd.pids()
     load = lab.load(rate=40, path=BUSY, timeout=60)

@@ -3,6 +3,7 @@
 
 import lab as laboratory
 from lab import CLIENT4, CLIENT6, HOST4, HOST6, wait_until
+from system import TIME_SCALE
 
 
 def test_worker_sees_the_client(lab):
@@ -21,7 +22,10 @@ def test_open_loop_counts_every_request(lab):
     lab.app(8081, "--address=0.0.0.0")
     load = lab.load(port=8081, rate=200, seconds=2)
     records = load.finish()
-    assert {r.outcome for r in records} == {"ok"} and len(records) in range(390, 401)
+    assert {r.outcome for r in records} == {"ok"}
+    starts = sorted(r.start for r in records)  # however late the client itself came
+    gaps = {round((b - a) * 200 / TIME_SCALE, 3) for a, b in zip(starts, starts[1:])}
+    assert gaps == {1} and len(records) <= 401
     assert {r.worker for r in records} == {"8081"}
 
 
@@ -29,10 +33,10 @@ def test_open_loop_latency_counts_the_stall(lab):
     lab.app(8081, "--address=0.0.0.0")
     load = lab.load(port=8081, rate=50)
     load.wait_count(10)
-    lab.get("/block?s=0.5", port=8081)
+    lab.get("/block?s=%s" % (0.5 * TIME_SCALE), port=8081)
     load.wait_count(10)
     stalled = [r for r in load.stop() if r.latency > 0.1]
-    assert 5 < len(stalled) < 40
+    assert len(stalled) > 5  # what comes to a worker that blocks waits, whether or not others were answered
 
 
 def test_load_tells_failures_apart(lab):

@@ -133,7 +133,7 @@ def test_two_of_one_name(lab):
 
 
 def test_has_the_time_that_is_left(lab):
-    lbd = lab.lbd(config(timeout="8s"))
+    lbd = lab.lbd(config(timeout="15s"))
     lbd.wait_up(2, "web")
     held = hold_of(lab, lbd, "8082")
     pid = lbd.pids()["web:8082"]
@@ -232,7 +232,7 @@ def test_ends_while_lbd_is_away(lab):
 @pytest.mark.parametrize("how", ["reload", "remove"])
 def test_not_its_own(lab, how):
     """One that lbd does not supervise: its connections have what is left of their time."""
-    text = "pool web { drain_timeout 6s; %s } service web { listen 0.0.0.0:80; pool web; }"
+    text = "pool web { drain_timeout 15s; %s } service web { listen 0.0.0.0:80; pool web; }"
     lbd = lab.lbd(text % "backend 127.0.0.1:8081; backend 127.0.0.1:8082;")
     lab.apps(map(int, PORTS))
     lbd.wait_up(2)

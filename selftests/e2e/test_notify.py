@@ -47,7 +47,7 @@ def test_readiness_by_notification(lab):
 
 def test_watchdog_restarts_the_hung(lab):
     hang = lab.path / "hang"
-    settings = "ready notify; watchdog 1s; stop_timeout 200ms; backoff 20ms 20ms;"
+    settings = "ready notify; watchdog 5s; stop_timeout 200ms; backoff 20ms 20ms;"
     lbd = lab.lbd(web("8081", words="--hang-when=%s" % hang, worker=settings))
     lbd.wait_up(1)
     pid = one(lbd)["pid"]

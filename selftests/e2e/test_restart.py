@@ -316,7 +316,7 @@ def test_drain_goes_on(lab):
     lab.app(8081)
     lbd.wait_up(1)
     held = lab.hold()
-    lbd.ctl("pool", "drain", "web", "127.0.0.1:8081", "timeout", "6s")
+    lbd.ctl("pool", "drain", "web", "127.0.0.1:8081", "timeout", "15s")
     lbd.kill()
     again = lbd.restart()
     assert again.states() == {"127.0.0.1:8081": "draining"} and held.is_open()

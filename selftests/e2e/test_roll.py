@@ -37,10 +37,11 @@ def test_roll_under_load(lab):
     assert {r.pid for r in records} == set(now.values()) | set(pids.values())
     # Where the clients themselves come late there is no CPU left, and the time says nothing of lbd.
     during = [r for r in records if begin <= r.start <= end]
+    before = percentile([r.latency for r in records if r.start < begin], 0.99)
     p99 = percentile([r.latency for r in during], 0.99)
     late = percentile([r.opened - r.start for r in during], 0.99)
-    print("p99 %.0f ms, clients late by %.0f ms" % (1000 * p99, 1000 * late))
-    assert p99 < 1 or late > 0.3
+    print("p99 %.0f ms, before %.0f, clients late by %.0f" % (1000 * p99, 1000 * before, 1000 * late))
+    assert p99 < 10 * max(before, late)
 
 
 def test_one_at_a_time(lab):
@@ -114,7 +115,7 @@ def test_new_version_is_rolled_out(lab):
 @pytest.mark.parametrize("failure", ["never listens", "exits"])
 def test_version_that_is_never_ready(lab, failure):
     program = version_wrapper(lab)
-    lbd = lab.lbd(configuration(program, "start_timeout 8s; start_retries 2; backoff 50ms 50ms;"))
+    lbd = lab.lbd(configuration(program, "start_timeout 15s; start_retries 2; backoff 50ms 50ms;"))
     lbd.wait_up(4)
     pids = lbd.pids()
     load = lab.load(rate=60)

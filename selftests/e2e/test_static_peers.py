@@ -9,6 +9,7 @@ import time
 import pytest
 
 from static_server import Server
+from system import DEADLINE
 
 pytestmark = pytest.mark.unprivileged
 
@@ -69,7 +70,7 @@ LOADS = [
 def test_wrk(root, path, extra):
     with Server(root) as server:
         url = f"http://127.0.0.1:{server.port}{path}"
-        said = run("wrk", "-t1", "-c20", f"-d{SECONDS}", *extra, url)
+        said = run("wrk", "--timeout", f"{DEADLINE}s", "-t1", "-c20", f"-d{SECONDS}", *extra, url)
     assert "Socket errors" not in said and "Non-2xx" not in said, said
     assert int(re.search(r"(\d+) requests in", said)[1]) > 0
 

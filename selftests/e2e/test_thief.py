@@ -188,8 +188,10 @@ def test_a_roll_names_it(lab):
     assert lbd.pids()["web:8082"] == pids["web:8082"]
     lab.expect_workers({"8082"}, 4)
     lurker.kill()
+    lbd.config(web("8081-8082", worker=QUICK))  # the time that a start may have on a busy machine
+    lbd.ctl("reload")
     lbd.wait_up(2)
-    lbd.ctl("roll", "web", "wait")
+    lbd.ctl("roll", "web", "wait", timeout=120)
     assert not set(lbd.pids().values()) & set(pids.values())
 
 

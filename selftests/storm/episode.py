@@ -193,7 +193,7 @@ class Episode:
     def request(self):
         """Who answers; what went wrong if nobody does."""
         try:
-            with self.connect(timeout=5) as sock:
+            with self.connect() as sock:
                 return Response(send(sock)).worker
         except (OSError, ValueError, IndexError) as error:
             return repr(error)

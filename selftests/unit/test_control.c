@@ -28,7 +28,7 @@
 #include "unit/descriptors.h"
 #include "utf8.h"
 
-enum { WAIT_MS = 20000, LINE_BYTES = 1 << 16, BURN_MS = 20 };
+enum { WAIT_MS = 60000, LINE_BYTES = 1 << 16, BURN_MS = 20 };
 
 struct fixture {
 	sd_event *event;

@@ -18,7 +18,7 @@
 
 #define MAKE_VETH "ip link add eth0 type veth peer name peer0 && ip link set eth0 up"
 
-enum { PATIENCE_US = 5000000 };
+enum { PATIENCE_US = 60000000 };
 
 static int descriptors; /* before the test */
 static sd_event *event;

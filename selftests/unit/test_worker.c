@@ -86,51 +86,48 @@ static void test_backoff(void **state)
 	}
 }
 
+enum { LONG_MS = 60000 }; /* who ends by itself is not killed, however busy the machine is */
+
 struct stopping {
 	const char *name, *script;
 	int stop_signal;
 	uint32_t timeout_ms;
 	bool stop_it_first; /* SIGSTOP before */
 	int code, signal;
-	uint64_t at_least_ms, at_most_ms;
+	uint64_t at_least_ms;
 };
 
 static const struct stopping stoppings[] = {
 	{.name = "at once",
 	 .script = "echo up; exec sleep 60",
 	 .stop_signal = SIGTERM,
-	 .timeout_ms = 5000,
+	 .timeout_ms = LONG_MS,
 	 .code = -1,
-	 .signal = SIGTERM,
-	 .at_most_ms = 4000},
+	 .signal = SIGTERM},
 	{.name = "cleans up",
 	 .script = "trap \"exit 5\" TERM; echo up; while :; do sleep 0.01; done",
 	 .stop_signal = SIGTERM,
-	 .timeout_ms = 5000,
-	 .code = 5,
-	 .at_most_ms = 4000},
+	 .timeout_ms = LONG_MS,
+	 .code = 5},
 	{.name = "other signal",
 	 .script = "trap \"exit 6\" USR1; echo up; while :; do sleep 0.01; done",
 	 .stop_signal = SIGUSR1,
-	 .timeout_ms = 5000,
-	 .code = 6,
-	 .at_most_ms = 4000},
+	 .timeout_ms = LONG_MS,
+	 .code = 6},
 	{.name = "ignores it",
 	 .script = "trap \"\" TERM; echo up; while :; do sleep 1; done",
 	 .stop_signal = SIGTERM,
 	 .timeout_ms = 200,
 	 .code = -1,
 	 .signal = SIGKILL,
-	 .at_least_ms = 195,
-	 .at_most_ms = 4000},
+	 .at_least_ms = 195},
 	{.name = "stopped by SIGSTOP",
 	 .script = "echo up; exec sleep 60",
 	 .stop_signal = SIGTERM,
-	 .timeout_ms = 5000,
+	 .timeout_ms = LONG_MS,
 	 .stop_it_first = true,
 	 .code = -1,
-	 .signal = SIGTERM,
-	 .at_most_ms = 4000},
+	 .signal = SIGTERM},
 };
 
 static void test_stopping(void **state)
@@ -165,7 +162,7 @@ static void test_stopping(void **state)
 		lab_await(&lab, lab.exits, 1);
 		took = lab_now_ms() - took;
 		if (lab.last.code != row->code || lab.last.signal != row->signal ||
-		    took < row->at_least_ms || took > row->at_most_ms)
+		    took < row->at_least_ms)
 			fail_msg("%s: code %d signal %d after %llu ms", row->name, lab.last.code,
 				 lab.last.signal, (unsigned long long)took);
 		lab_close(&lab);
@@ -366,10 +363,11 @@ static void test_adopted(void **state)
 		const char *script;
 		int code, signal;
 		bool stop;
+		uint32_t timeout_ms;
 	} rows[] = {
-		{"echo up; sleep 0.2; exit 7", 7, 0, false},
-		{"echo up; exec sleep 60", -1, SIGTERM, true},
-		{"trap \"\" TERM; echo up; while :; do sleep 1; done", -1, SIGKILL, true},
+		{"echo up; sleep 0.2; exit 7", 7, 0, false, LONG_MS},
+		{"echo up; exec sleep 60", -1, SIGTERM, true, LONG_MS},
+		{"trap \"\" TERM; echo up; while :; do sleep 1; done", -1, SIGKILL, true, 200},
 	};
 
 	(void)state;
@@ -380,7 +378,7 @@ static void test_adopted(void **state)
 		lab_open(&lab, IN_BOTH(lab, i));
 		snprintf(command, sizeof(command), "sh -c '%s'", rows[i / 2].script);
 		lab.conf.command = command;
-		lab.conf.stop_timeout_ms = 200;
+		lab.conf.stop_timeout_ms = rows[i / 2].timeout_ms;
 		worker_free(lab.worker);
 		AS_EARLIER_LBD(&lab, {
 			lab_new_worker(&lab);
@@ -565,7 +563,7 @@ static void test_watchdog(void **state)
 	} rows[] = {
 		{"never pats", NOTIFIER SAY("READY=1") "time.sleep(60)", 1, false},
 		{"pats, then not",
-		 NOTIFIER SAY("READY=1") "for i in range(20):\n " SAY(
+		 NOTIFIER SAY("READY=1") "for i in range(100):\n " SAY(
 			 "WATCHDOG=1") " time.sleep(0.02)\n"
 				       "time.sleep(60)",
 		 1, false},
@@ -581,10 +579,10 @@ static void test_watchdog(void **state)
 
 		lab_open(&lab, IN_BOTH(lab, i));
 		set_program(&lab, command, sizeof(command), rows[i / 2].body);
-		lab.conf.watchdog_ms = 150;
+		lab.conf.watchdog_ms = 1000;
 		lab_spawn(&lab);
 		lab_await(&lab, lab.hungs, rows[i / 2].hungs);
-		if (i / 2 == 1 && lab_now_ms() - began < 400)
+		if (i / 2 == 1 && lab_now_ms() - began < 3000)
 			fail_msg("%s: hung after %llu ms", rows[i / 2].name,
 				 (unsigned long long)(lab_now_ms() - began));
 		assert_int_equal(lab.readies, 1);

@@ -123,6 +123,7 @@ static int clone_into(struct block *copy, const struct block *block)
 {
 	copy->has_body = block->has_body;
 	copy->is_include = block->is_include;
+	copy->is_unmatched = block->is_unmatched;
 	if (block->words && block_set_words(copy, (const char *const *)block->words))
 		return -ENOMEM;
 	if (clone_text(&copy->comment, block->comment) || clone_text(&copy->tail, block->tail))

@@ -24,10 +24,11 @@ struct block {
 	struct block *next;  /* the directive after this one */
 	struct block *first; /* of the directives inside { } */
 	struct block *last;
-	char **words;    /* NULL-ended; words[0] is the name; changed by block_set_words() only */
-	size_t count;    /* of words */
-	bool has_body;   /* written with { }, even if empty */
-	bool is_include; /* followed already: what it brought in comes after it */
+	char **words;      /* NULL-ended; words[0] is the name; changed by block_set_words() only */
+	size_t count;      /* of words */
+	bool has_body;     /* written with { }, even if empty */
+	bool is_include;   /* followed already: what it brought in comes after it */
+	bool is_unmatched; /* an include whose pattern matched no file */
 	char *comment; /* comment lines before it or at the end of its line, kept for save; or NULL */
 	char *tail;    /* comment lines after the last directive inside { }; or NULL */
 	const char *file;      /* shared by the directives of a file */
@@ -61,6 +62,10 @@ int block_file_changer(const char *path, uid_t *changer, struct error *error);
  * may not change the including one is refused.
  */
 int block_include(struct block *root, struct error *error);
+
+/* Each include below root, at any depth, whose pattern matched no file. */
+void block_each_unmatched(const struct block *root,
+			  void (*tell)(void *arg, const struct block *include), void *arg);
 
 /* A copy without what follows it; NULL when out of memory. */
 struct block *block_clone(const struct block *block);

@@ -92,8 +92,7 @@ static int add_file(const struct block *at, const char *path, struct block *list
 	return code;
 }
 
-static int add_matches(const struct block *at, struct block *list, unsigned depth,
-		       struct error *error)
+static int add_matches(struct block *at, struct block *list, unsigned depth, struct error *error)
 {
 	char pattern[PATTERN_MAX];
 	glob_t found = {0};
@@ -107,8 +106,10 @@ static int add_matches(const struct block *at, struct block *list, unsigned dept
 			"include %s nests more than %d deep; does a file include itself?",
 			at->words[1], INCLUDE_DEPTH_MAX);
 	code = glob(pattern, GLOB_ERR | GLOB_NOMAGIC, NULL, &found);
-	if (code == GLOB_NOMATCH)
+	if (code == GLOB_NOMATCH) {
+		at->is_unmatched = true;
 		return 0;
+	}
 	if (code)
 		code = block_error(at, error, -EIO,
 				   "include %s: its directory cannot be read; make it, or "
@@ -159,4 +160,14 @@ static int expand(struct block *parent, unsigned depth, struct error *error)
 int block_include(struct block *root, struct error *error)
 {
 	return expand(root, 0, error);
+}
+
+void block_each_unmatched(const struct block *root,
+			  void (*tell)(void *arg, const struct block *include), void *arg)
+{
+	for (const struct block *child = root->first; child; child = child->next) {
+		if (child->is_unmatched)
+			tell(arg, child);
+		block_each_unmatched(child, tell, arg);
+	}
 }

@@ -325,6 +325,14 @@ const struct conf_pool *conf_find_pool(const struct conf *conf, const char *name
 	return NULL;
 }
 
+const struct conf_service *conf_find_service(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->service_count; i++)
+		if (!strcmp(conf->services[i].name, name))
+			return &conf->services[i];
+	return NULL;
+}
+
 struct conf *conf_hold(struct conf *conf)
 {
 	conf->holders++;

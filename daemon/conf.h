@@ -193,6 +193,8 @@ struct conf *conf_hold(struct conf *conf);
 void conf_free(struct conf *conf); /* lets go; takes NULL */
 
 const struct conf_pool *conf_find_pool(const struct conf *conf, const char *name); /* or NULL */
+const struct conf_service *conf_find_service(const struct conf *conf,
+					     const char *name); /* or NULL */
 const struct conf_attach *conf_find_attach(const struct conf *conf, const char *interface);
 
 /* The command of `static` workers; "lbstatic" by default, main sets the path of the installed one. */

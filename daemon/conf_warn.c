@@ -115,4 +115,5 @@ void conf_warn(const struct conf *conf, const struct launch_warn *warn)
 	for (size_t i = 0; i < conf->pool_count; i++)
 		warn_privileged(&conf->pools[i], first_unprivileged(), warn);
 	conf_warn_held_up(conf, warn);
+	conf_warn_words(conf, warn);
 }

@@ -11,4 +11,7 @@ void conf_warn(const struct conf *conf, const struct launch_warn *warn);
 /* The part of it that is for who starts with it, too: by what its workers can hold lbd up. */
 void conf_warn_held_up(const struct conf *conf, const struct launch_warn *warn);
 
+/* The part that is for who starts with it or reloads it: what its own words tell, on any host. */
+void conf_warn_words(const struct conf *conf, const struct launch_warn *warn);
+
 #endif

@@ -95,14 +95,6 @@ static char *check_of(const struct conf_health *health)
 	return text;
 }
 
-static const struct conf_service *service_of(const struct conf *conf, const char *name)
-{
-	for (size_t i = 0; i < conf->service_count; i++)
-		if (!strcmp(conf->services[i].name, name))
-			return &conf->services[i];
-	return NULL;
-}
-
 static const struct conf_backend *backend_of(const struct conf_pool *pool, size_t hint,
 					     const struct lb_endpoint *endpoint)
 {
@@ -216,11 +208,11 @@ static void tell_move(struct difference *difference, const struct conf *from, co
 static void services(struct difference *difference, const struct conf *from, const struct conf *to)
 {
 	for (size_t i = 0; i < from->service_count; i++)
-		if (!service_of(to, from->services[i].name))
+		if (!conf_find_service(to, from->services[i].name))
 			line(difference, "service %s removed", from->services[i].name);
 	for (size_t i = 0; i < to->service_count; i++) {
 		const struct conf_service *now = &to->services[i];
-		const struct conf_service *was = service_of(from, now->name);
+		const struct conf_service *was = conf_find_service(from, now->name);
 
 		if (!was)
 			line(difference, "service %s added", now->name);

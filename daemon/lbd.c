@@ -7,15 +7,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "conf_warn.h"
 #include "difference.h"
 #include "leave_record.h"
 #include "log.h"
+#include "loss.h"
 #include "privileges.h"
 #include "reconcile.h"
 #include "recycle.h"
 #include "roll.h"
 #include "running.h"
 #include "settings.h"
+
+static void warn_in_log(void *arg, const char *line)
+{
+	(void)arg;
+	log_warning("%s", line);
+}
+
+const struct launch_warn lbd_warn_in_log = {.tell = warn_in_log};
 
 int lbd_read_conf(const struct lbd *lbd, struct conf **conf, struct error *error)
 {
@@ -167,24 +177,6 @@ void lbd_roll_outdated(struct lbd *lbd)
 		roll_outdated(lbd->model.pools[i]);
 }
 
-/* A disk that was full, a generator that failed, an `include` that matches nothing: all would be gone. */
-static int check_loss(const struct lbd *lbd, const struct conf *to, struct error *error)
-{
-	const struct conf *from = lbd->model.conf;
-	bool no_service = from->service_count && !to->service_count;
-	bool no_pool = from->pool_count && !to->pool_count;
-
-	if (!no_service && !no_pool)
-		return 0;
-	return error_set(
-		error, -EPERM,
-		"%s: found no %s, where %zu %s now: a reload would remove all of them "
-		"(does each `include` match a file?); if that is meant: `lbctl reload force`",
-		lbd->conf_path, no_service ? "service" : "pool",
-		no_service ? from->service_count : from->pool_count,
-		no_service ? "serve" : "are there");
-}
-
 int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
 {
 	uint64_t origin = running_origin(lbd->conf_path);
@@ -197,9 +189,11 @@ int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
 	if (changes)
 		print_changes(lbd, conf, changes);
 	if (!force)
-		err = check_loss(lbd, conf, error);
-	if (!err)
+		err = loss_check(lbd->model.conf, conf, lbd->conf_path, error);
+	if (!err) {
+		conf_warn_words(conf, &lbd_warn_in_log);
 		err = follow(lbd, conf, true, error);
+	}
 	if (err) {
 		conf_free(conf);
 		return err;
@@ -217,9 +211,11 @@ int lbd_reread(struct lbd *lbd, FILE *changes, struct error *error)
 
 	if (err)
 		return err;
+	conf_warn_words(conf, &lbd_warn_in_log);
 	look_at_all_files(lbd, conf);
 	print_changes(lbd, conf, changes);
-	if (privileges_check(conf, &refusal))
+	if (privileges_check(conf, &refusal) ||
+	    loss_check(lbd->model.conf, conf, lbd->conf_path, &refusal))
 		fprintf(changes, "reload would refuse this: %s\n", refusal.text);
 	conf_free(conf);
 	return 0;

@@ -9,6 +9,7 @@
 
 #include "control.h"
 #include "follow.h"
+#include "launch_check.h"
 #include "locals.h"
 #include "pool.h"
 #include "reexec.h"
@@ -41,6 +42,8 @@ struct lbd {
 	int stop_priority;
 };
 
+extern const struct launch_warn lbd_warn_in_log;
+
 /* Makes the world follow conf and remembers it as running; takes conf over on success. */
 int lbd_follow(struct lbd *lbd, struct conf *conf, struct error *error);
 
@@ -49,7 +52,7 @@ int lbd_read_conf(const struct lbd *lbd, struct conf **conf, struct error *error
 
 /*
  * Reads the configuration file anew.  changes, if not NULL, gets a line for each difference.  Without
- * force one that leaves no service or no pool is refused: -EPERM.
+ * force one that takes away what its file most likely has lost is refused: -EPERM, see loss.h.
  */
 int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error);
 

@@ -80,16 +80,9 @@ static int take_over(struct lbd *lbd, struct conf *conf, struct error *error)
 	return err;
 }
 
-static void warn_in_log(void *arg, const char *line)
-{
-	(void)arg;
-	log_warning("%s", line);
-}
-
 /* What is there to be acted on, and by which configuration. */
 static int prepare(struct lbd *lbd, struct conf **conf, bool *in_force, struct error *error)
 {
-	static const struct launch_warn in_log = {.tell = warn_in_log};
 	int err;
 
 	log_hold();
@@ -99,7 +92,8 @@ static int prepare(struct lbd *lbd, struct conf **conf, bool *in_force, struct e
 		err = first_conf(lbd, conf, in_force, error);
 	if (err)
 		return err;
-	conf_warn_held_up(*conf, &in_log);
+	conf_warn_held_up(*conf, &lbd_warn_in_log);
+	conf_warn_words(*conf, &lbd_warn_in_log);
 	err = settings_use(*conf, lbd->instance, lbd->foreground, error);
 	if (*in_force)
 		err = first_conf_explain(lbd, err, error);

@@ -350,6 +350,51 @@ def test_all_at_once_wants_force(lab):
     assert lab.lbd("").json("pool") == []
 
 
+def test_an_include_that_lost_its_file(lab):
+    """Its pools went without a word, as long as one service was left elsewhere."""
+    parts = lab.path / "c.d"
+    parts.mkdir()
+    (parts / "b.conf").write_text(one("b", 8091, 81))
+    inside = "backend 127.0.0.1:9001; include %s/*.backends; " % parts
+    (parts / "b.backends").write_text("backend 127.0.0.1:9002;")
+    rules = "listen 0.0.0.0:83; pool mixed; include %s/*.rules; allow all; " % parts
+    (parts / "b.rules").write_text("deny 10.0.0.0/8;")
+    more = "\ninclude c.d/*.conf; pool mixed { %s } service mixed { %s }" % (inside, rules)
+    lbd = lab.lbd(KEPT + more)
+    lbd.wait_up(None, "b")
+    before = world(lbd)
+    line = lbd.conf.read_text().rstrip("\n").count("\n") + 1
+    losses = {
+        "*.conf": ("b.conf", "service b"),
+        "*.backends": ("b.backends", "backend 127.0.0.1:9002"),
+        "*.rules": ("b.rules", "an access rule of service mixed"),
+    }
+    for pattern, (name, lost) in losses.items():
+        (parts / name).rename(lab.path / name)
+        said = lbd.refused("reload")
+        for words in (pattern + " (%s:%d)" % (lbd.conf, line), "remove " + lost, "reload force`"):
+            assert words in said, said
+        warning = "%s (%s:%d): matches no file" % (pattern, lbd.conf, line)
+        for program in ([BUILD / "lbctl", "check"], [BUILD / "lbd", "-t", "-c"]):
+            assert warning in run(*program, lbd.conf).stderr
+        reread = lbd.ctl("reread", check=False)
+        assert reread.returncode == 0 and warning in reread.stderr, reread
+        assert "reload would refuse this: include" in reread.stdout
+        assert world(lbd) == before
+        (lab.path / name).rename(parts / name)
+    assert "no difference" in lbd.ctl("reload")
+    for name, _ in losses.values():
+        (parts / name).unlink()
+    forced = lbd.ctl("reload", "force", check=False)
+    assert forced.returncode == 0 and "c.d/*.conf (" in forced.stderr, forced
+    assert {s["service"] for s in lbd.json("service")} == {"kept", "mixed"}
+    # Nothing is taken away any more, and that the pattern matches nothing is still said.
+    lbd.config(KEPT.replace("8081-8082", "8081") + more)
+    assert "matches no file" in lbd.ctl("reload", check=False).stderr
+    wait_equal(lambda: list(lbd.workers()), ["kept:8081"])
+    lab.lbd("include c.d/*.conf;").wait_output("c.d/\\*.conf .*matches no file")
+
+
 def test_a_command_that_is_not_there(lab):
     """Found by `check` and by the reload that would start it, in the worker's PATH and directory."""
     lbd = lab.lbd(KEPT)

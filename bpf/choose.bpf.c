@@ -146,6 +146,33 @@ static __always_inline __u64 choose_hash_client(__u64 first, __u64 second)
 	return seed ? flow_hash_client(first, second, seed) : 0;
 }
 
+/*
+ * Whoever ends without a warning is missed here before lbd has heard of it.  The sink ends with lbd: who would start
+ * that one again, lives.
+ */
+static __always_inline int choose_nobody(const struct lb_pool *pool, bool is_v6)
+{
+	__u32 flag = is_v6 ? LB_POOL_RESTARTED_V6 : LB_POOL_RESTARTED_V4;
+	struct bpf_sock *sink = NULL;
+
+	if (pool->flags & flag)
+		sink = choose_listener(LB_SINK(is_v6));
+	if (!sink)
+		return PICK_NO_BACKEND;
+	bpf_sk_release(sink);
+	return PICK_DEFER;
+}
+
+static __always_inline void choose_walk(struct pick *pick)
+{
+	for (__u32 i = 0; i < PICK_AHEAD; i++) {
+		if (pick_step(pick, i))
+			return;
+		choose_hide(pick);
+	}
+	bpf_loop(PICK_CANDIDATES - PICK_AHEAD, choose_step, pick, 0);
+}
+
 int choose(__u32 id, __u64 hash, __u64 client_first, __u64 client_second, __u32 is_v6)
 {
 	struct pick_source source = {.is_v6 = is_v6};
@@ -161,11 +188,6 @@ int choose(__u32 id, __u64 hash, __u64 client_first, __u64 client_second, __u32 
 	pick_start(&pick);
 	if (pick.probes)
 		source.ring = bpf_map_lookup_elem(&rings, &id);
-	for (__u32 i = 0; i < PICK_AHEAD; i++) {
-		if (pick_step(&pick, i))
-			return pick.best;
-		choose_hide(&pick);
-	}
-	bpf_loop(PICK_CANDIDATES - PICK_AHEAD, choose_step, &pick, 0);
-	return pick.best;
+	choose_walk(&pick);
+	return pick.best == PICK_NO_BACKEND ? choose_nobody(pick.pool, is_v6) : pick.best;
 }

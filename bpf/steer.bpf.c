@@ -124,6 +124,12 @@ static __always_inline int steer_choose(struct bpf_sk_lookup *ctx, const struct 
 {
 	int backend = choose_for(pool, flow, hash);
 
+	if (backend >= 0) {
+		if (steer_deliver(ctx, flow, hash, pool, backend))
+			return LB_STEER_CHOSEN;
+		/* Its listener has closed since: somebody else, or what is done where there is nobody. */
+		backend = choose_for(pool, flow, hash);
+	}
 	if (backend == PICK_MAX_CONNECTIONS)
 		return LB_STEER_MAX_CONNECTIONS;
 	if (backend == PICK_DEFER)

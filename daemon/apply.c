@@ -49,7 +49,9 @@ void apply_pool_later(struct pool *pool)
 
 static uint32_t pool_flags(const struct pool *pool)
 {
-	return coming_any(pool) ? LB_POOL_DEFER : 0;
+	return (coming_any(pool) ? LB_POOL_DEFER : 0) |
+	       (coming_after_death(pool, false) ? LB_POOL_RESTARTED_V4 : 0) |
+	       (coming_after_death(pool, true) ? LB_POOL_RESTARTED_V6 : 0);
 }
 
 void apply_pool_coming(struct pool *pool)

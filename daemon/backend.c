@@ -12,7 +12,10 @@
 #include "clock.h"
 #include "log.h"
 
-enum { SLOW_START_STEPS = 10 };
+enum {
+	SLOW_START_STEPS = 10,
+	JUST_CLOSED_US = 1000 * 1000,
+};
 
 static int on_timer(sd_event_source *source, uint64_t now, void *arg);
 
@@ -145,11 +148,44 @@ static bool is_silent(const struct backend *backend)
 	       worker_conf(backend)->restart != RESTART_NEVER;
 }
 
+static uint64_t silence_limit_us(const struct backend *backend)
+{
+	return worker_conf(backend)->start_timeout_ms * 1000ULL;
+}
+
+static uint64_t silent_for_us(const struct backend *backend)
+{
+	return clock_us() -
+	       (backend->closed_us > backend->since_us ? backend->closed_us : backend->since_us);
+}
+
+bool backend_just_closed(const struct backend *backend)
+{
+	return is_silent(backend) && backend->ready_us &&
+	       clock_us() - backend->closed_us < JUST_CLOSED_US;
+}
+
 /* A worker that runs and listens no more does not come back by itself: it has as long as for a start. */
 static void arm_silence(struct backend *backend)
 {
-	if (is_silent(backend))
-		backend_arm(backend, worker_conf(backend)->start_timeout_ms * 1000ULL);
+	uint64_t limit_us;
+
+	if (!is_silent(backend))
+		return;
+	limit_us = silence_limit_us(backend);
+	backend_arm(backend, limit_us < JUST_CLOSED_US ? limit_us : JUST_CLOSED_US);
+}
+
+static void look_at_silence(struct backend *backend)
+{
+	uint64_t passed_us = silent_for_us(backend), limit_us = silence_limit_us(backend);
+
+	if (passed_us >= limit_us) {
+		backend_process_silent(backend);
+		return;
+	}
+	apply_pool_coming(backend->pool);
+	backend_arm(backend, limit_us - passed_us);
 }
 
 /* What each state means; the timer is whatever the state waits for. */
@@ -239,6 +275,8 @@ void backend_set_listener(struct backend *backend, bool is_v6, bool present)
 		return;
 	backend->listens[is_v6] = present;
 	backend->is_mptcp_told &= !present;
+	if (!present && !backend->listens[!is_v6])
+		backend->closed_us = clock_us();
 	if (!backend->pool)
 		return;
 	backend_set_health(backend, &backend->pool->conf->health);
@@ -268,7 +306,7 @@ static int on_timer(sd_event_source *source, uint64_t now, void *arg)
 		backend_set_health(backend, &backend->pool->conf->health);
 		backend_evaluate(backend);
 		if (is_silent(backend))
-			backend_process_silent(backend);
+			look_at_silence(backend);
 		else
 			backend_process_check_failed(backend);
 		break;
@@ -320,6 +358,7 @@ void backend_resume(struct backend *backend)
 		arm_retry(backend);
 	else if (backend->state == STATE_DRAINING)
 		backend_arm(backend, BACKEND_DRAIN_LEAST_US);
+	backend->closed_us = clock_us(); /* its time begins with this lbd */
 	arm_silence(backend);
 	if (is_unready(backend))
 		accepts_watch(backend, worker_started_us(backend->worker));

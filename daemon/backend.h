@@ -57,6 +57,9 @@ void backend_drop_health(struct backend *backend);
 /* Not ready within its time for its check alone: it is down, and comes up when the check passes. */
 bool backend_failed_start(const struct backend *backend);
 
+/* It was ready, and its listener closed a moment ago: the end of its process may be about to be heard of. */
+bool backend_just_closed(const struct backend *backend);
+
 /* Commands; each returns at once, the state follows.  -EALREADY where it means nothing. */
 int backend_drain(struct backend *backend, uint64_t timeout_us, enum backend_goal goal);
 int backend_undrain(struct backend *backend);

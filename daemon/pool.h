@@ -95,6 +95,7 @@ struct backend {
 	uint64_t since_us;         /* CLOCK_MONOTONIC, when it entered the state */
 	uint64_t up_since_us;      /* for slow start; 0: not up */
 	uint64_t ready_us;         /* when this process got up for the first time; 0: not yet */
+	uint64_t closed_us;        /* when its last listener closed; 0: none has */
 	uint64_t retry_us;         /* in backoff: when it is started again */
 	uint64_t drain_timeout_us; /* UINT64_MAX: as long as it takes */
 	uint64_t leave_timeout_us; /* when it is removed; UINT64_MAX: its pool's drain_timeout */

@@ -70,6 +70,9 @@ enum lb_scheduler {
 
 enum lb_pool_flags {
 	LB_POOL_DEFER = 1U << 0, /* while nobody can be chosen: drop a SYN, do not refuse it */
+	/* The same to clients of one family, but only while there is its LB_SINK: lbd lives. */
+	LB_POOL_RESTARTED_V4 = 1U << 1,
+	LB_POOL_RESTARTED_V6 = 1U << 2,
 };
 
 /*

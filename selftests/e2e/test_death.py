@@ -6,7 +6,7 @@ import signal
 import time
 
 import pytest
-from lab import kill_and_wait, wait_until, web
+from lab import HOST4, Connection, kill_and_wait, wait_until, web
 
 
 def failures(records, death):
@@ -65,17 +65,28 @@ def test_what_the_dead_one_held_is_what_is_lost(lab):
     assert {r.worker for r in records if r.outcome == "ok"} == {"8082", "8083", "8084"}
 
 
-def test_all_dead_then_back(lab):
-    """No listener at all is a refusal, not a wait; the first that is back serves."""
+@pytest.mark.parametrize("lbd_state", ["dead", "stopped"])
+def test_all_dead_then_back(lab, lbd_state):
+    """Where no lbd is there to start them again, clients are refused; else they wait; the first that is back serves."""
     lbd = lab.lbd(web("8081-8082", worker="backoff 300ms 300ms;"))
     lbd.wait_up(2)
     pids = lbd.pids()
-    lbd.signal(signal.SIGSTOP)
+    if lbd_state == "dead":
+        lbd.kill()
+    else:
+        lbd.signal(signal.SIGSTOP)
     for pid in pids.values():
         kill_and_wait(pid)
-    with pytest.raises(ConnectionRefusedError):
-        lab.get()
-    lbd.signal(signal.SIGCONT)
+    if lbd_state == "dead":
+        with pytest.raises(ConnectionRefusedError):
+            lab.get()
+        lbd = lbd.restart()
+    else:
+        with pytest.raises(TimeoutError):
+            Connection(lab.client, HOST4, 80, timeout=1)
+        held = lab.load("burst", count=3, timeout=100)
+        lbd.signal(signal.SIGCONT)
+        assert [r.outcome for r in held.finish()] == ["ok"] * 3
     lbd.wait_up(2)
     lab.expect_workers({"8081", "8082"}, 10)
 

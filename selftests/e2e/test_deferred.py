@@ -2,7 +2,7 @@
 """Where nobody can be chosen, but somebody is on the way, clients wait; where nobody is, they are refused."""
 
 import pytest
-from lab import PYTHON, kill_and_wait, wait_until, web
+from lab import HOST4, HOST6, PYTHON, kill_and_wait, wait_until, web
 
 TIMEOUT = 100  # seconds: SYNs come again after 1, 2, 4, ...
 
@@ -94,6 +94,25 @@ def test_restarted_after_a_death(lab):
     lbd.wait_worker("web:8081", "starting")
     held = lab.load("burst", count=3, timeout=TIMEOUT)
     assert [r.outcome for r in held.finish()] == ["ok"] * 3
+
+
+@pytest.mark.parametrize("host, listen", [(HOST4, "0.0.0.0:80"), (HOST6, "[::]:80")])
+def test_killed_by_surprise(lab, host, listen):
+    """The only one, again and again: who was with it has lost, and whoever comes later waits."""
+    settings = "backoff 100ms 100ms; start_retries 99;"
+    lbd = lab.lbd(web("8081", words="--dual", worker=settings, listen=(listen,)))
+    lbd.wait_up(1)
+    load = lab.load(rate=200, timeout=TIMEOUT, host=host)
+    load.wait_count(20)
+    for _ in range(5):
+        pid = lbd.pids()["web:8081"]
+        kill_and_wait(pid)
+        wait_until(lambda: lbd.pids()["web:8081"] not in (0, pid), "a successor")
+        lbd.wait_up(1)
+        load.wait_count(20)
+    assert {r.outcome for r in load.stop()} <= {"ok", "reset", "closed"}
+    assert services(lbd)["web"]["refused"] == 0
+    assert services(lbd)["web"]["deferred"] > 0
 
 
 def test_what_is_told_meanwhile(lab):

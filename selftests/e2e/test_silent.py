@@ -18,12 +18,12 @@ while True:
 """
 
 
-def quitter(lab, settings=""):
+def quitter(lab, settings="", start_timeout="4s"):
     script = lab.path / "quitter.py"
     script.write_text(QUITTER)
     return lab.lbd(
-        "pool web { worker { ports 8081; command '%s %s $port'; start_timeout 4s; %s } }"
-        "service web { listen 0.0.0.0:80; pool web; }" % (PYTHON, script, settings)
+        "pool web { worker { ports 8081; command '%s %s $port'; start_timeout %s; %s } }"
+        "service web { listen 0.0.0.0:80; pool web; }" % (PYTHON, script, start_timeout, settings)
     )
 
 
@@ -60,6 +60,17 @@ def test_never_restarted_means_never(lab):
     lbd.wait_state("127.0.0.1:8081", "down")
     assert lbd.backend("127.0.0.1:8081")["note"] == "nothing listens on it"
     assert lbd.pids()["web:8081"] == pid
+
+
+def test_nobody_waits_for_long_for_one_that_listens_no_more(lab):
+    """For a second, since its end may be about to be heard of; then clients are told that nobody is there."""
+    lbd = quitter(lab, start_timeout="1h")
+    lbd.wait_up(1)
+    lbd.ctl("signal", "web:8081", "USR1")
+    lbd.wait_state("127.0.0.1:8081", "down")
+    wait_until(lambda: lbd.json("status")["nobody_serves"] == ["web"], lambda: lbd.json("status"))
+    with pytest.raises(ConnectionRefusedError):
+        lab.get()
 
 
 NONSENSE = ["224.0.0.1", "239.1.2.3", "255.255.255.255", "240.0.0.1", "0.1.2.3", "192.0.2.255"]

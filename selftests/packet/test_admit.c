@@ -28,6 +28,8 @@ enum {
 	COMING = 97,
 	COMING_AND_FULL = 98,
 	COMING_AND_FREE = 99,
+	RESTARTED = 100,
+	RESTARTED_V6 = 101,
 	/* On any address. */
 	ANY_PLAIN = 93,
 	ANY_DENY = 94,
@@ -40,6 +42,25 @@ struct row {
 	struct frame frame;
 	int verdict, reason;
 	struct lb_service_count counted;
+};
+
+/* Once there are sinks. */
+static const struct row later_rows[] = {
+	{"one to be restarted",
+	 {V4("198.51.100.7"), .service_port = RESTARTED, .flags = SYN},
+	 XDP_DROP,
+	 LB_INGRESS_DEFERRED,
+	 {.deferred = 1}},
+	{"v6 one to be restarted",
+	 {V6("2001:db8:2::7"), .service_port = RESTARTED, .flags = SYN},
+	 XDP_DROP,
+	 LB_INGRESS_DEFERRED,
+	 {.deferred = 1}},
+	{"one to be restarted, which has not listened there",
+	 {V4("198.51.100.7"), .service_port = RESTARTED_V6, .flags = SYN},
+	 XDP_PASS,
+	 LB_INGRESS_NO_BACKEND,
+	 {0}},
 };
 
 static const struct row rows[] = {
@@ -172,6 +193,11 @@ static const struct row rows[] = {
 	 {V4("198.51.100.7"), .service_port = COMING_AND_FREE, .flags = SYN},
 	 XDP_PASS,
 	 LB_INGRESS_CHOSEN,
+	 {0}},
+	{"one to be restarted, no sink",
+	 {V4("198.51.100.7"), .service_port = RESTARTED, .flags = SYN},
+	 XDP_PASS,
+	 LB_INGRESS_NO_BACKEND,
 	 {0}},
 	{"any address",
 	 {V4_ON("192.0.2.1"), .service_port = ANY_PLAIN, .flags = SYN},
@@ -311,6 +337,10 @@ static int open_rows(void **state)
 	add_pool(COMING_AND_FREE, 2, GONE, FREE);
 	for (uint16_t pool = COMING; pool <= COMING_AND_FREE; pool++)
 		world_set_pool_flags(pool, LB_POOL_DEFER);
+	add_pool(RESTARTED, 1, GONE, 0);
+	world_set_pool_flags(RESTARTED, LB_POOL_RESTARTED_V4 | LB_POOL_RESTARTED_V6);
+	add_pool(RESTARTED_V6, 1, GONE, 0);
+	world_set_pool_flags(RESTARTED_V6, LB_POOL_RESTARTED_V6);
 	add_service(NO_POOL, LB_MAX_SERVICES, 0);
 	add_anys();
 	return 0;
@@ -325,23 +355,33 @@ static void add_counts(struct lb_service_count *sum, const struct lb_service_cou
 	sum->denied += count->denied;
 }
 
-static void run_rows(void **state)
+static void run_row(const struct row *row)
 {
+	struct lb_service_count expected = world_service_count(row->frame.service_port), now;
 	uint64_t before[LB_REASON_COUNT];
 
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct lb_service_count expected, now;
+	print_message("           %s\n", row->name);
+	add_counts(&expected, &row->counted);
+	world_read_reasons(before);
+	assert_int_equal(world_run(&row->frame, 0), row->verdict);
+	world_expect_reason(before, row->reason);
+	now = world_service_count(row->frame.service_port);
+	assert_memory_equal(&now, &expected, sizeof(now));
+}
 
-		print_message("           %s\n", rows[i].name);
-		expected = world_service_count(rows[i].frame.service_port);
-		add_counts(&expected, &rows[i].counted);
-		world_read_reasons(before);
-		assert_int_equal(world_run(&rows[i].frame, 0), rows[i].verdict);
-		world_expect_reason(before, rows[i].reason);
-		now = world_service_count(rows[i].frame.service_port);
-		assert_memory_equal(&now, &expected, sizeof(now));
-	}
+static void run_rows(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		run_row(&rows[i]);
+}
+
+static void run_later_rows(void **state)
+{
+	(void)state;
+	world_add_sinks();
+	for (size_t i = 0; i < sizeof(later_rows) / sizeof(later_rows[0]); i++)
+		run_row(&later_rows[i]);
 }
 
 static void hand_over(void **state)
@@ -361,6 +401,7 @@ int test_admit(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(run_rows),
 		cmocka_unit_test(hand_over),
+		cmocka_unit_test(run_later_rows),
 	};
 
 	return cmocka_run_group_tests_name("admit", tests, open_rows, world_close);

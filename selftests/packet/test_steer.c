@@ -130,6 +130,20 @@ static void defer(void)
 	world_set_pool_flags(POOL, LB_POOL_DEFER);
 }
 
+/* Whoever has been there is started again, as long as there is somebody to do it. */
+static void restart(void)
+{
+	disable();
+	world_set_pool_flags(POOL, LB_POOL_RESTARTED_V4 | LB_POOL_RESTARTED_V6);
+}
+
+static void restart_v6(void)
+{
+	disable();
+	world_set_pool_flags(POOL, LB_POOL_RESTARTED_V6);
+	world_add_sinks();
+}
+
 /* It says what to do where there is nobody, and no more. */
 static void defer_with_one(void)
 {
@@ -230,6 +244,20 @@ static const struct row rows[] = {
 	 ECONNREFUSED,
 	 LB_STEER_DEFERRED,
 	 {.deferred = 1}},
+	{"one to be restarted, no sink",
+	 restart,
+	 "127.0.0.1",
+	 PORT,
+	 ECONNREFUSED,
+	 LB_STEER_NO_BACKEND,
+	 {.refused = 1}},
+	{"one to be restarted, which has not listened there",
+	 restart_v6,
+	 "127.0.0.1",
+	 PORT,
+	 ECONNREFUSED,
+	 LB_STEER_NO_BACKEND,
+	 {.refused = 1}},
 	{"one on its way, another up",
 	 defer_with_one,
 	 "127.0.0.1",
@@ -422,6 +450,16 @@ static void deferred_then_up(void **state)
 	assert_int_equal(world_service_count(SERVICE).connections, 2);
 }
 
+/* The same where nobody is up any more. */
+static void ended_then_up(void **state)
+{
+	(void)state;
+	drop_then_admit_both(restart, LB_STEER_DEFERRED, get_up);
+	assert_int_equal(world_service_count(SERVICE).deferred, 2);
+	assert_int_equal(world_service_count(SERVICE).refused, 0);
+	assert_int_equal(world_service_count(SERVICE).connections, 2);
+}
+
 /* The same where the rules change. */
 static void denied_then_allowed(void **state)
 {
@@ -502,6 +540,7 @@ int test_steer(void)
 		cmocka_unit_test_setup_teardown(ingress_to_steer, open_service, world_close),
 		cmocka_unit_test_setup_teardown(full_then_room, open_service, world_close),
 		cmocka_unit_test_setup_teardown(deferred_then_up, open_service, world_close),
+		cmocka_unit_test_setup_teardown(ended_then_up, open_service, world_close),
 		cmocka_unit_test_setup_teardown(denied_then_allowed, open_service, world_close),
 		cmocka_unit_test_setup_teardown(reuseport, open_service, world_close),
 		cmocka_unit_test_setup_teardown(burst, open_service, world_close),

@@ -13,6 +13,7 @@
 #include "locals.h"
 #include "pool.h"
 #include "reexec.h"
+#include "run_dir.h"
 #include "wait.h"
 
 struct lbd {
@@ -36,7 +37,10 @@ struct lbd {
 	struct follows follows;
 	sd_event_source *events;
 	struct reexec reexec;
-	sd_event_source *run_dir_watch, *run_dir_timer; /* run_dir.c */
+	/* run_dir.c */
+	sd_event_source *run_dir_watch, *run_dir_below[RUN_DIR_BELOW], *run_dir_timer;
+	uint64_t run_dir_since_us;
+	bool run_dir_lost;
 	bool stop_at_once; /* asked a second time to end: draining is over */
 	bool stop_told;    /* the time that those of stop_priority may take */
 	int stop_priority;

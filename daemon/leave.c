@@ -190,6 +190,14 @@ void leave_changed(struct backend *backend)
 		reap_later(backend->model);
 }
 
+bool leave_is_lost(const struct model *model)
+{
+	for (const struct backend *at = model->leaving; at; at = at->next)
+		if (!leave_record_is_there(at))
+			return true;
+	return false;
+}
+
 void leave_mend(const struct model *model)
 {
 	for (const struct backend *at = model->leaving; at; at = at->next)

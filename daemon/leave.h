@@ -48,6 +48,7 @@ void leave_changed(struct backend *backend);
 
 /* Their records once more, where the run directory was deleted. */
 void leave_mend(const struct model *model);
+bool leave_is_lost(const struct model *model); /* one is not there */
 
 /* Frees everything; processes that have not ended run on. */
 void leave_free(struct model *model);

@@ -92,6 +92,14 @@ void leave_record_write(const struct backend *backend)
 	block_free(root);
 }
 
+bool leave_record_is_there(const struct backend *backend)
+{
+	char path[PATH_MAX];
+
+	path_of(backend, path);
+	return !access(path, F_OK);
+}
+
 void leave_record_remove(const struct backend *backend)
 {
 	char path[PATH_MAX];

@@ -22,6 +22,8 @@ struct leave_record {
 /* What cannot be written is said: an lbd that comes after one's death would not know of the backend. */
 void leave_record_write(const struct backend *backend);
 
+bool leave_record_is_there(const struct backend *backend);
+
 /* When it has ended. */
 void leave_record_remove(const struct backend *backend);
 

@@ -207,6 +207,14 @@ int record_read(const char *run_dir, const char *groups, const char *name, struc
 	return err;
 }
 
+bool record_is_there(const char *run_dir, const char *name)
+{
+	char path[PATH_MAX];
+
+	name_path(path, run_dir, name);
+	return !access(path, F_OK);
+}
+
 void record_remove(const char *run_dir, const char *name)
 {
 	char path[PATH_MAX];

@@ -41,6 +41,7 @@ int record_write(const char *run_dir, const char *name, const struct record *rec
  */
 int record_read(const char *run_dir, const char *groups, const char *name, struct record *record);
 void record_remove(const char *run_dir, const char *name);
+bool record_is_there(const char *run_dir, const char *name);
 
 /* Whether the process that it names still runs (a zombie does not). */
 bool record_alive(const struct record *record);

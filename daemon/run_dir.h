@@ -10,6 +10,8 @@
 
 struct lbd;
 
+enum { RUN_DIR_BELOW = 3 }; /* its directories that are watched as well */
+
 /* From now on; -errno: the loop has no watch, and what is deleted stays so. */
 int run_dir_watch(struct lbd *lbd);
 

@@ -146,9 +146,10 @@ int lbd_start(struct lbd *lbd, struct error *error)
 		conf_free(conf);
 		return err;
 	}
-	if (run_dir_watch(lbd) < 0)
-		log_warning("%s: inotify: %s; it is not made again where it is deleted",
-			    lbd->run_dir, strerror(errno));
+	err = run_dir_watch(lbd);
+	if (err)
+		log_warning("%s: cannot be watched: %s; it is not made again where it is deleted",
+			    lbd->run_dir, strerror(-err));
 	if (!in_force)
 		lbd_roll_outdated(lbd);
 	for (size_t i = 0; i < lbd->model.pool_count; i++)

@@ -80,6 +80,12 @@ static int adopt(struct worker *worker, struct error *error)
 	return err;
 }
 
+bool worker_is_lost(const struct worker *worker)
+{
+	return worker->pidfd >= 0 && (!record_is_there(worker->host->run_dir, worker->name) ||
+				      (worker->notify && access(worker->notify_path, F_OK)));
+}
+
 void worker_mend(struct worker *worker)
 {
 	if (worker->pidfd < 0)

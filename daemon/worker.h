@@ -74,7 +74,8 @@ int worker_new(const struct worker_host *host, const struct conf_worker *conf, c
 int worker_take_back(struct worker *worker, struct error *error);
 /* Its record and notify socket once more, where the run directory was deleted. */
 void worker_mend(struct worker *worker);
-void worker_free(struct worker *worker); /* the process, if any, runs on; takes NULL */
+bool worker_is_lost(const struct worker *worker); /* its process runs, and either is not there */
+void worker_free(struct worker *worker);          /* the process, if any, runs on; takes NULL */
 void worker_set_conf(struct worker *worker, const struct conf_worker *conf);
 
 /*

@@ -24,6 +24,25 @@ def remove_records(lbd):
     shutil.rmtree(run_dir(lbd) / "workers")
 
 
+def remove_in(what):
+    """What is in that directory, which itself stays."""
+
+    def remove(lbd):
+        for path in (run_dir(lbd) / what).iterdir():
+            path.unlink()
+
+    return remove
+
+
+def at_once(lbd, remove):
+    """From under a living lbd: it makes again what is gone when nothing more goes, however slow this machine is."""
+    lbd.signal(signal.SIGSTOP)
+    try:
+        remove(lbd)
+    finally:
+        lbd.signal(signal.SIGCONT)
+
+
 def tear_a_record(lbd):
     path = run_dir(lbd) / "workers" / "web:8081"
     path.write_text(path.read_text()[:-20])
@@ -80,8 +99,9 @@ def test_workers_are_found_by_their_groups(lab, loss):
     assert not any(alive(p) for p in pids.values()) and lab.host.pids() == []
 
 
+@pytest.mark.parametrize("remove", (remove_all, remove_in("output")), ids=("all", "output"))
 @pytest.mark.parametrize("when", ("lbd runs", "lbd is dead"))
-def test_output_goes_on(lab, when):
+def test_output_goes_on(lab, when, remove):
     """Its FIFOs have no name any more: nothing is lost, whoever dies next, and nobody stays."""
     log = lab.path / "out.log"
     command = lab.script(
@@ -94,10 +114,10 @@ def test_output_goes_on(lab, when):
     pid = lbd.pids()["web:8081"]
     for n in range(1, 5, 2):
         if when == "lbd runs":
-            remove_all(lbd)
+            at_once(lbd, remove)
         lbd.kill()
         if when == "lbd is dead":
-            remove_all(lbd)
+            remove(lbd)
         os.kill(pid, signal.SIGUSR1)
         wait_until(lambda: text_of(log).endswith("\nline %d\n" % n), "written without lbd")
         lbd = lbd.restart()
@@ -136,16 +156,21 @@ def wait_made_again(lbd):
     wait_until(lambda: said in lbd.output(), lbd.output)
 
 
-@pytest.mark.parametrize("loss", [l for l in LOSSES if l != "half of a record"])
+BELOW = {"in workers": remove_in("workers"), "in notify": remove_in("notify")}
+SEEN = {**{name: loss for name, loss in LOSSES.items() if loss != tear_a_record}, **BELOW}
+
+
+@pytest.mark.parametrize("loss", SEEN)
 def test_a_living_lbd_makes_it_again(lab, loss):
     """lbctl reaches it, workers can be started, and who was known before is known to the next lbd."""
     lbd = lab.lbd(web("8081-8083", worker="ready notify;"))
     lbd.wait_up(3)
     lbd.ctl("pool", "drain", "127.0.0.1:8082")
     before, pids = known(lbd), lbd.pids()
-    LOSSES[loss](lbd)
+    at_once(lbd, SEEN[loss])
     wait_made_again(lbd)
     assert known(lbd) == before and lbd.pids() == pids
+    assert {p.name for p in (run_dir(lbd) / "notify").iterdir()} == set(pids)
     lbd.ctl("worker", "restart", "web:8081")
     lbd.wait_state("127.0.0.1:8081", "up")
     pids = lbd.pids()
@@ -156,7 +181,19 @@ def test_a_living_lbd_makes_it_again(lab, loss):
     again.wait_state("127.0.0.1:8082", "drained")
 
 
-@pytest.mark.parametrize("what", ("", "leaving"))
+def test_what_lbd_removes_itself_is_not_missed(lab):
+    """The records of workers that end; what is deleted after that is."""
+    lbd = lab.lbd(web("8081-8082", worker="ready notify;"))
+    lbd.wait_up(2)
+    lbd.ctl("worker", "stop", "web:8082")
+    before = known(lbd)
+    assert list(before) == ["web:8081"]
+    (run_dir(lbd) / "workers" / "web:8081").unlink()
+    wait_made_again(lbd)
+    assert known(lbd) == before and lbd.output().count("it has been made again") == 1
+
+
+@pytest.mark.parametrize("what", ("", "leaving", "leaving/*"))
 def test_who_leaves_is_known_to_the_next_lbd(lab, what):
     """Its record is written again, with the time that it has left: nothing else names its process."""
     settings = "drain_timeout 1h; scheduler round_robin;"
@@ -168,7 +205,10 @@ def test_who_leaves_is_known_to_the_next_lbd(lab, what):
     lbd.ctl("reload")
     records = {p.name: p.read_text() for p in (run_dir(lbd) / "leaving").iterdir()}
     assert len(records) == 1
-    shutil.rmtree(run_dir(lbd) / what)
+    if what == "leaving/*":
+        at_once(lbd, remove_in("leaving"))
+    else:
+        at_once(lbd, lambda lbd: shutil.rmtree(run_dir(lbd) / what))
     wait_made_again(lbd)
     assert records == {p.name: p.read_text() for p in (run_dir(lbd) / "leaving").iterdir()}
     lbd.kill()
@@ -186,7 +226,7 @@ def test_after_stop_of_a_worker_that_lost_its_fifo(lab):
     settings = 'stdout %s size 1m; after_stop "%s";' % (log, hook)
     lbd = lab.lbd(pool(lab.script("echo begun\nexec sleep 1000"), settings))
     wait_until(lambda: text_of(log) == "begun\n")
-    remove_all(lbd)
+    at_once(lbd, remove_all)
     wait_made_again(lbd)
     os.kill(lbd.pids()["web:8081"], signal.SIGKILL)
     wait_until(lambda: text_of(log) == "begun\nstopped\nbegun\n", lbd.output)

@@ -164,18 +164,34 @@ static void roll_done(void *arg, const char *error)
 		control_message(arg, "rolled");
 }
 
+static int join_roll(struct call *call, struct pool *pool, const struct roll_watcher *watcher)
+{
+	int err = roll_join(pool, watcher);
+
+	if (err)
+		return error_set(&call->error, err, "%s", strerror(-err));
+	control_progress(call->request,
+			 "pool %s: is being rolled already; waits for the end of that", pool->name);
+	return 0;
+}
+
 int verb_roll(struct call *call)
 {
 	struct roll_watcher watcher = {roll_progress, roll_done, call->request};
-	bool waits = answer_flag(call, "wait");
+	bool waits = answer_flag(call, "wait"), forces = answer_flag(call, "force");
 	struct pool *pool;
 	int err = answer_pool(call, &pool);
 
 	if (err)
 		return err;
-	err = roll_start(pool, answer_flag(call, "force"), waits ? &watcher : NULL);
+	err = roll_start(pool, forces, waits ? &watcher : NULL);
+	if (err == -EALREADY && waits && !forces)
+		return join_roll(call, pool, &watcher);
 	if (err == -EALREADY)
-		return error_set(&call->error, err, "pool %s: is being rolled already", pool->name);
+		return error_set(&call->error, err,
+				 "pool %s: is being rolled already (`lbctl roll %s wait` waits for "
+				 "its end)",
+				 pool->name, pool->name);
 	if (err == -ENOENT)
 		return error_set(&call->error, err,
 				 "pool %s: has no workers of lbd's to roll; its backends are "

@@ -14,9 +14,10 @@
 #include "remember.h"
 #include "roll_check.h"
 #include "roll_turn.h"
+#include "roll_watch.h"
 
 struct roll {
-	struct roll_watcher watcher;
+	struct roll_watch *watches;
 	size_t done;
 	const struct backend *waits; /* the last of which was said that its port is taken */
 };
@@ -37,8 +38,7 @@ progress(struct pool *pool, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	log_info("pool %s: %s", pool->name, text);
-	if (roll->watcher.progress)
-		roll->watcher.progress(roll->watcher.arg, text);
+	roll_watch_progress(roll->watches, text);
 }
 
 static void end(struct pool *pool, const char *error)
@@ -52,8 +52,7 @@ static void end(struct pool *pool, const char *error)
 	else
 		log_info("pool %s: rolled %zu workers", pool->name, roll->done);
 	turn_clear(pool);
-	if (roll->watcher.done)
-		roll->watcher.done(roll->watcher.arg, error);
+	roll_watch_done(roll->watches, error);
 	free(roll);
 }
 
@@ -151,6 +150,11 @@ int roll_go(struct pool *pool)
 	return 0;
 }
 
+int roll_join(struct pool *pool, const struct roll_watcher *watcher)
+{
+	return pool->roll ? roll_watch_add(&pool->roll->watches, watcher) : -ESRCH;
+}
+
 int roll_start(struct pool *pool, bool force, const struct roll_watcher *watcher)
 {
 	if (pool->roll)
@@ -161,8 +165,10 @@ int roll_start(struct pool *pool, bool force, const struct roll_watcher *watcher
 	if (!pool->roll)
 		return -ENOMEM;
 	pool->roll_error[0] = 0;
-	if (watcher)
-		pool->roll->watcher = *watcher;
+	if (watcher && roll_join(pool, watcher)) {
+		roll_free(pool);
+		return -ENOMEM;
+	}
 	for (size_t i = 0; i < pool->count; i++)
 		if (is_wanted(pool->backends[i]))
 			roll_mark(pool->backends[i], force);
@@ -349,8 +355,8 @@ void roll_changed(struct backend *backend, enum state to)
 
 void roll_unwatch(struct pool *pool, const void *arg)
 {
-	if (pool->roll && pool->roll->watcher.arg == arg)
-		pool->roll->watcher = (struct roll_watcher){0};
+	if (pool->roll)
+		roll_watch_remove(&pool->roll->watches, arg);
 }
 
 void roll_forget(struct pool *pool, const char *why)
@@ -361,6 +367,8 @@ void roll_forget(struct pool *pool, const char *why)
 
 void roll_free(struct pool *pool)
 {
+	if (pool->roll)
+		roll_watch_free(pool->roll->watches);
 	free(pool->roll);
 	pool->roll = NULL;
 }

@@ -25,6 +25,9 @@ struct roll_watcher {
  */
 int roll_start(struct pool *pool, bool force, const struct roll_watcher *watcher);
 
+/* One more who is told of the roll under way.  -ESRCH: there is none; -ENOMEM. */
+int roll_join(struct pool *pool, const struct roll_watcher *watcher);
+
 /* Of one that was drained by command: its next process is there, and drained as well. */
 bool roll_is_drained_anew(const struct backend *backend);
 

@@ -208,6 +208,32 @@ def held_up(lab, lbd, count=3):
     return {c.worker: c for c in held}, thread, said
 
 
+def test_who_comes_later_waits_for_the_same_end(lab):
+    """Of a roll that a reload has begun; it is no second one, and nobody is harmed by one who leaves."""
+    lbd = lab.lbd(web("8081-8082", pool="drain_timeout 1h;"))
+    lbd.wait_up(2)
+    held = [lab.hold() for _ in range(2)]
+    lbd.config(web("8081-8082", pool="drain_timeout 1h;", words="--version=2"))
+    lbd.ctl("reload")
+    lbd.wait_worker("web:8081", "draining")
+    later = [
+        lab.process(*lbd.ctl_command("roll", "web", "wait"), log="later%d.log" % n)
+        for n in range(3)
+    ]
+    for process in later:
+        process.wait_output("is being rolled already")
+    assert "is being rolled already" in lbd.refused("roll", "web", "force", "wait")
+    assert "is being rolled already" in lbd.refused("roll", "web")
+    later.pop(1).kill()
+    assert all(process.alive() for process in later)
+    for connection in held:
+        connection.close()
+    for process in later:
+        assert process.wait(60) == 0
+        assert process.output().endswith("rolled\n"), process.output()
+    assert {lab.get().version for _ in range(6)} == {"2"}
+
+
 def test_worker_stopped_meanwhile_ends_it(lab):
     lbd = lab.lbd(web("8081-8083", pool="drain_timeout 5s;"))
     lbd.wait_up(3)

@@ -12,6 +12,7 @@ import socket
 import time
 
 from processes import Background, Process
+from stuck import report
 from system import APP, BUILD, DEADLINE, PYTHON, run, text_of, unique, wait_equal, wait_until
 
 
@@ -58,6 +59,7 @@ class Lbd(Process):
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(str(self.notify_path))
         self.notified = ""
+        self.stuck = ""  # why it had to be killed in the end, as far as that can be seen
         env = {**os.environ, "NOTIFY_SOCKET": str(self.notify_path), **(environment or {})}
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
         command = [program, "-n", self.instance, "-c", self.conf, *arguments]
@@ -185,6 +187,9 @@ class Lbd(Process):
         self.signal(signal.SIGINT)
         return super().stop(deadline)
 
+    def explain(self):
+        self.stuck = "\nwhich had not ended:\n" + report(self)
+
     def log_of(self, worker):
         """What the worker has written to its log so far."""
         return text_of(self.lab.path / "logs" / (worker + ".log"))
@@ -264,7 +269,8 @@ def pool(command, settings="", ports="8081"):
 
 
 def slow_end(lab):
-    """Words for a worker that is `stopping` until lab.path/may-end is there."""
-    script = lab.path / "slow-end"
-    script.write_text("until test -e %s; do sleep 0.05; done\n" % (lab.path / "may-end"))
+    """Words for a worker that is `stopping` until lab.path/may-end is there, at the end of the test at the latest."""
+    script, may_end = lab.path / "slow-end", lab.path / "may-end"
+    script.write_text("until test -e %s; do sleep 0.05; done\n" % may_end)
+    lab.closers.append(may_end.touch)
     return 'after_stop "/bin/sh %s"; stop_timeout 60s;' % script

@@ -204,7 +204,7 @@ class Lab:
             was_alive = lbd.alive()
             code = lbd.stop()
             if was_alive and code != 0:
-                left.append("lbd: exit %d after SIGTERM" % code)
+                left.append("lbd: exit %d after SIGTERM%s" % (code, lbd.stuck))
             if SANITIZER.search(lbd.output()):
                 left.append("sanitizer: " + lbd.output()[-4000:])
             elif code not in (0, 1, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):

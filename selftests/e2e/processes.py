@@ -64,8 +64,12 @@ class Process:
             try:
                 self.popen.wait(deadline)
             except subprocess.TimeoutExpired:
+                self.explain()
                 self.kill()
         return self.popen.returncode
+
+    def explain(self):
+        """It has not ended, and is about to be killed."""
 
 
 class Trace(Process):

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The laboratory itself: what the other tests take for granted."""
 
+import re
+import signal
+
 import lab as laboratory
-from lab import CLIENT4, CLIENT6, HOST4, HOST6, wait_until
+from lab import CLIENT4, CLIENT6, HOST4, HOST6, wait_until, web
 from system import TIME_SCALE
 
 
@@ -80,3 +83,25 @@ def test_nothing_is_left(tmp_path):
     assert one.close() == []
     assert not any(one.name in n for n in laboratory.leftovers())
     assert not laboratory.alive(app.pid)
+
+
+def test_an_lbd_that_does_not_end_is_explained(tmp_path):
+    """What it waits for is in what the test reports."""
+    one = laboratory.Lab(tmp_path)
+    lbd = one.lbd(web("8081", words="--graceful", worker="stop_timeout 1h;"))
+    lbd.wait_up(1)
+    worker = lbd.pids()["web:8081"]
+    load = one.load("burst", count=1, path="/sleep?s=600")
+    wait_until(lambda: sum(lbd.active().values()) == 1, lbd.active)
+    lbd.signal(signal.SIGTERM)
+    lbd.wait_output("stopping: draining first")
+    lbd.signal(signal.SIGTERM)
+    lbd.wait_output("stopping at once")
+    assert lbd.stop(deadline=0.1) == -signal.SIGKILL
+    left = lbd.stuck
+    one.expect_left = True
+    load.kill()
+    one.close()
+    assert re.search(r"pid %d, parent \d+, state \w, in \w+: .*lbd -n" % lbd.pid, left), left
+    assert re.search(r"pid %d, parent %d, state" % (worker, lbd.pid), left), left
+    assert re.search(r"web:8081 .*stopping|no answer in", left) and "stopping at once" in left, left

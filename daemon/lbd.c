@@ -12,8 +12,8 @@
 #include "leave_record.h"
 #include "log.h"
 #include "loss.h"
-#include "privileges.h"
 #include "reconcile.h"
+#include "reconcile_check.h"
 #include "recycle.h"
 #include "roll.h"
 #include "running.h"
@@ -203,6 +203,16 @@ int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
 	return 0;
 }
 
+/* In the order in which a reload comes to it; nothing is made ready. */
+static int would_refuse(const struct lbd *lbd, const struct conf *conf, struct error *error)
+{
+	int err = loss_check(lbd->model.conf, conf, lbd->conf_path, error);
+
+	if (!err)
+		err = reconcile_check(&lbd->model, conf, error);
+	return err ? err : settings_try(conf, lbd->instance, lbd->foreground, error);
+}
+
 int lbd_reread(struct lbd *lbd, FILE *changes, struct error *error)
 {
 	struct error refusal;
@@ -214,8 +224,7 @@ int lbd_reread(struct lbd *lbd, FILE *changes, struct error *error)
 	conf_warn_words(conf, &lbd_warn_in_log);
 	look_at_all_files(lbd, conf);
 	print_changes(lbd, conf, changes);
-	if (privileges_check(conf, &refusal) ||
-	    loss_check(lbd->model.conf, conf, lbd->conf_path, &refusal))
+	if (would_refuse(lbd, conf, &refusal))
 		fprintf(changes, "reload would refuse this: %s\n", refusal.text);
 	conf_free(conf);
 	return 0;

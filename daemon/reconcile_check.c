@@ -1,63 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconcile_check.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "difference.h"
 #include "launch_check.h"
 #include "listeners.h"
 #include "log.h"
+#include "own_addresses.h"
 #include "sockets.h"
 
-/* A subnet's: bind(2) takes it, but no connection can be made to it.  Nothing is sent. */
-static bool is_broadcast(const struct sockaddr_storage *sa, socklen_t length)
-{
-	int fd = socket(sa->ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool is_one;
-
-	if (fd < 0)
-		return false;
-	is_one = connect(fd, (const struct sockaddr *)sa, length) < 0 && errno == EACCES;
-	close(fd);
-	return is_one;
-}
-
-/* bind(2) knows which addresses are this host's, also those of `local` routes. */
-static bool is_local(const struct lb_addr *addr)
-{
-	struct lb_endpoint endpoint = {.addr = *addr};
-	struct sockaddr_storage sa;
-	socklen_t length = addr_to_sockaddr(&endpoint, &sa);
-	int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool local = true;
-
-	if (fd < 0)
-		return true;
-	/* EINVAL: of a link, which an endpoint does not name. */
-	if (bind(fd, (struct sockaddr *)&sa, length) < 0)
-		local = errno != EADDRNOTAVAIL && errno != EINVAL;
-	close(fd);
-	return local && !is_broadcast(&sa, length);
-}
-
-/* Addresses that were looked at when their backends came, sorted. */
-struct addresses {
-	struct lb_addr *list;
-	size_t count;
-	struct lb_addr last; /* that was found to be the host's */
-};
-
-static int by_bytes(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct lb_addr));
-}
-
-static int addresses_of(const struct model *model, struct addresses *known)
+/* Those that were looked at when their backends came. */
+static int addresses_of(const struct model *model, struct own_addresses *known)
 {
 	size_t room = 1;
 
@@ -69,32 +25,7 @@ static int addresses_of(const struct model *model, struct addresses *known)
 	for (size_t i = 0; i < model->pool_count; i++)
 		for (size_t j = 0; j < model->pools[i]->count; j++)
 			known->list[known->count++] = model->pools[i]->backends[j]->endpoint.addr;
-	qsort(known->list, known->count, sizeof(*known->list), by_bytes);
-	return 0;
-}
-
-static bool is_known(const struct addresses *known, const struct lb_addr *addr)
-{
-	return !by_bytes(addr, &known->last) ||
-	       (known->count && bsearch(addr, known->list, known->count, sizeof(*addr), by_bytes));
-}
-
-static int check_backends(const struct conf_pool *pool, struct addresses *known,
-			  struct error *error)
-{
-	for (size_t i = 0; i < pool->backend_count; i++) {
-		const struct conf_backend *backend = &pool->backends[i];
-		char text[ADDR_TEXT_BYTES];
-
-		if (is_known(known, &backend->endpoint.addr))
-			continue;
-		if (!is_local(&backend->endpoint.addr))
-			return block_error(backend->at, error, -EADDRNOTAVAIL,
-					   "backend %s: not an address of this host alone; "
-					   "only local backends can be served",
-					   addr_format_endpoint(&backend->endpoint, text));
-		known->last = backend->endpoint.addr;
-	}
+	own_addresses_sort(known);
 	return 0;
 }
 
@@ -221,23 +152,23 @@ static int check_programs_and_logs(const struct model *model, const struct conf 
 
 int reconcile_check_addresses(const struct conf *conf, struct error *error)
 {
-	struct addresses none = {0};
+	struct own_addresses none = {0};
 	int err = 0;
 
 	for (size_t i = 0; i < conf->pool_count && !err; i++)
-		err = check_backends(&conf->pools[i], &none, error);
+		err = own_addresses_check(&none, &conf->pools[i], error);
 	return err;
 }
 
 int reconcile_check(const struct model *model, const struct conf *conf, struct error *error)
 {
-	struct addresses known = {0};
+	struct own_addresses known = {0};
 	int err = addresses_of(model, &known);
 
 	if (err)
 		return error_set(error, err, "out of memory");
 	for (size_t i = 0; i < conf->pool_count && !err; i++)
-		err = check_backends(&conf->pools[i], &known, error);
+		err = own_addresses_check(&known, &conf->pools[i], error);
 	free(known.list);
 	if (!err)
 		err = check_programs_and_logs(model, conf, error);

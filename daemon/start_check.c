@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "start_check.h"
 
+#include "own_addresses.h"
 #include "settings.h"
 
 struct counter {
@@ -27,9 +28,13 @@ bool start_check(const struct conf *conf, const struct launch_warn *warn)
 {
 	struct counter counter = {.warn = warn};
 	const struct launch_warn counting = {tell, refuse, &counter};
+	struct own_addresses known = {0};
 	struct error error;
 
 	settings_check(conf, &counting);
+	for (size_t i = 0; i < conf->pool_count; i++)
+		launch_refuse(own_addresses_check(&known, &conf->pools[i], &error), &counting,
+			      &error);
 	for (size_t i = 0; i < conf->pool_count; i++)
 		launch_refuse(launch_check(&conf->pools[i], conf->log_directory, &counting, &error),
 			      &counting, &error);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What can be said of a configuration before lbd is started with it, in the words in which the start would: what
- * launch_check.h looks at, for every pool, and lbd's own log, pid file and limits.  Makes and changes nothing but
+ * launch_check.h looks at, for every pool, whether its backends are of this host, and lbd's own log, pid file and
+ * limits.  Makes and changes nothing but
  * this process's own limits: for programs that check and end.
  */
 #ifndef LB_START_CHECK_H

@@ -89,6 +89,12 @@ CONFIGS = [
         None,
         ("11",),
     ),
+    (
+        "backend elsewhere",
+        "pool web { backend 127.0.0.1:9; backend 192.0.2.77:80; }",
+        "1:33",
+        ("192.0.2.77:80", "not an address of this host alone; only local backends can be served"),
+    ),
     ("include of nothing", "include /no/such/file.conf;", "1:1", ("/no/such/file.conf",)),
 ]
 

@@ -395,6 +395,25 @@ def test_an_include_that_lost_its_file(lab):
     lab.lbd("include c.d/*.conf;").wait_output("c.d/\\*.conf .*matches no file")
 
 
+def test_reread_tells_what_reload_refuses(lab):
+    """By the same words; both change nothing."""
+    lbd = lab.lbd(KEPT)
+    lbd.wait_up(2)
+    before = world(lbd)
+    lab.app(85)
+    for text, why in {
+        "pool far { backend 192.0.2.77:80; }": "not an address of this host alone",
+        "pool near { backend 127.0.0.1:9; } service near { listen 0.0.0.0:85; pool near; }": "is in use by",
+        pool("/nowhere/serve", "", "8099").replace("0.0.0.0:80", "0.0.0.0:90"): "/nowhere/serve",
+        "pid_file /not/there/lbd.pid;": "/not/there",
+    }.items():
+        lbd.config(KEPT + text)
+        (line,) = [l for l in lbd.ctl("reread").splitlines() if "reload would refuse this: " in l]
+        assert why in line, line
+        assert line.partition(": ")[2] in lbd.refused("reload")
+        assert world(lbd) == before
+
+
 def test_a_command_that_is_not_there(lab):
     """Found by `check` and by the reload that would start it, in the worker's PATH and directory."""
     lbd = lab.lbd(KEPT)

@@ -132,10 +132,22 @@ static uint64_t deadline_us(const struct backend *backend, uint64_t timeout_us)
 	return timeout_us < UINT64_MAX - from_us ? from_us + timeout_us : UINT64_MAX;
 }
 
+/* How it leaves is as its pool has it now, where that is still there: it may say so in the same change. */
+static const struct conf_pool *manner_of(const struct backend *backend)
+{
+	const struct pool *now = pool_find(backend->model, backend->pool->name);
+	const struct conf_worker *worker = now ? now->conf->worker : NULL;
+
+	if (backend->worker && worker)
+		worker_set_ending(backend->worker, (struct worker_ending){worker->stop_signal,
+									  worker->stop_timeout_ms});
+	return now ? now->conf : backend->pool->conf;
+}
+
 void leave_add(struct backend *backend)
 {
 	struct model *model = backend->model;
-	uint64_t timeout_us = backend->pool->conf->drain_timeout_ms * 1000ULL;
+	uint64_t timeout_us = manner_of(backend)->drain_timeout_ms * 1000ULL;
 	bool open = backend->worker ? state_has_process(backend->state)
 				    : backend_connections(backend) > 0;
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,9 +50,35 @@ static void print(FILE *file, const void *arg)
 	block_print_whole(text->root, file);
 }
 
-/* The pool, and what else its workers go by, in a tree of its own.  NULL: out of memory. */
-static struct block *only(const struct conf_pool *pool, const char *name)
+static int write_words(struct block *parent, const char *const *words)
 {
+	struct block *known = block_find(parent, (const char *const[]){*words, NULL});
+
+	if (known)
+		return block_set_words(known, words);
+	return block_append(parent, false, words) ? 0 : -ENOMEM;
+}
+
+/* As it is to end, and not as its pool had it. */
+static int write_ending(struct block *pool, const struct worker *worker)
+{
+	struct block *block = block_find(pool, (const char *const[]){"worker", NULL});
+	struct worker_ending ending = worker_ending(worker);
+	char timeout[24];
+	int err;
+
+	if (!block)
+		return 0;
+	snprintf(timeout, sizeof(timeout), "%" PRIu32 "ms", ending.timeout_ms);
+	err = write_words(block,
+			  (const char *const[]){"stop_signal", sigabbrev_np(ending.signal), NULL});
+	return err ? err : write_words(block, (const char *const[]){"stop_timeout", timeout, NULL});
+}
+
+/* The pool, and what else its workers go by, in a tree of its own.  NULL: out of memory. */
+static struct block *only(const struct backend *backend, const char *name)
+{
+	const struct conf_pool *pool = backend->pool->conf;
 	struct block *root = NULL, *copy = block_clone(pool->at);
 	struct error ignored;
 
@@ -63,6 +90,8 @@ static struct block *only(const struct conf_pool *pool, const char *name)
 		if (!block_append(root, false, log))
 			goto failed;
 	}
+	if (backend->worker && write_ending(copy, backend->worker))
+		goto failed;
 	block_adopt(root, copy);
 	return root;
 failed:
@@ -81,7 +110,7 @@ void leave_record_write(const struct backend *backend)
 	dir_of(backend->model, path);
 	own_dir_make(path); /* what is wrong with it shows at once */
 	path_of(backend, path);
-	text.root = root = only(backend->pool->conf, path);
+	text.root = root = only(backend, path);
 	if (!root)
 		error_set(&error, -ENOMEM, "%s: out of memory", path);
 	else

@@ -141,7 +141,7 @@ int worker_new(const struct worker_host *host, const struct conf_worker *conf, c
 		return error_set(error, -ENOMEM, "worker %s:%u: out of memory", pool, port);
 	}
 	worker->host = host;
-	worker->conf = conf;
+	worker_set_conf(worker, conf);
 	worker->ops = ops;
 	worker->arg = arg;
 	worker->launch_name = (struct launch_name){worker->name, worker->pool, port, index};
@@ -171,6 +171,19 @@ void worker_free(struct worker *worker)
 void worker_set_conf(struct worker *worker, const struct conf_worker *conf)
 {
 	worker->conf = conf;
+	worker->ending = (struct worker_ending){0};
+}
+
+struct worker_ending worker_ending(const struct worker *worker)
+{
+	if (worker->ending.signal)
+		return worker->ending;
+	return (struct worker_ending){worker->conf->stop_signal, worker->conf->stop_timeout_ms};
+}
+
+void worker_set_ending(struct worker *worker, struct worker_ending ending)
+{
+	worker->ending = ending;
 }
 
 uint64_t worker_group(const struct worker *worker)

@@ -78,6 +78,14 @@ bool worker_is_lost(const struct worker *worker); /* its process runs, and eithe
 void worker_free(struct worker *worker);          /* the process, if any, runs on; takes NULL */
 void worker_set_conf(struct worker *worker, const struct conf_worker *conf);
 
+/* How it is asked to end, and after how long it is killed: by its configuration, or as was set since. */
+struct worker_ending {
+	int signal;
+	uint32_t timeout_ms;
+};
+struct worker_ending worker_ending(const struct worker *worker);
+void worker_set_ending(struct worker *worker, struct worker_ending ending);
+
 /*
  * Forks and execs.  -errno with a line that says which step failed on what: "user www: unknown".  What
  * fails in the child is told by exited(): "command serv.py: No such file or directory".

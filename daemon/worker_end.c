@@ -97,7 +97,7 @@ static int on_hook_late(sd_event_source *source, uint64_t now, void *arg)
 
 	(void)source, (void)now;
 	log_warning("worker %s: after_stop: not done within %u ms, killed", worker->name,
-		    worker->conf->stop_timeout_ms);
+		    worker_ending(worker).timeout_ms);
 	hook_done(worker);
 	return 0;
 }
@@ -123,7 +123,7 @@ static int watch_hook(struct worker *worker, struct error *error)
 
 	if (err >= 0)
 		err = worker_timer(worker, &worker->hook_timer,
-				   worker->conf->stop_timeout_ms * 1000ull, on_hook_late);
+				   worker_ending(worker).timeout_ms * 1000ull, on_hook_late);
 	return err < 0 ? error_set(error, err, "%s", strerror(-err)) : 0;
 }
 
@@ -339,8 +339,8 @@ static int on_stop_look(sd_event_source *source, uint64_t now, void *arg)
 	if (clock_us() < worker->stop_by_us && arm_stop(worker) >= 0)
 		return 0;
 	log_warning("worker %s: pid %d has not ended %u ms after SIG%s, killed", worker->name,
-		    worker->pid, worker->conf->stop_timeout_ms,
-		    sigabbrev_np(worker->conf->stop_signal));
+		    worker->pid, worker_ending(worker).timeout_ms,
+		    sigabbrev_np(worker_ending(worker).signal));
 	worker_kill(worker);
 	return 0;
 }
@@ -353,10 +353,10 @@ int worker_stop(struct worker *worker)
 		return 0; /* on its way */
 	worker->stopping = true;
 	worker_stop_watchdog(worker);
-	worker->stop_by_us = clock_us() + worker->conf->stop_timeout_ms * 1000ull;
+	worker->stop_by_us = clock_us() + worker_ending(worker).timeout_ms * 1000ull;
 	if (arm_stop(worker) < 0)
 		return worker_kill(worker);
-	process_signal(worker->pidfd, worker->conf->stop_signal);
+	process_signal(worker->pidfd, worker_ending(worker).signal);
 	process_signal(worker->pidfd, SIGCONT); /* one that is stopped would not see it */
 	return 0;
 }

@@ -13,6 +13,7 @@
 struct worker {
 	const struct worker_host *host;
 	const struct conf_worker *conf;
+	struct worker_ending ending; /* signal 0: as conf has it */
 	const struct worker_ops *ops;
 	void *arg;
 

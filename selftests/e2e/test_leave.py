@@ -64,6 +64,21 @@ def test_goes_on_to_leave(lab, how, end):
     assert lbd.log_of("web:8082").endswith("end\n")  # its last word
 
 
+@pytest.mark.parametrize("end", ["", "kill"])
+def test_leaves_as_the_same_change_says(lab, end):
+    """drain_timeout, stop_signal and stop_timeout count as they are now: by those of before it stays an hour."""
+    lbd = lab.lbd(config(worker="stop_signal WINCH; stop_timeout 1h;"))
+    lbd.wait_up(2, "web")
+    pid = lbd.pids()["web:8082"]
+    held = hold_of(lab, lbd, "8082")
+    follow(lbd, config("8081", timeout="1s", worker="stop_timeout 50s;"))
+    if end:
+        lbd.kill()
+        lbd = lbd.restart()
+    assert held.wait_end() in ("closed", "reset")
+    wait_until(lambda: not alive(pid) and not leaving(lbd), lbd.output)
+
+
 @pytest.mark.parametrize("end", ["kill", "reexec"])
 def test_its_output_stays_where_it_was(lab, end):
     """What leaves goes by the configuration of before, `log_directory` too."""

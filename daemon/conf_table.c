@@ -112,12 +112,17 @@ const char *conf_first_at(const struct block *at, char *text)
 	return text;
 }
 
-static int refuse_again(const struct block *at, const struct block *before, struct error *error)
+int conf_once(const struct block *at, const char *what, const struct block **seen,
+	      struct error *error)
 {
 	char place[CONF_PLACE_BYTES];
 
-	return block_error(at, error, -EINVAL, "%s: found a second time%s; once is allowed",
-			   at->words[0], conf_first_at(before, place));
+	if (*seen)
+		return block_error(at, error, -EINVAL,
+				   "%s%s%s: found a second time%s; once is allowed", at->words[0],
+				   what ? " " : "", what ? what : "", conf_first_at(*seen, place));
+	*seen = at;
+	return 0;
 }
 
 int conf_walk(const struct block *parent, const char *what, const struct conf_directive *table,
@@ -133,10 +138,9 @@ int conf_walk(const struct block *parent, const char *what, const struct conf_di
 			continue;
 		if (!row)
 			return refuse_unknown(at, what, table, error);
-		if (!row->repeat && seen[row - table])
-			return refuse_again(at, seen[row - table], error);
-		seen[row - table] = at;
-		code = conf_check_shape(at, row, error);
+		code = row->repeat ? 0 : conf_once(at, NULL, &seen[row - table], error);
+		if (!code)
+			code = conf_check_shape(at, row, error);
 		if (!code)
 			code = row->set(target, row, at, error);
 	}

@@ -37,6 +37,10 @@ const struct conf_directive *conf_find_row(const struct conf_directive *table, c
 /* "found WORD; allowed: USAGE;" */
 int conf_refuse(const struct block *at, const struct conf_directive *row, const char *word,
 		struct error *error);
+
+/* "found a second time" where *seen is another directive already, else that is `at` now; what: a word of it, or NULL. */
+int conf_once(const struct block *at, const char *what, const struct block **seen,
+	      struct error *error);
 int conf_no_memory(const struct block *at, struct error *error);
 
 /* ", first at FILE:LINE", or nothing where it was appended; text has CONF_PLACE_BYTES.  Returns text. */

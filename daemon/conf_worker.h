@@ -6,12 +6,13 @@
 #include "conf_build.h"
 
 /* Milliseconds: 24 days. */
-enum { MOST_MS = 0x7fffffff };
+enum { MOST_MS = 0x7fffffff, WORKER_LIMITS = 5 };
 
 /* A worker as its directives come in, and those that others ask for. */
 struct worker_draft {
 	struct conf_worker worker;
 	const struct block *ports, *dual_stack, *backlog, *watchdog;
+	const struct block *limits_at[WORKER_LIMITS], *age_at, *memory_at; /* of `recycle` */
 	uint32_t restart, readiness, listen;
 };
 

@@ -6,6 +6,7 @@
 
 #include "addr.h"
 #include "conf_worker.h"
+#include "environment.h"
 
 static int count_of(const char *text, uint64_t *count)
 {
@@ -105,6 +106,12 @@ int worker_set_environment(void *target, const struct conf_directive *row, const
 
 		if (!strchr(text, '=') || *text == '=')
 			return conf_refuse(at, row, text, error);
+		if (environment_is_reserved(text))
+			return block_error(at, error, -EINVAL,
+					   "environment: found %.*s, which is lbd's alone to say; "
+					   "take it out (see `environment` in lbd.conf(5))",
+					   (int)(strcspn(text, "=") < 60 ? strcspn(text, "=") : 60),
+					   text);
 		code = conf_check_variables(at, text, error);
 		if (!code)
 			code = conf_add_text(at, &worker->environment, strdup(text), error);
@@ -223,11 +230,21 @@ static int parse_core(const char *text, uint64_t *bytes)
 int worker_set_limit(void *target, const struct conf_directive *row, const struct block *at,
 		     struct error *error)
 {
-	struct conf_limits *limits = &((struct worker_draft *)target)->worker.limits;
+	static const char *const kinds[WORKER_LIMITS] = {"nofile", "core", "memory", "pids", "cpu"};
+	struct worker_draft *draft = target;
+	struct conf_limits *limits = &draft->worker.limits;
 	const char *what = at->words[1], *text = at->words[2];
 	uint64_t percent = 1;
-	int code = -EINVAL;
+	unsigned kind = 0;
+	int code;
 
+	while (kind < WORKER_LIMITS && strcmp(what, kinds[kind]) != 0)
+		kind++;
+	if (kind == WORKER_LIMITS)
+		return conf_refuse(at, row, what, error);
+	code = conf_once(at, what, &draft->limits_at[kind], error);
+	if (code)
+		return code;
 	if (strcmp(what, "nofile") == 0)
 		code = conf_parse_number(text, 1 << 30, &limits->nofile);
 	else if (strcmp(what, "core") == 0)
@@ -236,10 +253,8 @@ int worker_set_limit(void *target, const struct conf_directive *row, const struc
 		code = conf_parse_size(text, 1ULL << 50, &limits->memory_max_bytes);
 	else if (strcmp(what, "pids") == 0)
 		code = conf_parse_number(text, 1 << 22, &limits->pids_max);
-	else if (strcmp(what, "cpu") == 0)
-		code = parse_percent(text, &percent);
 	else
-		return conf_refuse(at, row, what, error);
+		code = parse_percent(text, &percent);
 	if (code || percent == 0 || limits->memory_max_bytes == 0 || limits->pids_max == 0)
 		return conf_refuse(at, row, text, error);
 	if (strcmp(what, "cpu") == 0)
@@ -247,25 +262,40 @@ int worker_set_limit(void *target, const struct conf_directive *row, const struc
 	return 0;
 }
 
+/* One of `recycle`: false: it is none, or not of that. */
+static bool read_age(const char *what, const char *text, uint64_t *ms)
+{
+	return strcmp(what, "age") == 0 && conf_parse_ms(text, UINT32_MAX * 1000ULL, ms) == 0 &&
+	       *ms >= 1000;
+}
+
+static bool read_memory(const char *what, const char *text, uint64_t *bytes)
+{
+	return strcmp(what, "memory") == 0 && conf_parse_size(text, 1ULL << 50, bytes) == 0 &&
+	       *bytes > 0;
+}
+
 int worker_set_recycle(void *target, const struct conf_directive *row, const struct block *at,
 		       struct error *error)
 {
-	struct conf_worker *worker = &((struct worker_draft *)target)->worker;
+	struct worker_draft *draft = target;
 	uint64_t value;
+	int code = 0;
 
-	for (size_t i = 1; i < at->count; i += 2) {
-		const char *text = at->words[i + 1];
+	for (size_t i = 1; i < at->count && !code; i += 2) {
+		const char *what = at->words[i], *text = at->words[i + 1];
 
-		if (text && strcmp(at->words[i], "age") == 0 &&
-		    conf_parse_ms(text, UINT32_MAX * 1000ULL, &value) == 0 && value >= 1000)
-			worker->max_age_s = (uint32_t)(value / 1000);
-		else if (text && strcmp(at->words[i], "memory") == 0 &&
-			 conf_parse_size(text, 1ULL << 50, &value) == 0 && value > 0)
-			worker->max_memory_bytes = value;
-		else
-			return conf_refuse(at, row, text ? text : at->words[i], error);
+		if (text && read_age(what, text, &value)) {
+			code = conf_once(at, what, &draft->age_at, error);
+			draft->worker.max_age_s = (uint32_t)(value / 1000);
+		} else if (text && read_memory(what, text, &value)) {
+			code = conf_once(at, what, &draft->memory_at, error);
+			draft->worker.max_memory_bytes = value;
+		} else {
+			return conf_refuse(at, row, text ? text : what, error);
+		}
 	}
-	return 0;
+	return code;
 }
 
 int worker_set_before_start(void *target, const struct conf_directive *row, const struct block *at,

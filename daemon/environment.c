@@ -48,20 +48,6 @@ int environment_put(struct environment *env, const char *name, const char *value
 	return environment_take(env, text);
 }
 
-void environment_drop(struct environment *env, const char *prefix)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < env->count; i++)
-		if (strncmp(env->vars[i], prefix, strlen(prefix)))
-			env->vars[kept++] = env->vars[i];
-		else
-			free(env->vars[i]);
-	env->count = kept;
-	if (env->vars)
-		env->vars[kept] = NULL;
-}
-
 char *environment_find(const struct environment *env, const char *name)
 {
 	size_t length = strlen(name);
@@ -81,15 +67,46 @@ int environment_base(struct environment *env)
 	return err ? err : environment_put(env, "LANG", lang ? lang : "C.UTF-8");
 }
 
-static bool is_for_lbd_alone(const char *text)
+static void drop(struct environment *env, bool (*goes)(const char *text))
 {
-	static const char *const names[] = {"NOTIFY_SOCKET=", "WATCHDOG_",       "LISTEN_",
-					    "INVOCATION_ID=", "JOURNAL_STREAM=", "MAINPID="};
+	size_t kept = 0;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (!strncmp(text, names[i], strlen(names[i])))
+	for (size_t i = 0; i < env->count; i++)
+		if (!goes(env->vars[i]))
+			env->vars[kept++] = env->vars[i];
+		else
+			free(env->vars[i]);
+	env->count = kept;
+	if (env->vars)
+		env->vars[kept] = NULL;
+}
+
+static bool begins_with_any(const char *text, const char *const *names)
+{
+	for (; *names; names++)
+		if (!strncmp(text, *names, strlen(*names)))
 			return true;
 	return false;
+}
+
+bool environment_is_reserved(const char *text)
+{
+	static const char *const names[] = {"LBD_", "LISTEN_", "WATCHDOG_", "NOTIFY_SOCKET=", NULL};
+
+	return begins_with_any(text, names);
+}
+
+void environment_drop_reserved(struct environment *env)
+{
+	drop(env, environment_is_reserved);
+}
+
+/* Of systemd's, which means lbd. */
+static bool is_for_lbd_alone(const char *text)
+{
+	static const char *const names[] = {"INVOCATION_ID=", "JOURNAL_STREAM=", "MAINPID=", NULL};
+
+	return environment_is_reserved(text) || begins_with_any(text, names);
 }
 
 int environment_inherit(struct environment *env)

@@ -3,6 +3,7 @@
 #ifndef LB_ENVIRONMENT_H
 #define LB_ENVIRONMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -27,8 +28,12 @@ int environment_inherit(struct environment *env);
 int environment_take(struct environment *env, char *text);
 int environment_put(struct environment *env, const char *name, const char *value);
 
-/* Removes each whose name begins so. */
-void environment_drop(struct environment *env, const char *prefix);
+/*
+ * "NAME=value" of a name that is for lbd alone to say to its workers: LBD_*, and what sd_notify(3) and
+ * sd_listen_fds(3) need.  A descriptor of another number, or a pid too short to be written over, would be believed.
+ */
+bool environment_is_reserved(const char *text);
+void environment_drop_reserved(struct environment *env);
 
 /* Where the value begins, or NULL. */
 char *environment_find(const struct environment *env, const char *name);

@@ -66,11 +66,13 @@ static int read_environment(const struct conf_worker *conf, const struct launch_
 		return err;
 	}
 	launch->files = digest_of(conf, &files);
-	err = environment_put(env, "LBD_WORKER", name->worker);
 	for (size_t i = 0; i < files.count && !err; i++)
 		err = environment_take(env, strdup(files.vars[i]));
 	for (char **var = conf->environment; !err && *var; var++)
 		err = environment_take(env, expand(*var, name));
+	environment_drop_reserved(env);
+	if (!err)
+		err = environment_put(env, "LBD_WORKER", name->worker);
 	environment_clear(&files);
 	return err ? error_set(error, err, "environment: out of memory") : 0;
 }
@@ -201,7 +203,6 @@ int launch_add_listeners(const struct launch_name *name, struct launch *launch)
 
 	if (!count)
 		return 0;
-	environment_drop(env, "LISTEN_");
 	snprintf(number, sizeof(number), "%u", count);
 	snprintf(names, sizeof(names), count > 1 ? "%s:%s" : "%s", name->pool, name->pool);
 	err = environment_put(env, "LISTEN_FDS", number);
@@ -219,7 +220,6 @@ int launch_add_notify(const char *socket, uint32_t watchdog_ms, struct launch *l
 	char number[24];
 	int err;
 
-	environment_drop(env, "WATCHDOG_");
 	err = environment_put(env, "NOTIFY_SOCKET", socket);
 	if (!err && watchdog_ms) {
 		snprintf(number, sizeof(number), "%llu", watchdog_ms * 1000ull);

@@ -103,6 +103,22 @@ static int no_memory(const struct look *look)
 			   look->pool->name);
 }
 
+/* Of those alone who check: who starts with it goes on, and all is well with it but for that. */
+static void tell_reserved(const struct look *look, size_t nth, const struct environment *read)
+{
+	for (size_t i = 0; i < read->count && look->warn->refuse; i++) {
+		const char *text = read->vars[i];
+		size_t length = strcspn(text, "=");
+
+		if (!environment_is_reserved(text))
+			continue;
+		block_error(at_of(look, "environment_file", nth), look->error, 0,
+			    "pool %s: environment_file: %.*s is lbd's alone to say, and left out",
+			    look->pool->name, (int)(length < 60 ? length : 60), text);
+		look->warn->tell(look->warn->arg, look->error->text);
+	}
+}
+
 /* *broken: nothing can be started with it. */
 static int check_environment_file(const struct look *look, size_t nth, bool *broken)
 {
@@ -117,6 +133,7 @@ static int check_environment_file(const struct look *look, size_t nth, bool *bro
 	err = account_uid(look->pool->worker->user, &user, &inner);
 	if (!err)
 		err = environment_read(&scratch, path, user, &inner);
+	tell_reserved(look, nth, &scratch);
 	environment_clear(&scratch);
 	if (err) {
 		*broken = true;

@@ -170,6 +170,12 @@ static const struct found found[] = {
 	{FOUND, .name = "systemd's are kept from it",
 	 .script = "echo $${INVOCATION_ID-none} $${LISTEN_FDS-none} $${WATCHDOG_USEC-none}",
 	 .expected = "none none none"},
+	{FOUND, .name = "names that are lbd's",
+	 .script = "echo $$LBD_WORKER $${LISTEN_FDS-none} $${LISTEN_PID-none} "
+		   "$${WATCHDOG_USEC-none} $${LBD_MORE-none} $$MORE_LBD_",
+	 .expected = "lab:18081 none none none none kept",
+	 .env = {"LISTEN_FDS=1", "LBD_WORKER=z", "MORE_LBD_=kept"},
+	 .env_file = "LISTEN_PID=1\nWATCHDOG_USEC=1\nLBD_MORE=1\nLBD_WORKER=y\n"},
 	{FOUND, .name = "directory", .script = "pwd", .expected = "/usr", .directory = "/usr"},
 	{.name = "umask",
 	 .script = "umask",
@@ -499,8 +505,13 @@ static void test_threads(void **state)
 }
 
 /* What an environment file brings of the variables that only lbd can fill in: too short for a pid. */
-static const char *const brought[] = {"LISTEN_PID",   "LISTEN_FDS",    "LISTEN_PIDFDID",
-				      "WATCHDOG_PID", "WATCHDOG_USEC", "NOTIFY_SOCKET"};
+static char *brought[] = {(char *)"LISTEN_PID=",
+			  (char *)"LISTEN_FDS=",
+			  (char *)"LISTEN_PIDFDID=",
+			  (char *)"WATCHDOG_PID=",
+			  (char *)"WATCHDOG_USEC=",
+			  (char *)"NOTIFY_SOCKET=",
+			  NULL};
 
 static void assert_found(const struct launch *launch, const char *name, const char *value)
 {
@@ -519,29 +530,27 @@ static void test_protocols(void **unused)
 		unsigned listeners;
 		bool notify;
 		uint32_t watchdog_ms;
-		const char *fds, *fdid, *socket, *usec;
+		const char *fds, *socket, *usec;
 	} rows[] = {
-		{0, false, 0, "", "", "", ""},         {1, false, 0, "1", NULL, "", ""},
-		{0, true, 0, "", "", "/x", NULL},      {0, true, 7, "", "", "/x", "7000"},
-		{2, true, 7, "2", NULL, "/x", "7000"},
+		{0, false, 0, NULL, NULL, NULL}, {1, false, 0, "1", NULL, NULL},
+		{0, true, 0, NULL, "/x", NULL},  {0, true, 7, NULL, "/x", "7000"},
+		{2, true, 7, "2", "/x", "7000"},
 	};
 	const struct launch_name name = {.worker = "w", .pool = "p"};
-	const struct launch_who who = {0};
+	const struct conf_worker conf = {.environment = brought, .environment_files = &brought[6]};
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct launch launch;
 		struct error error;
 
-		assert_int_equal(launch_begin(&who, &name, "true", &launch, &error), 0);
-		for (size_t k = 0; k < sizeof(brought) / sizeof(*brought); k++)
-			assert_int_equal(environment_put(&launch.environment, brought[k], ""), 0);
+		assert_int_equal(launch_build(&conf, &name, "true", NULL, &launch, &error), 0);
 		launch.spawn.listener_count = rows[i].listeners;
 		assert_int_equal(launch_add_listeners(&name, &launch), 0);
 		if (rows[i].notify)
 			assert_int_equal(launch_add_notify("/x", rows[i].watchdog_ms, &launch), 0);
 		assert_found(&launch, "LISTEN_FDS", rows[i].fds);
-		assert_found(&launch, "LISTEN_PIDFDID", rows[i].fdid);
+		assert_found(&launch, "LISTEN_PIDFDID", NULL);
 		assert_found(&launch, "NOTIFY_SOCKET", rows[i].socket);
 		assert_found(&launch, "WATCHDOG_USEC", rows[i].usec);
 		assert_int_equal(!launch.spawn.own_pid[0], !rows[i].listeners);

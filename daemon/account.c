@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static bool is_number(const char *text)
@@ -109,4 +110,19 @@ void account_clear(struct account *account)
 {
 	free(account->groups);
 	*account = (struct account){0};
+}
+
+/*
+ * DANGER: not by libc's functions of these names.  Those change every thread (nptl(7)), and a child's memory says
+ * that it has the threads of lbd: where one of them was about to end at that moment they wait for ever.
+ */
+int account_become(const struct account *account)
+{
+	if (!account->set)
+		return 0;
+	if (syscall(SYS_setgroups, account->group_count, account->groups) ||
+	    syscall(SYS_setresgid, account->gid, account->gid, account->gid) ||
+	    syscall(SYS_setresuid, account->uid, account->uid, account->uid))
+		return -errno;
+	return 0;
 }

@@ -29,6 +29,9 @@ int account_find(const char *user, const char *group, struct account *account,
 /* The user's number alone; NULL: lbd's own.  -EINVAL with a line, and *uid is nobody's. */
 int account_uid(const char *user, uid_t *uid, struct error *error);
 
+/* For a child of lbd's alone, before its program: it runs as that from now on.  -errno. */
+int account_become(const struct account *account);
+
 void account_clear(struct account *account);
 
 #endif

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "launch.h"
+#include "launch_check_private.h"
 #include "place.h"
-#include "static_words.h"
 
 /* 0, or the errno that running it would give. */
 static int look_at(const char *path)
@@ -59,17 +59,6 @@ static int look_for(const struct launch *launch)
 	return found;
 }
 
-/* A pool whose first worker's start is looked at. */
-struct look {
-	const struct conf_pool *pool;
-	const char *block; /* of it, which its settings are in */
-	const struct launch_warn *warn;
-	struct error *error;
-	bool broken; /* an environment file, which may have said where to find a program */
-	struct launch_name name;
-	char worker[300];
-};
-
 int launch_refuse(int err, const struct launch_warn *warn, const struct error *error)
 {
 	if (!err || !warn->refuse)
@@ -92,7 +81,7 @@ static char *expand(const struct look *look, const char *text)
 	return conf_expand(text, look->pool->name, look->name.port, look->name.index);
 }
 
-static const struct block *at_of(const struct look *look, const char *directive, size_t nth)
+const struct block *launch_look_at(const struct look *look, const char *directive, size_t nth)
 {
 	return conf_written(look->pool, look->block, directive, nth);
 }
@@ -112,7 +101,7 @@ static void tell_reserved(const struct look *look, size_t nth, const struct envi
 
 		if (!environment_is_reserved(text))
 			continue;
-		block_error(at_of(look, "environment_file", nth), look->error, 0,
+		block_error(launch_look_at(look, "environment_file", nth), look->error, 0,
 			    "pool %s: environment_file: %.*s is lbd's alone to say, and left out",
 			    look->pool->name, (int)(length < 60 ? length : 60), text);
 		look->warn->tell(look->warn->arg, look->error->text);
@@ -137,7 +126,7 @@ static int check_environment_file(const struct look *look, size_t nth, bool *bro
 	environment_clear(&scratch);
 	if (err) {
 		*broken = true;
-		block_error(at_of(look, "environment_file", nth), look->error, err,
+		block_error(launch_look_at(look, "environment_file", nth), look->error, err,
 			    "pool %s: %.600s%s", look->pool->name, inner.text,
 			    err == -ENOENT ? "; make it, or name another file" : "");
 		err = launch_judge(path, err, look->warn, look->error);
@@ -145,8 +134,6 @@ static int check_environment_file(const struct look *look, size_t nth, bool *bro
 	free(path);
 	return err;
 }
-
-enum wanted { PATH, DIRECTORY, REGULAR };
 
 static int look_at_path(const char *path, enum wanted wanted)
 {
@@ -161,8 +148,8 @@ static int look_at_path(const char *path, enum wanted wanted)
 	return wanted == REGULAR && !S_ISREG(status.st_mode) ? EINVAL : 0;
 }
 
-static int check_path(const struct look *look, const struct block *at, const char *what,
-		      const char *text, enum wanted wanted)
+int launch_look_path(const struct look *look, const struct block *at, const char *what,
+		     const char *text, enum wanted wanted)
 {
 	static const char *const nouns[] = {"path", "directory", "file"};
 	char *path = expand(look, text);
@@ -190,80 +177,12 @@ static int check_paths(const struct look *look, bool *broken)
 	for (size_t i = 0; worker->environment_files[i] && !err; i++)
 		err = check_environment_file(look, i, broken);
 	for (size_t i = 0; paths && paths[i] && !err; i++)
-		err = check_path(look, at_of(look, "read_only", i), "read_only", paths[i], PATH);
+		err = launch_look_path(look, launch_look_at(look, "read_only", i), "read_only",
+				       paths[i], PATH);
 	if (!err && worker->directory)
-		err = check_path(look, at_of(look, "directory", 0), "directory", worker->directory,
-				 DIRECTORY);
+		err = launch_look_path(look, launch_look_at(look, "directory", 0), "directory",
+				       worker->directory, DIRECTORY);
 	return err;
-}
-
-/* A file that is made where it is not there yet. */
-static int check_written(const struct look *look, const struct block *at, const char *what,
-			 const char *path)
-{
-	char text[PATH_MAX], *last;
-
-	if (!strcmp(path, "off") || !strcmp(path, "stderr"))
-		return 0;
-	snprintf(text, sizeof(text), "%s", path);
-	last = strrchr(text, '/');
-	if (!last || last == text)
-		return 0;
-	*last = '\0';
-	return check_path(look, at, what, text, DIRECTORY);
-}
-
-static int check_static_words(const struct look *look, char *const *argv)
-{
-	struct error inner;
-	int err = static_words_check(argv, &inner);
-
-	return err ? block_error(at_of(look, "command", 0), look->error, err, "pool %s: %.600s",
-				 look->pool->name, inner.text)
-		   : 0;
-}
-
-/* What lbstatic opens at its start: each option has so many words before its path. */
-static int check_static_paths(const struct look *look, char *const *argv)
-{
-	static const struct {
-		const char *option, *what;
-		int before;
-		enum wanted wanted;
-		bool is_written;
-	} opened[] = {
-		{"--root", "root", 0, DIRECTORY, false},
-		{"--alias", "alias", 1, DIRECTORY, false},
-		{"--auth", "password file", 1, REGULAR, false},
-		{"--mime_types", "mime_types", 0, REGULAR, false},
-		{"--access_log", "directory of access_log", 0, DIRECTORY, true},
-		{"--counters", "directory of counters", 0, DIRECTORY, true},
-	};
-	const struct block *at = at_of(look, "command", 0);
-	int err = 0;
-
-	for (; argv[1] && !err; argv++) {
-		for (size_t i = 0; i < sizeof(opened) / sizeof(*opened) && !err; i++) {
-			const char *path = argv[1];
-
-			if (strcmp(*argv, opened[i].option))
-				continue;
-			if (opened[i].before && path)
-				path = argv[2];
-			if (path && opened[i].is_written)
-				err = check_written(look, at, opened[i].what, path);
-			else if (path)
-				err = check_path(look, at, opened[i].what, path, opened[i].wanted);
-		}
-	}
-	return err;
-}
-
-static int check_static(const struct look *look, char *const *argv)
-{
-	int err = check_static_words(look, argv);
-
-	return err ? err : check_static_paths(look, argv);
 }
 
 /* A bare name's PATH is of the configuration, or of files that others may write. */
@@ -317,7 +236,7 @@ static int check_one(const struct look *look, const char *what, const char *comm
 {
 	const struct conf_worker *worker = look->pool->worker;
 	const struct launch_who who = {worker->user, worker->group, false};
-	const struct block *at = at_of(look, what, 0);
+	const struct block *at = launch_look_at(look, what, 0);
 	struct launch launch;
 	struct error inner;
 	int err, built;
@@ -330,7 +249,7 @@ static int check_one(const struct look *look, const char *what, const char *comm
 	err = built ? refuse_launch(look, at, what, built, &inner)
 		    : check_program(look, at, what, user, &launch);
 	if (!err && !built && !strcmp(launch.spawn.argv[0], conf_static_program))
-		err = check_static(look, launch.spawn.argv);
+		err = launch_check_static(look, launch.spawn.argv, &launch.user);
 	launch_clear(&launch);
 	return err;
 }
@@ -344,7 +263,7 @@ int launch_check_health(const struct conf_pool *pool, const struct launch_warn *
 				  .warn = warn,
 				  .error = error,
 				  .name = {"", "", 0, 0}};
-	const struct block *at = at_of(&look, "exec", 0);
+	const struct block *at = launch_look_at(&look, "exec", 0);
 	const struct conf_health *health = &pool->health;
 	const struct launch_who who = {health->user, health->group, false};
 	struct launch launch;

@@ -112,21 +112,6 @@ static int limit(int resource, uint64_t value)
 	return value == UINT64_MAX || !setrlimit(resource, &limits) ? 0 : -errno;
 }
 
-/*
- * DANGER: not by libc's functions of these names.  Those change every thread (nptl(7)), and this child's memory
- * says that it has the threads of lbd: where one of them was about to end at that moment they wait for ever.
- */
-static int change_user(const struct account *user)
-{
-	if (!user->set)
-		return 0;
-	if (syscall(SYS_setgroups, user->group_count, user->groups) ||
-	    syscall(SYS_setresgid, user->gid, user->gid, user->gid) ||
-	    syscall(SYS_setresuid, user->uid, user->uid, user->uid))
-		return -errno;
-	return 0;
-}
-
 static int renice(int value)
 {
 	return value == SPAWN_UNSET_NICE || !setpriority(PRIO_PROCESS, 0, value) ? 0 : -errno;
@@ -166,7 +151,7 @@ static int wait_hook(pid_t hook, uint32_t timeout_ms, int *status)
 /* As its user: it may enter a directory that root must not be led into. */
 static void become(const struct account *user, int mask, const char *directory, int report)
 {
-	int err = change_user(user);
+	int err = account_become(user);
 
 	if (err)
 		fail(report, SPAWN_STEP_USER, -err, 0);

@@ -3,8 +3,12 @@
 
 import json
 import os
+import pathlib
+import pwd
 import re
+import shutil
 import struct
+import tempfile
 
 import pytest
 from lab import BUILD, CLIENT4, HOST6, alive, wait_equal, wait_until
@@ -55,6 +59,46 @@ ROWS = [
     ("/app/any/where", 200, "app/index.html"),
     ("/none", 404, None),
 ]
+
+
+@pytest.fixture
+def open_place():
+    """A directory on whose way is none that is root's alone."""
+    path = pathlib.Path(tempfile.mkdtemp(dir="/var/tmp"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+def test_check_looks_as_its_user(lab, open_place):
+    """What root may read and write, its user may not: it was called good, and never started."""
+    site, logs = open_place / "www", open_place / "log"
+    for path in (site, logs):
+        path.mkdir(mode=0o755)
+    text = configuration(lab, site, "user nobody;")
+    for name in ("$port.log", "$port.counters"):
+        text = text.replace("%s/%s" % (lab.path, name), "%s/%s" % (logs, name))
+    path = lab.path / "checked.conf"
+    path.write_text(text)
+
+    def check(program):
+        return lab.host.run(*program, path, check=False).stderr
+
+    for program in ([BUILD / "lbctl", "check"], [BUILD / "lbd", "-t", "-c"]):
+        site.chmod(0o700)
+        said = check(program).splitlines()
+        assert len(said) == 3, said
+        for line, words in zip(said, ("root %s" % site, "access_log %s/8081.log", "counters %s")):
+            assert words.replace("%s", str(logs)) in line, said
+            assert ": user nobody: Permission denied; let that user " in line, said
+        site.chmod(0o755)
+        os.chown(logs, pwd.getpwnam("nobody").pw_uid, -1)
+        assert check(program) == ""
+        (logs / "8081.log").touch(0o644)
+        (line,) = check(program).splitlines()
+        assert "access_log %s/8081.log: user nobody: Permission denied" % logs in line
+        (logs / "8081.log").unlink()
+        os.chown(logs, 0, 0)
 
 
 def test_rules(lab, site):

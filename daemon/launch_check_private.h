@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What launch_check.c and launch_check_static.c share; for nobody else. */
+#ifndef LB_LAUNCH_CHECK_PRIVATE_H
+#define LB_LAUNCH_CHECK_PRIVATE_H
+
+#include "launch.h"
+#include "launch_check.h"
+
+/* A pool whose first worker's start is looked at. */
+struct look {
+	const struct conf_pool *pool;
+	const char *block; /* of it, which its settings are in */
+	const struct launch_warn *warn;
+	struct error *error;
+	bool broken; /* an environment file, which may have said where to find a program */
+	struct launch_name name;
+	char worker[300];
+};
+
+enum wanted { PATH, DIRECTORY, REGULAR };
+
+/* As conf_written() has it. */
+const struct block *launch_look_at(const struct look *look, const char *directive, size_t nth);
+
+/* Whether the path, whose variables are expanded, is there, and what is wanted; root may look there. */
+int launch_look_path(const struct look *look, const struct block *at, const char *what,
+		     const char *text, enum wanted wanted);
+
+/* Of a worker that is lbstatic: its words, and what it opens at its start, as the user that it will be then. */
+int launch_check_static(const struct look *look, char *const *argv, const struct account *user);
+
+#endif

@@ -32,7 +32,7 @@ static int listen_on(int fd, const struct lb_endpoint *endpoint, bool only_v6,
 {
 	struct sockaddr_storage sa;
 	socklen_t length = addr_to_sockaddr(endpoint, &sa);
-	int err = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	int err = inherit_set_options(fd);
 
 	if (!err && manner->beside_old)
 		err = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);

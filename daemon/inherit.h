@@ -39,11 +39,15 @@ bool inherit_fits(const int fds[2], const struct lb_addr *addr, bool dual_stack)
  */
 int inherit_listen_again(int fd, unsigned backlog);
 
+/* What a new listener has before it is bound (inherit_options.c).  -errno. */
+int inherit_set_options(int fd);
+
 /*
- * The name of an option by which no client can be served any more, maybe, and that is not as a new socket has it: a
- * process that had the socket set it.  NULL: none, or not to be known now.
+ * Puts the socket's options back to what a new listener has, before its next process: one that had it set them.  The
+ * name of one for which it has to be opened anew: no client can be served any more with it, maybe.  NULL: none, or not
+ * to be known now.
  */
-const char *inherit_changed_option(int fd);
+const char *inherit_restore_options(int fd);
 
 /*
  * Closes both, also when they are one, and sets them to -1.  A process of that user may have them, too, or have had

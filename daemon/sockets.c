@@ -43,8 +43,17 @@ static struct inet_diag_req_v2 *request_init(void *buffer, uint16_t type, uint16
 	return req;
 }
 
-/* Dumps the sockets in these states, of both families.  owners_fd < 0: without their storage. */
-static int diag_dump(uint32_t states, uint16_t port, int owners_fd, mnl_cb_t each, void *arg)
+/* Which sockets, and what is to be told of them besides. */
+struct wanted {
+	uint32_t states;
+	uint16_t port;  /* host order; 0: any */
+	uint8_t extras; /* bits by INET_DIAG_* - 1 */
+	bool storages;  /* those in owners_fd */
+	int owners_fd;
+};
+
+/* Of both families. */
+static int diag_dump(const struct wanted *wanted, mnl_cb_t each, void *arg)
 {
 	static const int families[] = {AF_INET, AF_INET6};
 	char buffer[REQUEST_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
@@ -58,12 +67,13 @@ static int diag_dump(uint32_t states, uint16_t port, int owners_fd, mnl_cb_t eac
 		return err;
 	for (size_t i = 0; !err && i < 2; i++) {
 		req = request_init(buffer, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, families[i]);
-		req->idiag_states = states;
-		req->id.idiag_sport = htons(port);
+		req->idiag_states = wanted->states;
+		req->idiag_ext = wanted->extras;
+		req->id.idiag_sport = htons(wanted->port);
 		nlh->nlmsg_seq = i + 1;
-		if (owners_fd >= 0) {
+		if (wanted->storages) {
 			nest = mnl_attr_nest_start(nlh, INET_DIAG_REQ_SK_BPF_STORAGES);
-			mnl_attr_put_u32(nlh, SK_DIAG_BPF_STORAGE_REQ_MAP_FD, owners_fd);
+			mnl_attr_put_u32(nlh, SK_DIAG_BPF_STORAGE_REQ_MAP_FD, wanted->owners_fd);
 			mnl_attr_nest_end(nlh, nest);
 		}
 		err = netlink_ask(nl, nlh, each, arg);
@@ -88,6 +98,11 @@ static struct lb_addr addr_from_diag(const struct inet_diag_msg *msg)
 	return addr;
 }
 
+static uint64_t cookie_of(const struct inet_diag_msg *msg)
+{
+	return msg->id.idiag_cookie[0] | (uint64_t)msg->id.idiag_cookie[1] << 32;
+}
+
 struct each_listener {
 	void (*each)(void *arg, const struct sockets_listener *listener);
 	void *arg;
@@ -105,7 +120,7 @@ static int on_listener(const struct nlmsghdr *nlh, void *arg)
 		.inode = msg->idiag_inode,
 		.queue = msg->idiag_rqueue,
 		.backlog = msg->idiag_wqueue,
-		.cookie = msg->id.idiag_cookie[0] | (uint64_t)msg->id.idiag_cookie[1] << 32,
+		.cookie = cookie_of(msg),
 		.uid = msg->idiag_uid,
 	};
 	const struct nlattr *attr;
@@ -125,18 +140,55 @@ int sockets_each_listener(uint16_t port, void (*each)(void *arg, const struct so
 			  void *arg)
 {
 	struct each_listener ctx = {each, arg};
+	struct wanted wanted = {.states = 1U << TCP_LISTEN, .port = port};
 
-	return diag_dump(1U << TCP_LISTEN, port, -1, on_listener, &ctx);
+	return diag_dump(&wanted, on_listener, &ctx);
 }
 
 int sockets_each_on_port(uint16_t port, void (*each)(void *arg, const struct sockets_listener *),
 			 void *arg)
 {
 	struct each_listener ctx = {each, arg};
+	struct wanted wanted = {.states = CONNECTION_STATES | 1U << TCP_SYN_SENT |
+					  1U << TCP_LISTEN | 1U << BOUND_INACTIVE,
+				.port = port};
 
-	return diag_dump(CONNECTION_STATES | 1U << TCP_SYN_SENT | 1U << TCP_LISTEN |
-				 1U << BOUND_INACTIVE,
-			 port, -1, on_listener, &ctx);
+	return diag_dump(&wanted, on_listener, &ctx);
+}
+
+struct keys {
+	uint64_t cookie; /* of the listener */
+	bool are_there;
+};
+
+static int on_keys(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
+	struct keys *keys = arg;
+	const struct nlattr *attr;
+
+	if (cookie_of(msg) != keys->cookie)
+		return MNL_CB_OK;
+	mnl_attr_for_each(attr, nlh, sizeof(*msg))
+	{
+		if (mnl_attr_get_type(attr) == INET_DIAG_MD5SIG)
+			keys->are_there = true;
+	}
+	return MNL_CB_OK;
+}
+
+bool sockets_has_keys(int fd)
+{
+	struct sockaddr_in6 sa; /* the port is where sockaddr_in has it */
+	socklen_t sa_length = sizeof(sa), cookie_length = sizeof(uint64_t);
+	struct wanted wanted = {.states = 1U << TCP_LISTEN, .extras = 1U << (INET_DIAG_INFO - 1)};
+	struct keys keys = {0};
+
+	if (getsockname(fd, (struct sockaddr *)&sa, &sa_length) ||
+	    getsockopt(fd, SOL_SOCKET, SO_COOKIE, &keys.cookie, &cookie_length))
+		return false;
+	wanted.port = ntohs(sa.sin6_port);
+	return !diag_dump(&wanted, on_keys, &keys) && keys.are_there;
 }
 
 int sockets_take(const struct sockets_owner *owner, struct sockets_taken *taken)
@@ -253,7 +305,10 @@ static int connections_destroy(const struct connections *c)
 int sockets_destroy_connections(int owners_fd, uint16_t backend, uint32_t generation)
 {
 	struct connections c = {.owner = {.backend = backend, .generation = generation}};
-	int ret = diag_dump(CONNECTION_STATES, 0, owners_fd, on_connection, &c);
+	struct wanted wanted = {.states = CONNECTION_STATES,
+				.storages = true,
+				.owners_fd = owners_fd};
+	int ret = diag_dump(&wanted, on_connection, &c);
 
 	if (!ret)
 		ret = connections_destroy(&c);

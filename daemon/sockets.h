@@ -33,6 +33,9 @@ int sockets_each_listener(uint16_t port, void (*each)(void *arg, const struct so
 int sockets_each_on_port(uint16_t port, void (*each)(void *arg, const struct sockets_listener *),
 			 void *arg);
 
+/* Has this listener of ours a key of TCP_MD5SIG (tcp(7))?  getsockopt(2) does not tell.  False: not to be known now, too. */
+bool sockets_has_keys(int fd);
+
 struct sockets_owner {
 	pid_t pid;
 	int fd;            /* number in that process */

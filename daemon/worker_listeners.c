@@ -194,7 +194,7 @@ void worker_expire_listeners(struct worker *worker)
 
 static bool is_spoilt(const struct worker *worker, int fd)
 {
-	const char *option = fd < 0 ? NULL : inherit_changed_option(fd);
+	const char *option = fd < 0 ? NULL : inherit_restore_options(fd);
 
 	if (option)
 		log_warning("worker %s: its process has set %s of its inherited listener, by which "
@@ -204,14 +204,18 @@ static bool is_spoilt(const struct worker *worker, int fd)
 	return option;
 }
 
-/* With other settings it may be another program, of another user, whom the one before is not to hold up. */
-static bool may_go_on(const struct worker *worker)
+/*
+ * With other settings it may be another program, of another user, whom the one before is not to hold up.
+ * Danger: what keys a socket has is told of one that listens alone, so it is made to listen before.
+ */
+static bool may_go_on(struct worker *worker)
 {
 	uint64_t settings = worker->listener_settings;
 
 	return worker_has_listener(worker) && !worker->is_expired &&
 	       (!settings || settings == worker->conf->fingerprint) &&
-	       !is_spoilt(worker, worker->listeners[0]) && !is_spoilt(worker, worker->listeners[1]);
+	       !worker_revive_listeners(worker) && !is_spoilt(worker, worker->listeners[0]) &&
+	       !is_spoilt(worker, worker->listeners[1]);
 }
 
 int worker_prepare_listeners(struct worker *worker, struct error *error)
@@ -221,7 +225,7 @@ int worker_prepare_listeners(struct worker *worker, struct error *error)
 
 	if (worker->is_unlooked)
 		worker_reclaim_listeners(worker);
-	goes_on = may_go_on(worker) && !worker_revive_listeners(worker);
+	goes_on = may_go_on(worker);
 	worker->is_expired = false;
 	if (!goes_on)
 		return open_anew(worker, error);

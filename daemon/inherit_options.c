@@ -230,6 +230,8 @@ static const char *compare(int fd, int fresh)
 		if (differs(fd, fresh, &options[i]))
 			return options[i].name;
 	}
+	/* O_NONBLOCK and O_ASYNC belong to the open file, which lbd and all its processes share. */
+	fcntl(fd, F_SETFL, fcntl(fresh, F_GETFL));
 	/* These cannot be read. */
 	setsockopt(fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &none, sizeof(none));
 	setsockopt(fd, IPPROTO_IPV6, IPV6_MTU, &none, sizeof(none));

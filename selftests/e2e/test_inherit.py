@@ -260,6 +260,38 @@ def test_an_option_does_not_outlive_its_worker(lab, option):
     assert "web:8081: its process has set %s of its inherited listener" % option in lbd.output()
 
 
+# The first process leaves something behind; each waits in accept(2), and ends where that does not wait.
+WAITER = """
+import fcntl, os, socket, sys
+s = socket.socket(fileno=3)
+if not os.path.exists(sys.argv[1]):
+    open(sys.argv[1], "w").close()
+    %s
+    os._exit(1)
+while True:
+    c = socket.socket(fileno=s._accept()[0])
+    c.recv(65536)
+    c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\nX-Worker: 1\\r\\nX-Pid: %%d\\r\\nX-Version: 0\\r\\nConnection: close\\r\\n\\r\\n" %% os.getpid())
+    c.close()
+"""
+LEFT_BEHIND = {
+    "O_NONBLOCK": "fcntl.fcntl(3, fcntl.F_SETFL, fcntl.fcntl(3, fcntl.F_GETFL) | os.O_NONBLOCK)",
+    "SO_RCVTIMEO": "s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, bytes(8) + b'\\1' + bytes(7))",
+}
+
+
+@pytest.mark.parametrize("what", LEFT_BEHIND)
+def test_accept_waits_whatever_the_one_before_left(lab, what):
+    script = lab.path / "waiter.py"
+    script.write_text(WAITER % LEFT_BEHIND[what])
+    command = "%s %s %s" % (PYTHON, script, lab.path / "left")
+    lbd = lab.lbd(pool(command, "listen inherit; backoff 50ms 50ms;"))
+    lbd.wait_up(1)
+    pid = lab.get().pid
+    assert pid == lbd.pids()["web:8081"]
+    assert lbd.workers()["web:8081"]["restarts"] == 1
+
+
 def stop_and_start(lbd):
     lbd.ctl("worker", "stop", "web:8081")
     lbd.wait_worker("web:8081", "stopped")

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a process without privilege sets on the listener that it has inherited, and that the next process serves
+ * What a process without privilege sets on, or of, the listener that it has inherited, and that the next process serves
  * clients all the same, with a listener as a new one is.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -283,6 +284,22 @@ static void test_options(void **state)
 	}
 }
 
+/* A process that waits in accept(2) is not to end for what the one before has set. */
+static void test_flags(void **state)
+{
+	struct lb_endpoint endpoint;
+	int fds[2], fd = open_at(addresses[0], &endpoint, fds);
+	int flags = fcntl(fd, F_GETFL), copy = dup(fd);
+
+	(void)state;
+	assert_int_equal(fcntl(copy, F_SETFL, flags | O_NONBLOCK | O_ASYNC), 0);
+	assert_int_not_equal(fcntl(fd, F_GETFL), flags);
+	assert_null(prepare(&endpoint, fds));
+	assert_int_equal(fcntl(fd, F_GETFL), flags);
+	close(copy);
+	end(fds);
+}
+
 static const struct {
 	const void *value;
 	socklen_t bytes;
@@ -338,6 +355,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_all),
 	};
 

@@ -155,12 +155,12 @@ void worker_free(struct worker *worker)
 {
 	if (!worker)
 		return;
-	worker_end_free(worker);
-	worker_close_outputs(worker);
 	if (worker->pidfd < 0) /* its port may be another's at once */
 		worker_end_listeners(worker);
-	else
+	else /* the process goes on with them */
 		worker_close_listeners(worker);
+	worker_end_free(worker);
+	worker_close_outputs(worker);
 	free(worker->cgroup);
 	free(worker->name);
 	free(worker->pool);

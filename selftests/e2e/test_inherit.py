@@ -90,6 +90,20 @@ def test_survives_lbd_too(lab):
     assert alive(again.pids()["web:8081"])
 
 
+def test_queue_outlives_a_reexec(lab):
+    """The lbd that leaves does not shut down what its workers go on with."""
+    lbd = inherit(lab, "8081")
+    lbd.wait_up(1)
+    pid = lbd.pids()["web:8081"]
+    lab.process("kill", "-STOP", str(pid)).wait()
+    burst = lab.load("burst", count=50)
+    wait_until(lambda: lbd.backend("127.0.0.1:8081")["queue"] == 50, lbd.pool)
+    lbd.ctl("reexec", timeout=120)
+    lab.process("kill", "-CONT", str(pid)).wait()
+    records = burst.finish()
+    assert [(r.outcome, r.pid) for r in records] == [("ok", pid)] * 50
+
+
 def test_roll_loses_nothing(lab):
     lbd = inherit(lab, "8081-8082")
     lbd.wait_up(2)

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "close_range.h"
 #include "keeper.h"
 #include "kept_notify.h"
 #include "log.h"
@@ -226,7 +227,7 @@ static _Noreturn void run_program(const char *run_dir, int socket, int name, con
 	dup2(name, KEEPER_NAME);
 	dup2(next, KEEPER_NEXT);
 	dup2(gives, KEEPER_GIVES);
-	close_range(KEEPER_GIVES + 1, ~0U, 0);
+	close_range_at_once(KEEPER_GIVES + 1, ~0U);
 	/* This very version, whatever has been installed since. */
 	execv("/proc/self/exe", argv);
 	_exit(127);

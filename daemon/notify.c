@@ -23,8 +23,7 @@ struct notify {
 	uid_t user;
 	struct stat bound; /* the path, as it was made */
 	sd_event_source *source;
-	sd_event_source
-		*retry; /* its user keeps all threads that close for it: not read until then */
+	sd_event_source *retry; /* its user's closers have not ended: not read until then */
 	void (*message)(void *arg, pid_t sender, const char *name, const char *value);
 	void *arg;
 	bool is_handing_on; /* calls back: to be freed afterwards */

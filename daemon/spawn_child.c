@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "capabilities.h"
+#include "close_range.h"
 #include "name_lock.h"
 #include "process.h"
 
@@ -94,7 +95,7 @@ static int put_descriptors(const struct spawn *spawn, int *report)
 	if (dup3(*report, last, O_CLOEXEC) < 0)
 		return -errno;
 	*report = last;
-	return close_range(last + 1, ~0U, 0) ? -errno : 0;
+	return close_range_at_once(last + 1, ~0U);
 }
 
 static int pass_listeners(const struct spawn *spawn)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -10,7 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
+#include "close_range.h"
 #include "printable.h"
+
+enum { TIMEOUT_US = 5 * 1000 * 1000 };
 
 #define PREFIX "lbstatic: "
 
@@ -41,21 +46,33 @@ static _Noreturn void run(char **argv, int err)
 	dup2(err, STDERR_FILENO);
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
-	close_range(STDERR_FILENO + 1, ~0U, 0);
+	close_range_at_once(STDERR_FILENO + 1, ~0U);
 	execvpe(argv[0], argv, environment);
 	_exit(0); /* nothing is found wrong */
+}
+
+/* 0: its end, or that of the time. */
+static ssize_t read_until(int fd, uint64_t end_us, char *bytes, size_t room)
+{
+	uint64_t now_us = clock_us();
+	struct pollfd some = {.fd = fd, .events = POLLIN};
+
+	if (now_us >= end_us || poll(&some, 1, (int)((end_us - now_us) / 1000) + 1) <= 0)
+		return 0;
+	return read(fd, bytes, room);
 }
 
 /* The first line; what follows is read, too, so that it never stops for want of room. */
 static void read_line(int fd, char *line, size_t room)
 {
+	uint64_t end_us = clock_us() + TIMEOUT_US;
 	char rest[256];
 	size_t used = 0;
 	ssize_t n;
 
-	while (used < room - 1 && (n = read(fd, line + used, room - 1 - used)) > 0)
+	while (used < room - 1 && (n = read_until(fd, end_us, line + used, room - 1 - used)) > 0)
 		used += (size_t)n;
-	while (read(fd, rest, sizeof(rest)) > 0)
+	while (read_until(fd, end_us, rest, sizeof(rest)) > 0)
 		;
 	line[used] = '\0';
 	line[strcspn(line, "\n")] = '\0';
@@ -75,6 +92,7 @@ static void ask(char **argv, const int pipe[2], char *line, size_t room)
 	if (pid < 0)
 		return;
 	read_line(pipe[0], line, room);
+	kill(pid, SIGKILL); /* it has closed its end: it has ended, or is late */
 	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || !WEXITSTATUS(status))
 		*line = '\0';
 }

@@ -3,10 +3,9 @@
  * Unix sockets that another user may send to.  Danger: the last close(2) of a descriptor that he passed
  * (SCM_RIGHTS, unix(7)) lasts as long as he likes (SO_LINGER of socket(7), a FUSE file), also where the
  * kernel drops it unseen; so may every other call on it.  Since Linux 6.16 a socket can refuse them
- * (SO_PASSRIGHTS); where it does not they are received whole and closed in threads of their own, a message each.
- * So is every socket that was taken from another process, which may have made it such a one meanwhile, or what
+ * (SO_PASSRIGHTS); where it does not they are received whole and end with a process of their own (closer.h).
+ * So does every socket that was taken from another process, which may have made it such a one meanwhile, or what
  * that process turns out to have where a socket was looked for.
- * A user has few of these threads, so that no other has to wait.  Called by the event loop's thread only.
  */
 #ifndef LB_STRANGER_H
 #define LB_STRANGER_H
@@ -24,16 +23,13 @@ bool stranger_refuse(int fd);
 
 /*
  * recv(2) that never closes what came along; user: who may send.  sender and flags (msg_flags of recvmsg(2)) may
- * be NULL; sender's pid is 0 without SO_PASSCRED.  -1 and errno; EBUSY: nothing was received, because as many
- * closes as may last, of this user or of all, do last; try again later.
+ * be NULL; sender's pid is 0 without SO_PASSCRED.  -1 and errno; EBUSY: nothing was received, because as many of
+ * this user's closers as may, or all, have not ended; try again later.
  */
 ssize_t stranger_recv(int fd, uid_t user, void *bytes, size_t room, struct ucred *sender,
 		      int *flags);
 
-/*
- * Closes the socket itself: what its queue holds goes with it.  Where that has to wait for a thread, it is shut
- * down until then; when 1024 wait so, they end with a child process.
- */
+/* Closes the socket itself: what its queue holds goes with it. */
 void stranger_close(int fd, uid_t user);
 
 /*
@@ -43,13 +39,10 @@ void stranger_close(int fd, uid_t user);
  */
 int stranger_take(int process, int number, uint64_t inode, uid_t user);
 
-/*
- * Closes a socket that another process has or had, without shutting it down: that one may go on with it.  A child
- * that was forked before its thread's turn closes it as well, and may have to wait instead: its start has a time.
- */
+/* Closes a socket that another process has or had, without shutting it down: that one may go on with it. */
 void stranger_give_back(int fd, uid_t user);
 
-/* What was given back is closed from now on: a thread for up to 1024 of a user's. */
+/* What was given back is closed from now on; without it, when 1024 of a user's, or those of 16 users, are there. */
 void stranger_flush(void);
 
 #endif

@@ -343,7 +343,7 @@ def test_never_ready_is_given_up(lab):
 # Of another user: passes connections whose last close(2) lasts for LINGER_S each, as its peers are here.
 LINGER_S = 600
 STRANGER = """
-import array, os, signal, socket, struct, sys
+import os, signal, socket, struct, sys
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 to = socket.socket(socket.AF_UNIX, getattr(socket, sys.argv[2]))
 try: to.connect(sys.argv[1])
@@ -351,20 +351,23 @@ except PermissionError: print("kept out", flush=True); sys.exit()
 server = socket.create_server(("127.0.0.1", 0))
 server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
 peers = []
+def lingering():
+    fd = socket.create_connection(server.getsockname())
+    fd.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    peers.append(server.accept()[0])
+    fd.setblocking(False)
+    try:
+        while True: fd.send(bytes(1 << 16))
+    except BlockingIOError: pass
+    fd.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, int(sys.argv[3])))
+    return fd
+to.setblocking(False)
+messages, each = map(int, sys.argv[4:])
 try:
-    for _ in range(int(sys.argv[4])):
-        fd = socket.create_connection(server.getsockname())
-        fd.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        peers.append(server.accept()[0])
-        fd.setblocking(False)
-        try:
-            while True: fd.send(bytes(1 << 16))
-        except BlockingIOError: pass
-        fd.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, int(sys.argv[3])))
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd.fileno()]))]
-        to.setblocking(False)
-        to.sendmsg([b"X=x\\n"], rights)
-        fd.close()
+    for _ in range(messages):
+        fds = [lingering() for _ in range(each)]
+        socket.send_fds(to, [b"X=x\\n"], [fd.fileno() for fd in fds])
+        for fd in fds: fd.close()
     print("sent", flush=True)
 except BlockingIOError: print("sent until its queue was full", flush=True)
 except PermissionError: print("refused", flush=True)
@@ -383,7 +386,7 @@ def test_a_strangers_descriptor_keeps_nobody(lab, name, kind):
     if kind == "SOCK_DGRAM":
         os.chown(path, 65534, -1)  # as one of the worker's user
     lbd.signal(signal.SIGSTOP)
-    stranger = lab.process(PYTHON, "-c", STRANGER, path, kind, LINGER_S, 1)
+    stranger = lab.process(PYTHON, "-c", STRANGER, path, kind, LINGER_S, 1, 1)
     stranger.wait_output("^(sent|refused)")
     lbd.signal(signal.SIGCONT)
     assert lbd.instance in lbd.ctl("status", timeout=LINGER_S / 4)
@@ -400,7 +403,7 @@ def test_a_strangers_descriptors_keep_no_other_user(lab):
     lbd.wait_up(1, "other")
     path = "/run/lbd/%s/notify/" % lbd.instance
     lbd.signal(signal.SIGSTOP)
-    stranger = lab.process(PYTHON, "-c", STRANGER, path + "web:8081", "SOCK_DGRAM", LINGER_S, 20)
+    stranger = lab.process(PYTHON, "-c", STRANGER, path + "web:8081", "SOCK_DGRAM", LINGER_S, 20, 1)
     stranger.wait_output("^sent")
     lbd.signal(signal.SIGCONT)
     for n in range(100):
@@ -414,6 +417,19 @@ def test_a_strangers_descriptors_keep_no_other_user(lab):
         os.close(mine)
 
 
+def test_a_strangers_descriptors_keep_no_reexec(lab):
+    """What lbd has not closed yet is closed by its execve(2)."""
+    lbd = lab.lbd(web("8081", worker="user nobody; ready notify;"))
+    lbd.wait_up(1)
+    path = "/run/lbd/%s/notify/web:8081" % lbd.instance
+    lbd.signal(signal.SIGSTOP)
+    stranger = lab.process(PYTHON, "-c", STRANGER, path, "SOCK_DGRAM", LINGER_S, 1, 20)
+    stranger.wait_output("^sent")
+    lbd.signal(signal.SIGCONT)
+    lbd.ctl("reexec", timeout=LINGER_S / 4)
+    assert lbd.instance in lbd.ctl("status", timeout=LINGER_S / 4)
+
+
 def test_a_socket_of_its_user_alone(lab):
     """The kernel refuses others, who would cost lbd time and crowd out the worker."""
     lbd = lab.lbd(web("8081", worker="ready notify;"))
@@ -421,7 +437,7 @@ def test_a_socket_of_its_user_alone(lab):
     path = "/run/lbd/%s/notify/web:8081" % lbd.instance
     found = os.stat(path)
     assert (stat.S_IMODE(found.st_mode), found.st_uid) == (0o600, 0)
-    lab.process(PYTHON, "-c", STRANGER, path, "SOCK_DGRAM", 0, 1).wait_output("^kept out")
+    lab.process(PYTHON, "-c", STRANGER, path, "SOCK_DGRAM", 0, 1, 1).wait_output("^kept out")
 
 
 SPEAKS = """

@@ -106,21 +106,34 @@ bool process_is_root(pid_t pid)
 	       !(users[0] | users[1] | users[2] | users[3]);
 }
 
+static int64_t between_us(const struct timespec *from, const struct timespec *to)
+{
+	return (to->tv_sec - from->tv_sec) * 1000000ll + (to->tv_nsec - from->tv_nsec) / 1000;
+}
+
+/* How long the machine was suspended since its boot; not how long this process waited between two clocks. */
+static uint64_t suspended_us(void)
+{
+	enum { TOGETHER_US = 1000, TURNS = 100 };
+	struct timespec before, boot, after;
+
+	for (int turn = 0; turn < TURNS; turn++) {
+		clock_gettime(CLOCK_MONOTONIC, &before);
+		clock_gettime(CLOCK_BOOTTIME, &boot);
+		clock_gettime(CLOCK_MONOTONIC, &after);
+		if (between_us(&before, &after) < TOGETHER_US)
+			break;
+	}
+	return between_us(&before, &boot);
+}
+
 uint64_t process_started_us(uint64_t start_ticks)
 {
+	/* Ticks count from boot, suspended time included; the monotonic clock leaves that out. */
 	uint64_t since_boot = start_ticks * 1000000 / sysconf(_SC_CLK_TCK);
-	struct timespec boot, monotonic;
-	uint64_t asleep;
+	uint64_t suspended = suspended_us();
 
-	/*
-	 * Ticks count from boot, suspended time included; the monotonic clock leaves that out.  It is read
-	 * first, so that the difference is never below 0.
-	 */
-	clock_gettime(CLOCK_MONOTONIC, &monotonic);
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	asleep = (boot.tv_sec - monotonic.tv_sec) * 1000000ll +
-		 (boot.tv_nsec - monotonic.tv_nsec) / 1000;
-	return since_boot > asleep ? since_boot - asleep : 0;
+	return since_boot > suspended ? since_boot - suspended : 0;
 }
 
 int process_open(pid_t pid)

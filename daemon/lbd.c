@@ -190,14 +190,13 @@ int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
 		print_changes(lbd, conf, changes);
 	if (!force)
 		err = loss_check(lbd->model.conf, conf, lbd->conf_path, error);
-	if (!err) {
-		conf_warn_words(conf, &lbd_warn_in_log);
+	if (!err)
 		err = follow(lbd, conf, true, error);
-	}
 	if (err) {
 		conf_free(conf);
 		return err;
 	}
+	conf_warn_words(conf, &lbd_warn_in_log); /* who is refused hears of that alone */
 	lbd->origin = origin;
 	lbd_write_running(lbd);
 	return 0;

@@ -447,6 +447,43 @@ def test_check_tells_all_that_is_wrong(tmp_path):
     assert len(said) == 4, said
 
 
+MISLEADING = {
+    "no port": ("node /app.js", "8101-8102", "", "to listen on port 8101-8102: add $port"),
+    "another port": ("gunicorn -b 127.0.0.1:8000", "8101", "", "to listen on port 8101: add"),
+    "escaped": ("node $$port", "8101", "", "add $port"),
+    "a shell's": ("serve $port && true", "8101", "", 'command: "&&" is an argument like any'),
+    "a hook's": ("serve $port", "8101", 'after_stop "rm x ; rm y";', 'after_stop: ";" is an'),
+    "port": ("serve --port=$port", "8101-8102", "", None),
+    "index": ("serve --number=${index}", "8101-8102", "", None),
+    "by number": ("gunicorn -b 127.0.0.1:8101", "8101", "", None),
+    "environment": ("node /app.js", "8101-8102", "environment PORT=$port;", None),
+    "a file each": ("node /app.js", "8101-8102", "environment_file $port.env;", None),
+    "directory": ("node /app.js", "8101-8102", "directory $index;", None),
+    "inherit": ("node /app.js", "8101-8102", "listen inherit;", None),
+    "one shell": ("sh -c 'serve $port && true; false'", "8101", "", None),
+}
+
+
+@pytest.mark.parametrize("words", MISLEADING)
+def test_what_a_command_leaves_out(tmp_path, words):
+    command, ports, more, said = MISLEADING[words]
+    for name in ("node", "gunicorn", "serve", "rm", "sh"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    for number in ("0", "1"):
+        (tmp_path / number).mkdir()
+    for name in ("8101.env", "8102.env"):
+        (tmp_path / name).touch()
+    path = tmp_path / "web.conf"
+    path.write_text(
+        'log_directory %s; pool web { worker { command "%s"; ports %s; environment PATH=%s; %s } }'
+        % (tmp_path, command, ports, tmp_path, more)
+    )
+    checked = run(BUILD / "lbctl", "check", path)
+    warnings = [line for line in checked.stderr.splitlines() if "pool web: " in line]
+    assert len(warnings) == bool(said) and (not said or said in warnings[0]), warnings
+
+
 ADVISED = {
     "limit memory 1GB;": "limit core|memory SIZE, such as 512m or 1g",
     "include /nosuch/*.conf;": "cannot be read; make it, or remove the line",

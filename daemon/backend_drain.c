@@ -43,11 +43,12 @@ static bool ends_with_process(const struct backend *backend)
 	return backend->goal == GOAL_RESTART || !backend->pool->conf->worker->inherit;
 }
 
-static void cut(const struct backend *backend, uint32_t open)
+static void cut(struct backend *backend, uint32_t open)
 {
 	int ended = sockets_destroy_connections(datapath_owners_fd(backend->model->dp), backend->id,
 						backend->generation);
 
+	backend->cut = ended > 0 ? (uint32_t)ended : 0;
 	log_warning("%s: drain deadline: ended %d of %u connections", backend->name, ended, open);
 }
 
@@ -61,11 +62,13 @@ void backend_look_at_drain(struct backend *backend)
 		backend_arm(backend, left < DRAIN_LOOK_US ? left : DRAIN_LOOK_US);
 		return;
 	}
-	if (open && ends_with_process(backend))
+	if (open && ends_with_process(backend)) {
+		backend->cut = open;
 		log_warning("%s: drain deadline: %u connections are open until its process ends",
 			    backend->name, open);
-	else if (open)
+	} else if (open) {
 		cut(backend, open);
+	}
 	backend_event(backend, EVENT_EMPTY);
 }
 
@@ -88,6 +91,7 @@ int backend_drain(struct backend *backend, uint64_t timeout_us, enum backend_goa
 		backend_arm(backend, 0);
 		return 0;
 	}
+	backend->cut = 0;
 	if (backend_event(backend, EVENT_DRAIN))
 		return 0;
 	if (backend->state == STATE_DRAINED) {

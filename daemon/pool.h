@@ -98,6 +98,8 @@ struct backend {
 	uint64_t closed_us;        /* when its last listener closed; 0: none has */
 	uint64_t retry_us;         /* in backoff: when it is started again */
 	uint64_t drain_timeout_us; /* UINT64_MAX: as long as it takes */
+	uint32_t
+		cut; /* connections that the last drain's deadline ended, or left to the process's end */
 	uint64_t leave_timeout_us; /* when it is removed; UINT64_MAX: its pool's drain_timeout */
 	uint64_t leave_until_us;   /* of one that leaves: CLOCK_MONOTONIC; UINT64_MAX: no end */
 	unsigned failures;         /* in a row */

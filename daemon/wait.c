@@ -15,6 +15,7 @@ struct wait {
 	struct control_request *request;
 	enum wait_for what;
 	size_t count, left;
+	uint32_t open, cut; /* of drained ones: connections at its beginning, and ended by lbd */
 	char name[BACKEND_NAME_BYTES]; /* of the first */
 	char failures[ERROR_TEXT_BYTES];
 	char drained[ERROR_TEXT_BYTES]; /* those that are there and get no connections */
@@ -81,6 +82,7 @@ static void add_drained(struct wait *wait, const struct backend *backend)
 {
 	size_t used = strlen(wait->drained);
 
+	wait->cut += backend->cut;
 	if (wait->what == WAIT_RESTARTED && backend->kept_out)
 		snprintf(wait->drained + used, sizeof(wait->drained) - used, "%s%s",
 			 used ? ", " : "", backend->name);
@@ -124,6 +126,17 @@ static bool check(struct wait *wait, struct backend *only)
 	return !wait->left;
 }
 
+/* Those that came meanwhile, their handshakes under way, count as if they had been there. */
+static void tell_cut(const struct wait *wait)
+{
+	uint32_t open = wait->open > wait->cut ? wait->open : wait->cut;
+
+	control_message(wait->request,
+			"%s is drained: of %u connections %u ended by themselves, %u were ended at "
+			"the timeout",
+			wait->name, open, open - wait->cut, wait->cut);
+}
+
 static void answer(struct wait *wait)
 {
 	static const struct {
@@ -143,6 +156,8 @@ static void answer(struct wait *wait)
 				wait->count == 1 ? wait->name : "workers",
 				wait->count == 1 ? done[wait->what].one : done[wait->what].many,
 				wait->drained);
+	else if (wait->what == WAIT_DRAINED && wait->open && wait->cut)
+		tell_cut(wait);
 	else if (wait->count == 1)
 		control_message(wait->request, "%s %s", wait->name, done[wait->what].one);
 	else
@@ -164,6 +179,9 @@ int wait_add(struct waits *waits, struct control_request *request, enum wait_for
 	if (count)
 		snprintf(wait->name, sizeof(wait->name), "%s", backends[0]->name);
 	memcpy(wait->backends, backends, count * sizeof(struct backend *));
+	for (size_t i = 0; i < count && what == WAIT_DRAINED; i++)
+		wait->open +=
+			backends[i]->state == STATE_DRAINING ? backend_connections(backends[i]) : 0;
 	if (check(wait, NULL)) {
 		answer(wait);
 		return 0;

@@ -21,37 +21,42 @@
  */
 static const struct verb {
 	const char *name;
-	enum { READER, CHANGER } least;
+	enum verb_kind {
+		READS,   /* for any reader */
+		SHOWS,   /* what those alone may see who may change */
+		CHANGES, /* for them alone, as what follows */
+		BEGINS, /* changes that may go on when this is answered, or be answered when over */
+	} kind;
 	verb_handler *handler;
 	const char *words, *flags; /* members that it takes; NULL: none */
 } verbs[] = {
-	{"attach", CHANGER, verb_attach, "interface mode", NULL},
-	{"clear", CHANGER, verb_clear, "name", NULL},
-	{"detach", CHANGER, verb_detach, "interface", NULL},
-	{"pid", READER, verb_pid, "name", NULL},
-	{"pool", READER, verb_pool, NULL, NULL},
-	{"pool add", CHANGER, verb_pool_add, "pool address weight max_connections owner", NULL},
-	{"pool drain", CHANGER, verb_pool_drain, "pool address timeout", "wait"},
-	{"pool remove", CHANGER, verb_pool_remove, "pool address timeout", "wait"},
-	{"pool undrain", CHANGER, verb_pool_undrain, "pool address", NULL},
-	{"reexec", CHANGER, verb_reexec, NULL, NULL},
-	{"reload", CHANGER, verb_reload, NULL, "force"},
-	{"reread", CHANGER, verb_reread, NULL, NULL}, /* quotes a file that may be root's alone */
-	{"roll", CHANGER, verb_roll, "pool", "force wait"},
-	{"save", CHANGER, verb_save, NULL, NULL},
-	{"service", READER, verb_service, NULL, NULL},
-	{"service add", CHANGER, verb_service_add, "name protocol address pool", NULL},
-	{"service remove", CHANGER, verb_service_remove, "name", NULL},
-	{"shutdown", CHANGER, verb_shutdown, NULL, NULL},
-	{"signal", CHANGER, verb_signal, "name signal", NULL},
-	{"status", READER, verb_status, NULL, NULL},
-	{"tail", CHANGER, verb_tail, "name", "follow"}, /* output may hold secrets */
-	{"update", CHANGER, verb_reload, NULL, "force"},
-	{"version", READER, verb_version, NULL, NULL},
-	{"worker", READER, verb_worker, "name", NULL},
-	{"worker restart", CHANGER, verb_worker_restart, "name", "force"},
-	{"worker start", CHANGER, verb_worker_start, "name", NULL},
-	{"worker stop", CHANGER, verb_worker_stop, "name", NULL},
+	{"attach", CHANGES, verb_attach, "interface mode", NULL},
+	{"clear", CHANGES, verb_clear, "name", NULL},
+	{"detach", CHANGES, verb_detach, "interface", NULL},
+	{"pid", READS, verb_pid, "name", NULL},
+	{"pool", READS, verb_pool, NULL, NULL},
+	{"pool add", CHANGES, verb_pool_add, "pool address weight max_connections owner", NULL},
+	{"pool drain", BEGINS, verb_pool_drain, "pool address timeout", "wait"},
+	{"pool remove", BEGINS, verb_pool_remove, "pool address timeout", "wait"},
+	{"pool undrain", CHANGES, verb_pool_undrain, "pool address", NULL},
+	{"reexec", BEGINS, verb_reexec, NULL, NULL},
+	{"reload", CHANGES, verb_reload, NULL, "force"},
+	{"reread", SHOWS, verb_reread, NULL, NULL}, /* quotes a file that may be root's alone */
+	{"roll", BEGINS, verb_roll, "pool", "force wait"},
+	{"save", CHANGES, verb_save, NULL, NULL},
+	{"service", READS, verb_service, NULL, NULL},
+	{"service add", CHANGES, verb_service_add, "name protocol address pool", NULL},
+	{"service remove", CHANGES, verb_service_remove, "name", NULL},
+	{"shutdown", BEGINS, verb_shutdown, NULL, NULL},
+	{"signal", CHANGES, verb_signal, "name signal", NULL},
+	{"status", READS, verb_status, NULL, NULL},
+	{"tail", SHOWS, verb_tail, "name", "follow"}, /* output may hold secrets */
+	{"update", CHANGES, verb_reload, NULL, "force"},
+	{"version", READS, verb_version, NULL, NULL},
+	{"worker", READS, verb_worker, "name", NULL},
+	{"worker restart", BEGINS, verb_worker_restart, "name", "force"},
+	{"worker start", BEGINS, verb_worker_start, "name", NULL},
+	{"worker stop", BEGINS, verb_worker_stop, "name", NULL},
 };
 
 const char *answer_word(const struct call *call, const char *member, const char *fallback)
@@ -178,8 +183,50 @@ static int take_members(struct call *call, const struct verb *verb)
 /* What would undo it, or wait for what does not come, is refused. */
 static bool goes_on_while_stopping(const struct verb *verb)
 {
-	return verb->least == READER || verb->handler == verb_shutdown ||
+	return verb->kind == READS || verb->handler == verb_shutdown ||
 	       verb->handler == verb_tail || verb->handler == verb_signal;
+}
+
+static int run(struct call *call, const struct verb *verb)
+{
+	if (call->lbd->model.stopping && !goes_on_while_stopping(verb))
+		return error_set(&call->error, -ESHUTDOWN,
+				 "%s: lbd is being stopped, and changes nothing any more; `lbctl "
+				 "shutdown` ends the draining",
+				 verb->name);
+	if (take_members(call, verb)) {
+		call->exit_code = LB_CTL_USAGE;
+		return -EINVAL;
+	}
+	apply_now(&call->lbd->model); /* what is answered is what the kernel side does */
+	return verb->handler(call);
+}
+
+/* DANGER: why a reload was refused may quote the configuration, environments too: that is for its client alone. */
+static void log_outcome(const struct call *call, const struct verb *verb, const char *asked,
+			int err)
+{
+	if (err < 0 && verb->handler != verb_reload)
+		log_info("%s: refused: %s", asked, call->error.text);
+	else
+		log_info("%s: %s", asked,
+			 err < 0                ? "refused"
+			 : verb->kind == BEGINS ? "begun"
+						: "done");
+}
+
+/* The client's request may be gone with its answer: who asked what is put down before. */
+static void run_and_log(struct call *call, const struct verb *verb)
+{
+	char asked[ANSWER_ASKED_BYTES];
+	int err;
+
+	answer_asked(call, verb->name, verb->words, verb->flags, asked);
+	err = run(call, verb);
+	if (verb->kind >= CHANGES)
+		log_outcome(call, verb, asked, err);
+	if (err < 0)
+		control_refuse(call->request, call->exit_code, call->error.text);
 }
 
 static void handle(void *arg, struct control_request *request, json_t *message, bool may_change)
@@ -198,31 +245,14 @@ static void handle(void *arg, struct control_request *request, json_t *message, 
 			  "(`lbctl version`)",
 			  name);
 		control_refuse(request, LB_CTL_USAGE, call.error.text);
-		return;
-	}
-	if (verb->least == CHANGER && !may_change) {
+	} else if (verb->kind != READS && !may_change) {
 		error_set(&call.error, -EPERM,
 			  "%s: only root and members of group %s may do this (try sudo)", name,
 			  LB_CTL_GROUP);
 		control_refuse(request, LB_CTL_REFUSED, call.error.text);
-		return;
+	} else {
+		run_and_log(&call, verb);
 	}
-	if (call.lbd->model.stopping && !goes_on_while_stopping(verb)) {
-		error_set(
-			&call.error, -ESHUTDOWN,
-			"%s: lbd is being stopped, and changes nothing any more; `lbctl shutdown` "
-			"ends the draining",
-			name);
-		control_refuse(request, LB_CTL_REFUSED, call.error.text);
-		return;
-	}
-	if (take_members(&call, verb)) {
-		control_refuse(request, LB_CTL_USAGE, call.error.text);
-		return;
-	}
-	apply_now(&call.lbd->model); /* what is answered is what the kernel side does */
-	if (verb->handler(&call) < 0)
-		control_refuse(request, call.exit_code, call.error.text);
 }
 
 static void gone(void *arg, struct control_request *request)

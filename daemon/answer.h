@@ -24,6 +24,14 @@ const struct control_handler *answer_handler(void); /* arg: struct lbd */
 const char *answer_word(const struct call *call, const char *member, const char *fallback);
 bool answer_flag(const struct call *call, const char *member);
 
+/*
+ * answer_asked.c: "pool drain web 127.0.0.1:8081 wait, by root (uid 0)", from the members that the verb takes; values
+ * are cut, and not made printable: the log does that.
+ */
+enum { ANSWER_ASKED_BYTES = 512 };
+void answer_asked(const struct call *call, const char *verb, const char *words, const char *flags,
+		  char text[ANSWER_ASKED_BYTES]);
+
 /* An address or pool member that must be there: -EINVAL with a line. */
 int answer_backend(struct call *call, struct backend **backend);
 int answer_pool(struct call *call, struct pool **pool);

@@ -14,6 +14,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <systemd/sd-event.h>
 
 #include "error.h"
@@ -65,7 +66,8 @@ void control_progress(struct control_request *request, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void control_progress_bytes(struct control_request *request, const char *bytes, size_t length);
 size_t
-control_backlog(const struct control_request *request); /* bytes that its client has not read */
+control_backlog(const struct control_request *request);    /* bytes that its client has not read */
+uid_t control_user(const struct control_request *request); /* by SO_PEERCRED */
 void control_reply(struct control_request *request, json_t *data); /* steals data; NULL: none */
 void control_message(struct control_request *request, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

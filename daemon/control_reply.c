@@ -39,6 +39,11 @@ size_t control_backlog(const struct control_request *request)
 	return client_backlog(request->client);
 }
 
+uid_t control_user(const struct control_request *request)
+{
+	return client_peer(request->client)->uid;
+}
+
 void control_reply(struct control_request *request, json_t *data)
 {
 	if (data)

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "first_conf.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "log.h"
 #include "privileges.h"
 #include "running.h"
@@ -55,39 +51,19 @@ int first_conf_explain(const struct lbd *lbd, int err, struct error *error)
 			    lbd->conf_path, lbd->run_dir);
 }
 
-static void log_lines(char *text)
-{
-	char *rest = text;
-
-	for (char *line; (line = strsep(&rest, "\n"));)
-		if (*line)
-			log_info("reload: %s", line);
-}
-
 static void reload(struct lbd *lbd)
 {
-	size_t length;
-	char *text = NULL;
-	FILE *changes = open_memstream(&text, &length);
 	struct error error;
-	int err = lbd_reload(lbd, false, changes, &error);
 
-	if (changes && fclose(changes)) {
-		free(text);
-		text = NULL;
-	}
-	if (err) {
+	if (lbd_reload(lbd, false, NULL, &error))
 		log_error(
 			"%s has changed since lbd died, and is not in force: %s; lbd goes on with "
 			"what was, until `lbctl reload`",
 			lbd->conf_path, error.text);
-	} else {
+	else
 		log_warning("%s has changed since lbd died: it is in force now, as by `lbctl "
 			    "reload`, and what lbctl changed without `save` is not",
 			    lbd->conf_path);
-		log_lines(text);
-	}
-	free(text);
 }
 
 void first_conf_look_at_file(struct lbd *lbd)

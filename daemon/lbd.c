@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +19,8 @@
 #include "roll.h"
 #include "running.h"
 #include "settings.h"
+
+enum { LOGGED_CHANGES_MAX = 100 };
 
 static void warn_in_log(void *arg, const char *line)
 {
@@ -177,7 +180,7 @@ void lbd_roll_outdated(struct lbd *lbd)
 		roll_outdated(lbd->model.pools[i]);
 }
 
-int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
+static int reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
 {
 	uint64_t origin = running_origin(lbd->conf_path);
 	struct conf *conf;
@@ -186,8 +189,7 @@ int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
 	if (err)
 		return err;
 	look_at_all_files(lbd, conf);
-	if (changes)
-		print_changes(lbd, conf, changes);
+	print_changes(lbd, conf, changes);
 	if (!force)
 		err = loss_check(lbd->model.conf, conf, lbd->conf_path, error);
 	if (!err)
@@ -200,6 +202,36 @@ int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
 	lbd->origin = origin;
 	lbd_write_running(lbd);
 	return 0;
+}
+
+/* Names alone: they are for the log. */
+static void log_changes(char *text)
+{
+	char *rest = text;
+	unsigned count = 0;
+
+	for (char *line; (line = strsep(&rest, "\n"));)
+		if (*line && ++count <= LOGGED_CHANGES_MAX)
+			log_info("reload: %s", line);
+	if (count > LOGGED_CHANGES_MAX)
+		log_info("reload: and %u more", count - LOGGED_CHANGES_MAX);
+}
+
+int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
+{
+	char *text = NULL;
+	size_t length;
+	FILE *own = open_memstream(&text, &length);
+	int err = own ? reload(lbd, force, own, error) : error_set(error, -ENOMEM, "out of memory");
+
+	if (own && fclose(own) && !err)
+		log_warning("reload: out of memory to say what has changed");
+	if (!err && text && changes)
+		fputs(text, changes);
+	if (!err && text)
+		log_changes(text);
+	free(text);
+	return err;
 }
 
 /* In the order in which a reload comes to it; nothing is made ready. */

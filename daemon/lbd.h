@@ -55,7 +55,7 @@ int lbd_follow(struct lbd *lbd, struct conf *conf, struct error *error);
 int lbd_read_conf(const struct lbd *lbd, struct conf **conf, struct error *error);
 
 /*
- * Reads the configuration file anew.  changes, if not NULL, gets a line for each difference.  Without
+ * Reads the configuration file anew.  changes, if not NULL, gets a line for each difference, as the log does.  Without
  * force one that takes away what its file most likely has lost is refused: -EPERM, see loss.h.
  */
 int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error);

@@ -202,6 +202,48 @@ def test_attach_with_what_cannot_follow(lab):
     assert "xdp" not in lab.host.ip("link", "show", "eth0").stdout
 
 
+def test_log_tells_who_changed_what(lab):
+    """A line for each verb that changes something, done or not, and none of what others ask in vain."""
+    secret = "hunter2"
+    good = (
+        "control { mode 0666; } pool web { backend 127.0.0.1:8081; }"
+        "pool own { worker { command 'sleep 1000 $port'; ports 8091; environment KEY=%s; } }" % secret
+    )
+    lbd = lab.lbd(good)
+    lbd.ctl("pool", "add", "web", "127.0.0.1:8082", "weight", "3")
+    lbd.ctl("pool", "drain", "web", "127.0.0.1:8082")
+    assert "no such backend" in lbd.refused("pool", "undrain", "web", "127.0.0.1:9")
+    lbd.ctl("status")
+    lbd.ctl("reread")
+    stranger = ["setpriv", "--reuid=65534", "--clear-groups", *lbd.ctl_command("pool", "drain")]
+    for _ in range(3):
+        assert run(*stranger, "127.0.0.1:8081", check=False).returncode == 1
+    with Client(lbd) as client:
+        client.ask(verb="clear", name="\x1b[31m" + "x" * 3000 + "\nforged")
+    lbd.config(good + "pool own { worker { environment %s; } }" % secret)
+    lbd.refused("reload")
+    lbd.config(good.replace("127.0.0.1:8081", "127.0.0.1:8083"))
+    lbd.ctl("reload")
+    lbd.signal(signal.SIGHUP)
+    lbd.wait_output("^reloaded")
+    lines = lbd.output().splitlines()
+    told = [line for line in lines if ", by root (uid 0): " in line]
+    assert told[:3] == [
+        "pool add web 127.0.0.1:8082 weight 3, by root (uid 0): done",
+        "pool drain web 127.0.0.1:8082, by root (uid 0): begun",
+        "pool undrain web 127.0.0.1:9, by root (uid 0): refused: 127.0.0.1:9: no such backend in "
+        "pool web (`lbctl pool` lists them)",
+    ]
+    assert re.fullmatch(r"clear \?\[31mx{75}, by root \(uid 0\): refused: .{,512}", told[3]), told[3]
+    assert told[4:] == [
+        "reload, by root (uid 0): refused",
+        "reload, by root (uid 0): done",
+    ]
+    for change in ("127.0.0.1:8081 removed", "127.0.0.1:8083 added"):
+        assert "reload: pool web: backend " + change in lines
+    assert secret not in lbd.output() and "nobody" not in lbd.output()
+
+
 def test_pages(lab):
     """What a person sees, with the real thing."""
     lbd = lab.lbd(CONF)

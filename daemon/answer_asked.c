@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A request as lbd's log has it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "answer.h"
+#include "place.h"
+
+/* Members whose value alone does not say what it is. */
+static bool is_named(const char *member)
+{
+	static const char *const named[] = {"weight", "max_connections", "owner", "timeout", NULL};
+
+	for (const char *const *at = named; *at; at++)
+		if (!strcmp(member, *at))
+			return true;
+	return false;
+}
+
+static void print_words(const struct call *call, const char *words, FILE *out)
+{
+	char member[32];
+	int used;
+
+	for (; words && sscanf(words, "%31s%n", member, &used) == 1; words += used) {
+		const char *value = answer_word(call, member, NULL);
+
+		if (value)
+			fprintf(out, " %s%s%.80s", is_named(member) ? member : "",
+				is_named(member) ? " " : "", value);
+	}
+}
+
+static void print_flags(const struct call *call, const char *flags, FILE *out)
+{
+	char member[32];
+	int used;
+
+	for (; flags && sscanf(flags, "%31s%n", member, &used) == 1; flags += used)
+		if (answer_flag(call, member))
+			fprintf(out, " %s", member);
+}
+
+void answer_asked(const struct call *call, const char *verb, const char *words, const char *flags,
+		  char text[ANSWER_ASKED_BYTES])
+{
+	uid_t user = control_user(call->request);
+	char name[PLACE_USER_BYTES];
+	FILE *out = fmemopen(text, ANSWER_ASKED_BYTES, "w");
+
+	snprintf(text, ANSWER_ASKED_BYTES, "%s", verb);
+	if (!out)
+		return;
+	fprintf(out, "%s", verb);
+	print_words(call, words, out);
+	print_flags(call, flags, out);
+	fprintf(out, ", by %s (uid %u)", place_user(user, name), user);
+	fclose(out);
+	text[ANSWER_ASKED_BYTES - 1] = '\0';
+}

@@ -238,11 +238,15 @@ static const char *compare(int fd, int fresh)
 	return sockets_has_keys(fd) ? "TCP_MD5SIG" : NULL;
 }
 
+/* Accepted sockets have what their listener has.  A server to which that one is no TCP socket sets no TCP_NODELAY. */
 int inherit_set_options(int fd)
 {
 	static const int one = 1;
 
-	return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ? -errno : 0;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)))
+		return -errno;
+	return 0;
 }
 
 const char *inherit_restore_options(int fd)

@@ -179,7 +179,7 @@ static int on_keys(const struct nlmsghdr *nlh, void *arg)
 
 bool sockets_has_keys(int fd)
 {
-	struct sockaddr_in6 sa; /* the port is where sockaddr_in has it */
+	struct sockaddr_in6 sa = {0}; /* the port is where sockaddr_in has it */
 	socklen_t sa_length = sizeof(sa), cookie_length = sizeof(uint64_t);
 	struct wanted wanted = {.states = 1U << TCP_LISTEN, .extras = 1U << (INET_DIAG_INFO - 1)};
 	struct keys keys = {0};

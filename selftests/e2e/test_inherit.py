@@ -306,6 +306,40 @@ def test_accept_waits_whatever_the_one_before_left(lab, what):
     assert lbd.workers()["web:8081"]["restarts"] == 1
 
 
+# As uvicorn's --fd: asyncio takes the listener for a Unix socket, and sets no TCP_NODELAY.  Its body says what is set.
+PARTS = """
+import asyncio, os, socket, sys
+listener = socket.socket(socket.AF_UNIX, fileno=3)
+if len(sys.argv) > 1 and not os.path.exists(sys.argv[1]):
+    open(sys.argv[1], "w").close()
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+    os._exit(1)
+async def answer(reader, writer):
+    connection = writer.get_extra_info("socket")
+    while True:
+        await reader.readuntil(b"\\r\\n\\r\\n")
+        writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: 1\\r\\nX-Worker: 1\\r\\nX-Pid: %d\\r\\nX-Version: 0\\r\\n\\r\\n" % os.getpid())
+        await writer.drain()
+        writer.write(b"%d" % bool(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+        await writer.drain()
+async def main():
+    async with await asyncio.start_server(answer, sock=listener) as server:
+        await server.serve_forever()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("cleared", [False, True], ids=["new", "cleared by the one before"])
+def test_answers_in_parts_are_not_delayed(lab, cleared):
+    script = lab.path / "parts.py"
+    script.write_text(PARTS)
+    command = "%s %s %s" % (PYTHON, script, lab.path / "cleared" if cleared else "")
+    lbd = lab.lbd(pool(command, "listen inherit; backoff 50ms 50ms;"))
+    lbd.wait_up(1)
+    with Connection(lab.client, HOST4, 80) as connection:
+        assert {connection.get().body for _ in range(20)} == {"1"}
+
+
 def stop_and_start(lbd):
     lbd.ctl("worker", "stop", "web:8081")
     lbd.wait_worker("web:8081", "stopped")

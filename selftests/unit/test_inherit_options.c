@@ -44,7 +44,7 @@ static struct sock_filter none[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
 static const struct sock_fprog drop_all = {.len = 1, .filter = none};
 static const struct linger reset = {.l_onoff = 1}, late = {1, 5};
 static const struct timeval at_once = {.tv_usec = 1};
-static const int one = 1, two = 2, most = 255, mss = 100, delay_us = 100 * 1000 * 1000;
+static const int zero = 0, one = 1, two = 2, most = 255, mss = 100, delay_us = 100 * 1000 * 1000;
 static const int probe = IP_PMTUDISC_PROBE, longest = INT32_MAX, stamps = 2 | 16, minus = -1;
 static const unsigned char route[] = {131, 7, 4, 192, 0, 2, 9, 0}; /* loose source route, end */
 static const struct route6 nowhere = {.length = 2, .type = 4, .segment = {0xfd, [15] = 1}};
@@ -105,7 +105,7 @@ static const struct row {
 	{"path MTU", IPPROTO_IP, IP_MTU_DISCOVER, VALUE(probe), 0, MILD, NULL},
 	{"IPv6 path MTU", IPPROTO_IPV6, IPV6_MTU_DISCOVER, VALUE(probe), AF_INET6, MILD, NULL},
 	{"errors", IPPROTO_IP, IP_RECVERR, VALUE(one), 0, MILD, NULL},
-	{"no delay", IPPROTO_TCP, TCP_NODELAY, VALUE(one), 0, MILD, NULL},
+	{"delay of parts", IPPROTO_TCP, TCP_NODELAY, VALUE(zero), 0, MILD, NULL},
 	{"cork", IPPROTO_TCP, TCP_CORK, VALUE(one), 0, MILD, NULL},
 	{"deferred", IPPROTO_TCP, TCP_DEFER_ACCEPT, VALUE(one), 0, MILD, NULL},
 	{"fast open", IPPROTO_TCP, TCP_FASTOPEN, VALUE(most), 0, MILD, NULL},
@@ -177,7 +177,7 @@ static bool answers(int listener, int client, int limit_ms)
 
 static bool serves(int listener, int limit_ms)
 {
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = {0};
 	socklen_t length = sizeof(sa);
 	int client;
 	bool is_served;
@@ -185,7 +185,7 @@ static bool serves(int listener, int limit_ms)
 	assert_int_equal(getsockname(listener, (struct sockaddr *)&sa, &length), 0);
 	client = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	assert_true(client >= 0);
-	connect(client, (struct sockaddr *)&sa, length);
+	(void)connect(client, (struct sockaddr *)&sa, length);
 	is_served = comes(client, POLLOUT, limit_ms) && answers(listener, client, limit_ms);
 	close(client);
 	return is_served;

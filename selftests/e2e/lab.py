@@ -131,9 +131,13 @@ class Lab:
     def process(self, *words, log="process.log", namespace=None):
         return self.keep(Process((namespace or self.host).command(*words), self.file(log)))
 
-    def trace(self, process, calls):
-        """Ends before the process does: a sanitizer looks for leaks as its one tracer."""
-        return self.keep(Trace(process.pid, calls, self.file("strace.log")))
+    def trace(self, process, calls, error=None):
+        """
+        Ends before the process does: a sanitizer looks for leaks as its one tracer.  error: what the calls fail
+        with meanwhile.
+        """
+        inject = ("-e", "inject=%s:error=%s" % (calls, error)) if error else ()
+        return self.keep(Trace(process.pid, calls, self.file("strace.log"), inject))
 
     def load(self, mode="open", namespace=None, **options):
         return self.keep(Load(self, namespace or self.client, mode, **options))

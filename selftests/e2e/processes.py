@@ -75,9 +75,9 @@ class Process:
 class Trace(Process):
     """strace(1) of a process that runs, from now on: what it does is counted, however long that takes."""
 
-    def __init__(self, pid, calls, log):
+    def __init__(self, pid, calls, log, inject=()):
         self.calls = log.with_suffix(".calls")
-        super().__init__(["strace", "-p", pid, "-e", "trace=" + calls, "-o", self.calls], log)
+        super().__init__(["strace", "-p", pid, "-e", "trace=" + calls, "-o", self.calls, *inject], log)
         self.wait_output("attached")
 
     def text(self):

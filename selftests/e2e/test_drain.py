@@ -392,3 +392,26 @@ def test_the_last_one_taken_is_told(lab, command):
         lbd.ctl("pool", "undrain", "127.0.0.1:8081")
         lbd.wait_state("127.0.0.1:8081", "up")
         assert lbd.json("status")["nobody_serves"] == []
+
+
+@pytest.mark.parametrize("verb", ("drain", "undrain", "remove"))
+def test_a_verb_that_fails_fails_whole(lab, verb):
+    """What cannot be checked (no socket to list listeners by) is not put in force, and leaves nothing behind."""
+    lbd, _ = by_hand(lab, "drain_timeout 500ms;")
+    address = "127.0.0.1:8081"
+    if verb == "undrain":
+        lbd.ctl("pool", "drain", "web", address, "wait")
+    before = lbd.states()
+    words = ("pool", verb, "web", address) + (() if verb == "undrain" else ("timeout", "1h"))
+    no_sockets = lab.trace(lbd, "socket", "ENFILE")
+    assert "cannot list listening sockets" in lbd.refused(*words)
+    no_sockets.stop()
+    wait_equal(lbd.states, before)
+    if verb == "remove":
+        held = [lab.hold() for _ in PORTS]
+        lbd.ctl("pool", "remove", "web", address, "wait")  # by its pool's time, not the one that was asked for
+        assert sum(not c.is_open() for c in held) == 1
+        return
+    lbd.kill()
+    lbd = lbd.restart()
+    wait_equal(lbd.states, before)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "account_access.h"
 #include "launch.h"
 #include "launch_check_private.h"
 #include "place.h"
@@ -231,6 +233,40 @@ static int refuse_launch(const struct look *look, const struct block *at, const 
 	return launch_refuse(err, look->warn, look->error);
 }
 
+static bool passes_modes(const struct conf_worker *worker)
+{
+	return worker && worker->confinement.set_capabilities &&
+	       worker->confinement.capabilities &
+		       (1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_DAC_READ_SEARCH);
+}
+
+int launch_look_as(const struct look *look, const struct account *account, const char *path,
+		   int mode)
+{
+	if (!look->warn->refuse || !account->set || passes_modes(look->pool->worker))
+		return 0;
+	return account_access(account, path, mode);
+}
+
+/* Its program is started as its user, in a directory that this user is in then. */
+static int check_entry(const struct look *look, const char *what, const struct launch *launch)
+{
+	const char *program = launch->spawn.argv[0], *path = launch->directory;
+	int err = path ? launch_look_as(look, &launch->user, path, X_OK) : 0;
+
+	if (!err && *program == '/') {
+		path = program;
+		err = launch_look_as(look, &launch->user, path, X_OK);
+	}
+	if (!err || err == -ENOENT) /* what is not there has been told */
+		return 0;
+	block_error(launch_look_at(look, path == program ? what : "directory", 0), look->error, err,
+		    "pool %s: %s %.300s: user %.40s: %s; let that user enter and run it",
+		    look->pool->name, path == program ? what : "directory", path, launch->user.name,
+		    strerror(-err));
+	return launch_judge(path, err, look->warn, look->error);
+}
+
 static int check_one(const struct look *look, const char *what, const char *command,
 		     const char *user)
 {
@@ -248,6 +284,8 @@ static int check_one(const struct look *look, const char *what, const char *comm
 			: launch_build(worker, &look->name, command, user, &launch, &inner);
 	err = built ? refuse_launch(look, at, what, built, &inner)
 		    : check_program(look, at, what, user, &launch);
+	if (!err && !built)
+		err = check_entry(look, what, &launch);
 	if (!err && !built && !strcmp(launch.spawn.argv[0], conf_static_program))
 		err = launch_check_static(look, launch.spawn.argv, &launch.user);
 	launch_clear(&launch);

@@ -26,6 +26,13 @@ const struct block *launch_look_at(const struct look *look, const char *directiv
 int launch_look_path(const struct look *look, const struct block *at, const char *what,
 		     const char *text, enum wanted wanted);
 
+/*
+ * 0, or -errno: what the account that a program is started as may not do with the path.  0 as well where that is not
+ * asked: who starts with it does not wait for that user's file systems, and who has CAP_DAC_* passes by all modes.
+ */
+int launch_look_as(const struct look *look, const struct account *account, const char *path,
+		   int mode);
+
 /* Of a worker that is lbstatic: its words, and what it opens at its start, as the user that it will be then. */
 int launch_check_static(const struct look *look, char *const *argv, const struct account *user);
 

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "account_access.h"
 #include "launch_check_private.h"
 #include "static_words.h"
 
@@ -47,27 +46,25 @@ static bool directory_of(const char *path, char directory[PATH_MAX])
 	return true;
 }
 
-static int ask_user(const struct opened *opened, const struct account *user, const char *path,
-		    const char *directory)
+static int ask_user(const struct look *look, const struct opened *opened,
+		    const struct account *user, const char *path, const char *directory)
 {
 	int err;
 
 	if (!opened->is_written)
-		return account_access(user, path, opened->wanted == DIRECTORY ? R_OK | X_OK : R_OK);
-	err = account_access(user, path, W_OK);
-	return err == -ENOENT ? account_access(user, directory, W_OK | X_OK) : err;
+		return launch_look_as(look, user, path,
+				      opened->wanted == DIRECTORY ? R_OK | X_OK : R_OK);
+	err = launch_look_as(look, user, path, W_OK);
+	return err == -ENOENT ? launch_look_as(look, user, directory, W_OK | X_OK) : err;
 }
 
-/* lbd has become the worker's user when it starts lbstatic.  Who starts with it does not wait for that user's disk. */
+/* lbd has become the worker's user when it starts lbstatic. */
 static int check_user(const struct look *look, const struct opened *opened,
 		      const struct account *user, const char *path, const char *directory)
 {
 	const struct block *at = launch_look_at(look, "command", 0);
-	int err;
+	int err = ask_user(look, opened, user, path, directory);
 
-	if (!look->warn->refuse || !user->set)
-		return 0;
-	err = ask_user(opened, user, path, directory);
 	if (!err || err == -ENOENT) /* what is not there has been told */
 		return 0;
 	block_error(at, look->error, err, "pool %s: %s %.200s: user %.40s: %s; let that user %s",

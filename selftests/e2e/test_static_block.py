@@ -101,6 +101,27 @@ def test_check_looks_as_its_user(lab, open_place):
         os.chown(logs, 0, 0)
 
 
+def test_check_enters_as_the_user(lab, open_place):
+    """A directory, and a program, that root may use and the worker's user may not."""
+    inner = open_place / "inner"
+    inner.mkdir()
+    program = inner / "serve"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    path = lab.path / "checked.conf"
+    worker = "pool web { worker { command '%s $port'; ports 8081; user nobody; %s } }"
+    for mode, command, more, said in (
+        (0o700, program, "", "command %s: user nobody: Permission denied" % program),
+        (0o700, "true", "directory %s;" % inner, "directory %s: user nobody: Perm" % inner),
+        (0o700, program, "capabilities DAC_OVERRIDE;", None),
+        (0o755, program, "directory %s;" % inner, None),
+    ):
+        inner.chmod(mode)
+        path.write_text(worker % (command, more))
+        result = lab.host.run(BUILD / "lbctl", "check", path, check=False)
+        assert said in result.stderr if said else "nobody" not in result.stderr, result.stderr
+
+
 def test_rules(lab, site):
     lbd = lab.lbd(configuration(lab, site))
     lbd.wait_up(2)

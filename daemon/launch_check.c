@@ -245,6 +245,8 @@ int launch_look_as(const struct look *look, const struct account *account, const
 {
 	if (!look->warn->refuse || !account->set || passes_modes(look->pool->worker))
 		return 0;
+	if (access(path, F_OK)) /* told already; that user may be kept from seeing even that */
+		return -errno;
 	return account_access(account, path, mode);
 }
 

@@ -152,7 +152,7 @@ def test_has_the_time_that_is_left(lab):
     lbd.wait_up(2, "web")
     held = hold_of(lab, lbd, "8082")
     pid = lbd.pids()["web:8082"]
-    REMOVALS["reload"](lbd)
+    follow(lbd, config("8081", timeout="15s"))
     ends_at_its_deadline(lbd, held)
     wait_until(lambda: not alive(pid), "it ends")
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,8 +19,8 @@
 enum {
 	CLOSERS_MAX = 64,
 	USER_CLOSERS_MAX = 16,
-	YOUNG_US = 100 * 1000,
-	PATIENCE_MS = 20, /* with all of them, until one has ended */
+	YOUNG_US = 1000 * 1000,
+	PATIENCE_MS = 500, /* with all of them, until one has ended */
 };
 
 static struct closer {
@@ -95,10 +96,13 @@ static _Noreturn void be_closer(const int *fds, size_t count, int end)
 	int kept[CLOSER_MOST + 1];
 	char byte;
 
-	prctl(PR_SET_NAME, "lbd-closer");
+	/* Not by libc's function: a sanitizer's takes a lock, which a thread may have had at the fork. */
+	syscall(SYS_prctl, PR_SET_NAME, "lbd-closer");
 	memcpy(kept, fds, count * sizeof(*fds));
 	kept[count] = end;
 	close_others(kept, count + 1);
+	if (write(end, "", 1) != 1)
+		_exit(1);
 	while (read(end, &byte, 1) < 0 && errno == EINTR)
 		;
 	_exit(0);
@@ -141,6 +145,15 @@ static int pair(int ends[2], const int *fds, size_t count)
 	return 0;
 }
 
+/* Until then who looks for the holder of one of lbd's other sockets may find the closer. */
+static void await_alone(int end)
+{
+	struct pollfd alone = {.fd = end, .events = POLLIN};
+
+	while (poll(&alone, 1, PATIENCE_MS) < 0 && errno == EINTR)
+		;
+}
+
 bool closer_end_with(uid_t user, const int *fds, size_t count)
 {
 	int ends[2];
@@ -155,6 +168,7 @@ bool closer_end_with(uid_t user, const int *fds, size_t count)
 		close(ends[0]);
 		return false;
 	}
+	await_alone(ends[0]);
 	for (size_t i = 0; i < count; i++)
 		close(fds[i]);
 	shutdown(ends[0], SHUT_WR);

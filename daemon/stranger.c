@@ -15,9 +15,9 @@
 #endif
 
 enum {
-	DESCRIPTORS_MAX = 253,   /* SCM_MAX_FD: of one message */
-	USERS_MAX = 16,          /* at the same time */
-	PATIENCE_US = 20 * 1000, /* with a user's closers, until one has ended */
+	DESCRIPTORS_MAX = 253,    /* SCM_MAX_FD: of one message */
+	USERS_MAX = 16,           /* at the same time */
+	PATIENCE_US = 500 * 1000, /* with a user's closers, until one has ended */
 };
 
 /* Of one user, to be closed: none is left when the event loop goes on, unless no process could be had. */

@@ -14,6 +14,8 @@
 #include "log.h"
 #include "stranger.h"
 
+enum { FIND_AGAIN = 5 };
+
 /* A listener to put into a backend's slot, or (in_place) whose process is to be watched. */
 struct capture {
 	struct backend *backend;
@@ -270,6 +272,22 @@ static void take_failed(struct scan *scan, const struct capture *capture, int er
 			     strerror(-err));
 }
 
+/* Whoever was found to have it may have ended since, a child of the worker, say: others have it still. */
+static int take_found(struct model *model, const struct capture *capture,
+		      struct sockets_owner *owner)
+{
+	uint32_t inode = capture->listener.inode;
+	int err = take_one(model, capture, owner);
+
+	for (unsigned turn = 0; turn < FIND_AGAIN && err == -ESRCH; turn++) {
+		*owner = place_of(capture);
+		err = sockets_find_owners(&inode, 1, owner);
+		if (!err)
+			err = take_one(model, capture, owner);
+	}
+	return err;
+}
+
 static int take_all(struct scan *scan)
 {
 	uint32_t *inodes = calloc(scan->capture_count, sizeof(*inodes));
@@ -284,7 +302,7 @@ static int take_all(struct scan *scan)
 	}
 	err = sockets_find_owners(inodes, scan->capture_count, owners);
 	for (size_t i = 0; i < scan->capture_count && !err; i++) {
-		int one = take_one(scan->model, &scan->captures[i], &owners[i]);
+		int one = take_found(scan->model, &scan->captures[i], &owners[i]);
 
 		if (one)
 			take_failed(scan, &scan->captures[i], one);

@@ -95,6 +95,11 @@ static inline struct conf_worker lab_conf(const struct lab *lab)
 	};
 }
 
+static inline void lab_on_listeners(void *arg)
+{
+	(void)arg;
+}
+
 static inline int lab_new_worker(struct lab *lab)
 {
 	static const struct worker_ops ops = {.ready = lab_on_ready,
@@ -102,6 +107,8 @@ static inline int lab_new_worker(struct lab *lab)
 					      .hung = lab_on_hung,
 					      .unheard = lab_on_unheard,
 					      .heard = lab_on_heard,
+					      .relistened = lab_on_listeners,
+					      .unlistened = lab_on_listeners,
 					      .exited = lab_on_exit};
 
 	int err = worker_new(&lab->host, &lab->conf, "lab", LAB_PORT, 0, &ops, lab, &lab->worker,

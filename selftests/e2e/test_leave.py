@@ -124,6 +124,7 @@ def test_verbs_know_who_leaves(lab):
         assert "has gone from the configuration" in lbd.refused("worker", verb, "web:8082")
     lbd.ctl("worker", "start", "web:*")
     stop = lab.process(*lbd.ctl_command("worker", "stop", "web:8082"))
+    lbd.wait_output("worker stop web:8082, by .*: begun")
     assert held.get().pid == pid
     held.close()
     assert stop.wait() == 0

@@ -2,9 +2,11 @@
 #include "loss.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "addr.h"
+#include "block_files.h"
 
 /* A disk that was full, a generator that failed, an `include` that matches nothing: all would be gone. */
 static int check_all(const struct conf *from, const struct conf *to, const char *path,
@@ -22,6 +24,26 @@ static int check_all(const struct conf *from, const struct conf *to, const char 
 		path, no_service ? "service" : "pool",
 		no_service ? from->service_count : from->pool_count,
 		no_service ? "serve" : "are there");
+}
+
+static bool has_name(const char *const *names, const char *name)
+{
+	while (*names && strcmp(*names, name) != 0)
+		names++;
+	return *names;
+}
+
+/* 1: a file that said something is not read any more; 0: none; -ENOMEM. */
+static int has_lost_file(const struct conf *from, const struct conf *to)
+{
+	const char **was = block_list_files(from->root), **now = block_list_files(to->root);
+	int lost = was && now ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !lost && was[i]; i++)
+		lost = !has_name(now, was[i]);
+	free(was);
+	free(now);
+	return lost;
 }
 
 static void take_first(void *arg, const struct block *include)
@@ -90,16 +112,19 @@ static int check_service(const struct conf_service *was, const struct conf_servi
 static int check_unmatched(const struct conf *from, const struct conf *to, struct error *error)
 {
 	const struct block *include = find_unmatched(to->root);
-	int err = 0;
+	int err = 0, lost = include ? has_lost_file(from, to) : 0;
 
-	for (size_t i = 0; include && !err && i < from->service_count; i++) {
+	/* What a verb added, or an edit of a file that is still read took out, goes as it would without an include. */
+	if (lost <= 0)
+		return lost ? error_set(error, lost, "out of memory") : 0;
+	for (size_t i = 0; !err && i < from->service_count; i++) {
 		const struct conf_service *was = &from->services[i];
 		const struct conf_service *now = conf_find_service(to, was->name);
 
 		err = now ? check_service(was, now, error)
 			  : refuse(include, "service ", was->name, error);
 	}
-	for (size_t i = 0; include && !err && i < from->pool_count; i++) {
+	for (size_t i = 0; !err && i < from->pool_count; i++) {
 		const struct conf_pool *was = &from->pools[i];
 		const struct conf_pool *now = conf_find_pool(to, was->name);
 

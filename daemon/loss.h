@@ -7,8 +7,9 @@
 #include "error.h"
 
 /*
- * -EPERM with a line when `to`, read from the file `path`, has no service or no pool any more, or lacks one while an
- * `include` matches no file; likewise a backend, or a listen or access rule, of a block with such an `include`.
+ * -EPERM with a line when `to`, read from the file `path`, has no service or no pool any more; or lacks one
+ * while an `include` matches no file and a file of `from` is not read any more; likewise a backend, or a listen
+ * or access rule, of a block with such an `include`.  -ENOMEM.
  */
 int loss_check(const struct conf *from, const struct conf *to, const char *path,
 	       struct error *error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "listeners.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -182,9 +183,9 @@ void listeners_look(struct backend *backend)
 {
 	for (int is_v6 = 0; is_v6 < 2; is_v6++) {
 		uint64_t cookie;
+		int err = datapath_get_listener(backend->model->dp, backend->id, is_v6, &cookie);
 
-		backend_set_listener(backend, is_v6,
-				     !datapath_get_listener(backend->model->dp, backend->id, is_v6,
-							    &cookie));
+		if (!err || err == -ENOENT) /* else nothing is known anew */
+			backend_set_listener(backend, is_v6, !err);
 	}
 }

@@ -25,7 +25,7 @@ void listeners_scan_later(struct model *model);
 
 /*
  * Captures what these have, also where it is in place or of another's: what is at the address of two is counted as
- * the last one's.  Nothing is told; what fails is found by the next look.
+ * the last one's.  Nothing is told; what fails is owed, and done by the next look that can.
  */
 void listeners_capture(struct model *model, struct backend *const *backends, size_t count);
 

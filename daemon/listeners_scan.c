@@ -260,6 +260,11 @@ static void take_failed(struct scan *scan, const struct capture *capture, int er
 		backend->holders[capture->is_v6].inode = capture->listener.inode;
 		return;
 	}
+	/* It is chosen, but may be counted as another's. */
+	if (scan->anew && listeners_in_place(backend, &capture->listener)) {
+		scan->model->is_capture_owed = true;
+		return;
+	}
 	scan->present[backend->id][capture->is_v6] = false;
 	if (err == -EBUSY)
 		listeners_scan_later(scan->model);
@@ -385,9 +390,10 @@ static void end(struct scan *scan)
 
 int listeners_scan(struct model *model)
 {
-	struct scan scan = {.model = model};
+	struct scan scan = {.model = model, .anew = model->is_capture_owed};
 	int err = begin(&scan, 0);
 
+	model->is_capture_owed = false;
 	if (!err) {
 		pool_each_backend(model, look_at_backend, &scan);
 		err = capture(&scan);
@@ -396,6 +402,7 @@ int listeners_scan(struct model *model)
 		err = name_strangers(&scan);
 	if (!err)
 		pool_each_backend(model, tell_backend, &scan);
+	model->is_capture_owed |= err && scan.anew;
 	end(&scan);
 	return err;
 }
@@ -404,11 +411,14 @@ void listeners_capture(struct model *model, struct backend *const *backends, siz
 {
 	struct scan scan = {.model = model, .anew = true};
 	uint16_t port = count == 1 ? ntohs(backends[0]->endpoint.port) : 0;
+	int err = begin(&scan, port);
 
-	if (!begin(&scan, port)) {
-		for (size_t i = 0; i < count; i++)
-			look_at_backend(&scan, backends[i]);
-		capture(&scan);
-	}
+	for (size_t i = 0; !err && i < count; i++)
+		look_at_backend(&scan, backends[i]);
+	if (!err)
+		err = capture(&scan);
 	end(&scan);
+	model->is_capture_owed |= err != 0;
+	if (model->is_capture_owed)
+		listeners_scan_later(model);
 }

@@ -172,8 +172,9 @@ struct model {
 	sd_event_source *deferred;    /* applies what is dirty, once a turn of the loop */
 	sd_event_source *apply_timer; /* tries that again */
 	sd_event_source *scan_timer;  /* looks for listeners: once, or again and again */
-	uint64_t stranger_look_us;    /* the last, or the next, that a stranger has brought about */
-	uint64_t events_lost;         /* by the kernel side, for want of room */
+	bool is_capture_owed; /* a listener may be counted as another backend's: see listeners_capture() */
+	uint64_t stranger_look_us; /* the last, or the next, that a stranger has brought about */
+	uint64_t events_lost;      /* by the kernel side, for want of room */
 	struct remembered *remembered; /* by remember.c, at the start */
 	sd_event_source *remember_source;
 	sd_event_source *recycle_timer;

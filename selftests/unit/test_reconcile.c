@@ -32,7 +32,8 @@
 /* --- the calls that fail: the fail_at-th from now on; 0: none */
 
 static unsigned fail_at, calls;
-static const char *failed; /* which one it was */
+static unsigned owners_fail; /* so many writes of whose a socket is fail after it */
+static const char *failed;   /* which one it was */
 
 static bool fails(const char *name)
 {
@@ -58,14 +59,18 @@ WRAP(void *, reallocarray, (void *old, size_t count, size_t size), (old, count, 
 WRAP(char *, strdup, (const char *text), (text), NULL)
 WRAP(FILE *, fopen, (const char *path, const char *mode), (path, mode), NULL)
 WRAP(FILE *, open_memstream, (char **text, size_t *size), (text, size), NULL)
+static struct model model;
 static void look_who_serves(void);
 
 int __real_bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags);
 int __wrap_bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags);
 int __wrap_bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags)
 {
-	int err = fails("bpf_map_update_elem") ? -ENOMEM
-					       : __real_bpf_map_update_elem(fd, key, value, flags);
+	bool fails_too =
+		failed && owners_fail && fd == datapath_owners_fd(model.dp) && owners_fail--;
+	int err = fails_too || fails("bpf_map_update_elem")
+			  ? -ENOMEM
+			  : __real_bpf_map_update_elem(fd, key, value, flags);
 
 	look_who_serves();
 	return err;
@@ -510,50 +515,75 @@ static void go_back(void)
 			 state_name(model.leaving->state), failed ? failed : "nothing");
 }
 
-static void test_each_step(void **state)
+/* Fails at that step; false: the change has fewer. */
+static bool fails_whole(const struct row *row, unsigned step, unsigned *refused, unsigned *followed)
 {
 	static struct lines before, after;
+	struct conf *conf = conf_of(row->text);
+	struct plan *plan;
+	int err;
+
+	look(&before);
+	failed = NULL;
+	calls = 0;
+	fail_at = step;
+	err = reconcile_begin(&model, conf, &plan, &error);
+	if (!err)
+		reconcile_commit(plan, false);
+	fail_at = 0;
+	*refused += err != 0;
+	*followed += !err;
+	if (err) {
+		conf_free(conf);
+		if (!becomes(&before, &after)) {
+			show(&before, &after);
+			fail_msg("%s: step %u, %s: not as before", row->name, step, failed);
+		}
+		assert_non_null(failed);
+		assert_true(error.text[0]);
+	} else {
+		settle(0);
+		look_that_it_stands(conf);
+		go_back();
+	}
+	clear(&before);
+	clear(&after);
+	return err || failed;
+}
+
+static void test_each_step(void **state)
+{
 	unsigned refused = 0, followed = 0;
 
 	(void)state;
 	go_back();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		for (unsigned step = 1;; step++) {
-			int err;
-			struct conf *conf = conf_of(rows[i].text);
-			struct plan *plan;
-
-			look(&before);
-			failed = NULL;
-			calls = 0;
-			fail_at = step;
-			err = reconcile_begin(&model, conf, &plan, &error);
-			if (!err)
-				reconcile_commit(plan, false);
-			fail_at = 0;
-			refused += err != 0;
-			followed += !err;
-			if (!err) {
-				settle(0);
-				look_that_it_stands(conf);
-				go_back();
-				if (!failed)
-					break;
-				continue;
-			}
-			conf_free(conf);
-			if (!becomes(&before, &after)) {
-				show(&before, &after);
-				fail_msg("%s: step %u, %s: not as before", rows[i].name, step,
-					 failed);
-			}
-			assert_non_null(failed);
-			assert_true(error.text[0]);
-		}
+		for (unsigned step = 1; fails_whole(&rows[i], step, &refused, &followed); step++)
+			;
 	print_message("%u refused, %u followed\n", refused, followed);
 	assert_true(refused > 100);
-	clear(&before);
-	clear(&after);
+}
+
+/* What was taken from another backend is that one's again, also where the way back fails at first. */
+static void test_the_way_back(void **state)
+{
+	const struct row *row = &rows[2];
+	unsigned refused = 0, followed = 0, way_back = 0, step = 1;
+	bool more;
+
+	(void)state;
+	assert_string_equal(row->name, "a backend to another pool");
+	go_back();
+	do {
+		unsigned known = refused;
+
+		owners_fail = 1;
+		more = fails_whole(row, step++, &refused, &followed);
+		way_back += refused > known && !owners_fail;
+	} while (more);
+	owners_fail = 0;
+	print_message("%u refused, %u with a way back\n", refused, way_back);
+	assert_true(way_back > 0);
 }
 
 /* --- a client finds somebody, at each moment */
@@ -826,6 +856,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_one_alone_is_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_who_is_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_each_step, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_way_back, setup, teardown),
 	};
 
 	if (argc > 1)

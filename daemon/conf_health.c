@@ -64,7 +64,7 @@ static int set_http(void *target, const struct conf_directive *row, const struct
 		else if (!value || strcmp(at->words[i], "status") != 0 || set_status(health, value))
 			code = conf_refuse(at, row, value ? value : at->words[i], error);
 	}
-	return code;
+	return code ? code : conf_options_once(at, "", error);
 }
 
 static int set_exec(void *target, const struct conf_directive *row, const struct block *at,

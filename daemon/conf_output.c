@@ -59,5 +59,5 @@ int conf_output_read(const struct block *at, const struct conf_directive *row,
 			return conf_refuse(at, row, at->words[i + (i + 1 < at->count)], error);
 		i++;
 	}
-	return code;
+	return code ? code : conf_options_once(at, "prefix", error);
 }

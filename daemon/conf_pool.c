@@ -99,7 +99,7 @@ static int set_backend(void *target, const struct conf_directive *row, const str
 			return conf_refuse(at, row, at->words[i + (i + 1 < at->count)], error);
 		i += (size_t)words;
 	}
-	return 0;
+	return conf_options_once(at, "drain", error);
 }
 
 static int set_owner(void *target, const struct conf_directive *row, const struct block *at,

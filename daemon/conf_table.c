@@ -125,6 +125,18 @@ int conf_once(const struct block *at, const char *what, const struct block **see
 	return 0;
 }
 
+int conf_options_once(const struct block *at, const char *flag, struct error *error)
+{
+	for (size_t i = 2; i < at->count; i += strcmp(at->words[i], flag) == 0 ? 1 : 2)
+		for (size_t j = 2; j < i; j += strcmp(at->words[j], flag) == 0 ? 1 : 2)
+			if (strcmp(at->words[i], at->words[j]) == 0)
+				return block_error(at, error, -EINVAL,
+						   "%s %s: found a second time in one line; once "
+						   "is allowed",
+						   at->words[0], at->words[i]);
+	return 0;
+}
+
 int conf_walk(const struct block *parent, const char *what, const struct conf_directive *table,
 	      void *target, struct error *error)
 {

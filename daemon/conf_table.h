@@ -41,6 +41,9 @@ int conf_refuse(const struct block *at, const struct conf_directive *row, const 
 /* "found a second time" where *seen is another directive already, else that is `at` now; what: a word of it, or NULL. */
 int conf_once(const struct block *at, const char *what, const struct block **seen,
 	      struct error *error);
+
+/* Of a line with `NAME VALUE` from its third word on, or `flag`, which has no value: each at most once. */
+int conf_options_once(const struct block *at, const char *flag, struct error *error);
 int conf_no_memory(const struct block *at, struct error *error);
 
 /* ", first at FILE:LINE", or nothing where it was appended; text has CONF_PLACE_BYTES.  Returns text. */

@@ -79,6 +79,12 @@ static const struct {
 	{"include x;", "include"},
 	/* top level */
 	{"attach eth0; attach eth0;", "found eth0 a second time"},
+	{P("backend 127.0.0.1:1 drain weight 1 weight 2;"), "backend weight: found a second time"},
+	{P("backend 127.0.0.1:1 drain weight 1 drain;"), "backend drain: found a second time"},
+	{P("backend 127.0.0.1:1; health { http / host host host b; }"),
+	 "http host: found a second time in one line"},
+	{W("stdout none prefix size 1m prefix;"), "stdout prefix: found a second time"},
+	{W("stdout none size 1m files 2 size 2m;"), "stdout size: found a second time"},
 	{"attach a/b;", "attach: found \"a/b\""},
 	{"attach ..;",
 	 "attach: found \"..\"; allowed: attach INTERFACE [native|generic]; a name of "

@@ -96,12 +96,16 @@ static void look_at_slot(struct scan *scan, struct backend *backend,
 {
 	struct capture capture = {backend, *listener, is_v6, false};
 	uint64_t cookie;
+	int err;
 
 	if (scan->present[backend->id][is_v6])
 		return;
-	scan->present[backend->id][is_v6] = true;
-	capture.in_place =
-		!scan->anew && !datapath_get_listener(scan->model->dp, backend->id, is_v6, &cookie);
+	err = datapath_get_listener(scan->model->dp, backend->id, is_v6, &cookie);
+	/* What cannot be read is as it was. */
+	scan->present[backend->id][is_v6] = !err || err == -ENOENT || backend->listens[is_v6];
+	if (err && err != -ENOENT)
+		return;
+	capture.in_place = !scan->anew && !err;
 	if (capture.in_place &&
 	    (cookie != listener->cookie || !needs_holder(backend, is_v6, listener->inode)))
 		return;

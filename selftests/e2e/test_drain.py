@@ -415,3 +415,17 @@ def test_a_verb_that_fails_fails_whole(lab, verb):
     lbd.kill()
     lbd = lbd.restart()
     wait_equal(lbd.states, before)
+
+
+def test_a_kernel_side_that_cannot_be_reached(lab):
+    """The command is told of it; no other backend is taken for one that listens no more, and it is made good."""
+    lbd, _ = by_hand(lab)
+    trace = lab.trace(lbd, "bpf", error="ENOMEM")
+    said = lbd.ctl("pool", "drain", "web", "127.0.0.1:8081", check=False)
+    assert "cannot write it to the kernel side: Cannot allocate memory; trying again" in said.stderr
+    states = {a: b["state"] for a, b in lbd.pool().items()}
+    assert states.pop("127.0.0.1:8081") in ("draining", "drained")
+    assert set(states.values()) == {"up"}
+    trace.stop()
+    lbd.wait_output("pool web: written to the kernel side")
+    lab.expect_workers({"8082", "8083", "8084"}, 30)

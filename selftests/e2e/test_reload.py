@@ -361,7 +361,8 @@ def test_an_include_that_lost_its_file(lab):
     (parts / "b.rules").write_text("deny 10.0.0.0/8;")
     more = "\ninclude c.d/*.conf; pool mixed { %s } service mixed { %s }" % (inside, rules)
     lbd = lab.lbd(KEPT + more)
-    lbd.wait_up(None, "b")
+    for name in ("kept", "b"):
+        lbd.wait_up(None, name)
     before = world(lbd)
     line = lbd.conf.read_text().rstrip("\n").count("\n") + 1
     losses = {

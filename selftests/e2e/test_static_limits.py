@@ -254,6 +254,7 @@ def test_descriptor_exhaustion(root):
         for client in half:
             assert client.response().status in (200, 503)
             client.socket.close()
+        wait_for(lambda: connections(server) == 0)
         assert server.get("/small").status == 200
         assert server.get("/big").status == 200
 

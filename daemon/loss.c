@@ -2,10 +2,10 @@
 #include "loss.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "addr.h"
 #include "block_files.h"
 
 /* A disk that was full, a generator that failed, an `include` that matches nothing: all would be gone. */
@@ -26,111 +26,173 @@ static int check_all(const struct conf *from, const struct conf *to, const char 
 		no_service ? "serve" : "are there");
 }
 
-static bool has_name(const char *const *names, const char *name)
+/* What is looked at, and what it stands in. */
+struct step {
+	const struct block *block;
+	const struct step *outer;
+};
+
+struct search {
+	const struct block *include; /* matches no file, and may have matched one */
+	const char *own, **read;     /* the main file, and the others that are read now */
+	struct error *error;
+};
+
+static bool is_read(const struct search *search, const char *file)
 {
-	while (*names && strcmp(*names, name) != 0)
-		names++;
-	return *names;
+	const char **at = search->read;
+
+	if (!strcmp(file, search->own))
+		return true;
+	while (*at && strcmp(*at, file) != 0)
+		at++;
+	return *at;
 }
 
-/* 1: a file that said something is not read any more; 0: none; -ENOMEM. */
-static int has_lost_file(const struct conf *from, const struct conf *to)
+static bool same_words(const struct block *a, const struct block *b)
 {
-	const char **was = block_list_files(from->root), **now = block_list_files(to->root);
-	int lost = was && now ? 0 : -ENOMEM;
-
-	for (size_t i = 0; !lost && was[i]; i++)
-		lost = !has_name(now, was[i]);
-	free(was);
-	free(now);
-	return lost;
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (strcmp(a->words[i], b->words[i]) != 0)
+			return false;
+	return true;
 }
 
-static void take_first(void *arg, const struct block *include)
+static const struct block *find_same(const struct block *parent, const struct block *wanted)
 {
-	const struct block **first = arg;
+	const struct block *at = parent ? parent->first : NULL;
 
-	if (!*first)
-		*first = include;
+	while (at && (at->is_include || !same_words(at, wanted)))
+		at = at->next;
+	return at;
 }
 
-/* NULL: each `include` below it matches a file. */
-static const struct block *find_unmatched(const struct block *block)
+/* DANGER: other directives may hold a secret (`environment`, `command`, `hash_seed`): of those the name alone. */
+static bool may_be_quoted(const char *directive)
 {
-	const struct block *first = NULL;
+	static const char *const open[] = {
+		"allow", "attach",  "backend", "capabilities", "deny",
+		"group", "listen",  "mode",    "owner",        "no_new_privileges",
+		"pool",  "service", "static",  "user",         NULL};
 
-	block_each_unmatched(block, take_first, &first);
-	return first;
-}
-
-static int refuse(const struct block *include, const char *what, const char *name,
-		  struct error *error)
-{
-	return error_set(error, -EPERM,
-			 "include %.120s (%.120s:%u) matches no file, and a reload would remove "
-			 "%s%s: put the file back, or take the line out; if that is meant: "
-			 "`lbctl reload force`",
-			 include->words[1], include->file, include->line, what, name);
-}
-
-static bool has_backend(const struct conf_pool *pool, const struct lb_endpoint *endpoint)
-{
-	for (size_t i = 0; i < pool->backend_count; i++)
-		if (!memcmp(&pool->backends[i].endpoint, endpoint, sizeof(*endpoint)))
+	for (const char *const *at = open; *at; at++)
+		if (!strcmp(directive, *at))
 			return true;
 	return false;
 }
 
-static int check_backends(const struct conf_pool *was, const struct conf_pool *now,
-			  struct error *error)
+static void print(const struct block *block, FILE *out)
 {
-	const struct block *include = find_unmatched(now->at);
-	char text[ADDR_TEXT_BYTES];
-
-	for (size_t i = 0; include && i < was->backend_count; i++)
-		if (!has_backend(now, &was->backends[i].endpoint))
-			return refuse(include, "backend ",
-				      addr_format_endpoint(&was->backends[i].endpoint, text),
-				      error);
-	return 0;
+	fputs(block->words[0], out);
+	for (size_t i = 1; i < block->count && may_be_quoted(block->words[0]); i++)
+		fprintf(out, " %.60s", block->words[i]);
 }
 
-static int check_service(const struct conf_service *was, const struct conf_service *now,
-			 struct error *error)
+/* "`user www` of worker of pool web" */
+static void describe(const struct step *step, char *text, size_t room)
 {
-	const struct block *include = find_unmatched(now->at);
+	FILE *out = fmemopen(text, room, "w");
 
-	if (!include)
-		return 0;
-	if (now->listen_count < was->listen_count)
-		return refuse(include, "a listen of service ", now->name, error);
-	if (now->acl_count < was->acl_count || (was->default_deny && !now->default_deny))
-		return refuse(include, "an access rule of service ", now->name, error);
-	return 0;
+	*text = '\0';
+	if (!out)
+		return;
+	fputc('`', out);
+	print(step->block, out);
+	fputc('`', out);
+	for (step = step->outer; step; step = step->outer) {
+		fputs(" of ", out);
+		print(step->block, out);
+	}
+	fclose(out);
+	text[room - 1] = '\0';
+}
+
+static int refuse(const struct search *search, const struct step *lost)
+{
+	const struct block *include = search->include;
+	char what[128];
+
+	describe(lost, what, sizeof(what));
+	return error_set(search->error, -EPERM,
+			 "include %.80s (%.80s:%u) matches no file, and a reload would remove %s, "
+			 "which %.80s said: put the file back, or take the line out; if that is "
+			 "meant: `lbctl reload force`",
+			 include->words[1], include->file, include->line, what, lost->block->file);
+}
+
+/*
+ * What files that are not read any more have said in `from` must stand in `to`: by the same words, in a block of the
+ * same words, whoever says it now.  to: NULL where the block has gone.
+ */
+static int check_block(const struct search *search, const struct block *from,
+		       const struct block *to, const struct step *outer)
+{
+	int err = 0;
+
+	for (const struct block *at = from->first; at && !err; at = at->next) {
+		const struct block *same = find_same(to, at);
+		const struct step step = {at, outer};
+
+		if (!same && !at->is_include && !is_read(search, at->file))
+			err = refuse(search, &step);
+		else
+			err = check_block(search, at, same, &step);
+	}
+	return err;
+}
+
+/* An include that matches no file now, in the configuration that is in force. */
+struct history {
+	const struct block *include;
+	bool was_there, brought_in;
+};
+
+/* What an include has brought in comes right after it. */
+static void look_back(struct history *history, const struct block *from)
+{
+	for (const struct block *at = from->first; at; at = at->next) {
+		look_back(history, at);
+		if (!at->is_include || strcmp(at->file, history->include->file) != 0 ||
+		    !same_words(at, history->include))
+			continue;
+		history->was_there = true;
+		history->brought_in |= at->next && strcmp(at->next->file, at->file) != 0;
+	}
+}
+
+struct unmatched {
+	const struct block *from, *first;
+};
+
+/* One that matched no file before, either, holds nothing back. */
+static void take_first(void *arg, const struct block *include)
+{
+	struct unmatched *unmatched = arg;
+	struct history history = {.include = include};
+
+	if (unmatched->first)
+		return;
+	look_back(&history, unmatched->from);
+	if (history.brought_in || !history.was_there)
+		unmatched->first = include;
 }
 
 static int check_unmatched(const struct conf *from, const struct conf *to, struct error *error)
 {
-	const struct block *include = find_unmatched(to->root);
-	int err = 0, lost = include ? has_lost_file(from, to) : 0;
+	struct unmatched unmatched = {.from = from->root};
+	struct search search = {.own = to->root->file, .error = error};
+	int err;
 
-	/* What a verb added, or an edit of a file that is still read took out, goes as it would without an include. */
-	if (lost <= 0)
-		return lost ? error_set(error, lost, "out of memory") : 0;
-	for (size_t i = 0; !err && i < from->service_count; i++) {
-		const struct conf_service *was = &from->services[i];
-		const struct conf_service *now = conf_find_service(to, was->name);
-
-		err = now ? check_service(was, now, error)
-			  : refuse(include, "service ", was->name, error);
-	}
-	for (size_t i = 0; !err && i < from->pool_count; i++) {
-		const struct conf_pool *was = &from->pools[i];
-		const struct conf_pool *now = conf_find_pool(to, was->name);
-
-		err = now ? check_backends(was, now, error)
-			  : refuse(include, "pool ", was->name, error);
-	}
+	block_each_unmatched(to->root, take_first, &unmatched);
+	if (!unmatched.first)
+		return 0;
+	search.include = unmatched.first;
+	search.read = block_list_files(to->root);
+	if (!search.read)
+		return error_set(error, -ENOMEM, "out of memory");
+	err = check_block(&search, from->root, to->root, NULL);
+	free(search.read);
 	return err;
 }
 

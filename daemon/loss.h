@@ -7,9 +7,9 @@
 #include "error.h"
 
 /*
- * -EPERM with a line when `to`, read from the file `path`, has no service or no pool any more; or lacks one
- * while an `include` matches no file and a file of `from` is not read any more; likewise a backend, or a listen
- * or access rule, of a block with such an `include`.  -ENOMEM.
+ * -EPERM with a line when `to`, read from the file `path`, has no service or no pool any more; or when an `include`
+ * that brought something in, or is new, matches no file, and a directive of `from` whose file is not read any more
+ * stands no longer, by the same words, where it stood.  Of what may be secret the line has the name alone.  -ENOMEM.
  */
 int loss_check(const struct conf *from, const struct conf *to, const char *path,
 	       struct error *error);

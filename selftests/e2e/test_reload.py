@@ -366,9 +366,9 @@ def test_an_include_that_lost_its_file(lab):
     before = world(lbd)
     line = lbd.conf.read_text().rstrip("\n").count("\n") + 1
     losses = {
-        "*.conf": ("b.conf", "service b"),
-        "*.backends": ("b.backends", "backend 127.0.0.1:9002"),
-        "*.rules": ("b.rules", "an access rule of service mixed"),
+        "*.conf": ("b.conf", "`pool b`"),
+        "*.backends": ("b.backends", "`backend 127.0.0.1:9002` of pool mixed"),
+        "*.rules": ("b.rules", "`deny 10.0.0.0/8` of service mixed"),
     }
     for pattern, (name, lost) in losses.items():
         (parts / name).rename(lab.path / name)
@@ -394,6 +394,111 @@ def test_an_include_that_lost_its_file(lab):
     assert "matches no file" in lbd.ctl("reload", check=False).stderr
     wait_equal(lambda: list(lbd.workers()), ["kept:8081"])
     lab.lbd("include c.d/*.conf;").wait_output("c.d/\\*.conf .*matches no file")
+
+
+LOST_SECRET = "token-of-nobody-else"
+# What a file said alone, and how a reload names it that would lose it.
+LOST_WORDS = {
+    "user": ("user nobody; no_new_privileges on;", "`user nobody` of worker of pool web"),
+    "env": ("environment KEY=%s;" % LOST_SECRET, "`environment` of worker of pool web"),
+    "health": ("health { tcp; interval 1s; }", "`health` of pool web"),
+    "interval": ("interval 2s;", "`interval` of health of pool api"),
+    "acl": ("deny 192.0.2.3;", "`deny 192.0.2.3` of service web"),
+    "bcl": ("deny 192.0.2.5;", "`deny 192.0.2.5` of service web"),
+    "auth": ("deny 192.0.2.0/24 /secret*;", "`deny 192.0.2.0/24 /secret*` of static files"),
+    "rule": ("deny 192.0.2.4;", "`deny 192.0.2.4` of static files"),
+    "control": ("group www-data;", "`group www-data` of control"),
+    "top": ("min_files 16;", "`min_files`"),
+}
+
+
+def with_parts(lab):
+    """A configuration of many files, one in each kind of block."""
+    parts = lab.path / "c.d"
+    parts.mkdir()
+    for name, (text, _) in LOST_WORDS.items():
+        (parts / ("x." + name)).write_text(text)
+    include = {name: "include c.d/*.%s;" % name for name in LOST_WORDS}
+    return parts, (
+        pool("sleep 1000 $port", "%(user)s %(env)s listen inherit;" % include)
+        .replace("pool web {", "pool web { %(health)s" % include, 1)
+        .replace("service web {", "service web { %(acl)s %(bcl)s" % include)
+        + "pool api { backend 127.0.0.1:9009; health { tcp; %(interval)s } }"
+        "static files { listen 0.0.0.0:81; root /usr/share; user nobody; ports 9631; %(auth)s %(rule)s }"
+        "control { %(control)s } %(top)s" % include
+    )
+
+
+def test_an_include_that_lost_its_file_anywhere(lab):
+    """Workers were rolled as root, and what was denied was served, since nothing but pools and services was compared."""
+    parts, text = with_parts(lab)
+    lbd = lab.lbd(text)
+    for name in ("web", "files"):
+        lbd.wait_up(1, name)
+    before = world(lbd)
+    for name, (said, named) in LOST_WORDS.items():
+        (parts / ("x." + name)).rename(lab.path / name)
+        refusal = lbd.refused("reload")
+        assert "c.d/*.%s (" % name in refusal and "remove %s, which " % named in refusal, refusal
+        assert "`lbctl reload force`" in refusal and LOST_SECRET not in refusal, refusal
+        assert refusal.partition(": ")[2].strip() in lbd.ctl("reread", check=False).stdout
+        # Whoever says it now, it is said there.
+        if name == "user":
+            lbd.config(text.replace("include c.d/*.user;", "include c.d/*.user; " + said))
+            assert "no difference" in lbd.ctl("reload")
+            (parts / "x.user").write_text(said)
+            lbd.config(text)
+            assert "no difference" in lbd.ctl("reload")
+        else:
+            (lab.path / name).rename(parts / ("x." + name))
+    # As many rules as before are not the same ones.
+    (parts / "x.acl").rename(lab.path / "acl")
+    (parts / "x.bcl").write_text("deny 192.0.2.5; deny 192.0.2.6;")
+    assert LOST_WORDS["acl"][1] in lbd.refused("reload")
+    assert world(lbd) == before and LOST_SECRET not in lbd.output()
+    lbd.ctl("reload", "force")
+
+
+def test_an_include_that_lost_its_file_while_lbd_was_dead(lab):
+    """The next lbd does not do by itself what a reload refuses: it goes on with what was, and says so."""
+    parts, text = with_parts(lab)
+    lbd = lab.lbd(text)
+    for name in ("web", "files"):
+        lbd.wait_up(1, name)
+    before = lbd.pids()
+    lbd.kill()
+    for name in ("user", "auth"):
+        (parts / ("x." + name)).rename(lab.path / name)
+    lbd = lbd.restart_as_is()
+    lbd.wait_output("is not in force: .*remove `user nobody` of worker of pool web")
+    assert "`lbctl reload force`" in lbd.output()
+    assert lbd.pids() == before
+    for name in ("user", "auth"):
+        (lab.path / name).rename(parts / ("x." + name))
+    assert "no difference" in lbd.ctl("reload")
+    assert lbd.pids() == before
+
+
+def test_an_include_that_never_matched(lab):
+    """It holds back neither a file that is taken away nor what an edit takes out."""
+    parts = lab.path / "c.d"
+    parts.mkdir()
+    for name in "ab":
+        (parts / (name + ".conf")).write_text("pool %s { backend 127.0.0.1:9001; }" % name)
+    (parts / "a.conf").write_text("pool a { backend 127.0.0.1:9002; include none-*.conf; }")
+    lbd = lab.lbd("include none-*.conf; include c.d/*.conf; pool c { backend 127.0.0.1:9003; }")
+    (parts / "b.conf").unlink()
+    for _ in range(2):  # also of a configuration that the next lbd had from its run directory
+        result = lbd.ctl("reload", check=False)
+        assert result.returncode == 0 and "pool b removed" in result.stdout, result
+        (parts / "b.conf").write_text("pool b { backend 127.0.0.1:9001; }")
+        lbd.ctl("reload", check=False)
+        lbd.kill()
+        lbd = lbd.restart_as_is()
+        (parts / "b.conf").unlink()
+    lbd.config("include none-*.conf; include c.d/*.conf;")
+    assert lbd.ctl("reload", check=False).returncode == 0
+    assert [p["pool"] for p in lbd.json("pool")] == ["a"]
 
 
 def test_reread_tells_what_reload_refuses(lab):

@@ -214,6 +214,9 @@ const struct block *conf_written(const struct conf_pool *pool, const char *block
  */
 char *conf_expand(const char *text, const char *pool, uint16_t port, unsigned index);
 
+/* Whether $port or $index is in it: it is another text for another worker.  text may be NULL. */
+bool conf_differs(const char *text);
+
 /*
  * Splits a command into words by the shell's quoting rules, without a shell: variables are expanded in
  * each word afterwards, also in single quotes.  -EINVAL: open quote.

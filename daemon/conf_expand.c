@@ -110,6 +110,17 @@ char *conf_expand(const char *text, const char *pool, uint16_t port, unsigned in
 	return expanded;
 }
 
+bool conf_differs(const char *text)
+{
+	char *one = text ? conf_expand(text, "", 1, 0) : NULL;
+	char *other = text ? conf_expand(text, "", 2, 1) : NULL;
+	bool found = one && other && strcmp(one, other) != 0;
+
+	free(one);
+	free(other);
+	return found;
+}
+
 static bool is_known(const struct variable *variable)
 {
 	return variable->environment || is_named(variable, "port") || is_named(variable, "index") ||

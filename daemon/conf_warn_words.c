@@ -16,18 +16,6 @@ static void warn_unmatched(void *arg, const struct block *include)
 	warn->tell(warn->arg, error.text);
 }
 
-/* Whether $port or $index is in it: it is another text for another worker. */
-static bool differs(const char *text)
-{
-	char *one = text ? conf_expand(text, "", 1, 0) : NULL;
-	char *other = text ? conf_expand(text, "", 2, 1) : NULL;
-	bool found = one && other && strcmp(one, other) != 0;
-
-	free(one);
-	free(other);
-	return found;
-}
-
 static bool any(char *const *list, bool (*found)(const char *text, const char *word),
 		const char *word)
 {
@@ -40,7 +28,7 @@ static bool any(char *const *list, bool (*found)(const char *text, const char *w
 static bool has_place(const char *text, const char *unused)
 {
 	(void)unused;
-	return differs(text);
+	return conf_differs(text);
 }
 
 static bool has_word(const char *text, const char *word)
@@ -53,7 +41,7 @@ static bool may_know_port(const struct conf_worker *worker)
 {
 	char port[8];
 
-	if (worker->inherit || differs(worker->command) || differs(worker->directory) ||
+	if (worker->inherit || conf_differs(worker->command) || conf_differs(worker->directory) ||
 	    any(worker->environment, has_place, NULL) ||
 	    any(worker->environment_files, has_place, NULL))
 		return true;

@@ -14,6 +14,7 @@
 #include "account_access.h"
 #include "launch.h"
 #include "launch_check_private.h"
+#include "launch_once.h"
 #include "place.h"
 
 /* 0, or the errno that running it would give. */
@@ -331,29 +332,44 @@ static int check_commands(const struct look *look)
 		   : check_one(look, "after_stop", worker->after_stop, worker->after_stop_user);
 }
 
+static int check_worker(struct look *look, unsigned index, const char *log_directory)
+{
+	const struct conf_pool *pool = look->pool;
+	uint16_t port = (uint16_t)(pool->worker->first_port + index);
+	int err;
+
+	look->broken = false;
+	snprintf(look->worker, sizeof(look->worker), "%.280s:%u", pool->name, port);
+	look->name = (struct launch_name){look->worker, pool->name, port, index};
+	err = check_paths(look, &look->broken);
+	if (!err)
+		err = check_commands(look);
+	return err ? err : launch_check_logs(look, log_directory);
+}
+
 int launch_check(const struct conf_pool *pool, const char *log_directory,
 		 const struct launch_warn *warn, struct error *error)
 {
-	return launch_check_worker(pool, 0, log_directory, warn, error);
+	struct launch_once once;
+	struct look look = {.pool = pool,
+			    .block = "worker",
+			    .warn = launch_once_begin(&once, warn),
+			    .error = error};
+	int err = 0;
+
+	for (unsigned i = 0; pool->worker && i < pool->worker->count && !err; i++) {
+		look.follows = i > 0;
+		err = check_worker(&look, i, log_directory);
+	}
+	launch_once_end(&once);
+	return err ? err : launch_check_health(pool, warn, error);
 }
 
 int launch_check_worker(const struct conf_pool *pool, unsigned index, const char *log_directory,
 			const struct launch_warn *warn, struct error *error)
 {
-	const struct conf_worker *worker = pool->worker;
 	struct look look = {.pool = pool, .block = "worker", .warn = warn, .error = error};
-	uint16_t port;
-	int err;
+	int err = pool->worker ? check_worker(&look, index, log_directory) : 0;
 
-	if (!worker)
-		return launch_check_health(pool, warn, error);
-	port = (uint16_t)(worker->first_port + index);
-	snprintf(look.worker, sizeof(look.worker), "%.280s:%u", pool->name, port);
-	look.name = (struct launch_name){look.worker, pool->name, port, index};
-	err = check_paths(&look, &look.broken);
-	if (!err)
-		err = check_commands(&look);
-	if (!err)
-		err = launch_check_logs(pool, log_directory, warn, error);
 	return err ? err : launch_check_health(pool, warn, error);
 }

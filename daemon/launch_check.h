@@ -21,13 +21,13 @@ struct launch_warn {
 };
 
 /*
- * What a pool's first worker will run with: its command, hooks and logs (relative ones in log_directory), and
- * the command of an exec check.  -errno with a line.
+ * What each of a pool's workers will run with: its command, hooks and logs (relative ones in log_directory), and
+ * the command of an exec check.  What is the same for several is told once.  -errno with a line.
  */
 int launch_check(const struct conf_pool *pool, const char *log_directory,
 		 const struct launch_warn *warn, struct error *error);
 
-/* The same of the worker of that index; its log is the first one's. */
+/* The same of the worker of that index alone. */
 int launch_check_worker(const struct conf_pool *pool, unsigned index, const char *log_directory,
 			const struct launch_warn *warn, struct error *error);
 
@@ -41,9 +41,5 @@ int launch_refuse(int err, const struct launch_warn *warn, const struct error *e
 /* The error that was found at this path, or 0 and a warning. */
 int launch_judge(const char *path, int err, const struct launch_warn *warn,
 		 const struct error *error);
-
-/* launch_check_log.c: whether what the first worker says can be written where it is to go. */
-int launch_check_logs(const struct conf_pool *pool, const char *log_directory,
-		      const struct launch_warn *warn, struct error *error);
 
 #endif

@@ -8,19 +8,20 @@
 
 #include "account.h"
 #include "instance.h"
-#include "launch_check.h"
+#include "launch_check_private.h"
 #include "open_file.h"
 #include "place.h"
 
 /* As worker_run.c has it: an absolute path as it is, else below the directory of logs. */
-static char *log_path(const struct conf_pool *pool, const struct conf_output *output,
+static char *log_path(const struct look *look, const struct conf_output *output,
 		      const char *log_directory, const char *suffix)
 {
+	const struct launch_name *as = &look->name;
 	char *name, *path = NULL;
 
 	if (output->path)
-		name = conf_expand(output->path, pool->name, pool->worker->first_port, 0);
-	else if (asprintf(&name, "%s:%u%s", pool->name, pool->worker->first_port, suffix) < 0)
+		name = conf_expand(output->path, as->pool, as->port, as->index);
+	else if (asprintf(&name, "%s%s", as->worker, suffix) < 0)
 		name = NULL;
 	if (!name || *name == '/')
 		return name;
@@ -28,6 +29,17 @@ static char *log_path(const struct conf_pool *pool, const struct conf_output *ou
 		path = NULL;
 	free(name);
 	return path;
+}
+
+/* A directory that is the same for all: that it is missing was told of the first. */
+static bool is_told(const struct look *look, const struct conf_output *output)
+{
+	char *directory = output->path ? strdup(output->path) : NULL;
+	char *last = directory ? strrchr(directory, '/') : NULL;
+	bool differs = last && (*last = '\0', conf_differs(directory));
+
+	free(directory);
+	return look->follows && !differs;
 }
 
 /* It is made by the first worker's start, if no more of its path is missing. */
@@ -57,9 +69,18 @@ static uid_t user_of(const struct conf_worker *worker)
 	return uid;
 }
 
-static int check_log(const struct conf_pool *pool, bool is_err, const char *log_directory,
-		     const struct launch_warn *warn, struct error *error)
+/* What root may do is not for others to find out; what is not there they can see. */
+static bool is_to_be_told(const struct look *look, const struct conf_output *output,
+			  const char *log_directory, const char *path, int err)
 {
+	if (err != -ENOENT)
+		return !geteuid();
+	return !will_be_made(log_directory, path) && !is_told(look, output);
+}
+
+static int check_log(const struct look *look, bool is_err, const char *log_directory)
+{
+	const struct conf_pool *pool = look->pool;
 	const struct conf_output *output =
 		is_err ? &pool->worker->stderr_log : &pool->worker->stdout_log;
 	const struct block *at = conf_written(pool, "worker", is_err ? "stderr" : "stdout", 0);
@@ -69,29 +90,27 @@ static int check_log(const struct conf_pool *pool, bool is_err, const char *log_
 
 	if (output->kind != OUTPUT_FILE)
 		return 0;
-	path = log_path(pool, output, log_directory, is_err ? ".err.log" : ".log");
+	path = log_path(look, output, log_directory, is_err ? ".err.log" : ".log");
 	if (!path)
-		return block_error(at, error, -ENOMEM, "pool %s: out of memory", pool->name);
+		return block_error(at, look->error, -ENOMEM, "pool %s: out of memory", pool->name);
 	err = open_file_check("log ", path, user_of(pool->worker), &inner);
-	/* What root may do is not for others to find out; what is not there they can see. */
-	if ((err != -ENOENT && geteuid()) || (err == -ENOENT && will_be_made(log_directory, path)))
-		err = 0;
-	if (err) {
-		block_error(at, error, err, "pool %s: %s%s", pool->name, inner.text,
+	if (err && is_to_be_told(look, output, log_directory, path, err)) {
+		block_error(at, look->error, err, "pool %s: %s%s", pool->name, inner.text,
 			    err == -ENOENT ? "; make its directory, or name another file" : "");
-		err = launch_judge(path, err, warn, error);
+		err = launch_judge(path, err, look->warn, look->error);
+	} else {
+		err = 0;
 	}
 	free(path);
 	return err;
 }
 
-int launch_check_logs(const struct conf_pool *pool, const char *log_directory,
-		      const struct launch_warn *warn, struct error *error)
+int launch_check_logs(const struct look *look, const char *log_directory)
 {
 	const char *directory = log_directory ? log_directory : LB_LOG_DIR;
-	int err = check_log(pool, false, directory, warn, error);
+	int err = check_log(look, false, directory);
 
-	if (!err && !pool->worker->merge_stderr)
-		err = check_log(pool, true, directory, warn, error);
+	if (!err && !look->pool->worker->merge_stderr)
+		err = check_log(look, true, directory);
 	return err;
 }

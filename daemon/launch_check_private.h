@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What launch_check.c and launch_check_static.c share; for nobody else. */
+/* What launch_check.c, launch_check_log.c and launch_check_static.c share; for nobody else. */
 #ifndef LB_LAUNCH_CHECK_PRIVATE_H
 #define LB_LAUNCH_CHECK_PRIVATE_H
 
 #include "launch.h"
 #include "launch_check.h"
 
-/* A pool whose first worker's start is looked at. */
+/* A worker whose start is looked at. */
 struct look {
 	const struct conf_pool *pool;
 	const char *block; /* of it, which its settings are in */
 	const struct launch_warn *warn;
 	struct error *error;
-	bool broken; /* an environment file, which may have said where to find a program */
+	bool follows; /* others of its pool, which have been looked at */
+	bool broken;  /* an environment file, which may have said where to find a program */
 	struct launch_name name;
 	char worker[300];
 };
@@ -35,5 +36,8 @@ int launch_look_as(const struct look *look, const struct account *account, const
 
 /* Of a worker that is lbstatic: its words, and what it opens at its start, as the user that it will be then. */
 int launch_check_static(const struct look *look, char *const *argv, const struct account *user);
+
+/* launch_check_log.c: whether what it says can be written where it is to go. */
+int launch_check_logs(const struct look *look, const char *log_directory);
 
 #endif

@@ -150,6 +150,22 @@ AT_THE_START = {
         "log_directory DIR/no/logs; pool a { %s }" % (WORKER % ""),
         ["pool a: log DIR/no/logs/a:8081.log: No such file"],
     ),
+    "each worker's": (
+        "pool a { %s } pool b { %s } pool c { %s }"
+        % (
+            WORKER.replace("8081", "8081-8083") % "environment_file DIR/env-$index;",
+            WORKER.replace("8081", "8084-8085") % "stdout DIR/$index/b.log; stderr DIR/no/$index;",
+            WORKER.replace("8081", "8086-8089") % "directory DIR/no; stdout DIR/c-$port.log;",
+        ),
+        [
+            "pool a: environment_file DIR/env-1: No such file",
+            "pool a: environment_file DIR/env-2: No such file",
+            "pool b: log DIR/0/b.log: No such file",
+            "pool b: log DIR/no/0: No such file",
+            "pool b: log DIR/1/b.log: No such file",
+            "pool c: directory DIR/no: No such file",
+        ],
+    ),
     "static": (
         "static a { listen 0.0.0.0:80; root DIR/gone; }"
         "static b { listen 0.0.0.0:81; root DIR; auth * DIR/users; }"
@@ -175,7 +191,8 @@ AT_THE_START = {
 def test_what_would_fail_at_the_start(tmp_path, name, program):
     """All of it, a line each."""
     text, expected = AT_THE_START[name]
-    (tmp_path / "plain").touch()
+    for present in ("plain", "env-0"):
+        (tmp_path / present).touch()
     path = tmp_path / "lbd.conf"
     path.write_text(
         "log_directory DIR/logs;\n".replace("DIR", str(tmp_path)) * ("log_directory" not in text)

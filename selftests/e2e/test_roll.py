@@ -3,12 +3,14 @@
 
 import os
 import pathlib
+import shutil
 import signal
 import threading
 import time
 
 import pytest
-from lab import APP, HERE, PYTHON, Refused, alive, kill_and_wait, pool, slow_end, wait_until, web
+from lab import APP, BUILD, HERE, PYTHON, Refused, alive, kill_and_wait, pool, run, slow_end
+from lab import wait_until, web
 
 ALL = {"web:8081", "web:8082", "web:8083", "web:8084"}
 # Blocking handlers, mean 19.5 ms: about 60 % of what four workers can do at 120 a second.
@@ -519,3 +521,36 @@ def test_what_cannot_start_is_not_stopped(lab, broken):
         said = refused(lbd, *words)
         assert why in said and "was not stopped" in said, (words, said)
         assert lbd.pids() == pids and set(lbd.states().values()) == {"up"}, words
+
+
+def foreign_log(path):
+    os.chown(path, 65534, 65534)
+    return "-8082.log: belongs to"
+
+
+def log_that_is_a_directory(path):
+    path.unlink()
+    path.mkdir()
+    return "-8082.log: is a directory"
+
+
+@pytest.mark.parametrize("broken", [foreign_log, log_that_is_a_directory])
+def test_each_worker_is_looked_at_with_its_own_log(lab, broken):
+    """It is the second's that is wrong: `check` says so, and a roll ends before it, with all but the first as before."""
+    logs = lab.path / "logs"
+    logs.mkdir()
+    logs.chmod(0o755)
+    shutil.chown(logs, "www-data")
+    settings = "user www-data; stdout %s/own-$port.log;" % logs
+    lbd = lab.lbd(web("8081-8083", worker=settings))
+    lbd.wait_up(3)
+    pids = lbd.pids()
+    why = broken(logs / "own-8082.log")
+    checked = run(BUILD / "lbctl", "check", lbd.conf, check=False).stderr
+    assert why in checked and "8081.log" not in checked, checked
+    for words in (("worker", "restart", "web:8082"), ("roll", "web", "wait")):
+        said = refused(lbd, *words)
+        assert why in said and "web:8082 was not stopped" in said, (words, said)
+    now = lbd.pids()
+    assert now["web:8081"] != pids.pop("web:8081") and set(lbd.states().values()) == {"up"}
+    assert all(now[name] == pid for name, pid in pids.items())

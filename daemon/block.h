@@ -67,6 +67,9 @@ int block_include(struct block *root, struct error *error);
 void block_each_unmatched(const struct block *root,
 			  void (*tell)(void *arg, const struct block *include), void *arg);
 
+/* Would an `include` below root, at any depth, bring this file in, if it is there? */
+bool block_would_include(const struct block *root, const char *path);
+
 /* A copy without what follows it; NULL when out of memory. */
 struct block *block_clone(const struct block *block);
 void block_free(struct block *block); /* with its children; takes NULL */

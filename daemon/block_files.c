@@ -11,6 +11,7 @@ struct files {
 	const char **names;
 	size_t count;
 	int err;
+	bool each; /* inclusion is a name of its own */
 };
 
 static void add_file(struct files *files, const char *file)
@@ -18,7 +19,7 @@ static void add_file(struct files *files, const char *file)
 	const char **larger;
 
 	for (size_t i = 0; i < files->count; i++)
-		if (!strcmp(files->names[i], file))
+		if (files->names[i] == file || (!files->each && !strcmp(files->names[i], file)))
 			return;
 	larger = reallocarray(files->names, files->count + 2, sizeof(*larger));
 	if (!larger) {
@@ -39,9 +40,9 @@ static void gather(const struct block *parent, const char *own, struct files *fi
 	}
 }
 
-const char **block_list_files(const struct block *root)
+static const char **list(const struct block *root, bool each)
 {
-	struct files files = {.names = calloc(1, sizeof(char *))};
+	struct files files = {.names = calloc(1, sizeof(char *)), .each = each};
 
 	if (!files.names)
 		return NULL;
@@ -52,12 +53,22 @@ const char **block_list_files(const struct block *root)
 	return NULL;
 }
 
-/* The name as its directives share it: the same for all wrappers of a file. */
-static const char *intern(struct files *files, const char *name)
+const char **block_list_files(const struct block *root)
+{
+	return list(root, false);
+}
+
+const char **block_list_inclusions(const struct block *root)
+{
+	return list(root, true);
+}
+
+/* The name as its directives share it: the same for all wrappers of a file in one block, which start at first. */
+static const char *intern(struct files *files, size_t first, const char *name)
 {
 	const char *file;
 
-	for (size_t i = 0; i < files->count; i++)
+	for (size_t i = first; i < files->count; i++)
 		if (!strcmp(files->names[i], name))
 			return files->names[i];
 	file = block_file_new(name);
@@ -74,9 +85,9 @@ static const char *intern(struct files *files, const char *name)
 static void restore(struct block *parent, const char *file, struct files *files);
 
 /* Puts the children of a wrapper in its place in the list. */
-static void unwrap(struct block *wrapper, struct block *list, struct files *files)
+static void unwrap(struct block *wrapper, struct block *list, struct files *files, size_t first)
 {
-	const char *file = intern(files, wrapper->words[1]);
+	const char *file = intern(files, first, wrapper->words[1]);
 
 	while (wrapper->first) {
 		struct block *child = wrapper->first;
@@ -93,6 +104,7 @@ static void unwrap(struct block *wrapper, struct block *list, struct files *file
 
 static void restore(struct block *parent, const char *file, struct files *files)
 {
+	const size_t first = files->count;
 	struct block list = {0};
 
 	for (struct block *child = parent->first, *next; child; child = next) {
@@ -101,7 +113,7 @@ static void restore(struct block *parent, const char *file, struct files *files)
 		if (!strcmp(child->words[0], BLOCK_FILE_WORD) && child->count == 2) {
 			for (struct block *inner = child->first; inner; inner = inner->next)
 				inner->is_include = !strcmp(inner->words[0], "include");
-			unwrap(child, &list, files);
+			unwrap(child, &list, files, first);
 			continue;
 		}
 		block_adopt(&list, child);
@@ -114,8 +126,8 @@ static void restore(struct block *parent, const char *file, struct files *files)
 
 int block_restore(struct block *root, const char *file)
 {
-	struct files files = {0};
-	const char *own = intern(&files, file);
+	struct files files = {.each = true};
+	const char *own = intern(&files, 0, file);
 
 	if (own) {
 		block_set_file(root, own);

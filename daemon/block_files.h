@@ -8,7 +8,7 @@
 
 #include "block.h"
 
-/* Prints what stands in this file, its `include`s as they were written. */
+/* Prints what stands in this file, its `include`s as they were written; file: a directive's own, by its address. */
 void block_print_file(const struct block *root, const char *file, FILE *out);
 
 /* Prints all of it, so that block_restore() knows again what came from where. */
@@ -23,5 +23,11 @@ int block_restore(struct block *root, const char *file);
 /* The names of all files but the root's own, NULL-ended, each once; the names are the tree's.  NULL: out
  * of memory. */
 const char **block_list_files(const struct block *root);
+
+/*
+ * The same, but a file that is included in several blocks is there once for each: those are different addresses,
+ * and verbs may have changed what came of one and not of another.
+ */
+const char **block_list_inclusions(const struct block *root);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fnmatch.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,4 +171,19 @@ void block_each_unmatched(const struct block *root,
 			tell(arg, child);
 		block_each_unmatched(child, tell, arg);
 	}
+}
+
+bool block_would_include(const struct block *root, const char *path)
+{
+	char pattern[PATTERN_MAX];
+	struct error ignored;
+
+	for (const struct block *child = root->first; child; child = child->next) {
+		if (child->is_include && !full_pattern(child, pattern, &ignored) &&
+		    (!strcmp(pattern, path) || !fnmatch(pattern, path, FNM_PATHNAME | FNM_PERIOD)))
+			return true;
+		if (block_would_include(child, path))
+			return true;
+	}
+	return false;
 }

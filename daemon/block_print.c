@@ -51,8 +51,8 @@ enum print_mode { PRINT_FLAT, PRINT_FILE, PRINT_WHOLE };
 
 struct printer {
 	enum print_mode mode;
-	const char *
-		file; /* PRINT_FILE: what is printed; PRINT_WHOLE: whose directives need no wrapper */
+	/* PRINT_FILE: this inclusion is printed, by its address; PRINT_WHOLE: its directives need no wrapper. */
+	const char *file;
 	FILE *out;
 };
 
@@ -85,7 +85,17 @@ static bool is_printed(const struct printer *printer, const struct block *block)
 {
 	if (printer->mode == PRINT_FLAT)
 		return !block->is_include;
-	return printer->mode == PRINT_WHOLE || !strcmp(block->file, printer->file);
+	return printer->mode == PRINT_WHOLE || block->file == printer->file;
+}
+
+/* A file may be included inside a block of another one: there its directives are at the file's own top. */
+static void print_inside(const struct printer *printer, const struct block *block, unsigned depth)
+{
+	struct block shown = *block;
+
+	shown.tail = NULL;
+	if (printer->mode == PRINT_FILE)
+		print_children(printer, &shown, depth);
 }
 
 /* Those that follow one another in one file that is not the one around them. */
@@ -114,8 +124,10 @@ static void print_children(const struct printer *printer, const struct block *pa
 	bool apart = false, first = true;
 
 	for (const struct block *block = parent->first; block; block = block->next) {
-		if (!is_printed(printer, block))
+		if (!is_printed(printer, block)) {
+			print_inside(printer, block, depth);
 			continue;
+		}
 		/* At the top, blocks stand apart. */
 		if (depth == 0 && (apart || (block->has_body && !first)))
 			fputc('\n', printer->out);
@@ -141,7 +153,7 @@ void block_print_file(const struct block *root, const char *file, FILE *out)
 	/* What stands at the end of the main file belongs to that alone. */
 	struct block shown = *root;
 
-	if (strcmp(file, root->file) != 0)
+	if (file != root->file)
 		shown.tail = NULL;
 	print_children(&(struct printer){PRINT_FILE, file, out}, &shown, 0);
 }

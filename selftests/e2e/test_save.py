@@ -247,3 +247,64 @@ def test_save_names_what_it_cannot_save(lab):
     again.wait_worker("web:8084", "up")
     again.wait_state("127.0.0.1:8081", "drained")
     assert again.states("web") == {**states, "127.0.0.1:8081": "drained"}
+
+
+def changed_in_part(lbd, verb):
+    lbd.ctl("pool", *verb.split(), "p", "127.0.0.1:9101")
+
+
+@pytest.mark.parametrize("include", ("p.d/*.conf", "p.d/a.conf"))
+@pytest.mark.parametrize("verb", ("drain", "undrain", "remove"))
+def test_save_of_what_is_included_in_a_block(lab, include, verb):
+    """A file inside a block is one of the configuration's files as well: what it says is saved in it."""
+    part = lab.path / "p.d" / "a.conf"
+    part.parent.mkdir()
+    said = "drain" if verb == "undrain" else ""
+    part.write_text("backend 127.0.0.1:9101 %s;\nbackend 127.0.0.1:9102; # second\n" % said)
+    lbd = lab.lbd("pool p { include %s; } service p { listen 127.0.0.1:8890; }" % include)
+    main = lbd.conf.read_text()
+    changed_in_part(lbd, verb)
+    before = world(lbd)
+    lbd.ctl("save")
+    first = {"drain": "backend 127.0.0.1:9101 drain;\n", "undrain": "backend 127.0.0.1:9101;\n"}
+    assert part.read_text() == first.get(verb, "") + "# second\nbackend 127.0.0.1:9102;\n"
+    assert lbd.conf.read_text() == main
+    assert "no difference" in lbd.ctl("reread").lower()
+    lbd.ctl("reload")
+    assert world(lbd) == before
+
+
+def test_save_of_a_file_that_nothing_is_left_of(lab):
+    """What is read again says nothing; what is not, since its block has gone, keeps its words."""
+    texts = ("backend 127.0.0.1:9101;\n", "listen 127.0.0.1:8890;\n")
+    parts = [lab.path / name for name in ("pool.part", "service.part")]
+    for part, text in zip(parts, texts):
+        part.write_text(text)
+    lbd = lab.lbd("pool p { include pool.part; } service s { include service.part; pool p; }")
+    lbd.ctl("pool", "remove", "p", "127.0.0.1:9101")
+    lbd.ctl("service", "remove", "s")
+    lbd.ctl("save")
+    assert [part.read_text() for part in parts] == ["", texts[1]]
+    assert "no difference" in lbd.ctl("reread").lower()
+
+
+@pytest.mark.parametrize("died", (False, True))
+def test_save_of_a_file_that_two_blocks_include(lab, died):
+    """It is one file, and says once what each of them has of it."""
+    part = lab.path / "both.part"
+    part.write_text("allow   10.0.0.0/8;\n")
+    services = "service %s { include both.part; pool p; listen 127.0.0.1:889%d; }\n"
+    lbd = lab.lbd(
+        "pool p { backend 127.0.0.1:9101; }\n"
+        + "".join(services % (name, digit) for digit, name in enumerate("abc"))
+    )
+    lbd.ctl("service", "remove", "a")
+    changed_in_part(lbd, "drain")
+    if died:
+        lbd.kill()
+        lbd = lbd.restart()
+    lbd.ctl("save")
+    assert part.read_text() == "allow   10.0.0.0/8;\n"
+    main = lbd.conf.read_text()
+    assert "9101 drain;" in main and "8890" not in main and "8892" in main
+    assert "no difference" in lbd.ctl("reread").lower()

@@ -3,6 +3,7 @@
 
 #include "date.h"
 #include "fields.h"
+#include "guard.h"
 #include "listing.h"
 #include "status.h"
 
@@ -12,6 +13,12 @@
 #include <unistd.h>
 
 enum { HEAD_BYTES = 16384 };
+
+/* What an answer is known by, as in struct answer. */
+struct names {
+	struct slice key;
+	const char *path, *served;
+};
 
 /* A head being made, in a buffer that all share: there is one thread. */
 struct draft {
@@ -52,25 +59,25 @@ static struct slice keep(char **at, const char *text, size_t len)
 }
 
 /*
- * One block of memory: the answer, its key, path and etag, then the ready response.  Content of
+ * One block of memory: the answer, its key, paths and etag, then the ready response.  Content of
  * body_bytes is left for the caller to fill in.
  */
-static struct answer *assemble(int status, struct slice key, const char *path, struct slice etag,
+static struct answer *assemble(int status, const struct names *names, struct slice etag,
 			       struct slice common, struct slice entity, uint64_t size,
 			       size_t body_bytes)
 {
 	static const char no_date[DATE_BYTES + 1] = "                             ";
 	char start[128], length[64];
 	struct writer head = {.at = start, .room = sizeof(start)};
-	size_t length_bytes, bytes;
+	size_t served_bytes = names->served ? strlen(names->served) + 1 : 0, length_bytes, bytes;
 	struct answer *answer;
 	char *at;
 
 	status_write(&head, status, no_date);
 	length_bytes = snprintf(length, sizeof(length), "Content-Length: %llu\r\n\r\n",
 				(unsigned long long)size);
-	bytes = sizeof(*answer) + key.len + strlen(path) + etag.len + 3 + head.len + common.len +
-		entity.len + length_bytes + body_bytes;
+	bytes = sizeof(*answer) + names->key.len + strlen(names->path) + served_bytes + etag.len +
+		3 + head.len + common.len + entity.len + length_bytes + body_bytes;
 	answer = malloc(bytes);
 	if (!answer)
 		return NULL;
@@ -81,8 +88,10 @@ static struct answer *assemble(int status, struct slice key, const char *path, s
 	answer->size = size;
 	answer->bytes = bytes;
 	at = (char *)(answer + 1);
-	answer->key = keep(&at, key.at, key.len);
-	answer->path = (char *)keep(&at, path, strlen(path)).at;
+	answer->key = keep(&at, names->key.at, names->key.len);
+	answer->path = (char *)keep(&at, names->path, strlen(names->path)).at;
+	if (served_bytes)
+		answer->served = (char *)keep(&at, names->served, served_bytes - 1).at;
 	answer->etag = keep(&at, etag.at, etag.len);
 	answer->ready.at = at;
 	at = mempcpy(at, start, head.len);
@@ -97,8 +106,8 @@ static struct answer *assemble(int status, struct slice key, const char *path, s
 }
 
 /* Content made here: a listing or an error's page. */
-static struct answer *make_page(const struct site *site, int status, struct slice key,
-				const char *path, const char *html, size_t len)
+static struct answer *make_page(const struct site *site, int status, const struct names *names,
+				const char *html, size_t len)
 {
 	static struct draft draft;
 	struct found none = {.fd = -1};
@@ -107,11 +116,12 @@ static struct answer *make_page(const struct site *site, int status, struct slic
 	draft.common_writer = (struct writer){.at = draft.common, .room = sizeof(draft.common)};
 	draft.entity_writer = (struct writer){.at = draft.entity, .room = sizeof(draft.entity)};
 	if (status < 400)
-		fields_write_common(&draft.common_writer, site, path, &none, (struct slice){0});
+		fields_write_common(&draft.common_writer, site, names->path, &none,
+				    (struct slice){0});
 	else
 		fields_write_error(&draft.common_writer);
 	write_text(&draft.entity_writer, "Content-Type: text/html; charset=utf-8\r\n");
-	answer = assemble(status, key, path, (struct slice){"", 0},
+	answer = assemble(status, names, (struct slice){"", 0},
 			  (struct slice){draft.common, draft.common_writer.len},
 			  (struct slice){draft.entity, draft.entity_writer.len}, len, len);
 	if (answer && len)
@@ -123,6 +133,7 @@ static struct answer *make_page(const struct site *site, int status, struct slic
 
 static struct answer *make_error_page(const struct site *site, int status)
 {
+	struct names none = {.key = {"", 0}, .path = ""};
 	char html[512];
 	int len = snprintf(html, sizeof(html),
 			   "<!doctype html>\n<meta charset=utf-8>\n<meta name=viewport "
@@ -131,33 +142,34 @@ static struct answer *make_error_page(const struct site *site, int status)
 			   "max-width:32em;padding:0 1em\">\n<h1>%d</h1>\n<p>%s</p>\n",
 			   status, status_text(status), status, status_text(status));
 
-	return make_page(site, status, (struct slice){"", 0}, "", html, len);
+	return make_page(site, status, &none, html, len);
 }
 
 /* The slash is missing: the client is sent to the path with it, whatever host name it used. */
-static struct answer *make_redirect(const struct site *site, struct slice key, const char *path)
+static struct answer *make_redirect(const struct site *site, const struct names *names)
 {
 	char html[] = "<!doctype html>\n<title>301 Moved Permanently</title>\n<p>Moved.</p>\n";
-	struct answer *answer = make_page(site, 301, key, path, html, sizeof(html) - 1);
+	struct answer *answer = make_page(site, 301, names, html, sizeof(html) - 1);
 
 	if (answer)
 		answer->lasting = true;
 	return answer;
 }
 
-static struct answer *make_listing(const struct site *site, struct slice key, const char *path,
-				   struct found *found)
+/* Not kept where access rules are: then it is made for one client, and not for the next. */
+static struct answer *make_listing(const struct site *site, const struct names *names,
+				   struct found *found, const struct address *client)
 {
 	char *html = NULL;
 	size_t len = 0;
-	int err = listing_make(site, path, found->fd, &html, &len);
+	int err = listing_make(site, names->path, found, client, &html, &len);
 	struct answer *answer;
 
 	close(found->fd);
-	answer = err ? answer_error(site, 500) : make_page(site, 200, key, path, html, len);
+	answer = err ? answer_error(site, 500) : make_page(site, 200, names, html, len);
 	free(html);
 	if (answer && !err) {
-		answer->lasting = true;
+		answer->lasting = !site->options->rules.first[RULE_ACCESS];
 		answer->replaces = true;
 	}
 	return answer;
@@ -206,8 +218,8 @@ static void take_content(struct answer *answer, struct found *found)
 	answer->fd = found->fd;
 }
 
-static struct answer *make_file(const struct site *site, int status, struct slice key,
-				const char *path, struct found *found)
+static struct answer *make_file(const struct site *site, int status, const struct names *names,
+				struct found *found)
 {
 	static struct draft draft;
 	uint64_t size = found->stat.st_size;
@@ -220,15 +232,15 @@ static struct answer *make_file(const struct site *site, int status, struct slic
 	draft.entity_writer = (struct writer){.at = draft.entity, .room = sizeof(draft.entity)};
 	if (status == 200) {
 		etag.len = fields_etag(found, draft.etag);
-		fields_write_common(&draft.common_writer, site, path, found, etag);
+		fields_write_common(&draft.common_writer, site, names->path, found, etag);
 	} else {
 		fields_write_error(&draft.common_writer);
 	}
-	fields_write_entity(&draft.entity_writer, site, path, found, type);
-	answer = assemble(status, key, path, etag,
-			  (struct slice){draft.common, draft.common_writer.len},
-			  (struct slice){draft.entity, draft.entity_writer.len}, size,
-			  small ? size : 0);
+	fields_write_entity(&draft.entity_writer, site, names->path, found, type);
+	answer =
+		assemble(status, names, etag, (struct slice){draft.common, draft.common_writer.len},
+			 (struct slice){draft.entity, draft.entity_writer.len}, size,
+			 small ? size : 0);
 	if (!answer) {
 		close(found->fd);
 		return NULL;
@@ -247,14 +259,14 @@ static struct answer *make_file(const struct site *site, int status, struct slic
 struct answer *answer_error(const struct site *site, int status)
 {
 	const struct rule *rule = rules_find_status(&site->options->rules, status);
-	struct slice no_key = {"", 0};
-	struct answer *answer = NULL;
 	struct found found;
+	struct names names = {.key = {"", 0}, .path = found.path};
+	struct answer *answer = NULL;
 
 	if (rule) {
 		lookup_page(site, rule->argument[0], &found);
 		if (found.status == 200)
-			answer = make_file(site, status, no_key, found.path, &found);
+			answer = make_file(site, status, &names, &found);
 	}
 	if (!answer)
 		answer = make_error_page(site, status);
@@ -264,21 +276,26 @@ struct answer *answer_error(const struct site *site, int status)
 }
 
 struct answer *answer_make(const struct site *site, const char *path, struct slice key,
-			   unsigned codings)
+			   unsigned codings, const struct address *client)
 {
+	struct names names = {key, path, NULL};
+	const struct options *options = site->options;
 	struct answer *answer;
 	struct found found;
 
 	lookup(site, path, codings, &found);
+	if (found.status == 200 && strcmp(found.path, path))
+		names.served = found.path;
 	if (found.status == 301)
-		answer = make_redirect(site, key, path);
+		answer = make_redirect(site, &names);
 	else if (found.status != 200)
 		answer = answer_error(site, found.status);
 	else if (found.listing)
-		answer = make_listing(site, key, path, &found);
+		answer = make_listing(site, &names, &found, client);
 	else
-		answer = make_file(site, 200, key, path, &found);
+		answer = make_file(site, 200, &names, &found);
 	if (answer)
-		answer->guarded = rules_guard(&site->options->rules, path);
+		answer->guarded = guard_concerns(options, path) ||
+				  (names.served && guard_concerns(options, names.served));
 	return answer;
 }

@@ -14,9 +14,9 @@
 
 struct answer {
 	unsigned refs;
-	int status;    /* 200, 301, 400.. */
-	bool guarded;  /* who asks matters: see rules_allow() and the auth rule */
-	bool lasting;  /* may be kept in the cache */
+	int status;   /* 200, 301, 400.. */
+	bool guarded; /* who asks matters: path, and served, are to be held against guard_check() */
+	bool lasting; /* may be kept in the cache */
 	bool replaces; /* a fallback or error page: no conditions, no ranges */
 	bool coded;    /* Content-Encoding is among its fields */
 	int fd;        /* of the content, or -1 when it is in memory */
@@ -29,6 +29,7 @@ struct answer {
 	struct slice ready;  /* the head of a plain 200, up to and with the empty line */
 	const char *body;    /* follows ready; NULL when the content is in fd */
 	char *path;          /* decoded */
+	char *served;        /* the path of the file or directory itself; NULL: the same, or none */
 	size_t bytes;        /* of memory that all of this takes */
 
 	/* The cache's own. */
@@ -41,12 +42,13 @@ struct answer {
 
 /*
  * Never fails but for memory (NULL): what cannot be served becomes an answer with its error status.
- * path is decoded; key is what the cache will know it by (copied); codings are the client's.
+ * path is decoded; key is what the cache will know it by (copied); codings are the client's.  The
+ * client may have path; whether it may have served is for the caller to find out.
  */
 struct answer *answer_make(const struct site *site, const char *path, struct slice key,
-			   unsigned codings);
+			   unsigned codings, const struct address *client);
 
-/* An error's page, from error_page or built in. */
+/* An error's page, from error_page or built in; whoever gets the error may have it. */
 struct answer *answer_error(const struct site *site, int status);
 
 void answer_ref(struct answer *answer);

@@ -194,9 +194,26 @@ static int add_alias(const struct call *call)
 	return add(call, RULE_ALIAS, call->argument[0]) ? 0 : -ENOMEM;
 }
 
+/* As a request's path is once it is decoded: the access rules look at the names of pages, too. */
+static bool is_plain(const char *page)
+{
+	const char *slash = strchr(page, '/');
+
+	for (; slash; slash = strchr(slash + 1, '/')) {
+		size_t len = strcspn(slash + 1, "/");
+
+		if ((!len && slash[1]) || (len == 1 && slash[1] == '.') ||
+		    (len == 2 && slash[1] == '.' && slash[2] == '.'))
+			return false;
+	}
+	return true;
+}
+
 static int check_page(const struct call *call, const char *page)
 {
-	return *page == '/' ? 0 : refuse(call, page, "a path from the root such as /index.html");
+	if (*page == '/' && is_plain(page))
+		return 0;
+	return refuse(call, page, "a path from the root such as /index.html, without // . ..");
 }
 
 static int add_try_files(const struct call *call)
@@ -210,6 +227,8 @@ static int add_try_files(const struct call *call)
 			return refuse(call, page, "=403 or =404, and as the last");
 		if (*page != '=' && *page != '/' && strncmp(page, "$uri", 4))
 			return refuse(call, page, "$uri, $uri/, $uri.html, /a/path, =404");
+		if (!is_plain(page))
+			return refuse(call, page, "a path without // . ..");
 	}
 	return add(call, RULE_TRY_FILES, call->argument[0]) ? 0 : -ENOMEM;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "listing.h"
 
-#include "lookup.h"
+#include "guard.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,6 +19,13 @@ struct entry {
 	bool directory;
 	unsigned long long size;
 	time_t modified;
+};
+
+/* Of which directory, for whom. */
+struct scope {
+	const struct site *site;
+	const struct found *directory;
+	const struct address *client;
 };
 
 struct entries {
@@ -56,37 +63,45 @@ static int add(struct entries *entries, const char *name, const struct stat *sta
 }
 
 /* A link is shown as what it leads to, if that may be served. */
-static bool stat_entry(const struct site *site, const char *path, int fd, const char *name,
+static bool stat_entry(const struct scope *scope, const char *path, const char *name,
 		       struct stat *stat)
 {
-	char whole[PATH_BYTES];
-
-	if (fstatat(fd, name, stat, AT_SYMLINK_NOFOLLOW))
+	if (fstatat(scope->directory->fd, name, stat, AT_SYMLINK_NOFOLLOW))
 		return false;
-	if (S_ISLNK(stat->st_mode) &&
-	    ((size_t)snprintf(whole, sizeof(whole), "%s%s", path, name) >= sizeof(whole) ||
-	     lookup_stat(site, whole, stat)))
+	if (S_ISLNK(stat->st_mode) && lookup_stat(scope->site, path, stat))
 		return false;
 	return S_ISREG(stat->st_mode) || S_ISDIR(stat->st_mode);
 }
 
-/* What would be refused is not listed either: dotfiles, and what is neither file nor directory. */
-static int read_entry(const struct site *site, const char *path, int fd, const char *name,
-		      struct entries *entries)
+/*
+ * What would be refused is not listed either: dotfiles, what is neither file nor directory, and what
+ * the rules keep from this client.
+ */
+static int read_entry(const struct scope *scope, const char *name, struct entries *entries)
 {
+	const struct options *options = scope->site->options;
+	const char *directory = scope->directory->path;
+	char path[PATH_BYTES];
 	struct stat stat;
+	int len;
 
 	if (!strcmp(name, ".") || !strcmp(name, "..") ||
-	    (*name == '.' && !site->options->dotfiles && strcmp(name, ".well-known")))
+	    (*name == '.' && !options->dotfiles && strcmp(name, ".well-known")))
 		return 0;
-	if (entries->count == ENTRIES_MAX || !stat_entry(site, path, fd, name, &stat))
+	len = snprintf(path, sizeof(path), "%s%s", directory, name);
+	if (entries->count == ENTRIES_MAX || len >= PATH_BYTES - 1 || /* a slash may follow */
+	    !stat_entry(scope, path, name, &stat))
+		return 0;
+	if (S_ISDIR(stat.st_mode))
+		memcpy(path + len, "/", 2);
+	if (!guard_lists(options, directory, path, scope->client))
 		return 0;
 	return add(entries, name, &stat);
 }
 
-static int read_entries(const struct site *site, const char *path, int fd, struct entries *entries)
+static int read_entries(const struct scope *scope, struct entries *entries)
 {
-	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
+	int copy = openat(scope->directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
 	DIR *directory = copy < 0 ? NULL : fdopendir(copy);
 	struct dirent *dirent;
 
@@ -97,7 +112,7 @@ static int read_entries(const struct site *site, const char *path, int fd, struc
 		return err;
 	}
 	while (!err && (dirent = readdir(directory)))
-		err = read_entry(site, path, fd, dirent->d_name, entries);
+		err = read_entry(scope, dirent->d_name, entries);
 	closedir(directory);
 	if (entries->count)
 		qsort(entries->list, entries->count, sizeof(*entries->list), compare);
@@ -186,16 +201,18 @@ static void put_page(FILE *out, const char *path, const struct entries *entries)
 	fputs("</table>\n", out);
 }
 
-int listing_make(const struct site *site, const char *path, int fd, char **html, size_t *len)
+int listing_make(const struct site *site, const char *title, const struct found *directory,
+		 const struct address *client, char **html, size_t *len)
 {
+	struct scope scope = {site, directory, client};
 	struct entries entries = {0};
 	FILE *out = NULL;
-	int err = read_entries(site, path, fd, &entries);
+	int err = read_entries(&scope, &entries);
 
 	if (!err && !(out = open_memstream(html, len)))
 		err = -errno;
 	if (!err)
-		put_page(out, path, &entries);
+		put_page(out, title, &entries);
 	if (out && fclose(out) && !err)
 		err = -ENOMEM;
 	for (size_t i = 0; i < entries.count; i++)

@@ -3,9 +3,13 @@
 #ifndef LBSTATIC_LISTING_H
 #define LBSTATIC_LISTING_H
 
-#include "site.h"
+#include "lookup.h"
 
-/* fd is the directory, and stays open.  *html is to be freed.  0 or -errno. */
-int listing_make(const struct site *site, const char *path, int fd, char **html, size_t *len);
+/*
+ * For this client: what it may not have is not told.  title: the path asked for.  The directory stays
+ * open.  *html is to be freed.  0 or -errno.
+ */
+int listing_make(const struct site *site, const char *title, const struct found *directory,
+		 const struct address *client, char **html, size_t *len);
 
 #endif

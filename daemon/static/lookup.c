@@ -13,6 +13,20 @@
 const char *const coding_names[CODINGS] = {"br", "zstd", "gzip"};
 static const char *const coding_suffixes[CODINGS] = {".br", ".zst", ".gz"};
 
+size_t lookup_suffix_bytes(const char *path)
+{
+	size_t len = strlen(path);
+
+	for (unsigned i = 0; i < CODINGS; i++) {
+		size_t bytes = strlen(coding_suffixes[i]);
+
+		if (len > bytes && !strcmp(path + len - bytes, coding_suffixes[i]) &&
+		    path[len - bytes - 1] != '/')
+			return bytes;
+	}
+	return 0;
+}
+
 static int status_of(int err)
 {
 	switch (err) {
@@ -153,15 +167,22 @@ static int open_whole(const struct site *site, const char *path, struct found *f
 	return 301;
 }
 
-/* $uri at the front of a try_files candidate stands for the path. */
+/*
+ * $uri at the front of a try_files candidate stands for the path.  What follows it lengthens a name and
+ * makes none: $uri.html of a directory would be its dotfile, $uri.. the directory above.
+ */
 static bool expand(const char *candidate, const char *path, char out[PATH_BYTES])
 {
 	bool whole = !strncmp(candidate, "$uri", 4);
 	const char *rest = whole ? candidate + 4 : candidate;
 	size_t len = strlen(path);
 
-	if (whole && *rest == '/' && len && path[len - 1] == '/')
-		rest++;
+	if (whole && len && path[len - 1] == '/') {
+		if (*rest == '.')
+			return false;
+		if (*rest == '/')
+			rest++;
+	}
 	return (size_t)snprintf(out, PATH_BYTES, "%s%s", whole ? path : "", rest) < PATH_BYTES;
 }
 

@@ -22,8 +22,12 @@ struct found {
 	bool varies;     /* some sibling is there: the answer depends on Accept-Encoding */
 	unsigned coding; /* CODING_*, of what fd is; 0: as it is */
 	struct stat stat;
-	char path[PATH_BYTES]; /* of the file found: it tells the type */
+	/* Of the file or directory found, as it would be asked for: it tells the type, and who may. */
+	char path[PATH_BYTES];
 };
+
+/* Bytes of the suffix by which path may be a sibling of the file without it; 0: it is none. */
+size_t lookup_suffix_bytes(const char *path);
 
 void lookup(const struct site *site, const char *path, unsigned codings, struct found *found);
 

@@ -39,14 +39,25 @@ void rules_free(struct rules *rules)
 	}
 }
 
-const struct rule *rules_find(const struct rules *rules, enum rule_kind kind, const char *path)
+static bool matches(const struct rule *rule, const char *path, const char *other)
+{
+	return pattern_match(rule->pattern, path) || (other && pattern_match(rule->pattern, other));
+}
+
+const struct rule *rules_find_either(const struct rules *rules, enum rule_kind kind,
+				     const char *path, const char *other)
 {
 	const struct rule *found = NULL;
 
 	for (const struct rule *rule = rules->first[kind]; rule; rule = rule->next)
-		if (pattern_match(rule->pattern, path))
+		if (matches(rule, path, other))
 			found = rule;
 	return found;
+}
+
+const struct rule *rules_find(const struct rules *rules, enum rule_kind kind, const char *path)
+{
+	return rules_find_either(rules, kind, path, NULL);
 }
 
 const struct rule *rules_find_status(const struct rules *rules, int status)
@@ -59,18 +70,14 @@ const struct rule *rules_find_status(const struct rules *rules, int status)
 	return found;
 }
 
-bool rules_guard(const struct rules *rules, const char *path)
-{
-	return rules_find(rules, RULE_ACCESS, path) || rules_find(rules, RULE_AUTH, path);
-}
-
-bool rules_allow(const struct rules *rules, const char *path, const struct address *client)
+bool rules_allow(const struct rules *rules, const char *path, const char *other,
+		 const struct address *client)
 {
 	const struct rule *best = NULL;
 	bool some_allow = false;
 
 	for (const struct rule *rule = rules->first[RULE_ACCESS]; rule; rule = rule->next) {
-		if (!pattern_match(rule->pattern, path))
+		if (!matches(rule, path, other))
 			continue;
 		some_allow |= rule->allows;
 		if (prefix_match(&rule->client, client) &&

@@ -47,15 +47,16 @@ void rules_free(struct rules *rules);
 
 /* The last rule of a kind that matches, or NULL. */
 const struct rule *rules_find(const struct rules *rules, enum rule_kind kind, const char *path);
+/* The same for a path that has another name: a pattern may match either.  other: NULL for none. */
+const struct rule *rules_find_either(const struct rules *rules, enum rule_kind kind,
+				     const char *path, const char *other);
 const struct rule *rules_find_status(const struct rules *rules, int status);
-
-/* Whether who asks matters for this path: some access or auth rule matches it. */
-bool rules_guard(const struct rules *rules, const char *path);
 
 /*
  * Whether a client may have this path.  The most specific matching prefix decides, a later rule among
- * equals; what no rule names is allowed, unless there is any allow for the path.
+ * equals; what no rule names is allowed, unless there is any allow for the path.  other: as above.
  */
-bool rules_allow(const struct rules *rules, const char *path, const struct address *client);
+bool rules_allow(const struct rules *rules, const char *path, const char *other,
+		 const struct address *client);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve.h"
 
-#include "auth.h"
 #include "coding.h"
+#include "guard.h"
 #include "lookup.h"
 #include "target.h"
 
@@ -27,58 +27,49 @@ static struct answer *find(struct server *server, struct slice path, unsigned co
 }
 
 static struct answer *make(struct server *server, struct slice path, const char *decoded,
-			   unsigned codings)
+			   unsigned codings, const struct address *client)
 {
-	struct answer *answer = answer_make(server->site, decoded, path, codings);
+	struct answer *answer = answer_make(server->site, decoded, path, codings, client);
 
 	/* Out of descriptors: those that the cache holds open can be spared. */
 	while (answer && answer->status == 503 && cache_drop_oldest(&server->cache)) {
 		answer_unref(answer);
-		answer = answer_make(server->site, decoded, path, codings);
+		answer = answer_make(server->site, decoded, path, codings, client);
 	}
 	if (answer && answer->lasting)
 		cache_put(&server->cache, answer, codings, server->now_ms);
 	return answer;
 }
 
-/* 0, or the status that this client gets for this path instead; *realm with 401. */
-static int check_guard(struct server *server, const struct request *request, const char *path,
-		       const struct address *client, const char **realm)
-{
-	const struct rules *rules = &server->options->rules;
-	const struct rule *auth;
-
-	if (!rules_allow(rules, path, client))
-		return 403;
-	auth = rules_find(rules, RULE_AUTH, path);
-	if (!auth || users_check(auth->users, request->field[FIELD_AUTHORIZATION]))
-		return 0;
-	*realm = auth->arguments > 1 ? auth->argument[1] : "restricted";
-	return 401;
-}
-
-/* Who may not have a path does not learn whether there is something: the guard comes first. */
+/*
+ * Who may not have a path does not learn whether there is something: the guard comes first.  It comes
+ * again for the file that was found by another name, as an index, by try_files or as a fallback.
+ */
 static struct answer *find_or_make(struct server *server, const struct request *request,
 				   struct slice path, const struct address *client,
 				   struct response_facts *facts)
 {
-	unsigned codings = server->options->precompressed
-				   ? coding_accepted(request->field[FIELD_ACCEPT_ENCODING])
-				   : 0;
+	struct visitor visitor = {client, request->field[FIELD_AUTHORIZATION]};
+	const struct options *options = server->options;
+	unsigned codings =
+		options->precompressed ? coding_accepted(request->field[FIELD_ACCEPT_ENCODING]) : 0;
 	struct answer *answer = find(server, path, codings);
 	char decoded[PATH_BYTES];
 	int status = 0;
 
 	if (answer && !answer->guarded)
 		return answer;
-	if (answer)
-		memcpy(decoded, answer->path, strlen(answer->path) + 1);
-	else
+	if (!answer)
 		status = target_decode(path, decoded);
 	if (!status)
-		status = check_guard(server, request, decoded, client, &facts->realm);
+		status = guard_check(options, answer ? answer->path : decoded, &visitor,
+				     &facts->realm);
+	if (!status && !answer)
+		answer = make(server, path, decoded, codings, client);
+	if (!status && answer && answer->served)
+		status = guard_check(options, answer->served, &visitor, &facts->realm);
 	if (!status)
-		return answer ? answer : make(server, path, decoded, codings);
+		return answer;
 	answer_unref(answer);
 	return answer_error(server->site, status);
 }

@@ -89,6 +89,7 @@ static void agree(struct lbd *lbd, const char *version)
 	reexec_end(lbd);
 	lbd->reexec.request = NULL;
 	lbd->reexec.agreed = true;
+	run_dir_hand_on(lbd);
 	if (request)
 		control_message(request, "%s takes over from lbd " LB_VERSION, version);
 	sd_event_exit(lbd->event, 0);

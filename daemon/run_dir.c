@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run_dir.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -31,6 +32,7 @@ static void mend_worker(void *arg, struct backend *backend)
 }
 
 static int on_settled(sd_event_source *source, uint64_t now_us, void *arg);
+static int watch_all(struct lbd *lbd);
 
 /* What is still there is left as it is. */
 static int mend(struct lbd *lbd)
@@ -38,7 +40,7 @@ static int mend(struct lbd *lbd)
 	struct error error;
 	int err = instance_make(lbd->run_dir, &error);
 
-	if (!err && (err = run_dir_watch(lbd)))
+	if (!err && (err = watch_all(lbd)))
 		error_set(&error, err, "%s: cannot be watched: %s", lbd->run_dir, strerror(-err));
 	if (!err)
 		err = control_mend(lbd->control, &error);
@@ -77,6 +79,14 @@ static bool is_lost_below(struct lbd *lbd)
 	return is_lost;
 }
 
+static bool mend_and_say(struct lbd *lbd)
+{
+	lbd->run_dir_lost = mend(lbd) != 0;
+	if (!lbd->run_dir_lost)
+		log_warning("%s, or part of it, was deleted: it has been made again", lbd->run_dir);
+	return !lbd->run_dir_lost;
+}
+
 static int on_settled(sd_event_source *source, uint64_t now_us, void *arg)
 {
 	struct lbd *lbd = arg;
@@ -85,11 +95,8 @@ static int on_settled(sd_event_source *source, uint64_t now_us, void *arg)
 	lbd->run_dir_since_us = 0;
 	if (!lbd->run_dir_lost && !is_lost_below(lbd))
 		return 0;
-	lbd->run_dir_lost = mend(lbd) != 0;
-	if (lbd->run_dir_lost)
+	if (!mend_and_say(lbd))
 		mend_later(lbd, AGAIN_US);
-	else
-		log_warning("%s, or part of it, was deleted: it has been made again", lbd->run_dir);
 	return 0;
 }
 
@@ -145,7 +152,7 @@ static int watch(struct lbd *lbd, const char *path, sd_event_inotify_handler_t h
 }
 
 /* A watch is of the directory, not of its name: made anew with each one. */
-int run_dir_watch(struct lbd *lbd)
+static int watch_all(struct lbd *lbd)
 {
 	int err = watch(lbd, lbd->run_dir, on_change, &lbd->run_dir_watch);
 
@@ -158,6 +165,29 @@ int run_dir_watch(struct lbd *lbd)
 			err = watch(lbd, path, on_change_below, &lbd->run_dir_below[i]);
 	}
 	return err;
+}
+
+/* Before the loop runs: what is deleted meanwhile is told to it, and mended when it does. */
+void run_dir_watch(struct lbd *lbd)
+{
+	int err = watch_all(lbd);
+
+	if (err == -ENOENT) {
+		lbd->run_dir_lost = true;
+		mend_later(lbd, SETTLE_US);
+	} else if (err) {
+		log_warning("%s: cannot be watched: %s; it is not made again where it is deleted",
+			    lbd->run_dir, strerror(-err));
+	}
+}
+
+void run_dir_hand_on(struct lbd *lbd)
+{
+	char path[sizeof(lbd->run_dir) + 16];
+
+	snprintf(path, sizeof(path), "%s/running.conf", lbd->run_dir);
+	if (access(path, F_OK) || is_lost_below(lbd))
+		mend_and_say(lbd);
 }
 
 void run_dir_leave(struct lbd *lbd)

@@ -12,8 +12,11 @@ struct lbd;
 
 enum { RUN_DIR_BELOW = 3 }; /* its directories that are watched as well */
 
-/* From now on; -errno: the loop has no watch, and what is deleted stays so. */
-int run_dir_watch(struct lbd *lbd);
+/* From now on, first of all of a start; what cannot be watched is said, and stays so when it is deleted. */
+void run_dir_watch(struct lbd *lbd);
+
+/* Before another lbd takes over, and while the loop runs: that one knows by the directory alone what is known. */
+void run_dir_hand_on(struct lbd *lbd);
 
 /* Before the directory is removed in good order, or left to the next lbd. */
 void run_dir_leave(struct lbd *lbd);

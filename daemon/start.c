@@ -9,6 +9,7 @@
 #include "cgroup.h"
 #include "conf_warn.h"
 #include "first_conf.h"
+#include "instance.h"
 #include "keeper.h"
 #include "kept_notify.h"
 #include "lb/ctl.h"
@@ -22,6 +23,8 @@
 #include "run_dir.h"
 #include "settings.h"
 #include "stale.h"
+
+enum { CONTROL_TRIES = 10 };
 
 static int open_world(struct lbd *lbd, struct error *error)
 {
@@ -37,13 +40,21 @@ static int open_world(struct lbd *lbd, struct error *error)
 	return err ? err : interfaces_new(lbd->event, lbd->dp, &lbd->interfaces, error);
 }
 
+/* The directory may have been deleted since it was made, and be deleted again. */
 static int open_control(struct lbd *lbd, const struct conf *conf, struct error *error)
 {
 	char path[128];
+	int err = -ENOENT;
 
 	snprintf(path, sizeof(path), "%s/%s", lbd->run_dir, LB_CTL_SOCKET);
-	return control_new(lbd->event, path, conf->control_mode, conf->control_user,
-			   conf->control_group, answer_handler(), lbd, &lbd->control, error);
+	for (int i = 0; i < CONTROL_TRIES && err == -ENOENT; i++) {
+		err = instance_make(lbd->run_dir, error);
+		if (!err)
+			err = control_new(lbd->event, path, conf->control_mode, conf->control_user,
+					  conf->control_group, answer_handler(), lbd, &lbd->control,
+					  error);
+	}
+	return err;
 }
 
 /*
@@ -85,7 +96,6 @@ static int prepare(struct lbd *lbd, struct conf **conf, bool *in_force, struct e
 {
 	int err;
 
-	log_hold();
 	stale_remove_files(lbd->run_dir);
 	err = open_world(lbd, error);
 	if (!err)
@@ -138,18 +148,17 @@ int lbd_start(struct lbd *lbd, struct error *error)
 {
 	struct conf *conf = NULL;
 	bool in_force = false;
-	int err = prepare(lbd, &conf, &in_force, error);
+	int err;
 
+	log_hold();
+	run_dir_watch(lbd);
+	err = prepare(lbd, &conf, &in_force, error);
 	if (!err)
 		err = follow(lbd, conf, in_force, error);
 	if (err) {
 		conf_free(conf);
 		return err;
 	}
-	err = run_dir_watch(lbd);
-	if (err)
-		log_warning("%s: cannot be watched: %s; it is not made again where it is deleted",
-			    lbd->run_dir, strerror(-err));
 	if (!in_force)
 		lbd_roll_outdated(lbd);
 	for (size_t i = 0; i < lbd->model.pool_count; i++)

@@ -131,12 +131,13 @@ class Lab:
     def process(self, *words, log="process.log", namespace=None):
         return self.keep(Process((namespace or self.host).command(*words), self.file(log)))
 
-    def trace(self, process, calls, error=None):
+    def trace(self, process, calls, error=None, stop=False):
         """
         Ends before the process does: a sanitizer looks for leaks as its one tracer.  error: what the calls fail
-        with meanwhile.
+        with meanwhile.  stop: at the first of them the process is stopped.
         """
-        inject = ("-e", "inject=%s:error=%s" % (calls, error)) if error else ()
+        what = "error=%s" % error if error else "signal=STOP:when=1"
+        inject = ("-e", "inject=%s:%s" % (calls, what)) if error or stop else ()
         return self.keep(Trace(process.pid, calls, self.file("strace.log"), inject))
 
     def load(self, mode="open", namespace=None, **options):

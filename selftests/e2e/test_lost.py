@@ -8,7 +8,7 @@ import shutil
 import signal
 
 import pytest
-from lab import PYTHON, alive, pool, text_of, unique, wait_equal, wait_until, web
+from lab import BUILD, PYTHON, alive, pool, text_of, unique, wait_equal, wait_until, web
 from system import cgroups
 
 
@@ -179,6 +179,79 @@ def test_a_living_lbd_makes_it_again(lab, loss):
     again.wait_state("127.0.0.1:8081", "up")
     assert again.pids() == pids
     again.wait_state("127.0.0.1:8082", "drained")
+
+
+def wait_stopped(log):
+    wait_until(lambda: "--- stopped by SIGSTOP ---" in text_of(log), lambda: text_of(log))
+
+
+# The first is of the program that goes, or of the next one's first step; then an event loop; then the first map.
+@pytest.mark.parametrize("call", ("execve", "epoll_create1", "bpf"))
+def test_lost_while_lbd_starts(lab, under_strace, call):
+    """It ended, and its workers went on without it, since there was no place for its control socket any more."""
+    lbd = lab.lbd(web("8081-8082", worker="ready notify;"))
+    lbd.wait_up(2)
+    records, pids = known(lbd), lbd.pids()
+    log = lab.path / "strace.calls"
+    if call == "bpf":
+        lbd.kill()
+        stop = ["-e", "trace=bpf", "-e", "inject=bpf:signal=STOP:when=1"]
+        again = lbd.restart(ready=False, wrap=["strace", "-D", "-qq", "-o", log, *stop])
+    else:
+        trace = lab.trace(lbd, call, stop=True)
+        log, again = trace.calls, lbd
+        reexec = lab.process(*lbd.ctl_command("reexec"))
+    wait_stopped(log)
+    remove_all(lbd)
+    again.signal(signal.SIGCONT)
+    if call == "bpf":
+        again.wait_ready()
+    else:
+        assert reexec.wait() == 0, reexec.output()
+    if call == "execve":
+        assert "what was in force is not known; beginning with" in again.output()
+    else:
+        wait_made_again(again)
+    again.wait_up(2)
+    assert again.pids() == pids and known(again) == records
+    again.ctl("worker", "restart", "web:8081")
+    again.wait_state("127.0.0.1:8081", "up")
+
+
+SLOW_TRIAL = """#!/bin/sh
+case "$*" in *--test-takeover*) until [ -e %s ]; do sleep 0.02; done ;; esac
+exec %s "$@"
+"""
+
+
+def test_lost_while_lbd_is_about_to_be_replaced(lab):
+    """The next program knows by the run directory alone what lbctl has changed: it is made again for that."""
+    program, may_end = lab.path / "lbd", lab.path / "may-end"
+    shutil.copy(BUILD / "lbd", program)
+    lbd = lab.lbd(web("8081-8082", worker="ready notify;"), program=program)
+    lbd.wait_up(2)
+    lbd.ctl("pool", "add", "new", "127.0.0.1:9005")
+    lbd.ctl("pool", "drain", "127.0.0.1:8082", "wait")
+    records, pids, children = known(lbd), lbd.pids(), lbd.children()
+    program.unlink()
+    program.write_text(SLOW_TRIAL % (may_end, BUILD / "lbd"))
+    program.chmod(0o755)
+    reexec = lab.process(*lbd.ctl_command("reexec"))
+    wait_until(lambda: len(lbd.children()) > len(children), "the trial")
+    (trial,) = set(lbd.children()) - set(children)
+
+    def remove(lbd):
+        may_end.touch()
+        wait_until(lambda: lbd.children()[trial] == "Z", "its end, of which lbd has not heard")
+        remove_all(lbd)
+
+    at_once(lbd, remove)
+    assert reexec.wait() == 0, reexec.output()
+    assert "it has been made again" in lbd.output()
+    assert known(lbd) == records and lbd.pids() == pids
+    assert {p.name for p in (run_dir(lbd) / "notify").iterdir()} == set(pids)
+    assert {p["pool"] for p in lbd.json("pool")} == {"web", "new"}
+    lbd.wait_state("127.0.0.1:8082", "drained")
 
 
 def test_what_lbd_removes_itself_is_not_missed(lab):

@@ -39,7 +39,8 @@ PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -linih -pthread
 STATIC_LIBS = -lseccomp -lcrypt
 
-BPF_SRCS := $(wildcard bpf/*.bpf.c)
+BPF_SRCS := $(filter-out bpf/inspect.bpf.c,$(wildcard bpf/*.bpf.c))
+SKELETONS := $(B)/lb.skel.h $(B)/inspect.skel.h
 BPF_OBJS := $(BPF_SRCS:%.bpf.c=$(B)/%.bpf.o)
 BPF_CFLAGS := -std=gnu11 -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-missing-braces $(WERROR) \
 	-Iinclude -Ibpf -I/usr/include/$(shell $(CC) -print-multiarch) -MMD -MP
@@ -73,7 +74,7 @@ all: $(PROGRAMS) ## build lbd, lbctl and lbstatic (SAN=1: with sanitizers, V=1: 
 	@:
 tests: $(UNITS) $(if $(PACKET_SRCS),$(B)/packet/packet) $(BENCHES) ## build the tests
 	@:
-bpf: $(B)/lb.skel.h ## build the BPF programs
+bpf: $(SKELETONS) ## build the BPF programs
 
 $(B)/%.bpf.o: %.bpf.c
 	$(call say,BPF,$@)
@@ -84,12 +85,15 @@ $(B)/lb.bpf.o: $(BPF_OBJS)
 	$(call say,LINK,$@)
 	$(Q)$(BPFTOOL) gen object $@ $^
 
-$(B)/lb.skel.h: $(B)/lb.bpf.o
+$(B)/inspect.bpf.o: $(B)/bpf/inspect.bpf.o
+	$(Q)$(BPFTOOL) gen object $@ $<
+
+$(SKELETONS): $(B)/%.skel.h: $(B)/%.bpf.o
 	$(call say,SKEL,$@)
-	$(Q){ echo '/* NOLINTBEGIN */'; $(BPFTOOL) gen skeleton $< name lb && echo '/* NOLINTEND */'; } > $@
+	$(Q){ echo '/* NOLINTBEGIN */'; $(BPFTOOL) gen skeleton $< name $* && echo '/* NOLINTEND */'; } > $@
 
 # Everything in C may include the skeleton: have it first, -MMD knows the rest.
-$(B)/daemon/%.o: daemon/%.c | $(B)/lb.skel.h
+$(B)/daemon/%.o: daemon/%.c | $(SKELETONS)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -c $< -o $@
@@ -139,7 +143,7 @@ $(B)/unit/test_static_%: selftests/unit/test_static_%.c $(B)/liblbstatic.a
 $(B)/unit/test_cli $(B)/unit/test_import: $(B)/liblbctl.a
 # Calls that may fail, and there do, each in its turn.
 WRAPPED := malloc calloc realloc reallocarray strdup fopen open_memstream mmap socket \
-	bpf_map_update_elem bpf_map_delete_elem bpf_map_lookup_batch bpf_map_create \
+	bpf_map_update_elem bpf_map_delete_elem bpf_map_lookup_batch bpf_map_create bpf_link_create \
 	sd_event_add_time sd_event_add_time_relative sd_event_add_io sd_event_add_defer
 $(B)/unit/test_reconcile: TEST_LDFLAGS := $(WRAPPED:%=-Wl,--wrap=%)
 $(B)/unit/test_%: selftests/unit/test_%.c $(B)/liblbd.a
@@ -149,7 +153,7 @@ $(B)/unit/test_%: selftests/unit/test_%.c $(B)/liblbd.a
 		$(filter %/liblbctl.a,$^) $(B)/liblbd.a $(TEST_LDFLAGS) $(PKG_LIBS) -lcmocka -o $@
 
 # By its objects: of several sources in one command the .d file tells what the last includes.
-$(B)/packet/%.o: selftests/packet/%.c | $(B)/lb.skel.h
+$(B)/packet/%.o: selftests/packet/%.c | $(SKELETONS)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Iselftests -c $< -o $@
@@ -164,7 +168,7 @@ $(B)/bench/%: selftests/bench/%.c $(B)/liblbd.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Iselftests $(filter %.c %.a,$^) $(PKG_LIBS) -lm -o $@
 
 # Fuzzers: libFuzzer's instrumentation needs objects of its own.
-build/fuzz/daemon/%.o: daemon/%.c | $(B)/lb.skel.h
+build/fuzz/daemon/%.o: daemon/%.c | $(SKELETONS)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_CFLAGS) $(PKG_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined -c $< -o $@
@@ -260,7 +264,7 @@ lint-cppcheck:
 	$(Q)cppcheck --quiet $(JOBS) --std=c11 --enable=warning,portability,performance \
 		--inline-suppr --error-exitcode=1 $(CPPCHECK_FALSE) \
 		-D_GNU_SOURCE -DLB_VERSION='""' -Iinclude -Idaemon -Icli $(CPPCHECK_MACROS) $(TIDY_FILES)
-lint-tidy: $(B)/lb.skel.h
+lint-tidy: $(SKELETONS)
 	$(call say,TIDY,$(words $(TIDY_FILES)) files)
 	$(Q)printf '%s\n' $(TIDY_FILES) | xargs -P $(shell nproc) -n 4 sh -c \
 		'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- $(LINT_FLAGS) 2>/dev/null' tidy

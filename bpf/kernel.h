@@ -65,6 +65,7 @@ struct sock {
 	__u32 sk_max_ack_backlog; /* beyond so many the kernel drops handshakes */
 	struct sock_reuseport *sk_reuseport_cb;
 	kuid_t sk_uid; /* who made it */
+	__u16 sk_protocol;
 	struct sock_cgroup_data sk_cgrp_data;
 } LB_RELOCATED;
 

@@ -10,11 +10,11 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "close_range.h"
+#include "grandchild.h"
 
 enum {
 	CLOSERS_MAX = 64,
@@ -90,42 +90,30 @@ static void close_others(int *kept, size_t count)
 	close_range_at_once(next, ~0U);
 }
 
+/* What a closer has, and its end of the pair. */
+struct last {
+	const int *fds;
+	size_t count;
+	int end;
+};
+
 /* Until lbd has closed its own, or has ended: only then these are the last. */
-static _Noreturn void be_closer(const int *fds, size_t count, int end)
+static void be_closer(void *arg)
 {
+	const struct last *last = arg;
 	int kept[CLOSER_MOST + 1];
 	char byte;
 
 	/* Not by libc's function: a sanitizer's takes a lock, which a thread may have had at the fork. */
 	syscall(SYS_prctl, PR_SET_NAME, "lbd-closer");
-	memcpy(kept, fds, count * sizeof(*fds));
-	kept[count] = end;
-	close_others(kept, count + 1);
-	if (write(end, "", 1) != 1)
+	memcpy(kept, last->fds, last->count * sizeof(*kept));
+	kept[last->count] = last->end;
+	close_others(kept, last->count + 1);
+	if (write(last->end, "", 1) != 1)
 		_exit(1);
-	while (read(end, &byte, 1) < 0 && errno == EINTR)
+	while (read(last->end, &byte, 1) < 0 && errno == EINTR)
 		;
 	_exit(0);
-}
-
-/* A grandchild, which its new parent reaps.  False: there is none. */
-static bool start(const int *fds, size_t count, int end)
-{
-	pid_t between = fork(), closer;
-	int status;
-
-	if (!between) {
-		closer = _Fork();
-		if (!closer)
-			be_closer(fds, count, end);
-		_exit(closer < 0);
-	}
-	if (between < 0)
-		return false;
-	while (waitpid(between, &status, 0) < 0)
-		if (errno != EINTR)
-			return false;
-	return WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
 /* The closer's end, where it can be had above the descriptors: those of a process are closed in order of number. */
@@ -162,7 +150,7 @@ bool closer_end_with(uid_t user, const int *fds, size_t count)
 	forget_ended(closer_count == CLOSERS_MAX ? PATIENCE_MS : 0);
 	if (closer_count == CLOSERS_MAX || pair(ends, fds, count))
 		return false;
-	started = start(fds, count, ends[1]);
+	started = grandchild_start(be_closer, &(struct last){fds, count, ends[1]});
 	close(ends[1]);
 	if (!started) {
 		close(ends[0]);

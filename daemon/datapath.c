@@ -13,6 +13,7 @@
 
 #include "cgroup.h"
 #include "datapath_internal.h"
+#include "inspect.h"
 #include "log.h"
 
 enum { OLDEST_MAJOR = 6, OLDEST_MINOR = 1 };
@@ -128,6 +129,8 @@ static int load(struct datapath *dp, struct error *error)
 	err = set_pin_paths(dp);
 	if (!err)
 		err = lb__load(dp->skel);
+	if (!err)
+		err = inspect_load();
 	return err ? load_failed(dp, error, err) : 0;
 }
 

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "error.h"
 #include "lb/abi.h"
@@ -103,9 +104,25 @@ int datapath_each_worker(struct datapath *dp,
 			 void (*each)(void *arg, uint64_t group, const struct lb_worker *),
 			 void *arg);
 
-/* Puts a listening socket of ours (from listen or pidfd_getfd) where steer finds it; marks its owner. */
+/* Puts a listening socket of ours where steer finds it; marks its owner. */
 int datapath_set_listener(struct datapath *dp, uint16_t id, uint32_t generation, bool is_v6,
 			  int fd);
+
+/* Whose socket, and where to put it. */
+struct datapath_capture {
+	pid_t pid;
+	uint32_t inode;
+	uint16_t backend;
+	uint32_t generation;
+	bool is_v6;
+};
+
+/*
+ * The same with a socket of another process, which may hold up whoever takes a descriptor from it.  -ESRCH: it has no
+ * such socket (any more); -EPROTONOSUPPORT: by MPTCP; -EOPNOTSUPP: it does not listen; -ENOMEM.
+ */
+int datapath_capture(struct datapath *dp, const struct datapath_capture *capture);
+
 int datapath_remove_listener(struct datapath *dp, uint16_t id, bool is_v6);
 /* Cookie of the socket that is there; -ENOENT when none is. */
 int datapath_get_listener(struct datapath *dp, uint16_t id, bool is_v6, uint64_t *cookie);

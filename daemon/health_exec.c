@@ -16,6 +16,7 @@
 #include "health_private.h"
 #include "own_dir.h"
 #include "process.h"
+#include "process_life.h"
 #include "remains.h"
 
 enum { LOOK_US = 1000 };

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "addr.h"
+#include "inspect.h"
 #include "process.h"
 #include "stranger.h"
 
@@ -234,28 +235,17 @@ uint64_t inherit_inode(int fd)
 
 int inherit_take(pid_t pid, int pidfd, uint64_t inode)
 {
-	char path[64], wanted[64], link[64];
-	struct dirent *entry;
-	int fd = -ENOENT;
+	struct lb_descriptor descriptor;
+	int iterator = inspect_files(pid), fd = -ENOENT;
 	uid_t user = -1;
-	DIR *dir;
 
 	process_user(pid, &user, NULL);
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	snprintf(wanted, sizeof(wanted), "socket:[%llu]", (unsigned long long)inode);
-	dir = opendir(path);
-	while (dir && fd < 0 && (entry = readdir(dir))) {
-		ssize_t n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
-
-		if (n <= 0)
-			continue;
-		link[n] = 0;
-		if (strcmp(link, wanted))
-			continue;
-		fd = stranger_take(pidfd, atoi(entry->d_name), inode, user);
-	}
-	if (dir)
-		closedir(dir);
+	while (iterator >= 0 && fd < 0 && fd != -ETIMEDOUT &&
+	       read(iterator, &descriptor, sizeof(descriptor)) == sizeof(descriptor))
+		if (descriptor.inode == inode)
+			fd = stranger_take(pidfd, (int)descriptor.fd, inode, user);
+	if (iterator >= 0)
+		close(iterator);
 	stranger_flush();
 	return fd;
 }

@@ -12,7 +12,7 @@
 #include "backend.h"
 #include "listeners.h"
 #include "log.h"
-#include "stranger.h"
+#include "process.h"
 
 enum { FIND_AGAIN = 5 };
 
@@ -194,37 +194,22 @@ static void look_at_backend(void *arg, struct backend *backend)
 		backend->stranger.inode = 0;
 }
 
-/* -EPROTONOSUPPORT: by MPTCP; else err, why the kernel side did not take the socket. */
-static int explain(int fd, int err)
-{
-	int protocol = 0;
-	socklen_t length = sizeof(protocol);
-
-	if (err == -EOPNOTSUPP && !getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) &&
-	    protocol == IPPROTO_MPTCP)
-		return -EPROTONOSUPPORT;
-	return err;
-}
-
-/* Takes it from its process, which is watched where nothing else tells of the listener's end. */
+/* Its process is watched where nothing else tells of the listener's end. */
 static int take_one(struct model *model, const struct capture *capture,
 		    const struct sockets_owner *owner)
 {
 	struct backend *backend = capture->backend;
-	struct sockets_taken taken;
-	int err = owner->pid ? sockets_take(owner, &taken) : -ESRCH;
+	const struct datapath_capture wanted = {owner->pid, owner->inode, backend->id,
+						backend->generation, capture->is_v6};
+	int pidfd = owner->pid ? process_open(owner->pid) : -ESRCH, err;
 
-	if (err)
-		return err;
-	if (!capture->in_place)
-		err = datapath_set_listener(model->dp, backend->id, backend->generation,
-					    capture->is_v6, taken.fd);
-	err = explain(taken.fd, err);
-	if (!err && needs_holder(backend, capture->is_v6, owner->inode)) {
-		holder_watch(&backend->holders[capture->is_v6], model, taken.pidfd, owner->inode);
-		taken.pidfd = -1;
-	}
-	sockets_give_back(&taken);
+	if (pidfd < 0)
+		return pidfd;
+	err = datapath_capture(model->dp, &wanted);
+	if (!err && needs_holder(backend, capture->is_v6, owner->inode))
+		holder_watch(&backend->holders[capture->is_v6], model, pidfd, owner->inode);
+	else
+		close(pidfd);
 	return err;
 }
 
@@ -270,8 +255,6 @@ static void take_failed(struct scan *scan, const struct capture *capture, int er
 		return;
 	}
 	scan->present[backend->id][capture->is_v6] = false;
-	if (err == -EBUSY)
-		listeners_scan_later(scan->model);
 	if (err == -EPROTONOSUPPORT)
 		note_mptcp(backend);
 	else if (session_of(capture))
@@ -316,7 +299,6 @@ static int take_all(struct scan *scan)
 		if (one)
 			take_failed(scan, &scan->captures[i], one);
 	}
-	stranger_flush();
 out:
 	free(inodes);
 	free(owners);

@@ -12,6 +12,7 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
+#include "aside.h"
 #include "open_file.h"
 #include "output_flow.h"
 #include "output_sink.h"
@@ -35,6 +36,13 @@ static bool is_its_user(const struct output *output, pid_t pid, uid_t user)
 	return user == output->user || (!process_user(pid, NULL, &real) && user == real);
 }
 
+static int open_name(const void *path)
+{
+	int fd = open(path, O_PATH | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
 /*
  * Its name went with the run directory: the process has it as its standard output.  That user may have put
  * anything there: only what is that user's to read anyway is opened.
@@ -47,7 +55,7 @@ static int open_nameless(const struct output *output, pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid,
 		 output->is_err ? STDERR_FILENO : STDOUT_FILENO);
-	named = open(path, O_PATH | O_CLOEXEC);
+	named = aside_get(open_name, path);
 	if (named < 0)
 		return -1;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", named);

@@ -13,6 +13,7 @@
 #include "cgroup.h"
 #include "own_dir.h"
 #include "process.h"
+#include "process_life.h"
 #include "publish.h"
 
 enum { VERSION = 2, TEXT_BYTES = 1024 };
@@ -32,13 +33,9 @@ static int read_boot(char boot[40])
 
 int record_identify(struct record *record)
 {
-	struct process_stat stat;
-	int err = process_stat(record->pid, &stat);
+	int err = process_start_ticks(record->pid, &record->start_ticks);
 
-	if (err)
-		return err;
-	record->start_ticks = stat.start_ticks;
-	return read_boot(record->boot);
+	return err ? err : read_boot(record->boot);
 }
 
 static void name_path(char path[PATH_MAX], const char *run_dir, const char *name)
@@ -226,20 +223,23 @@ void record_remove(const char *run_dir, const char *name)
 bool record_alive(const struct record *record)
 {
 	struct process_stat stat;
+	uint64_t start_ticks;
 	char boot[40];
 
 	return !read_boot(boot) && !strcmp(boot, record->boot) &&
-	       !process_stat(record->pid, &stat) && stat.start_ticks == record->start_ticks &&
-	       stat.state != 'Z' && stat.state != 'X';
+	       !process_stat(record->pid, &stat) && stat.state != 'Z' && stat.state != 'X' &&
+	       !process_start_ticks(record->pid, &start_ticks) &&
+	       start_ticks == record->start_ticks;
 }
 
 bool record_reused(const struct record *record)
 {
-	struct process_stat stat;
+	uint64_t start_ticks;
 	char boot[40];
 
 	return read_boot(boot) || strcmp(boot, record->boot) ||
-	       (!process_stat(record->pid, &stat) && stat.start_ticks != record->start_ticks);
+	       (!process_start_ticks(record->pid, &start_ticks) &&
+		start_ticks != record->start_ticks);
 }
 
 /* Names are gathered first: each() may remove what readdir(3) is about to show. */

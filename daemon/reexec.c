@@ -16,6 +16,7 @@
 #include "lbd.h"
 #include "log.h"
 #include "process.h"
+#include "process_life.h"
 #include "program.h"
 #include "reaper.h"
 

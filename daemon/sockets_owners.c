@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whose a socket is: /proc/PID/fd/N of its holder reads "socket:[inode]" (proc(5)). */
+/* Whose a socket is: who has a descriptor of it. */
 #include "sockets.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "inspect.h"
 #include "printable.h"
 #include "process.h"
+#include "process_life.h"
 #include "processes.h"
 
 /*
@@ -26,6 +25,8 @@
  * those who made a socket that is looked for have a bound of their own.  Root's descriptors are without bound.
  */
 enum { SHARE = 32768, FIRST_SHARE = 1024, ALL_USERS = 1 << 20 };
+
+enum { AT_ONCE = 512 }; /* descriptors */
 
 struct wanted {
 	uint32_t inode;
@@ -68,13 +69,9 @@ static void read_comm(int proc, pid_t pid, char comm[16])
 static bool is_copy(pid_t pid)
 {
 	struct process_stat process;
-	struct stat own, its;
-	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
 	return pid != getpid() && !process_stat(pid, &process) && process.parent == getpid() &&
-	       !stat(path, &its) && !stat("/proc/self/exe", &own) && own.st_dev == its.st_dev &&
-	       own.st_ino == its.st_ino;
+	       process_is_fork(pid);
 }
 
 static bool is_asked_for(const struct sockets_owner *owner, pid_t pid)
@@ -87,55 +84,43 @@ static bool is_asked_for(const struct sockets_owner *owner, pid_t pid)
 }
 
 /* One descriptor of one process.  A socket that we hold too is better named by its other holder. */
-static void search_fd(struct search *s, int fds, pid_t pid, const char *fd)
+static void search_fd(struct search *s, pid_t pid, const struct lb_descriptor *descriptor)
 {
-	struct wanted key = {0}, *found;
+	struct wanted key = {.inode = descriptor->inode}, *found = NULL;
 	struct sockets_owner *owner;
-	char target[64];
-	ssize_t n = readlinkat(fds, fd, target, sizeof(target) - 1);
 
-	if (n <= 0)
-		return;
-	target[n] = '\0';
-	if (sscanf(target, "socket:[%u]", &key.inode) != 1)
-		return;
-	found = bsearch(&key, s->wanted, s->count, sizeof(key), wanted_compare);
+	if (key.inode)
+		found = bsearch(&key, s->wanted, s->count, sizeof(key), wanted_compare);
 	owner = found ? found->owner : NULL;
 	if (!owner || (owner->pid && owner->pid != getpid()) || !is_asked_for(owner, pid))
 		return;
 	if (pid != getpid())
 		s->missing--;
 	owner->pid = pid;
-	owner->fd = atoi(fd);
+	owner->fd = (int)descriptor->fd;
 	read_comm(s->proc, pid, owner->comm);
 }
 
 /* Whether nothing of it is left to be looked at; each descriptor takes one of *left. */
 static bool search_process(struct search *s, pid_t pid, uint32_t *left)
 {
-	struct dirent *entry = NULL;
-	char path[64];
-	DIR *dir;
-	int fds;
+	struct lb_descriptor read_in[AT_ONCE];
+	ssize_t bytes = 0;
+	int iterator;
 
 	if (!s->may_be(pid))
 		return true;
-	snprintf(path, sizeof(path), "%d/fd", pid);
-	fds = openat(s->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fds < 0 ? NULL : fdopendir(fds);
-	if (!dir) { /* it is gone, or not ours to see */
-		if (fds >= 0)
-			close(fds);
+	iterator = inspect_files(pid);
+	if (iterator < 0) /* it is gone, or not ours to see */
 		return true;
+	while (s->missing && *left && (bytes = read(iterator, read_in, sizeof(read_in))) > 0) {
+		size_t count = (size_t)bytes / sizeof(*read_in);
+
+		for (size_t i = 0; i < count && s->missing && *left; i++, --*left)
+			search_fd(s, pid, &read_in[i]);
 	}
-	while (s->missing && *left && (entry = readdir(dir))) {
-		if (!isdigit((unsigned char)entry->d_name[0]))
-			continue;
-		--*left;
-		search_fd(s, fds, pid, entry->d_name);
-	}
-	closedir(dir);
-	return !entry;
+	close(iterator);
+	return bytes <= 0;
 }
 
 struct group_search {

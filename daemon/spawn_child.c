@@ -18,6 +18,7 @@
 #include "close_range.h"
 #include "name_lock.h"
 #include "process.h"
+#include "process_life.h"
 
 enum {
 	FIRST_LISTENER = 3, /* SD_LISTEN_FDS_START */

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "aside.h"
 #include "clock.h"
 #include "closer.h"
 
@@ -180,15 +181,28 @@ static struct batch *await(uid_t user)
 	return batch;
 }
 
+struct place {
+	int process, number;
+};
+
+static int get(const void *arg)
+{
+	const struct place *place = arg;
+	int fd = pidfd_getfd(place->process, place->number, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
 int stranger_take(int process, int number, uint64_t inode, uid_t user)
 {
+	const struct place place = {process, number};
 	int fd;
 
 	if (!await(user))
 		return -EBUSY;
-	fd = pidfd_getfd(process, number, 0);
+	fd = aside_get(get, &place);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (is_socket(fd, inode))
 		return fd;
 	stranger_give_back(fd, user);

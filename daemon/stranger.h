@@ -34,7 +34,8 @@ void stranger_close(int fd, uid_t user);
 
 /*
  * Our own descriptor (pidfd_getfd(2)) of the socket of that inode which the process, of that user, had by that
- * number.  -ESTALE: it has put another file there; -EBUSY as above: nothing was taken; else -errno.
+ * number.  -ESTALE: it has put another file there; -EBUSY as above, -ETIMEDOUT (aside.h): nothing was taken;
+ * else -errno.
  * Ends, as everything that takes or gives back, with stranger_flush().
  */
 int stranger_take(int process, int number, uint64_t inode, uid_t user);

@@ -12,6 +12,7 @@
 #include "inherit.h"
 #include "log.h"
 #include "process.h"
+#include "process_life.h"
 #include "tail.h"
 #include "worker_private.h"
 
@@ -41,8 +42,11 @@ static void take_listeners(struct worker *worker)
 static int adopt(struct worker *worker, struct error *error)
 {
 	struct process_stat stat;
+	uint64_t start_ticks;
 	int err = process_stat(worker->record.pid, &stat);
 
+	if (!err)
+		err = process_start_ticks(worker->record.pid, &start_ticks);
 	worker->pidfd = process_open(worker->record.pid);
 	if (err || worker->pidfd < 0)
 		return error_set(error, err ? err : worker->pidfd, "worker %s: pid %d: %s",
@@ -50,7 +54,7 @@ static int adopt(struct worker *worker, struct error *error)
 				 strerror(err ? -err : -worker->pidfd));
 	worker->pid = worker->record.pid;
 	worker->adopted = stat.parent != getpid();
-	worker->started_us = process_started_us(stat.start_ticks);
+	worker->started_us = process_started_us(start_ticks);
 	if (*worker->record.cgroup && !(worker->cgroup = strdup(worker->record.cgroup)))
 		return error_set(error, -ENOMEM, "worker %s: out of memory", worker->name);
 	worker->group = worker->cgroup ? cgroup_id(worker->cgroup) : 0;

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "log.h"
 #include "process.h"
+#include "process_life.h"
 #include "remains.h"
 #include "worker_private.h"
 

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "own_dir.h"
 #include "process.h"
+#include "process_life.h"
 #include "worker_private.h"
 
 /* An absolute path as it is; else below the directory of logs, NAME.log by default. */

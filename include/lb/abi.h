@@ -154,6 +154,19 @@ struct lb_owner {
 	__u32 generation;
 };
 
+/* What the iterator inspect_task tells of a process. */
+struct lb_task {
+	__u64 start_ns;  /* after boot */
+	__u32 flags;     /* PF_FORKNOEXEC and others of the kernel */
+	__s32 exit_code; /* as of wait(2), once it is a zombie */
+};
+
+/* What the iterator inspect_files tells of one descriptor. */
+struct lb_descriptor {
+	__u32 fd;
+	__u32 inode; /* of a socket; 0: it is none */
+};
+
 /* Index of `listeners`, a SOCKMAP: a backend may own a listener of each family. */
 #define LB_LISTENER(backend, is_v6) ((__u32)(backend)*2 + !!(is_v6))
 
@@ -302,6 +315,8 @@ _Static_assert(sizeof(struct lb_backend_id) == 12, "abi");
 _Static_assert(sizeof(struct lb_worker) == 24, "abi");
 _Static_assert(sizeof(struct lb_load) == 16, "abi");
 _Static_assert(sizeof(struct lb_owner) == 8, "abi");
+_Static_assert(sizeof(struct lb_descriptor) == 8, "abi");
+_Static_assert(sizeof(struct lb_task) == 16, "abi");
 _Static_assert(sizeof(struct lb_handover) == 8, "abi");
 _Static_assert(sizeof(struct lb_seed) == 24, "abi");
 _Static_assert(sizeof(struct lb_acl_key) == 24, "abi");

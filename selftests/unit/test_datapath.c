@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "datapath.h"
+#include "inspect.h"
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -35,6 +36,7 @@ static int setup(void **state)
 	dp = NULL;
 	if (!privileged)
 		return 0;
+	assert_int_equal(inspect_load(), 0); /* stays for good */
 	descriptors = own_descriptors();
 	run("ip link add eth0 type veth peer name peer0 &&"
 	    " ip link set eth0 up && ip link set peer0 up");

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "inspect.h"
 #include "interfaces.h"
 
 #include <bpf/bpf.h>
@@ -37,6 +38,7 @@ static int setup(void **state)
 	(void)state;
 	if (!privileged)
 		return 0;
+	assert_int_equal(inspect_load(), 0); /* stays for good */
 	descriptors = own_descriptors();
 	assert_true(sd_event_new(&event) >= 0);
 	open_all();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The map `locals` against what ip(8) does, in a network namespace of our own. */
+#include "inspect.h"
 #include "locals.h"
 
 #include <setjmp.h>
@@ -84,6 +85,7 @@ static int setup(void **state)
 	(void)state;
 	if (!privileged)
 		return 0;
+	assert_int_equal(inspect_load(), 0); /* stays for good */
 	descriptors = own_descriptors();
 	run("ip link add eth0 type veth peer name peer0 && ip link set eth0 up && "
 	    "ip link set peer0 up && ip addr add 192.0.2.1/24 dev eth0 && "

@@ -32,8 +32,8 @@
 /* --- the calls that fail: the fail_at-th from now on; 0: none */
 
 static unsigned fail_at, calls;
-static unsigned owners_fail; /* so many writes of whose a socket is fail after it */
-static const char *failed;   /* which one it was */
+static unsigned captures_fail; /* so many fail after it */
+static const char *failed;     /* which one it was */
 
 static bool fails(const char *name)
 {
@@ -59,18 +59,26 @@ WRAP(void *, reallocarray, (void *old, size_t count, size_t size), (old, count, 
 WRAP(char *, strdup, (const char *text), (text), NULL)
 WRAP(FILE *, fopen, (const char *path, const char *mode), (path, mode), NULL)
 WRAP(FILE *, open_memstream, (char **text, size_t *size), (text, size), NULL)
-static struct model model;
 static void look_who_serves(void);
+
+int __real_bpf_link_create(int program, int target, enum bpf_attach_type type,
+			   const struct bpf_link_create_opts *options);
+int __wrap_bpf_link_create(int program, int target, enum bpf_attach_type type,
+			   const struct bpf_link_create_opts *options);
+int __wrap_bpf_link_create(int program, int target, enum bpf_attach_type type,
+			   const struct bpf_link_create_opts *options)
+{
+	if (fails("bpf_link_create") || (failed && captures_fail && captures_fail--))
+		return -ENOMEM;
+	return __real_bpf_link_create(program, target, type, options);
+}
 
 int __real_bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags);
 int __wrap_bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags);
 int __wrap_bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags)
 {
-	bool fails_too =
-		failed && owners_fail && fd == datapath_owners_fd(model.dp) && owners_fail--;
-	int err = fails_too || fails("bpf_map_update_elem")
-			  ? -ENOMEM
-			  : __real_bpf_map_update_elem(fd, key, value, flags);
+	int err = fails("bpf_map_update_elem") ? -ENOMEM
+					       : __real_bpf_map_update_elem(fd, key, value, flags);
 
 	look_who_serves();
 	return err;
@@ -577,11 +585,11 @@ static void test_the_way_back(void **state)
 	do {
 		unsigned known = refused;
 
-		owners_fail = 1;
+		captures_fail = 1;
 		more = fails_whole(row, step++, &refused, &followed);
-		way_back += refused > known && !owners_fail;
+		way_back += refused > known && !captures_fail;
 	} while (more);
-	owners_fail = 0;
+	captures_fail = 0;
 	print_message("%u refused, %u with a way back\n", refused, way_back);
 	assert_true(way_back > 0);
 }

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/* What iterators of a process and of its open files are given.  Relocated at load time, see kernel.h. */
+#ifndef LB_ITERATOR_H
+#define LB_ITERATOR_H
+
+#include "kernel.h"
+
+struct seq_file;
+
+struct signal_struct {
+	unsigned int flags;
+	int group_exit_code;
+} LB_RELOCATED;
+
+struct task_struct {
+	unsigned int flags;
+	int pid, tgid; /* a thread's, its process's */
+	int exit_code;
+	__u64 start_boottime; /* ns */
+	struct signal_struct *signal;
+} LB_RELOCATED;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} LB_RELOCATED;
+
+struct inode {
+	unsigned long i_ino;
+} LB_RELOCATED;
+
+struct file {
+	struct inode *f_inode;
+} LB_RELOCATED;
+
+struct socket {
+	struct sock *sk;
+} LB_RELOCATED;
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task; /* NULL: the end */
+} LB_RELOCATED;
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file; /* NULL: the end */
+} LB_RELOCATED;
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "process_life.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "inspect.h"
+#include "process.h"
+
+/* As of Linux 6.15; older headers lack it. */
+struct pidfd_exit_info {
+	uint64_t mask, cgroup;
+	uint32_t ids[11];
+	int32_t exit_code;
+};
+enum { PIDFD_EXIT_INFO = 1U << 3 };
+#define PIDFD_EXIT_IOCTL _IOWR(0xFF, 11, struct pidfd_exit_info)
+
+enum { FORKED_NO_EXEC = 0x40 }; /* PF_FORKNOEXEC of the kernel's linux/sched.h */
+
+int process_start_ticks(pid_t pid, uint64_t *ticks)
+{
+	struct lb_task task;
+	int err = inspect_task(pid, &task);
+
+	if (!err)
+		*ticks = task.start_ns / (1000000000 / sysconf(_SC_CLK_TCK));
+	return err;
+}
+
+bool process_is_fork(pid_t pid)
+{
+	struct lb_task task;
+
+	return !inspect_task(pid, &task) && task.flags & FORKED_NO_EXEC;
+}
+
+static int64_t between_us(const struct timespec *from, const struct timespec *to)
+{
+	return (to->tv_sec - from->tv_sec) * 1000000ll + (to->tv_nsec - from->tv_nsec) / 1000;
+}
+
+/* How long the machine was suspended since its boot; not how long this process waited between two clocks. */
+static uint64_t suspended_us(void)
+{
+	enum { TOGETHER_US = 1000, TURNS = 100 };
+	struct timespec before, boot, after;
+
+	for (int turn = 0; turn < TURNS; turn++) {
+		clock_gettime(CLOCK_MONOTONIC, &before);
+		clock_gettime(CLOCK_BOOTTIME, &boot);
+		clock_gettime(CLOCK_MONOTONIC, &after);
+		if (between_us(&before, &after) < TOGETHER_US)
+			break;
+	}
+	return between_us(&before, &boot);
+}
+
+uint64_t process_started_us(uint64_t start_ticks)
+{
+	/* Ticks count from boot, suspended time included; the monotonic clock leaves that out. */
+	uint64_t since_boot = start_ticks * 1000000 / sysconf(_SC_CLK_TCK);
+	uint64_t suspended = suspended_us();
+
+	return since_boot > suspended ? since_boot - suspended : 0;
+}
+
+static int status_of(const siginfo_t *info)
+{
+	if (info->si_code == CLD_EXITED)
+		return W_EXITCODE(info->si_status, 0);
+	return W_EXITCODE(0, info->si_status) | (info->si_code == CLD_DUMPED ? WCOREFLAG : 0);
+}
+
+int process_status(int pidfd, pid_t pid, int *status)
+{
+	struct pidfd_exit_info exit_info = {.mask = PIDFD_EXIT_INFO};
+	siginfo_t info = {0};
+	struct process_stat stat;
+	struct lb_task task;
+	bool is_child = !waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG);
+
+	if (is_child && info.si_pid) {
+		*status = status_of(&info);
+		return 0;
+	}
+	if (!process_stat(pid, &stat) && stat.state == 'Z' && !inspect_task(pid, &task)) {
+		*status = task.exit_code;
+		return 0;
+	}
+	if (is_child)
+		return -EAGAIN;
+	if (ioctl(pidfd, PIDFD_EXIT_IOCTL, &exit_info) || !(exit_info.mask & PIDFD_EXIT_INFO))
+		return -ENODATA;
+	*status = exit_info.exit_code;
+	return 0;
+}
+
+unsigned process_signal_session(pid_t session, uint64_t not_before_ticks, int signal)
+{
+	struct process_stat stat;
+	struct dirent *entry;
+	uint64_t start_ticks;
+	unsigned found = 0;
+	DIR *dir = opendir("/proc");
+
+	while (dir && (entry = readdir(dir))) {
+		pid_t pid = atoi(entry->d_name);
+
+		if (pid <= 1 || process_stat(pid, &stat) || stat.session != session ||
+		    stat.state == 'Z' || stat.state == 'X' ||
+		    process_start_ticks(pid, &start_ticks) || start_ticks < not_before_ticks)
+			continue;
+		found++;
+		if (signal)
+			kill(pid, signal);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}

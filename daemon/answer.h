@@ -26,9 +26,10 @@ bool answer_flag(const struct call *call, const char *member);
 
 /*
  * answer_asked.c: "pool drain web 127.0.0.1:8081 wait, by root (uid 0)", from the members that the verb takes; values
- * are cut, and not made printable: the log does that.
+ * are cut, quoted where they could be taken for words of the line, and not made printable: the log does that.  The
+ * room is for five values of which each byte has a backslash: who asked comes last, and is never cut.
  */
-enum { ANSWER_ASKED_BYTES = 512 };
+enum { ANSWER_ASKED_BYTES = 1024 };
 void answer_asked(const struct call *call, const char *verb, const char *words, const char *flags,
 		  char text[ANSWER_ASKED_BYTES]);
 

@@ -6,6 +6,8 @@
 #include "answer.h"
 #include "place.h"
 
+enum { VALUE_BYTES = 80 };
+
 /* Members whose value alone does not say what it is. */
 static bool is_named(const char *member)
 {
@@ -17,6 +19,26 @@ static bool is_named(const char *member)
 	return false;
 }
 
+/* DANGER: what it does not quote must not look like words of the line: ", by root (uid 0): done". */
+static void print_value(const char *value, FILE *out)
+{
+	static const char plain[] = "0123456789abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ.:_-/[]%@+*";
+	size_t length = strnlen(value, VALUE_BYTES);
+
+	if (*value && strspn(value, plain) >= length) {
+		fprintf(out, "%.*s", VALUE_BYTES, value);
+		return;
+	}
+	fputc('"', out);
+	for (size_t i = 0; i < length; i++) {
+		if (value[i] == '"' || value[i] == '\\')
+			fputc('\\', out);
+		fputc(value[i], out);
+	}
+	fputc('"', out);
+}
+
 static void print_words(const struct call *call, const char *words, FILE *out)
 {
 	char member[32];
@@ -25,9 +47,10 @@ static void print_words(const struct call *call, const char *words, FILE *out)
 	for (; words && sscanf(words, "%31s%n", member, &used) == 1; words += used) {
 		const char *value = answer_word(call, member, NULL);
 
-		if (value)
-			fprintf(out, " %s%s%.80s", is_named(member) ? member : "",
-				is_named(member) ? " " : "", value);
+		if (!value)
+			continue;
+		fprintf(out, " %s%s", is_named(member) ? member : "", is_named(member) ? " " : "");
+		print_value(value, out);
 	}
 }
 

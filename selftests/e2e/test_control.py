@@ -220,6 +220,8 @@ def test_log_tells_who_changed_what(lab):
         assert run(*stranger, "127.0.0.1:8081", check=False).returncode == 1
     with Client(lbd) as client:
         client.ask(verb="clear", name="\x1b[31m" + "x" * 3000 + "\nforged")
+    with Client(lbd) as client:
+        client.ask(verb="service remove", name='v", by root (uid 0): done\nsave')
     lbd.config(good + "pool own { worker { environment %s; } }" % secret)
     lbd.refused("reload")
     lbd.config(good.replace("127.0.0.1:8081", "127.0.0.1:8083"))
@@ -234,7 +236,9 @@ def test_log_tells_who_changed_what(lab):
         "pool undrain web 127.0.0.1:9, by root (uid 0): refused: 127.0.0.1:9: no such backend in "
         "pool web (`lbctl pool` lists them)",
     ]
-    assert re.fullmatch(r"clear \?\[31mx{75}, by root \(uid 0\): refused: .{,512}", told[3]), told[3]
+    assert re.fullmatch(r'clear "\?\[31mx{75}", by root \(uid 0\): refused: .{,512}', told[3]), told[3]
+    forged = 'service remove "v\\", by root (uid 0): done save", by root (uid 0): refused: '
+    assert told.pop(4).startswith(forged), told
     assert told[4:] == [
         "reload, by root (uid 0): refused",
         "reload, by root (uid 0): done",

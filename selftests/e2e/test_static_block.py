@@ -87,9 +87,12 @@ def test_check_looks_as_its_user(lab, open_place):
     for program in ([BUILD / "lbctl", "check"], [BUILD / "lbd", "-t", "-c"]):
         site.chmod(0o700)
         said = check(program).splitlines()
-        assert len(said) == 3, said
-        for line, words in zip(said, ("root %s" % site, "access_log %s/8081.log", "counters %s")):
-            assert words.replace("%s", str(logs)) in line, said
+        wanted = ["root %s:" % site]
+        for port in (8081, 8082):
+            wanted += ["access_log %s/%d.log:" % (logs, port), "counters %s/%d.counters:" % (logs, port)]
+        assert len(said) == len(wanted), said
+        for words in wanted:
+            (line,) = (line for line in said if words in line)
             assert ": user nobody: Permission denied; let that user " in line, said
         site.chmod(0o755)
         os.chown(logs, pwd.getpwnam("nobody").pw_uid, -1)

@@ -10,8 +10,6 @@
 #include "iterator.h"
 #include "lb/abi.h"
 
-enum { GROUP_EXITS = 4 }; /* SIGNAL_GROUP_EXIT of linux/sched/signal.h */
-
 /* Of each descriptor, whether it is a socket, and which. */
 SEC("iter/task_file")
 int inspect_files(struct bpf_iter__task_file *ctx)
@@ -27,7 +25,7 @@ int inspect_files(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/* The first thread's.  Source: do_task_stat() and wait_task_zombie() in Linux. */
+/* The first thread's. */
 SEC("iter/task")
 int inspect_task(struct bpf_iter__task *ctx)
 {
@@ -38,8 +36,6 @@ int inspect_task(struct bpf_iter__task *ctx)
 		return 0;
 	told.start_ns = task->start_boottime;
 	told.flags = task->flags;
-	told.exit_code =
-		task->signal->flags & GROUP_EXITS ? task->signal->group_exit_code : task->exit_code;
 	bpf_seq_write(ctx->meta->seq, &told, sizeof(told));
 	return 0;
 }

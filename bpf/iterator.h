@@ -7,17 +7,10 @@
 
 struct seq_file;
 
-struct signal_struct {
-	unsigned int flags;
-	int group_exit_code;
-} LB_RELOCATED;
-
 struct task_struct {
 	unsigned int flags;
-	int pid, tgid; /* a thread's, its process's */
-	int exit_code;
+	int pid, tgid;        /* a thread's, its process's */
 	__u64 start_boottime; /* ns */
-	struct signal_struct *signal;
 } LB_RELOCATED;
 
 struct bpf_iter_meta {

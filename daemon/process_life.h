@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* When a process began, and how it ended: what only BPF tells without waiting for the process, see inspect.h. */
+/* When a process began, and how it ended.  The first is told by BPF, see inspect.h. */
 #ifndef LB_PROCESS_LIFE_H
 #define LB_PROCESS_LIFE_H
 

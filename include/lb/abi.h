@@ -156,9 +156,9 @@ struct lb_owner {
 
 /* What the iterator inspect_task tells of a process. */
 struct lb_task {
-	__u64 start_ns;  /* after boot */
-	__u32 flags;     /* PF_FORKNOEXEC and others of the kernel */
-	__s32 exit_code; /* as of wait(2), once it is a zombie */
+	__u64 start_ns; /* after boot */
+	__u32 flags;    /* PF_FORKNOEXEC and others of the kernel */
+	__u32 unused;
 };
 
 /* What the iterator inspect_files tells of one descriptor. */

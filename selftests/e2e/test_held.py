@@ -2,6 +2,7 @@
 """A child that its own user holds: traced, or kept from its program by a lease.  Nobody waits for it."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import pwd
@@ -177,9 +178,18 @@ def test_end_goes_on_without(lab):
     assert tracer.alive()
     tracer.kill()
     wait_until(lambda: not alive(held))
-    # Its group was not empty when lbd ended.
+    # Its group was not empty when lbd ended, and is not before who has ended is reaped.
     for group in cgroups(lbd.instance):
+        wait_until(lambda: is_removed(group))
+
+
+def is_removed(group):
+    try:
         os.rmdir(group)
+    except OSError as error:
+        assert error.errno == errno.EBUSY
+        return False
+    return True
 
 
 def number(lbd, key):

@@ -81,6 +81,23 @@ PLANTS = {
 }
 
 
+def plant_at(plant, path, lab):
+    """At once in place of what the worker may make there at any moment."""
+    beside = path.with_name("planted")
+    plant(beside, lab)
+
+    def is_put():
+        if plant is directory:
+            path.unlink(missing_ok=True)
+        try:
+            os.rename(beside, path)
+        except NotADirectoryError:
+            return False
+        return True
+
+    wait_until(is_put)
+
+
 def intact(lab):
     assert lab.secret.read_text() == SECRET
     assert not (lab.path / "new").exists()
@@ -130,7 +147,7 @@ def test_planted_while_it_runs(lab, place, plant):
     tail = lab.process(BUILD / "lbctl", "-n", lbd.instance, "tail", "web:8081", "-f")
     tail.wait_output("^a line")
     log.rename(place / "away")
-    plant(log, lab)
+    plant_at(plant, log, lab)
     wait_until(lambda: PLANTS[plant] in lbd.output(), lbd.output)
     assert SECRET.strip() not in lbd.ctl("tail", "web:8081")
     if plant is not symlink_to_nothing:
@@ -140,8 +157,7 @@ def test_planted_while_it_runs(lab, place, plant):
     wait_until(lambda: "line" in text_of(log), lbd.output)
     assert log.stat().st_uid == UID
     # Once more, and now it crashes.
-    log.unlink()
-    plant(log, lab)
+    plant_at(plant, log, lab)
     lbd.ctl("signal", "web:8081", "USR1")
     wait_equal(lambda: lbd.workers()["web:8081"]["pid"], 0)
     assert SECRET.strip() not in lbd.output() + tail.output() + str(lbd.workers())

@@ -233,17 +233,22 @@ uint64_t inherit_inode(int fd)
 	return fd < 0 || fstat(fd, &st) ? 0 : st.st_ino;
 }
 
+enum { TAKE_TRIES = 16 };
+
 int inherit_take(pid_t pid, int pidfd, uint64_t inode)
 {
 	struct lb_descriptor descriptor;
-	int iterator = inspect_files(pid), fd = -ENOENT;
+	int iterator = inspect_files(pid), fd = -ENOENT, tries = 0;
 	uid_t user = -1;
 
 	process_user(pid, &user, NULL);
-	while (iterator >= 0 && fd < 0 && fd != -ETIMEDOUT &&
+	/* Each try is a process: a worker that exchanges its descriptors is not to be followed for ever. */
+	while (iterator >= 0 && fd < 0 && fd != -ETIMEDOUT && tries < TAKE_TRIES &&
 	       read(iterator, &descriptor, sizeof(descriptor)) == sizeof(descriptor))
-		if (descriptor.inode == inode)
+		if (descriptor.inode == inode) {
 			fd = stranger_take(pidfd, (int)descriptor.fd, inode, user);
+			tries++;
+		}
 	if (iterator >= 0)
 		close(iterator);
 	stranger_flush();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -14,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "aside.h"
 #include "clock.h"
 #include "stranger.h"
 #include "unit/descriptors.h"
@@ -326,6 +328,43 @@ static void test_given_back_with_a_queue(void **state)
 	close(peer), close(ends[0]), close(self);
 }
 
+static int wait_for_ever(const void *arg)
+{
+	(void)arg;
+	pause();
+	return -EINTR;
+}
+
+static int refuse(const void *arg)
+{
+	(void)arg;
+	return -ESTALE;
+}
+
+static int open_it(const void *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* What lasts is given up; what was opened is ours, and so is the word of why not. */
+static void test_aside(void **state)
+{
+	struct stat here, there;
+	int fd;
+
+	(void)state;
+	assert_int_equal(aside_get(wait_for_ever, NULL), -ETIMEDOUT);
+	assert_int_equal(aside_get(refuse, NULL), -ESTALE);
+	fd = aside_get(open_it, "/dev/null");
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &here), 0);
+	assert_int_equal(stat("/dev/null", &there), 0);
+	assert_int_equal(here.st_rdev, there.st_rdev);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -337,6 +376,7 @@ int main(void)
 		cmocka_unit_test(test_closed_with_a_queue),
 		cmocka_unit_test(test_lasting_closes),
 		cmocka_unit_test(test_many_closed),
+		cmocka_unit_test(test_aside),
 	};
 
 	own_netns_enter();

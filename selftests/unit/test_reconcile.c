@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -856,6 +857,28 @@ static void test_who_is_waited_for(void **state)
 	}
 }
 
+/*
+ * The processes of this test are all that its /proc shows: a look goes through each of them, and the steps of a
+ * change are counted by what it calls.  Returns in the child; the parent ends as the child did.
+ */
+static void own_processes(void)
+{
+	int status = 0;
+	pid_t child;
+
+	assert_int_equal(unshare(CLONE_NEWPID), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (!child) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		assert_int_equal(mount("proc", "/proc", "proc", 0, NULL), 0);
+		return;
+	}
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -873,5 +896,6 @@ int main(int argc, char **argv)
 		puts("needs root and BPF: skipped");
 		return 0;
 	}
+	own_processes();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -202,12 +202,25 @@ static int run(struct call *call, const struct verb *verb)
 	return verb->handler(call);
 }
 
+/* DANGER: the reason quotes what was asked for, which must not look like another line's end. */
+static void log_refusal(const char *asked, const char *why)
+{
+	char text[2 * ERROR_TEXT_BYTES + 2] = "";
+	FILE *out = fmemopen(text, sizeof(text), "w");
+
+	if (out) {
+		answer_quote(why, ERROR_TEXT_BYTES, out);
+		fclose(out);
+	}
+	log_info("%s: refused: %s", asked, text);
+}
+
 /* DANGER: why a reload was refused may quote the configuration, environments too: that is for its client alone. */
 static void log_outcome(const struct call *call, const struct verb *verb, const char *asked,
 			int err)
 {
 	if (err < 0 && verb->handler != verb_reload)
-		log_info("%s: refused: %s", asked, call->error.text);
+		log_refusal(asked, call->error.text);
 	else
 		log_info("%s: %s", asked,
 			 err < 0                ? "refused"

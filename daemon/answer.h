@@ -33,6 +33,9 @@ enum { ANSWER_ASKED_BYTES = 1024 };
 void answer_asked(const struct call *call, const char *verb, const char *words, const char *flags,
 		  char text[ANSWER_ASKED_BYTES]);
 
+/* In quotes, these and backslashes in it with a backslash; no more of it than so many bytes. */
+void answer_quote(const char *text, size_t most, FILE *out);
+
 /* An address or pool member that must be there: -EINVAL with a line. */
 int answer_backend(struct call *call, struct backend **backend);
 int answer_pool(struct call *call, struct pool **pool);

@@ -19,24 +19,27 @@ static bool is_named(const char *member)
 	return false;
 }
 
+void answer_quote(const char *text, size_t most, FILE *out)
+{
+	fputc('"', out);
+	for (size_t i = 0; i < most && text[i]; i++) {
+		if (text[i] == '"' || text[i] == '\\')
+			fputc('\\', out);
+		fputc(text[i], out);
+	}
+	fputc('"', out);
+}
+
 /* DANGER: what it does not quote must not look like words of the line: ", by root (uid 0): done". */
 static void print_value(const char *value, FILE *out)
 {
 	static const char plain[] = "0123456789abcdefghijklmnopqrstuvwxyz"
 				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ.:_-/[]%@+*";
-	size_t length = strnlen(value, VALUE_BYTES);
 
-	if (*value && strspn(value, plain) >= length) {
+	if (*value && strspn(value, plain) >= strnlen(value, VALUE_BYTES))
 		fprintf(out, "%.*s", VALUE_BYTES, value);
-		return;
-	}
-	fputc('"', out);
-	for (size_t i = 0; i < length; i++) {
-		if (value[i] == '"' || value[i] == '\\')
-			fputc('\\', out);
-		fputc(value[i], out);
-	}
-	fputc('"', out);
+	else
+		answer_quote(value, VALUE_BYTES, out);
 }
 
 static void print_words(const struct call *call, const char *words, FILE *out)

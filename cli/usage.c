@@ -137,6 +137,19 @@ static size_t take(const struct matcher *m, size_t i, size_t word)
 	return item->repeated ? m->count - word : value + 1 - word;
 }
 
+/* DANGER: a value that could come after a word of ours would take the next such word: a pool `wait`. */
+static bool may_come(const struct matcher *m, size_t k, size_t end)
+{
+	if (m->match->at[k] >= 0)
+		return false;
+	if (m->usage->items[k].word[0])
+		return true;
+	for (size_t later = k + 1; later < end; later++)
+		if (m->match->at[later] >= 0)
+			return false;
+	return true;
+}
+
 /* Tries every sentence: there are few items, and at most one reading of most. */
 static bool match_from(const struct matcher *m, size_t i, size_t word)
 {
@@ -156,7 +169,7 @@ static bool match_from(const struct matcher *m, size_t i, size_t word)
 		return taken && match_from(m, i + 1, word + taken);
 	}
 	for (size_t k = i; k < end; k++) {
-		if (m->match->at[k] >= 0)
+		if (!may_come(m, k, end))
 			continue;
 		taken = take(m, k, word);
 		if (taken && match_from(m, i, word + taken))

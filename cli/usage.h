@@ -6,7 +6,8 @@
  *   weight N         a word, then a value
  *   wait             a flag
  *   native|generic   one of the words
- *   [...]            may be left out; neighbours in brackets come in any order
+ *   [...]            may be left out; neighbours in brackets come in any order, but for a value without a word
+ *                    before it: that comes before those that follow it
  *   FILE...          one or more, at the end
  *
  * Pure: knows neither the verbs nor lbd.

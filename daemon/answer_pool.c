@@ -2,18 +2,24 @@
 /* Verbs of pools and their backends. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "answer_change.h"
 #include "backend.h"
 #include "conf_table.h"
+#include "lb/ctl.h"
 #include "nobody.h"
 #include "view.h"
 
 int verb_pool(struct call *call)
 {
-	control_reply(call->request, view_pools(call->lbd, call->may_change));
-	return 0;
+	struct pool *pool = NULL;
+	int err = answer_word(call, "pool", NULL) ? answer_pool(call, &pool) : 0;
+
+	if (!err)
+		control_reply(call->request, view_pools(call->lbd, pool, call->may_change));
+	return err;
 }
 
 static int do_pool_add(struct block *root, struct call *call)
@@ -41,24 +47,26 @@ int verb_pool_add(struct call *call)
 
 static int do_pool_remove(struct block *root, struct call *call)
 {
-	const char *address = answer_word(call, "address", NULL);
-	const char *pool = answer_word(call, "pool", NULL);
-	struct backend *backend;
-	int err;
+	return edit_pool_remove(root, answer_word(call, "pool", ""), answer_flag(call, "force"),
+				&call->error);
+}
 
-	if (!address)
-		return edit_pool_remove(root, pool ? pool : "", &call->error);
-	err = answer_backend(call, &backend);
+static int do_backend_remove(struct block *root, struct call *call)
+{
+	struct backend *backend;
+	int err = answer_backend(call, &backend);
+
 	if (err)
 		return err;
-	return edit_backend_remove(root, backend->pool->name, address, &call->error);
+	return edit_backend_remove(root, backend->pool->name, answer_word(call, "address", ""),
+				   &call->error);
 }
 
 /* "30s", "500ms", "2m", as in the configuration. */
-static int drain_timeout(struct call *call, const struct backend *backend, uint64_t *timeout_us)
+static int drain_timeout(struct call *call, const struct pool *pool, uint64_t *timeout_us)
 {
 	const char *text = answer_word(call, "timeout", NULL);
-	uint64_t ms = backend->pool->conf->drain_timeout_ms;
+	uint64_t ms = pool->conf->drain_timeout_ms;
 
 	if (text && conf_parse_ms(text, UINT32_MAX, &ms))
 		return error_set(&call->error, -EINVAL,
@@ -67,38 +75,105 @@ static int drain_timeout(struct call *call, const struct backend *backend, uint6
 	return 0;
 }
 
-/* Its connections may go on for as long as the request says, else for its pool's drain_timeout. */
-int verb_pool_remove(struct call *call)
+static bool is_leaving(const struct model *model, const struct backend *backend)
+{
+	const struct backend *at = model->leaving;
+
+	while (at && at != backend)
+		at = at->next;
+	return at;
+}
+
+/* The service that no file has goes with the last backend of its pool: whoever else has its port gets its clients. */
+static const char *removed_words(const struct model *model, bool was_served)
+{
+	return was_served && !conf_find_service(model->conf, "default")
+		       ? "removed, and with it service default"
+		       : "removed";
+}
+
+static int answer_removed(struct call *call, struct backend **backends, size_t count,
+			  bool was_served)
+{
+	const struct model *model = &call->lbd->model;
+	size_t leaving = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (is_leaving(model, backends[i]))
+			backends[leaving++] = backends[i];
+	if (leaving && answer_flag(call, "wait"))
+		return wait_add(&call->lbd->waits, call->request, WAIT_DRAINED, backends, leaving);
+	control_message(call->request, "%s", removed_words(model, was_served));
+	return 0;
+}
+
+/* Their connections may go on for as long as the request says, else for their pool's drain_timeout. */
+static int remove_backends(struct call *call, struct pool *pool, struct backend **backends,
+			   size_t count, edit_function *edit)
 {
 	struct model *model = &call->lbd->model;
-	struct backend *backend = NULL;
-	char pool[BACKEND_NAME_BYTES] = "";
-	bool was_so = false;
+	bool was_served = conf_find_service(model->conf, "default");
+	bool was_so = nobody_serves(pool);
+	uint64_t timeout_us = UINT64_MAX;
+	char name[BACKEND_NAME_BYTES];
 	int err = 0;
 
-	if (answer_word(call, "address", NULL)) {
-		err = answer_backend(call, &backend);
-		if (!err) {
-			snprintf(pool, sizeof(pool), "%s", backend->pool->name);
-			was_so = nobody_serves(backend->pool);
-		}
-		if (!err && answer_word(call, "timeout", NULL))
-			err = drain_timeout(call, backend, &backend->leave_timeout_us);
-	}
+	snprintf(name, sizeof(name), "%s", pool->name);
+	if (answer_word(call, "timeout", NULL))
+		err = drain_timeout(call, pool, &timeout_us);
+	for (size_t i = 0; i < count; i++)
+		backends[i]->leave_timeout_us = timeout_us;
 	if (!err)
-		err = change_make(call, do_pool_remove);
-	if (err) {
-		if (backend)
-			backend->leave_timeout_us = UINT64_MAX; /* of this request alone */
-		return err;
+		err = change_make(call, edit);
+	if (!err) {
+		answer_nobody(call, pool_find(model, name), was_so);
+		return answer_removed(call, backends, count, was_served);
 	}
-	answer_nobody(call, pool_find(model, pool), was_so);
-	for (struct backend *at = model->leaving; at && answer_flag(call, "wait"); at = at->next)
-		if (at == backend)
-			return wait_add(&call->lbd->waits, call->request, WAIT_DRAINED, &backend,
-					1);
-	control_message(call->request, "removed");
-	return 0;
+	for (size_t i = 0; i < count; i++)
+		backends[i]->leave_timeout_us = UINT64_MAX; /* of this request alone */
+	return err;
+}
+
+static int remove_pool(struct call *call)
+{
+	struct backend **backends;
+	struct pool *pool;
+	size_t count;
+	int err = answer_pool(call, &pool);
+
+	if (err)
+		return err;
+	count = pool->count;
+	backends = calloc(count + 1, sizeof(*backends));
+	if (!backends)
+		return error_set(&call->error, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < count; i++)
+		backends[i] = pool->backends[i];
+	err = remove_backends(call, pool, backends, count, do_pool_remove);
+	free(backends);
+	return err;
+}
+
+int verb_pool_remove(struct call *call)
+{
+	struct backend *backend;
+	int err;
+
+	if (!answer_word(call, "address", NULL)) {
+		if (answer_word(call, "pool", NULL))
+			return remove_pool(call);
+		call->exit_code = LB_CTL_USAGE;
+		return error_set(&call->error, -EINVAL,
+				 "pool remove: the ADDR:PORT of a backend, or the POOL that is to "
+				 "go as a whole, is missing");
+	}
+	if (answer_flag(call, "force")) {
+		call->exit_code = LB_CTL_USAGE;
+		return error_set(&call->error, -EINVAL,
+				 "pool remove: force is for a pool as a whole, without ADDR:PORT");
+	}
+	err = answer_backend(call, &backend);
+	return err ? err : remove_backends(call, backend->pool, &backend, 1, do_backend_remove);
 }
 
 static int do_drain_word(struct block *root, struct call *call)
@@ -134,7 +209,7 @@ int verb_pool_drain(struct call *call)
 	bool was_so;
 
 	if (!err)
-		err = drain_timeout(call, backend, &timeout_us);
+		err = drain_timeout(call, backend->pool, &timeout_us);
 	if (err)
 		return err;
 	was_so = nobody_serves(backend->pool);

@@ -100,6 +100,12 @@ static struct block *default_service(struct conf *conf)
 	return block;
 }
 
+/* One without backends would take the port from whoever listens there, for nobody. */
+static bool has_backends(const struct conf *conf, const struct named *pool)
+{
+	return pool && conf->pools[pool->index].backend_count;
+}
+
 /* A pool `default` that no service names is served on port 80 of every address. */
 static int add_default(struct conf *conf, const struct named *pools, struct error *error)
 {
@@ -110,7 +116,8 @@ static int add_default(struct conf *conf, const struct named *pools, struct erro
 	const char *name;
 	int code;
 
-	if (!found || has_service(conf, found->index) || conf->service_count == LB_MAX_SERVICES)
+	if (!has_backends(conf, found) || has_service(conf, found->index) ||
+	    conf->service_count == LB_MAX_SERVICES)
 		return 0;
 	block = default_service(conf);
 	service = conf_grow((void **)&conf->services, conf->service_count, sizeof(*service));

@@ -87,6 +87,14 @@ int edit_backend_add(struct block *root, const char *pool, const char *address, 
 	return block_append(block, false, words) ? 0 : out_of_memory(error);
 }
 
+static int of_static(const char *name, struct error *error)
+{
+	return error_set(error, -EBUSY,
+			 "%s: is of `static %s`, and goes with that: take it out of the "
+			 "configuration, then `lbctl reload`",
+			 name, name);
+}
+
 static int no_such_pool(const char *pool, struct error *error)
 {
 	return error_set(error, -ENOENT, "%s: no such pool (`lbctl pool` lists them)", pool);
@@ -129,19 +137,41 @@ int edit_backend_drain(struct block *root, const char *pool, const char *address
 	return block_set_words(backend, words);
 }
 
-int edit_pool_remove(struct block *root, const char *pool, struct error *error)
+/* One that says no pool has that of its own name. */
+static bool names_pool(const struct block *service, const char *pool)
+{
+	if (block_find(service, WORDS("pool")))
+		return block_find(service, WORDS("pool", pool));
+	return !strcmp(service->words[1], pool);
+}
+
+/* A service that is written and names the pool, or NULL. */
+static const struct block *service_of(const struct block *root, const char *pool)
+{
+	for (const struct block *at = root->first; at; at = at->next)
+		if (at->count >= 2 && !strcmp(at->words[0], "service") && names_pool(at, pool))
+			return at;
+	return NULL;
+}
+
+int edit_pool_remove(struct block *root, const char *pool, bool force, struct error *error)
 {
 	struct block *block = block_find(root, WORDS("pool", pool));
+	const struct block *service = service_of(root, pool);
 
 	if (!block)
-		return no_such_pool(pool, error);
-	for (struct block *at = root->first; at; at = at->next)
-		if (at->count >= 2 && !strcmp(at->words[0], "service") &&
-		    block_find(at, WORDS("pool", pool)))
-			return error_set(error, -EBUSY,
-					 "pool %s: in use by service %s: remove that first "
-					 "(`lbctl service remove %s`)",
-					 pool, at->words[1], at->words[1]);
+		return block_find(root, WORDS("static", pool)) ? of_static(pool, error)
+							       : no_such_pool(pool, error);
+	if (service)
+		return error_set(error, -EBUSY,
+				 "pool %s: in use by service %s: remove that first "
+				 "(`lbctl service remove %s`)",
+				 pool, service->words[1], service->words[1]);
+	if (!force && block_find(block, WORDS("worker")))
+		return error_set(error, -EBUSY,
+				 "pool %s: has workers, which would be stopped: if that is meant: "
+				 "`lbctl pool remove %s force`",
+				 pool, pool);
 	block_remove(root, block);
 	return 0;
 }
@@ -155,7 +185,7 @@ int edit_service_add(struct block *root, const char *name, const char *address, 
 		block = block_append(root, true, WORDS("service", name));
 		if (!block || !block_append(block, false, WORDS("pool", pool ? pool : "default")))
 			return out_of_memory(error);
-	} else if (pool && !block_find(block, WORDS("pool", pool))) {
+	} else if (pool && !names_pool(block, pool)) {
 		return error_set(error, -EEXIST,
 				 "service %s: already there with another pool; remove it first "
 				 "(`lbctl service remove %s`)",
@@ -164,13 +194,34 @@ int edit_service_add(struct block *root, const char *name, const char *address, 
 	return block_append(block, false, WORDS("listen", address)) ? 0 : out_of_memory(error);
 }
 
+/* The service of pool default that no file has: conf_resolve.c adds it. */
+static bool is_implied(const struct block *root, const char *name)
+{
+	const struct block *pool = block_find(root, WORDS("pool", name));
+
+	return !strcmp(name, "default") && pool && !service_of(root, name) &&
+	       (block_find(pool, WORDS("backend")) || block_find(pool, WORDS("worker")));
+}
+
+/* One that is there, and in no file by its name. */
+static int no_block_of_service(const struct block *root, const char *name, struct error *error)
+{
+	if (block_find(root, WORDS("static", name)))
+		return of_static(name, error);
+	if (is_implied(root, name))
+		return error_set(error, -EBUSY,
+				 "%s: is there for the backends of pool %s alone, and goes with "
+				 "the last of them (`lbctl pool remove %s` removes all)",
+				 name, name, name);
+	return error_set(error, -ENOENT, "%s: no such service (`lbctl service` lists them)", name);
+}
+
 int edit_service_remove(struct block *root, const char *name, struct error *error)
 {
 	struct block *block = block_find(root, WORDS("service", name));
 
 	if (!block)
-		return error_set(error, -ENOENT, "%s: no such service (`lbctl service` lists them)",
-				 name);
+		return no_block_of_service(root, name, error);
 	block_remove(root, block);
 	return 0;
 }

@@ -19,10 +19,12 @@ int edit_backend_remove(struct block *root, const char *pool, const char *addres
 			struct error *error);
 /* Sets or clears the word `drain`; one of a worker block has no place for it: 0 and nothing done. */
 int edit_backend_drain(struct block *root, const char *pool, const char *address, int drain);
-int edit_pool_remove(struct block *root, const char *pool, struct error *error);
+/* With its backends; one that a service names is refused, and without force one that has workers. */
+int edit_pool_remove(struct block *root, const char *pool, bool force, struct error *error);
 
 int edit_service_add(struct block *root, const char *name, const char *address, const char *pool,
 		     struct error *error);
+/* That of a `static`, and that of pool `default` which is in no file, are refused. */
 int edit_service_remove(struct block *root, const char *name, struct error *error);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `lbctl tail -f`: sends what is added to a file to a control request until its client leaves. */
+/* `lbctl tail NAME -f`: sends what is added to a file to a control request until its client leaves. */
 #ifndef LB_FOLLOW_H
 #define LB_FOLLOW_H
 

@@ -65,7 +65,7 @@ static json_t *view_backend(const struct backend *backend, const struct lb_load 
 			 listeners(backend), "note", note(backend, wanted, notes));
 }
 
-json_t *view_pools(struct lbd *lbd, bool notes)
+json_t *view_pools(struct lbd *lbd, const struct pool *only, bool notes)
 {
 	struct model *model = &lbd->model;
 	struct lb_load *loads = calloc(LB_MAX_BACKENDS, sizeof(*loads));
@@ -78,9 +78,12 @@ json_t *view_pools(struct lbd *lbd, bool notes)
 	datapath_read_loads(model->dp, loads);
 	for (size_t i = 0; i < model->pool_count; i++) {
 		const struct pool *pool = model->pools[i];
-		json_t *backends = json_array();
+		json_t *backends;
 		bool wanted[2];
 
+		if (only && pool != only)
+			continue;
+		backends = json_array();
 		families(model, pool, wanted);
 		for (size_t j = 0; j < pool->count; j++)
 			json_array_append_new(backends, view_backend(pool->backends[j],

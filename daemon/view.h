@@ -11,8 +11,8 @@
  * notes: with what lbd noted of each backend, which may quote its command, its configuration and the last
  * lines that it wrote; never for one who may only read.
  */
-json_t *view_pools(struct lbd *lbd, bool notes);
-json_t *view_workers(struct lbd *lbd, const char *target, bool notes); /* target NULL: all */
+json_t *view_pools(struct lbd *lbd, const struct pool *only, bool notes); /* only NULL: all */
+json_t *view_workers(struct lbd *lbd, const char *target, bool notes);    /* target NULL: all */
 json_t *view_services(struct lbd *lbd);
 json_t *view_status(struct lbd *lbd);
 

@@ -130,11 +130,15 @@ static bool check(struct wait *wait, struct backend *only)
 static void tell_cut(const struct wait *wait)
 {
 	uint32_t open = wait->open > wait->cut ? wait->open : wait->cut;
+	char who[BACKEND_NAME_BYTES];
 
+	snprintf(who, sizeof(who), "%s", wait->name);
+	if (wait->count > 1)
+		snprintf(who, sizeof(who), "%zu backends", wait->count);
 	control_message(wait->request,
-			"%s is drained: of %u connections %u ended by themselves, %u were ended at "
+			"%s %s drained: of %u connections %u ended by themselves, %u were ended at "
 			"the timeout",
-			wait->name, open, open - wait->cut, wait->cut);
+			who, wait->count > 1 ? "are" : "is", open, open - wait->cut, wait->cut);
 }
 
 static void answer(struct wait *wait)
@@ -145,7 +149,8 @@ static void answer(struct wait *wait)
 		[WAIT_STARTED] = {"is up", "are up"},
 		[WAIT_RESTARTED] = {"has been restarted", "have been restarted"},
 		[WAIT_STOPPED] = {"has been stopped", "have been stopped"},
-		[WAIT_DRAINED] = {"is drained: none of its connections is open", "are drained"},
+		[WAIT_DRAINED] = {"is drained: none of its connections is open",
+				  "are drained: none of their connections is open"},
 	};
 
 	if (wait->failures[0])
@@ -161,7 +166,8 @@ static void answer(struct wait *wait)
 	else if (wait->count == 1)
 		control_message(wait->request, "%s %s", wait->name, done[wait->what].one);
 	else
-		control_message(wait->request, "%zu workers %s", wait->count,
+		control_message(wait->request, "%zu %s %s", wait->count,
+				wait->what == WAIT_DRAINED ? "backends" : "workers",
 				done[wait->what].many);
 	free(wait);
 }

@@ -189,6 +189,105 @@ def test_refused(lab):
     assert not wrong, "\n".join(map(str, wrong))
 
 
+def test_the_way_back(lab):
+    """A port that a verb took goes to whoever listens there, with the last backend and with nothing left to save."""
+    lbd = lab.lbd("")
+    lab.app(8081)
+    lbd.ctl("pool", "add", "127.0.0.1:8081")
+    lbd.wait_up(1)
+    lab.expect_workers({"8081"}, 4)
+    said = lbd.refused("service", "remove", "default")
+    assert "goes with the last of them (`lbctl pool remove default` removes all)" in said
+    assert lbd.ctl("pool", "remove", "127.0.0.1:8081") == "removed, and with it service default\n"
+    assert lbd.json("service") == []
+    other = lab.app(80, "--address=0.0.0.0")
+    lab.expect_workers({"80"}, 4)
+    other.stop()
+    lbd.ctl("pool", "add", "127.0.0.1:8081")
+    lbd.wait_up(1)
+    lab.expect_workers({"8081"}, 4)
+    assert "service default" in lbd.ctl("pool", "remove", "default", "timeout", "1s")
+    assert lbd.json("pool") == lbd.json("service") == []
+    lbd.ctl("save")
+    assert "default" not in lbd.conf.read_text()
+
+
+def test_pool_remove_waits_for_all_of_it(lab):
+    """With the timeout that was said; not a pool that serves, has workers, or is of a static."""
+    lbd = lab.lbd(
+        "pool web { backend 127.0.0.1:8081; backend 127.0.0.1:8082; }"
+        "service web { listen 0.0.0.0:80; pool web; }"
+        "pool same { } service same { listen 0.0.0.0:82; }"
+        "pool own { worker { command 'sleep 1000 $port'; ports 8091; } }"
+        "static st { listen 0.0.0.0:81; root /; access_log off; }"
+    )
+    lab.apps([8081, 8082])
+    lbd.wait_up(2, "web")
+    before = everything(lbd)
+    for words, why in {
+        "pool remove web": "in use by service web: remove that first (`lbctl service remove web`)",
+        "pool remove same": "in use by service same: remove that first",
+        "pool remove own": "has workers, which would be stopped: if that is meant: `lbctl pool remove own force`",
+        "pool remove st": "is of `static st`, and goes with that: take it out of the configuration",
+        "service remove st": "is of `static st`, and goes with that: take it out of the configuration",
+        "pool remove ow": "ow: no such pool",
+        "pool ow": "ow: no such pool",
+    }.items():
+        assert why in lbd.refused(*words.split()), words
+    for words, why in (("", "is missing"), ("127.0.0.1:8081 force", "force is for a pool as a whole")):
+        wrong = lbd.ctl("pool", "remove", *words.split(), check=False)
+        assert wrong.returncode == 2 and why in wrong.stderr
+    assert everything(lbd)[:2] == before[:2]
+    held = [lab.hold() for _ in range(2)]
+    lbd.ctl("service", "remove", "web")
+    said = lbd.ctl("pool", "remove", "web", "timeout", "300ms", "wait")
+    assert said.startswith("2 backends are drained: of 2 connections") and held, said
+    assert {p["pool"] for p in lbd.json("pool")} == {"own", "same", "st"}
+    pid = lbd.pids()["own:8091"]
+    lbd.ctl("pool", "remove", "own", "force", "wait")
+    wait_until(lambda: not os.path.exists("/proc/%d" % pid))
+    assert {p["pool"] for p in lbd.json("pool")} == {"same", "st"}
+
+
+@pytest.mark.parametrize("included", (False, True))
+def test_pool_default_of_a_file(lab, included):
+    """What only a file has goes by the same verb, and from the file by `save`."""
+    text = "pool default { backend 127.0.0.1:8081; } # the first\n"
+    part = lab.path / "part.conf"
+    part.write_text(text)
+    lbd = lab.lbd("include part.conf;\n" if included else text)
+    assert [s["service"] for s in lbd.json("service")] == ["default"]
+    assert lbd.ctl("pool", "remove", "default") == "removed, and with it service default\n"
+    assert lbd.json("service") == lbd.json("pool") == []
+    lbd.ctl("save")
+    assert "backend" not in (part if included else lbd.conf).read_text()
+    assert ("include part.conf" in lbd.conf.read_text()) == included
+    assert "no difference" in lbd.ctl("reread").lower()
+
+
+# Words of a sentence that follow the command in the manuals' and README's lines.
+NAMED = re.compile(r"`lbctl ([^`\n]*)`|^(?:\.BR? \"?|    (?:sudo )?)lbctl (?!\()([^\"|\n]*?)(?:\"|  .*| \|.*)?$", re.M)
+
+
+@pytest.mark.unprivileged
+def test_commands_that_are_named_exist():
+    """In messages and manuals; a verb may be named without its words."""
+    sources = [p for d in ("daemon", "cli") for p in (ROOT / d).rglob("*.[ch58]")]
+    named = {}
+    for path in [*sources, ROOT / "README.md"]:
+        text = re.sub(r'"\s*\n\s*"', "", path.read_text()) if path.suffix in (".c", ".h") else path.read_text()
+        for found in NAMED.findall(text):
+            named.setdefault("".join(found).replace("\\", ""), path.name)
+    assert len(named) > 30, named
+    wrong = []
+    for command, place in named.items():
+        words = [word.strip(",") for word in re.sub(r"%[.0-9]*s", "web", command).split()]
+        said = run(BUILD / "lbctl", "-n", "nobody-has-this", *words, check=False)
+        if said.returncode == 2 and " is missing" not in said.stderr:
+            wrong.append((place, command, said.stderr))
+    assert not wrong, wrong
+
+
 def test_attach_with_what_cannot_follow(lab):
     """Neither an interface nor its mode stays changed by a command that was refused."""
     lbd = lab.lbd("attach lo generic; pool web { backend 127.0.0.1:8081; }")

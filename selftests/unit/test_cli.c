@@ -204,6 +204,12 @@ static const struct {
 	{"pool add web 127.0.0.1:8081 max_connections 7 weight 2",
 	 "{\"verb\":\"pool add\",\"pool\":\"web\",\"address\":\"127.0.0.1:8081\",\"weight\":\"2\","
 	 "\"max_connections\":\"7\"}\n"},
+	{"pool remove 1:2 wait", "{\"verb\":\"pool remove\",\"address\":\"1:2\",\"wait\":true}\n"},
+	{"pool remove wait wait timeout 5s force",
+	 "{\"verb\":\"pool "
+	 "remove\",\"pool\":\"wait\",\"force\":true,\"timeout\":\"5s\",\"wait\":true}\n"},
+	{"pool remove force 1:2 force",
+	 "{\"verb\":\"pool remove\",\"pool\":\"force\",\"address\":\"1:2\",\"force\":true}\n"},
 	{"pool drain 1:2 wait timeout 5s",
 	 "{\"verb\":\"pool drain\",\"address\":\"1:2\",\"timeout\":\"5s\",\"wait\":true}\n"},
 	{"tail web:8081 -f", "{\"verb\":\"tail\",\"name\":\"web:8081\",\"follow\":true}\n"},
@@ -346,6 +352,8 @@ static const struct {
 	const char *line, *out;
 } completions[] = {
 	{"--complete pool ''", "add\nremove\ndrain\nundrain\n"},
+	{"--complete pool remove 1:2 ''", "force\ntimeout\nwait\n"},
+	{"--complete pool remove 1:2 wait ''", "force\ntimeout\n"},
 	{"--complete service add x ''", "tcp\n"},
 	{"--complete service add x tcp 1:2 ''", "pool\n"},
 	{"--complete pool add 1:2 ''", "weight\nmax_connections\nowner\n"},

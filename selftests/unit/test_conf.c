@@ -247,7 +247,7 @@ static const struct {
 	 "backend: found 127.0.0.1:80, where service s takes connections (127.0.0.1:80)"},
 	{W("") "service s { pool p; listen 0.0.0.0:81; }",
 	 "ports: found 127.0.0.1:81, where service s takes connections (0.0.0.0:81)"},
-	{"pool default { } service s { pool p; listen 0.0.0.0:80; } pool p { }",
+	{"pool default { backend [::1]:1; } service s { pool p; listen 0.0.0.0:80; } pool p { }",
 	 "t:1:1: pool default: is to be served on 0.0.0.0:80, but service s has it"},
 	/* static */
 	{"static s { root /; }", "service s: found no listen"},
@@ -311,6 +311,7 @@ static const char *const good[] = {
 	W("directory /tmp/$index;"),
 	W("user 0; group 0;"),
 	H("exec \"true $port\"; interval 10ms; timeout 10ms;"),
+	"pool default { } service s { pool p; listen 0.0.0.0:80; } pool p { }",
 	"pool default { } service default { pool p; listen 0.0.0.0:80; } pool p { }",
 	ST("listen inherit; allow 10.0.0.0/8; deny all /private; health { tcp; } weight 3; nice "
 	   "5;"),
@@ -459,6 +460,9 @@ static void the_default_pool_is_served(void **state)
 	assert_int_equal(conf->services->listen_count, 2);
 	assert_string_equal(addr_format_endpoint(&conf->services->listens[0], text), "0.0.0.0:80");
 	assert_string_equal(addr_format_endpoint(&conf->services->listens[1], text), "[::]:80");
+	conf_free(conf);
+	conf = must_build("pool default { }");
+	assert_int_equal(conf->service_count, 0);
 	conf_free(conf);
 	conf = must_build("pool default { } service web { pool default; listen 0.0.0.0:80; }");
 	assert_int_equal(conf->service_count, 1);

@@ -14,7 +14,9 @@
 static const char before[] = "attach eth0;\n"
 			     "pool web { backend 127.0.0.1:8081; backend [::1]:8082 weight 3; }\n"
 			     "service web { listen 0.0.0.0:80; pool web; }\n"
-			     "pool spare { backend 127.0.0.1:9001; }\n";
+			     "pool spare { backend 127.0.0.1:9001; }\n"
+			     "pool same { } service same { listen 0.0.0.0:83; }\n"
+			     "pool own { worker { command true; ports 9101; } }\n";
 
 static struct block *root;
 static struct error error;
@@ -109,10 +111,17 @@ static void drain_is_a_word_of_the_backend(void **state)
 static void a_pool_in_use_stays(void **state)
 {
 	(void)state;
-	assert_true(edit_pool_remove(root, "web", &error) < 0);
+	assert_true(edit_pool_remove(root, "web", true, &error) < 0);
 	assert_non_null(strstr(error.text, "service web"));
-	assert_int_equal(edit_pool_remove(root, "spare", &error), 0);
+	assert_true(edit_pool_remove(root, "same", true, &error) < 0);
+	assert_non_null(strstr(error.text, "service same"));
+	assert_int_equal(edit_service_add(root, "same", "0.0.0.0:84", "same", &error), 0);
+	assert_int_equal(edit_pool_remove(root, "spare", false, &error), 0);
 	assert_tree_has("spare", false);
+	assert_true(edit_pool_remove(root, "own", false, &error) < 0);
+	assert_non_null(strstr(error.text, "pool own: has workers"));
+	assert_int_equal(edit_pool_remove(root, "own", true, &error), 0);
+	assert_tree_has("worker", false);
 }
 
 static void services_get_addresses(void **state)
@@ -125,6 +134,27 @@ static void services_get_addresses(void **state)
 	assert_tree_has("service more { pool spare; listen 0.0.0.0:81; }", true);
 	assert_int_equal(edit_service_remove(root, "more", &error), 0);
 	assert_tree_has("more", false);
+	assert_true(edit_service_remove(root, "more", &error) < 0);
+	assert_non_null(strstr(error.text, "no such service"));
+}
+
+/* One that lbd adds by itself is not denied, nor is one made up that it does not add. */
+static void an_implied_service_is_named(void **state)
+{
+	(void)state;
+	for (int step = 0; step < 4; step++) {
+		if (step == 1)
+			edit_backend_add(root, "default", "127.0.0.1:1", NULL, NULL, NULL, &error);
+		if (step == 2)
+			edit_service_add(root, "more", "0.0.0.0:81", "default", &error);
+		if (step == 3) {
+			edit_service_remove(root, "more", &error);
+			edit_backend_remove(root, "default", "127.0.0.1:1", &error);
+		}
+		assert_true(edit_service_remove(root, "default", &error) < 0);
+		assert_non_null(strstr(error.text, step == 1 ? "goes with the last of them"
+							     : "no such service"));
+	}
 }
 
 #define TREE_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -132,9 +162,10 @@ static void services_get_addresses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TREE_TEST(attach_changes_its_mode), TREE_TEST(backends_come_and_go),
-		TREE_TEST(duplicates_are_seen),     TREE_TEST(drain_is_a_word_of_the_backend),
-		TREE_TEST(a_pool_in_use_stays),     TREE_TEST(services_get_addresses),
+		TREE_TEST(attach_changes_its_mode),     TREE_TEST(backends_come_and_go),
+		TREE_TEST(duplicates_are_seen),         TREE_TEST(drain_is_a_word_of_the_backend),
+		TREE_TEST(a_pool_in_use_stays),         TREE_TEST(services_get_addresses),
+		TREE_TEST(an_implied_service_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,7 @@ int change_build(struct call *call, edit_function *edit, struct conf **conf)
 		return error_set(&call->error, -ENOMEM, "out of memory");
 	err = edit(root, call);
 	if (!err)
-		err = conf_build(root, conf, &call->error);
+		err = conf_build_change(root, call->lbd->model.conf, conf, &call->error);
 	if (err)
 		block_free(root);
 	return err;

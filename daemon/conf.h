@@ -178,8 +178,19 @@ struct conf {
  */
 int conf_build(struct block *root, struct conf **conf, struct error *error);
 
+/*
+ * The same where users and groups that are unknown on this host are no mistake, since they keep from starting what runs
+ * as them, and nothing else.  Of what was in force when lbd died: all.
+ */
+int conf_rebuild(struct block *root, struct conf **conf, struct error *error);
+/* Of what is changed in what is in force: those that before names.  They may have gone since. */
+int conf_build_change(struct block *root, const struct conf *before, struct conf **conf,
+		      struct error *error);
+
 /* Reads a file with its includes and builds.  A missing file is -ENOENT. */
 int conf_read(const char *path, struct conf **conf, struct error *error);
+/* The same, by conf_rebuild(): nothing is in force that could go on instead. */
+int conf_read_to_start(const char *path, struct conf **conf, struct error *error);
 
 /* The same of a text that messages call name; relative paths start at name's directory. */
 int conf_read_text(const char *name, const char *text, size_t length, struct conf **conf,

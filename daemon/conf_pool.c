@@ -74,7 +74,7 @@ static int read_option(char **words, struct conf_backend *backend)
 	else if (strcmp(words[0], "max_connections") == 0 &&
 		 conf_parse_number(words[1], unset - 1, &value) == 0)
 		backend->max_connections = (uint32_t)value;
-	else if (strcmp(words[0], "owner") == 0 && !conf_find_uid(words[1], &backend->owner_uid))
+	else if (strcmp(words[0], "owner") == 0 && !conf_accept_user(words[1], &backend->owner_uid))
 		backend->owner = words[1];
 	else
 		return -EINVAL;
@@ -108,7 +108,7 @@ static int set_owner(void *target, const struct conf_directive *row, const struc
 	struct draft *draft = target;
 
 	draft->owner = at->words[1];
-	if (conf_find_uid(draft->owner, &draft->owner_uid))
+	if (conf_accept_user(draft->owner, &draft->owner_uid))
 		return conf_refuse(at, row, draft->owner, error);
 	return 0;
 }

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf_accounts.h"
 #include "conf_build.h"
+
+const struct conf_accepted *conf_accepted;
 
 static bool is_number(const char *text)
 {
@@ -25,12 +28,41 @@ int conf_find_uid(const char *name, uid_t *uid)
 	return 0;
 }
 
+int conf_find_gid(const char *name)
+{
+	bool found =
+		getgrnam(name) || (is_number(name) && getgrgid((gid_t)strtoul(name, NULL, 10)));
+
+	return found ? 0 : -ENOENT;
+}
+
+static bool is_accepted(const char *name, bool is_group, uid_t *uid)
+{
+	const struct conf *before = conf_accepted ? conf_accepted->before : NULL;
+
+	*uid = (uid_t)-1;
+	return conf_accepted &&
+	       (conf_accepted->all || (before && conf_accounts_has(before, name, is_group, uid)));
+}
+
+int conf_accept_user(const char *name, uid_t *uid)
+{
+	return conf_find_uid(name, uid) && !is_accepted(name, false, uid) ? -ENOENT : 0;
+}
+
+int conf_accept_group(const char *name)
+{
+	uid_t ignored;
+
+	return conf_find_gid(name) && !is_accepted(name, true, &ignored) ? -ENOENT : 0;
+}
+
 static int check_user(const struct block *at, const struct conf_directive *row, const char *name,
 		      struct error *error)
 {
 	uid_t uid;
 
-	if (conf_find_uid(name, &uid))
+	if (conf_accept_user(name, &uid))
 		return block_error(at, error, -EINVAL,
 				   "%s: found \"%.80s\", which is unknown on this host; name one "
 				   "that `getent passwd` lists",
@@ -64,7 +96,7 @@ int conf_set_group(void *target, const struct conf_directive *row, const struct 
 {
 	const char *name = at->words[1];
 
-	if (!getgrnam(name) && !(is_number(name) && getgrgid((gid_t)strtoul(name, NULL, 10))))
+	if (conf_accept_group(name))
 		return block_error(at, error, -EINVAL,
 				   "%s: found \"%.80s\", which is unknown on this host; name one "
 				   "that `getent group` lists",

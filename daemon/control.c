@@ -30,9 +30,7 @@ struct control {
 	char *path;
 	sd_event_source *accept, *retry;
 	struct places places;
-	uid_t owner;
-	gid_t group; /* (gid_t)-1: none */
-	int mode;    /* of the socket; -1: as without a word */
+	struct control_access access;
 };
 
 static int taken_on = -1; /* of the program before this one */
@@ -59,8 +57,8 @@ static enum client_rank rank_of(const struct control *control, int fd, const str
 {
 	if (peer->uid == 0 || peer->uid == geteuid())
 		return RANK_ROOT;
-	if (peer->uid == control->owner ||
-	    (control->group != (gid_t)-1 && in_group(fd, peer->gid, control->group)))
+	if (peer->uid == control->access.owner ||
+	    (control->access.group != (gid_t)-1 && in_group(fd, peer->gid, control->access.group)))
 		return RANK_CHANGER;
 	return RANK_READER;
 }
@@ -133,29 +131,31 @@ static void client_closed(struct client_host *host, struct client *client)
 	sd_event_source_set_enabled(control->accept, SD_EVENT_ON);
 }
 
-static int find_owners(struct control *control, const char *owner, const char *group,
-		       struct error *error)
+int control_find_access(int mode, const char *owner, const char *group,
+			struct control_access *access, struct error *error)
 {
 	struct passwd *user = owner ? getpwnam(owner) : NULL;
 	struct group *members = getgrnam(group ? group : LB_CTL_GROUP);
 
+	access->mode = mode;
+	access->owner = user ? user->pw_uid : geteuid();
+	access->group = members ? members->gr_gid : (gid_t)-1;
 	if (owner && !user)
 		return error_set(error, -EINVAL, "control: no user `%s`; create it or name another",
 				 owner);
 	if (group && !members)
 		return error_set(error, -EINVAL,
 				 "control: no group `%s`; create it or name another", group);
-	control->owner = user ? user->pw_uid : geteuid();
-	control->group = members ? members->gr_gid : (gid_t)-1;
 	return 0;
 }
 
 static int set_access(const struct control *control, const char *path)
 {
-	gid_t group = control->group == (gid_t)-1 ? getegid() : control->group;
+	const struct control_access *access = &control->access;
+	gid_t group = access->group == (gid_t)-1 ? getegid() : access->group;
 
-	return chown(path, control->owner, group) ||
-	       chmod(path, control->mode < 0 ? MODE : control->mode);
+	return chown(path, access->owner, group) ||
+	       chmod(path, access->mode < 0 ? MODE : access->mode);
 }
 
 /* A socket that a dead lbd left refuses connections; one that a living lbd owns does not. */
@@ -250,7 +250,7 @@ static int watch(struct control *control, struct error *error)
 	return 0;
 }
 
-int control_new(sd_event *event, const char *path, int mode, const char *owner, const char *group,
+int control_new(sd_event *event, const char *path, const struct control_access *access,
 		const struct control_handler *handler, void *arg, struct control **out,
 		struct error *error)
 {
@@ -265,10 +265,8 @@ int control_new(sd_event *event, const char *path, int mode, const char *owner, 
 					     .silence_us = SILENCE_US,
 					     .closed = client_closed};
 	control->fd = -1;
-	control->mode = mode;
-	result = find_owners(control, owner, group, error);
-	if (!result && !go_on_at(control, path))
-		result = listen_at(control, path, error);
+	control->access = *access;
+	result = go_on_at(control, path) ? 0 : listen_at(control, path, error);
 	if (!result) {
 		control->path = strdup(path);
 		result = control->path ? watch(control, error)
@@ -281,23 +279,24 @@ int control_new(sd_event *event, const char *path, int mode, const char *owner, 
 	return result;
 }
 
-int control_set_access(struct control *control, int mode, const char *owner, const char *group,
+int control_set_access(struct control *control, const struct control_access *access,
 		       struct error *error)
 {
-	const struct control before = *control;
-	int result = find_owners(control, owner, group, error);
+	const struct control_access before = control->access;
+	int result;
 
-	control->mode = mode;
-	if (!result && set_access(control, control->path))
-		result =
-			error_set(error, -errno, "control: %s: %s", control->path, strerror(errno));
-	if (!result)
+	control->access = *access;
+	if (!set_access(control, control->path))
 		return 0;
-	control->owner = before.owner;
-	control->group = before.group;
-	control->mode = before.mode;
+	result = error_set(error, -errno, "control: %s: %s", control->path, strerror(errno));
+	control->access = before;
 	set_access(control, control->path);
 	return result;
+}
+
+struct control_access control_get_access(const struct control *control)
+{
+	return control->access;
 }
 
 int control_mend(struct control *control, struct error *error)

@@ -36,17 +36,31 @@ struct control_handler {
 	void (*gone)(void *arg, struct control_request *request);
 };
 
+struct control_access {
+	int mode;    /* of the socket; -1 is 0660 */
+	uid_t owner; /* he and this group may change */
+	gid_t group; /* (gid_t)-1: none */
+};
+
 /*
- * Listens at path, whose directory must exist.  mode -1 is 0660, owner NULL lbd's user, group NULL the
- * group `lbd` where there is one.  -EADDRINUSE: another lbd answers there (what a dead one left is
- * replaced); -EINVAL: unknown user or group, path too long.
+ * owner NULL is lbd's user, group NULL the group `lbd` where there is one.  -EINVAL: an unknown user or group, in whose
+ * place *access has lbd's user or no group: nobody gets the right of one who is not there.
  */
-int control_new(sd_event *event, const char *path, int mode, const char *owner, const char *group,
+int control_find_access(int mode, const char *owner, const char *group,
+			struct control_access *access, struct error *error);
+
+/*
+ * Listens at path, whose directory must exist.  -EADDRINUSE: another lbd answers there (what a dead one left is
+ * replaced); -EINVAL: path too long.
+ */
+int control_new(sd_event *event, const char *path, const struct control_access *access,
 		const struct control_handler *handler, void *arg, struct control **out,
 		struct error *error);
 /* Who may change, and the mode, from now on; on failure as before. */
-int control_set_access(struct control *control, int mode, const char *owner, const char *group,
+int control_set_access(struct control *control, const struct control_access *access,
 		       struct error *error);
+/* As it is. */
+struct control_access control_get_access(const struct control *control);
 /* Listens once more where its path was deleted; clients stay.  On failure as before. */
 int control_mend(struct control *control, struct error *error);
 /*

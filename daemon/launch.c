@@ -38,7 +38,7 @@ static int read_files(const struct conf_worker *conf, const struct launch_name *
 		      struct environment *files, struct error *error)
 {
 	uid_t user;
-	int err = account_uid(conf->user, &user, error);
+	int err = *conf->environment_files ? account_uid(conf->user, &user, error) : 0;
 
 	for (char **file = conf->environment_files; !err && *file; file++) {
 		char *path = expand(*file, name);

@@ -32,10 +32,11 @@ const struct launch_warn lbd_warn_in_log = {.tell = warn_in_log};
 
 int lbd_read_conf(const struct lbd *lbd, struct conf **conf, struct error *error)
 {
-	int err = conf_read(lbd->conf_path, conf, error);
+	bool is_start = !lbd->model.conf;
+	int err = (is_start ? conf_read_to_start : conf_read)(lbd->conf_path, conf, error);
 	struct block *root;
 
-	if (err != -ENOENT || lbd->conf_named || lbd->model.conf)
+	if (err != -ENOENT || lbd->conf_named || !is_start)
 		return err;
 	err = block_parse(lbd->conf_path, "", 0, &root, error);
 	if (err)
@@ -49,17 +50,19 @@ int lbd_read_conf(const struct lbd *lbd, struct conf **conf, struct error *error
 /* What is of lbd's own process; all of it or nothing. */
 static int change_settings(struct lbd *lbd, const struct conf *to, struct error *error)
 {
-	const struct conf *from = lbd->model.conf;
+	const struct control_access before = control_get_access(lbd->control);
+	struct control_access access;
 	struct error ignored;
-	int err = control_set_access(lbd->control, to->control_mode, to->control_user,
-				     to->control_group, error);
+	int err = control_find_access(to->control_mode, to->control_user, to->control_group,
+				      &access, error);
 
+	if (!err)
+		err = control_set_access(lbd->control, &access, error);
 	if (err)
 		return err;
-	err = settings_change(from, to, lbd->instance, lbd->foreground, error);
+	err = settings_change(lbd->model.conf, to, lbd->instance, lbd->foreground, error);
 	if (err)
-		control_set_access(lbd->control, from->control_mode, from->control_user,
-				   from->control_group, &ignored);
+		control_set_access(lbd->control, &before, &ignored);
 	return err;
 }
 

@@ -150,14 +150,17 @@ static int check_programs_and_logs(const struct model *model, const struct conf 
 	return err;
 }
 
-int reconcile_check_addresses(const struct conf *conf, struct error *error)
+/* One that was served before lbd died may have gone since: that is no reason for all others to stay away. */
+static int check_addresses(const struct model *model, struct own_addresses *known,
+			   const struct conf_pool *pool, struct error *error)
 {
-	struct own_addresses none = {0};
-	int err = 0;
+	int err = own_addresses_check(known, pool, error);
 
-	for (size_t i = 0; i < conf->pool_count && !err; i++)
-		err = own_addresses_check(&none, &conf->pools[i], error);
-	return err;
+	if (err != -EADDRNOTAVAIL || model->conf || !datapath_adopted(model->dp))
+		return err;
+	log_error("%s; the pool's others serve on, and lbd goes on with what was in force",
+		  error->text);
+	return 0;
 }
 
 int reconcile_check(const struct model *model, const struct conf *conf, struct error *error)
@@ -168,7 +171,7 @@ int reconcile_check(const struct model *model, const struct conf *conf, struct e
 	if (err)
 		return error_set(error, err, "out of memory");
 	for (size_t i = 0; i < conf->pool_count && !err; i++)
-		err = own_addresses_check(&known, &conf->pools[i], error);
+		err = check_addresses(model, &known, &conf->pools[i], error);
 	free(known.list);
 	if (!err)
 		err = check_programs_and_logs(model, conf, error);

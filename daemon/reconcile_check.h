@@ -5,9 +5,7 @@
 
 #include "pool.h"
 
-/* Of every backend: as if none had been looked at yet. */
-int reconcile_check_addresses(const struct conf *conf, struct error *error);
-
+/* After a death an address that has gone is logged, and no error. */
 int reconcile_check(const struct model *model, const struct conf *conf, struct error *error);
 
 #endif

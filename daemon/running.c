@@ -88,7 +88,7 @@ int running_build(const char *path, const char *text, const char *conf_path, str
 	if (!err && block_restore(root, conf_path))
 		err = error_set(error, -ENOMEM, "%s: out of memory", path);
 	if (!err)
-		err = conf_build(root, conf, error);
+		err = conf_rebuild(root, conf, error);
 	if (err)
 		block_free(root);
 	return err;

@@ -145,11 +145,32 @@ static int raise_limits(const struct conf *conf, struct error *error)
 	return err;
 }
 
-int settings_use(const struct conf *conf, const char *instance, bool foreground,
+/* Workers serve, and nobody would keep them: without the file rather than not at all. */
+static int use_files_in_force(const struct conf *conf, const char *instance, bool foreground,
+			      struct error *error)
+{
+	const struct conf without = {0};
+	struct error missing;
+	int err = 0;
+
+	if (use_log(conf, instance, foreground, &missing)) {
+		err = use_log(&without, instance, foreground, error);
+		if (!err)
+			log_error("%s; what lbd has to say is here until a reload can open it",
+				  missing.text);
+	}
+	if (!err && conf->pid_file && write_pid(conf->pid_file, &missing))
+		log_error("%s; lbd goes on without it", missing.text);
+	return err;
+}
+
+int settings_use(const struct conf *conf, const char *instance, bool foreground, bool in_force,
 		 struct error *error)
 {
 	int err = raise_limits(conf, error);
 
+	if (!err && in_force)
+		return use_files_in_force(conf, instance, foreground, error);
 	if (!err)
 		err = use_log(conf, instance, foreground, error);
 	if (!err && conf->pid_file)

@@ -12,9 +12,10 @@
 /*
  * Raises the limits of open files and processes to what min_files and min_processes ask for, opens the
  * log (in the background without one: LB_LOG_DIR/INSTANCE.log) and writes the pid file.  -errno with a
- * line; -EPERM when a hard limit is too low.
+ * line; -EPERM when a hard limit is too low.  in_force: it was so before lbd died; then a log or pid file that
+ * cannot be opened is an error in the log, which is the default one.
  */
-int settings_use(const struct conf *conf, const char *instance, bool foreground,
+int settings_use(const struct conf *conf, const char *instance, bool foreground, bool in_force,
 		 struct error *error);
 
 /* Whether that would be refused; but for the limits of this process all is left as it is. */

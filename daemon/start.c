@@ -7,6 +7,7 @@
 #include "answer.h"
 #include "apply.h"
 #include "cgroup.h"
+#include "conf_accounts.h"
 #include "conf_warn.h"
 #include "first_conf.h"
 #include "instance.h"
@@ -43,16 +44,19 @@ static int open_world(struct lbd *lbd, struct error *error)
 /* The directory may have been deleted since it was made, and be deleted again. */
 static int open_control(struct lbd *lbd, const struct conf *conf, struct error *error)
 {
+	struct control_access access;
+	struct error unknown; /* has been said: conf_accounts_warn() */
 	char path[128];
 	int err = -ENOENT;
 
 	snprintf(path, sizeof(path), "%s/%s", lbd->run_dir, LB_CTL_SOCKET);
+	control_find_access(conf->control_mode, conf->control_user, conf->control_group, &access,
+			    &unknown);
 	for (int i = 0; i < CONTROL_TRIES && err == -ENOENT; i++) {
 		err = instance_make(lbd->run_dir, error);
 		if (!err)
-			err = control_new(lbd->event, path, conf->control_mode, conf->control_user,
-					  conf->control_group, answer_handler(), lbd, &lbd->control,
-					  error);
+			err = control_new(lbd->event, path, &access, answer_handler(), lbd,
+					  &lbd->control, error);
 	}
 	return err;
 }
@@ -91,9 +95,16 @@ static int take_over(struct lbd *lbd, struct conf *conf, struct error *error)
 	return err;
 }
 
+static void error_in_log(void *arg, const char *line)
+{
+	(void)arg;
+	log_error("%s", line);
+}
+
 /* What is there to be acted on, and by which configuration. */
 static int prepare(struct lbd *lbd, struct conf **conf, bool *in_force, struct error *error)
 {
+	static const struct launch_warn loudly = {.tell = error_in_log};
 	int err;
 
 	stale_remove_files(lbd->run_dir);
@@ -102,9 +113,10 @@ static int prepare(struct lbd *lbd, struct conf **conf, bool *in_force, struct e
 		err = first_conf(lbd, conf, in_force, error);
 	if (err)
 		return err;
+	conf_accounts_warn(*conf, &loudly);
 	conf_warn_held_up(*conf, &lbd_warn_in_log);
 	conf_warn_words(*conf, &lbd_warn_in_log);
-	err = settings_use(*conf, lbd->instance, lbd->foreground, error);
+	err = settings_use(*conf, lbd->instance, lbd->foreground, *in_force, error);
 	if (*in_force)
 		err = first_conf_explain(lbd, err, error);
 	/* The programs are loaded; from here on strangers are listened to. */

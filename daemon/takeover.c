@@ -7,7 +7,6 @@
 #include "conf.h"
 #include "datapath.h"
 #include "instance.h"
-#include "reconcile_check.h"
 #include "record.h"
 #include "remember.h"
 #include "running.h"
@@ -42,9 +41,7 @@ static int check_records(const char *run_dir, struct error *error)
 /* What the start refuses: after the exec there would be no lbd. */
 static int check_start(const struct conf *conf, const struct options *options, struct error *error)
 {
-	int err = settings_try(conf, options->instance, options->foreground, error);
-
-	return err ? err : reconcile_check_addresses(conf, error);
+	return settings_try(conf, options->instance, options->foreground, error);
 }
 
 /* What is in force, and no file instead of it: nobody has asked for that. */

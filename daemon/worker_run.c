@@ -73,6 +73,9 @@ int worker_open_outputs(struct worker *worker, bool adopt, struct error *error)
 
 	worker_close_outputs(worker);
 	err = account_uid(worker->conf->user, &worker->log_user, error);
+	/* It runs as a user who has gone since. */
+	if (err && adopt)
+		err = process_user(worker->pid, &worker->log_user, NULL);
 	if (err)
 		return err;
 	make_log_directory(worker->conf->log_directory);

@@ -146,7 +146,6 @@ REFUSES = {
     "configuration": (spoil_file("running.conf", lambda t: t + "frobnicate;\n"), "frobnicate"),
     "log": (add_to_conf("log /not/there/lbd.log;"), "/not/there"),
     "pid file": (add_to_conf("pid_file /not/there/lbd.pid;"), "/not/there"),
-    "address": (add_to_conf("pool gone { backend 203.0.113.9:80; }"), "203.0.113.9:80"),
     "states": (spoil_file("states", lambda t: t.replace("2", "3", 1)), "newer lbd"),
     "records": (spoil_file("workers/web:8081", lambda t: t.replace("2", "3", 1)), "newer lbd"),
 }
@@ -167,6 +166,21 @@ def test_a_program_that_does_not_understand(lab, what):
     lbd.ctl("reexec")
     lbd.wait_up(2)
     assert lbd.pids() == pids
+
+
+def test_what_has_gone_is_no_reason(lab):
+    """An address that has moved away, a user who was deleted: the next program goes on without them, as this one."""
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    add_to_conf(
+        'pool gone { backend 203.0.113.9:80; worker { command "sleep 100"; ports 8090; user u6-gone; } }'
+    )(lbd)
+    lbd.ctl("reexec")
+    lbd.wait_up(2, name="web")
+    assert {name: lbd.pids()[name] for name in pids} == pids
+    assert "203.0.113.9:80: not an address of this host" in lbd.output()
+    assert "pool gone: user u6-gone is unknown" in lbd.output()
 
 
 def test_shutdown_returns_when_lbd_has_ended(lab):

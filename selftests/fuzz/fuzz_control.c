@@ -50,11 +50,12 @@ static void clean_up(void)
 static void set_up(void)
 {
 	static const struct control_handler handler = {.request = fake_request, .gone = fake_gone};
+	const struct control_access access = {0600, geteuid(), (gid_t)-1};
 	struct error error;
 
 	snprintf(path, sizeof(path), "/tmp/lbd-fuzz-%d", (int)getpid());
 	if (sd_event_new(&event) < 0 ||
-	    control_new(event, path, 0600, NULL, NULL, &handler, NULL, &control, &error))
+	    control_new(event, path, &access, &handler, NULL, &control, &error))
 		abort();
 	atexit(clean_up);
 }

@@ -91,6 +91,9 @@ static void fake_gone(void *arg, struct control_request *request)
 
 static const struct control_handler handler = {.request = fake_request, .gone = fake_gone};
 
+/* Whose the socket is stays as it is. */
+static const struct control_access standard = {.mode = -1, .owner = (uid_t)-1, .group = (gid_t)-1};
+
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -100,9 +103,8 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(f->directory));
 	snprintf(f->path, sizeof(f->path), "%s/control", f->directory);
 	assert_true(sd_event_new(&f->event) >= 0);
-	assert_int_equal(control_new(f->event, f->path, -1, NULL, NULL, &handler, f, &f->control,
-				     &error),
-			 0);
+	assert_int_equal(
+		control_new(f->event, f->path, &standard, &handler, f, &f->control, &error), 0);
 	*state = f;
 	return 0;
 }
@@ -368,8 +370,7 @@ static void test_taken(void **state)
 	struct control *second = NULL;
 	struct error error;
 
-	assert_int_equal(control_new(f->event, f->path, -1, NULL, NULL, &handler, f, &second,
-				     &error),
+	assert_int_equal(control_new(f->event, f->path, &standard, &handler, f, &second, &error),
 			 -EADDRINUSE);
 	assert_non_null(strstr(error.text, "another lbd answers at /tmp/lbd-control-"));
 	assert_int_equal(access(f->path, F_OK), 0);
@@ -380,31 +381,31 @@ static void test_left_behind(void **state)
 	struct fixture *f = *state;
 	char path[128];
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct control_access group_reads = standard;
 	struct control *second = NULL;
 	struct error error;
 	struct stat st;
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
+	group_reads.mode = 0640;
 	snprintf(path, sizeof(path), "%s/dead", f->directory);
 	snprintf(address.sun_path, sizeof(address.sun_path), "%.100s", path);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	close(fd);
-	assert_int_equal(
-		control_new(f->event, path, 0640, NULL, NULL, &handler, f, &second, &error), 0);
+	assert_int_equal(control_new(f->event, path, &group_reads, &handler, f, &second, &error),
+			 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0640);
 	control_free(second);
 }
 
 static const struct refusal {
-	const char *path, *owner, *group, *text;
+	const char *path, *text;
 } refusals[] = {
-	{"/tmp/x", "no-such-user", NULL, "control: no user `no-such-user`"},
-	{"/tmp/x", NULL, "no-such-group", "control: no group `no-such-group`"},
-	{"/nonexistent/control", NULL, NULL, "control: cannot listen at /nonexistent/control: No "},
+	{"/nonexistent/control", "control: cannot listen at /nonexistent/control: No "},
 	{"/tmp/a-path-that-is-longer-than-the-one-hundred-and-eight-bytes-which-the-address-of-a-"
 	 "unix-socket-has-room-for",
-	 NULL, NULL, "control: path /tmp/a-path-that"},
+	 "control: path /tmp/a-path-that"},
 };
 
 static void test_refusals(void **state)
@@ -416,12 +417,33 @@ static void test_refusals(void **state)
 		struct control *control = NULL;
 		struct error error;
 
-		assert_true(control_new(f->event, row->path, -1, row->owner, row->group, &handler,
-					f, &control, &error) < 0);
+		assert_true(control_new(f->event, row->path, &standard, &handler, f, &control,
+					&error) < 0);
 		if (strncmp(error.text, row->text, strlen(row->text)))
 			fail_msg("%s: got %s", row->text, error.text);
 		assert_null(control);
 	}
+}
+
+/* The right of one who is not there is nobody's, and the other's is not lost by it. */
+static void test_unknown_who(void **state)
+{
+	struct control_access found;
+	struct error error;
+
+	(void)state;
+	assert_int_equal(control_find_access(0660, "no-such-user", "daemon", &found, &error),
+			 -EINVAL);
+	assert_string_equal(error.text,
+			    "control: no user `no-such-user`; create it or name another");
+	assert_int_equal(found.owner, geteuid());
+	assert_int_equal(found.group, 1);
+	assert_int_equal(control_find_access(0660, "daemon", "no-such-group", &found, &error),
+			 -EINVAL);
+	assert_string_equal(error.text,
+			    "control: no group `no-such-group`; create it or name another");
+	assert_int_equal(found.owner, 1);
+	assert_int_equal(found.group, (gid_t)-1);
 }
 
 /* Connects as this user in these groups: the credentials that count are those at connect(2). */
@@ -449,12 +471,14 @@ static int dial_as(const char *path, gid_t main_group, gid_t extra_group)
 /* Lets everybody read. */
 static void open_to_readers(struct fixture *f)
 {
+	struct control_access readers;
 	struct error error;
 
 	if (geteuid())
 		skip();
 	assert_int_equal(chmod(f->directory, 0755), 0);
-	assert_int_equal(control_set_access(f->control, 0666, NULL, "daemon", &error), 0);
+	assert_int_equal(control_find_access(0666, NULL, "daemon", &readers, &error), 0);
+	assert_int_equal(control_set_access(f->control, &readers, &error), 0);
 }
 
 static void test_closed_by_default(void **state)
@@ -734,6 +758,7 @@ int main(void)
 		WITH_SOCKET(test_taken),
 		WITH_SOCKET(test_left_behind),
 		WITH_SOCKET(test_refusals),
+		WITH_SOCKET(test_unknown_who),
 		WITH_SOCKET(test_rights),
 		WITH_SOCKET(test_readers),
 		WITH_SOCKET(test_closed_by_default),

@@ -51,6 +51,8 @@ int change_follow(struct call *call, struct conf *conf)
 
 	change_hear(&heard);
 	err = lbd_follow(call->lbd, conf, &call->error);
+	if (!err)
+		lbd_write_running(call->lbd);
 	change_tell(&heard, call);
 	if (err)
 		conf_free(conf);

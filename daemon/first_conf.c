@@ -7,7 +7,7 @@
 
 static bool file_has_changed(const struct lbd *lbd)
 {
-	return running_origin(lbd->conf_path) != lbd->origin;
+	return running_origin(lbd->conf_path) != lbd->running.origin;
 }
 
 int first_conf(struct lbd *lbd, struct conf **conf, bool *in_force, struct error *error)
@@ -16,7 +16,7 @@ int first_conf(struct lbd *lbd, struct conf **conf, bool *in_force, struct error
 
 	*in_force = false;
 	if (datapath_adopted(lbd->dp)) {
-		if (!running_read(lbd->run_dir, lbd->conf_path, &lbd->origin, conf, &why)) {
+		if (!running_read(lbd->run_dir, lbd->conf_path, &lbd->running, conf, &why)) {
 			*in_force = true;
 			log_info("going on with the configuration that was in force");
 			return 0;
@@ -24,7 +24,7 @@ int first_conf(struct lbd *lbd, struct conf **conf, bool *in_force, struct error
 		log_warning("%s: what was in force is not known; beginning with %s", why.text,
 			    lbd->conf_path);
 	}
-	lbd->origin = running_origin(lbd->conf_path);
+	lbd->running.origin = running_origin(lbd->conf_path);
 	return lbd_read_conf(lbd, conf, error);
 }
 

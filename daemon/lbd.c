@@ -66,11 +66,37 @@ static int change_settings(struct lbd *lbd, const struct conf *to, struct error 
 	return err;
 }
 
+/* NULL: no memory to say so. */
+static char *list_rolls(const struct model *model)
+{
+	char *text = NULL;
+	size_t length;
+	FILE *out = open_memstream(&text, &length);
+
+	if (!out)
+		return NULL;
+	for (size_t i = 0; i < model->pool_count; i++)
+		if (roll_active(model->pools[i]))
+			fprintf(out, "%s ", model->pools[i]->name);
+	fclose(out);
+	return text;
+}
+
+int lbd_publish_running(struct lbd *lbd, struct error *error)
+{
+	char *rolls = list_rolls(&lbd->model);
+	struct running running = {.origin = lbd->running.origin, .rolls = rolls};
+	int err = running_write(lbd->run_dir, &running, lbd->model.conf->root, error);
+
+	free(rolls);
+	return err;
+}
+
 void lbd_write_running(struct lbd *lbd)
 {
 	struct error error;
 
-	if (running_write(lbd->run_dir, lbd->origin, lbd->model.conf->root, &error))
+	if (lbd_publish_running(lbd, &error))
 		log_warning("%s; changes by lbctl would not outlive lbd's death", error.text);
 	else
 		leave_record_sweep(&lbd->model);
@@ -98,11 +124,7 @@ static int follow(struct lbd *lbd, struct conf *conf, bool is_reload, struct err
 
 int lbd_follow(struct lbd *lbd, struct conf *conf, struct error *error)
 {
-	int err = follow(lbd, conf, false, error);
-
-	if (!err)
-		lbd_write_running(lbd);
-	return err;
+	return follow(lbd, conf, false, error);
 }
 
 /*
@@ -183,6 +205,20 @@ void lbd_roll_outdated(struct lbd *lbd)
 		roll_outdated(lbd->model.pools[i]);
 }
 
+void lbd_roll_begun(struct lbd *lbd)
+{
+	char *rest = lbd->running.rolls;
+
+	for (char *name; (name = strsep(&rest, " "));) {
+		struct pool *pool = pool_find(&lbd->model, name);
+
+		if (!pool)
+			continue;
+		look_at_files(pool);
+		roll_outdated(pool);
+	}
+}
+
 static int reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
 {
 	uint64_t origin = running_origin(lbd->conf_path);
@@ -202,7 +238,7 @@ static int reload(struct lbd *lbd, bool force, FILE *changes, struct error *erro
 		return err;
 	}
 	conf_warn_words(conf, &lbd_warn_in_log); /* who is refused hears of that alone */
-	lbd->origin = origin;
+	lbd->running.origin = origin;
 	lbd_write_running(lbd);
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "pool.h"
 #include "reexec.h"
 #include "run_dir.h"
+#include "running.h"
 #include "wait.h"
 
 struct lbd {
@@ -26,7 +27,7 @@ struct lbd {
 	char run_dir[96];
 	char **argv; /* for reexec */
 	uint64_t started_us;
-	uint64_t origin; /* of the configuration: see running.h */
+	struct running running; /* rolls: at the start, what `states` does not tell */
 	struct datapath *dp;
 	struct locals *locals;
 	struct interfaces *interfaces;
@@ -48,7 +49,7 @@ struct lbd {
 
 extern const struct launch_warn lbd_warn_in_log;
 
-/* Makes the world follow conf and remembers it as running; takes conf over on success. */
+/* Makes the world follow conf, which it takes over on success; to be remembered by lbd_write_running(). */
 int lbd_follow(struct lbd *lbd, struct conf *conf, struct error *error);
 
 /* Reads the file; that of the default name may be missing at the start, and is then an empty one. */
@@ -60,11 +61,15 @@ int lbd_read_conf(const struct lbd *lbd, struct conf **conf, struct error *error
  */
 int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error);
 
-/* Remembers the configuration in force for the next lbd. */
+/* Remembers the configuration in force for the next lbd, and what it rolls.  -errno with a line; or it is logged. */
+int lbd_publish_running(struct lbd *lbd, struct error *error);
 void lbd_write_running(struct lbd *lbd);
 
 /* Rolls the workers that run with other settings than are in force, or with old environment files. */
 void lbd_roll_outdated(struct lbd *lbd);
+
+/* The same of the pools alone that the lbd before had begun to roll when it died, where nothing else tells. */
+void lbd_roll_begun(struct lbd *lbd);
 
 /* Prints what a reload would change, and changes nothing. */
 int lbd_reread(struct lbd *lbd, FILE *changes, struct error *error);

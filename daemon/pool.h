@@ -176,6 +176,7 @@ struct model {
 	uint64_t stranger_look_us; /* the last, or the next, that a stranger has brought about */
 	uint64_t events_lost;      /* by the kernel side, for want of room */
 	struct remembered *remembered; /* by remember.c, at the start */
+	bool is_ahead; /* at the start: its configuration is of a change that `remembered` is from before */
 	sd_event_source *remember_source;
 	sd_event_source *recycle_timer;
 	struct changes changes;

@@ -47,15 +47,20 @@ void remember_settle(struct model *model)
 	remember_now(model);
 }
 
-int remember_read(struct model *model, struct error *error)
+int remember_read(struct model *model, uint64_t running_us, struct error *error)
 {
-	return remember_file_read(model->host->run_dir, &model->remembered, error);
+	uint64_t written_us;
+	int err = remember_file_read(model->host->run_dir, &model->remembered, &written_us, error);
+
+	model->is_ahead = !err && written_us < running_us;
+	return err;
 }
 
 int remember_check(const char *run_dir, struct error *error)
 {
 	struct remembered *list = NULL;
-	int err = remember_file_read(run_dir, &list, error);
+	uint64_t written_us;
+	int err = remember_file_read(run_dir, &list, &written_us, error);
 
 	remember_file_free(list);
 	return err;
@@ -65,6 +70,7 @@ void remember_forget(struct model *model)
 {
 	remember_file_free(model->remembered);
 	model->remembered = NULL;
+	model->is_ahead = false;
 }
 
 static const struct remembered *find(const struct backend *backend)
@@ -141,20 +147,29 @@ void remember_tally(struct backend *backend)
 		backend->tally = known->tally;
 }
 
+/*
+ * Of one without a worker, drained by command: its open connections have what is left of their time; all of it
+ * where that command may be the last.
+ */
+static void restore_drain(struct backend *backend, const struct remembered *known)
+{
+	bool goes_on = known && known->state == STATE_DRAINING;
+
+	if (backend->state != STATE_DRAINED || (!goes_on && !backend->model->is_ahead))
+		return;
+	backend->state = STATE_DRAINING;
+	backend->drain_timeout_us =
+		goes_on ? drain_left_us(known) : backend->pool->conf->drain_timeout_ms * 1000ULL;
+}
+
 void remember_restore(struct backend *backend)
 {
 	const struct remembered *known = find(backend);
 
-	if (!known)
+	if (!backend->worker)
+		restore_drain(backend, known);
+	if (!known || !backend->worker)
 		return;
-	if (!backend->worker) {
-		/* Drained by command: its open connections have what is left of their time. */
-		if (known->state == STATE_DRAINING && backend->state == STATE_DRAINED) {
-			backend->state = STATE_DRAINING;
-			backend->drain_timeout_us = drain_left_us(known);
-		}
-		return;
-	}
 	backend->failures = known->failures;
 	backend->restarts = known->restarts;
 	backend->turn = known->turn;

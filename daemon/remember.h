@@ -4,7 +4,7 @@
  * stopped, drained, restarted or rolled, has exited for good or failed too often, how often it was
  * restarted, and what its check has counted.
  *
- * The first line is "lbd-states VERSION", each further one "NAME KEY=VALUE ...", enumerations by their
+ * The first line is "lbd-states VERSION TIME", by CLOCK_MONOTONIC in us, each further one "NAME KEY=VALUE ...", enumerations by their
  * names.  A key that is not known is passed over; what must not be gets a new version.  Version 1 had no
  * first line, and numbers.
  */
@@ -21,9 +21,10 @@ void remember_settle(struct model *model); /* before somebody is told: now, if i
 
 /*
  * Reads what an lbd before this one wrote; nothing when there is none.  -EPROTO with a line: that one was
- * newer and this one would start what it had stopped.  Freed by remember_forget().
+ * newer and this one would start what it had stopped.  running_us: when it wrote running.conf, 0 where that is not
+ * gone on with: sets model->is_ahead.  All of it is for the start, and ends with remember_forget().
  */
-int remember_read(struct model *model, struct error *error);
+int remember_read(struct model *model, uint64_t running_us, struct error *error);
 
 /* Whether remember_read() would understand it. */
 int remember_check(const char *run_dir, struct error *error);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "publish.h"
 #include "roll.h"
 
@@ -62,7 +63,7 @@ static void print(FILE *file, const void *arg)
 	/* Is only read: the cast is for the walk, which lets its callee change them. */
 	struct model *model = (struct model *)arg;
 
-	fprintf(file, "lbd-states %d\n", VERSION);
+	fprintf(file, "lbd-states %d %" PRIu64 "\n", VERSION, clock_us());
 	pool_each_backend(model, write_one, file);
 }
 
@@ -156,7 +157,7 @@ static bool parse_old(const char *line, struct remembered *one)
 }
 
 /* All lines, each by the version that the first one names, into *list. */
-static int read_lines(FILE *file, struct remembered **list)
+static int read_lines(FILE *file, struct remembered **list, uint64_t *written_us)
 {
 	unsigned version = 1;
 	char line[512];
@@ -165,7 +166,7 @@ static int read_lines(FILE *file, struct remembered **list)
 	while (!err && fgets(line, sizeof(line), file)) {
 		struct remembered one = {.state = STATE_STOPPED}, *entry;
 
-		if (sscanf(line, "lbd-states %u", &version) == 1) {
+		if (sscanf(line, "lbd-states %u %" SCNu64, &version, written_us) >= 1) {
 			err = version > VERSION ? -EPROTO : 0;
 			continue;
 		}
@@ -181,18 +182,21 @@ static int read_lines(FILE *file, struct remembered **list)
 	return err;
 }
 
-int remember_file_read(const char *run_dir, struct remembered **list, struct error *error)
+int remember_file_read(const char *run_dir, struct remembered **list, uint64_t *written_us,
+		       struct error *error)
 {
 	char path[256];
 	FILE *file;
 	int err;
 
 	path_of(run_dir, path);
+	*written_us = UINT64_MAX;
 	file = fopen(path, "re");
 	if (!file)
 		return errno == ENOENT ? 0
 				       : error_set(error, -errno, "%s: %s", path, strerror(errno));
-	err = read_lines(file, list);
+	*written_us = 0;
+	err = read_lines(file, list, written_us);
 	fclose(file);
 	if (err == -EPROTO)
 		return error_set(

@@ -9,13 +9,16 @@
 #include <unistd.h>
 
 #include "block_files.h"
+#include "clock.h"
 #include "publish.h"
 #include "read_file.h"
 #include "ring.h"
 
 enum { FILE_BYTES_MAX = 64 << 20 };
 
-#define HEAD "# lbd-running 2 origin "
+#define HEAD  "# lbd-running 2 origin "
+#define BEGUN "# written at "
+#define ROLLS " us; rolls: "
 
 static void path_of(const char *run_dir, char path[256])
 {
@@ -57,7 +60,7 @@ uint64_t running_origin(const char *conf_path)
 }
 
 struct state {
-	uint64_t origin;
+	const struct running *running;
 	const struct block *root;
 };
 
@@ -65,14 +68,15 @@ static void print(FILE *file, const void *arg)
 {
 	const struct state *state = arg;
 
-	fprintf(file, HEAD "%016" PRIx64 "\n", state->origin);
+	fprintf(file, HEAD "%016" PRIx64 "\n" BEGUN "%" PRIu64 ROLLS "%s\n", state->running->origin,
+		clock_us(), state->running->rolls ? state->running->rolls : "");
 	block_print_whole(state->root, file);
 }
 
-int running_write(const char *run_dir, uint64_t origin, const struct block *root,
+int running_write(const char *run_dir, const struct running *running, const struct block *root,
 		  struct error *error)
 {
-	const struct state state = {origin, root};
+	const struct state state = {running, root};
 	char path[256];
 
 	path_of(run_dir, path);
@@ -94,11 +98,24 @@ int running_build(const char *path, const char *text, const char *conf_path, str
 	return err;
 }
 
-int running_read(const char *run_dir, const char *conf_path, uint64_t *origin, struct conf **conf,
-		 struct error *error)
+/* Of the second line, which is not the configuration's.  Returns what follows it. */
+static char *read_begun(char *text, struct running *running)
+{
+	size_t length = strcspn(text, "\n");
+	char *end;
+
+	running->written_us = strtoull(text + strlen(BEGUN), &end, 10);
+	if (!strncmp(end, ROLLS, strlen(ROLLS)) && end + strlen(ROLLS) < text + length)
+		running->rolls =
+			strndup(end + strlen(ROLLS), (size_t)(text + length - end) - strlen(ROLLS));
+	return text + length;
+}
+
+int running_read(const char *run_dir, const char *conf_path, struct running *running,
+		 struct conf **conf, struct error *error)
 {
 	char path[256], *text, *end;
-	uint64_t known;
+	struct running known = {0};
 	size_t length;
 	int err;
 
@@ -110,10 +127,14 @@ int running_read(const char *run_dir, const char *conf_path, uint64_t *origin, s
 		err = error_set(error, -EPROTO, "%s: of another version of lbd", path);
 		goto out;
 	}
-	known = strtoull(text + strlen(HEAD), &end, 16);
+	known.origin = strtoull(text + strlen(HEAD), &end, 16);
+	if (!strncmp(end, "\n" BEGUN, strlen("\n" BEGUN)))
+		end = read_begun(end + 1, &known);
 	err = running_build(path, end, conf_path, conf, error);
 	if (!err)
-		*origin = known;
+		*running = known;
+	else
+		free(known.rolls);
 out:
 	free(text);
 	return err;

@@ -4,6 +4,9 @@
  * after one that died.  It tells the files that it came from, as they were.  It names
  * the file of each directive, so that relative paths mean the same and `save` knows where it belongs.  For
  * root alone to read: so may the configuration be.
+ *
+ * It is published before `states` (remember.h), and lbd may be killed in between: so it tells as well which pools
+ * the change that it holds has begun to roll.  That counts until `states` is written again.
  */
 #ifndef LB_RUNNING_H
 #define LB_RUNNING_H
@@ -15,13 +18,20 @@
 /* Of the file's name and content, with what it includes; of a missing file too.  Never 0. */
 uint64_t running_origin(const char *conf_path);
 
-/* Replaces the record in one step.  -errno with a line. */
-int running_write(const char *run_dir, uint64_t origin, const struct block *root,
+/* What it tells beside the configuration. */
+struct running {
+	uint64_t origin;     /* of the files that it came from */
+	uint64_t written_us; /* CLOCK_MONOTONIC; 0: by an lbd that did not say so */
+	char *rolls; /* names of pools, a space after each; NULL: none.  The caller's to free */
+};
+
+/* Replaces the record in one step, which is told as written now.  -errno with a line. */
+int running_write(const char *run_dir, const struct running *running, const struct block *root,
 		  struct error *error);
 
-/* *origin: of the files that it came from.  -ENOENT: there is none; -EPROTO: of another version. */
-int running_read(const char *run_dir, const char *conf_path, uint64_t *origin, struct conf **conf,
-		 struct error *error);
+/* -ENOENT: there is none; -EPROTO: of another version. */
+int running_read(const char *run_dir, const char *conf_path, struct running *running,
+		 struct conf **conf, struct error *error);
 
 /*
  * The configuration of a text that block_print_whole() has written for a root of this name; errors give lines of

@@ -29,7 +29,7 @@ static int read_present(const char *path, struct block **root, struct error *err
 /* What somebody has written there, and nobody read, must not be lost. */
 static int check_edited(const struct lbd *lbd, struct error *error)
 {
-	if (access(lbd->conf_path, F_OK) || running_origin(lbd->conf_path) == lbd->origin)
+	if (access(lbd->conf_path, F_OK) || running_origin(lbd->conf_path) == lbd->running.origin)
 		return 0;
 	return error_set(error, -EBUSY,
 			 "%s, or a file that it includes, has been changed since it was read: "
@@ -175,7 +175,7 @@ int lbd_save(struct lbd *lbd, struct error *error)
 	block_free(present);
 	if (err)
 		return err;
-	lbd->origin = running_origin(lbd->conf_path);
-	err = running_write(lbd->run_dir, lbd->origin, now, error);
+	lbd->running.origin = running_origin(lbd->conf_path);
+	err = lbd_publish_running(lbd, error);
 	return err ? err : check_saved(lbd, error);
 }

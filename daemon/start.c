@@ -2,6 +2,7 @@
 /* The start of lbd: from a run directory and an event loop to workers that are taken back, or started. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "answer.h"
@@ -123,6 +124,12 @@ static int prepare(struct lbd *lbd, struct conf **conf, bool *in_force, struct e
 	return err ? err : first_conf_drop_privileges(lbd, *conf, error);
 }
 
+static void forget_rolls(struct lbd *lbd)
+{
+	free(lbd->running.rolls);
+	lbd->running.rolls = NULL;
+}
+
 static int make_model(struct lbd *lbd, struct error *error)
 {
 	int err;
@@ -132,9 +139,11 @@ static int make_model(struct lbd *lbd, struct error *error)
 		return error_set(error, -ENOMEM, "out of memory");
 	lbd->model.dp = lbd->dp;
 	lbd->model.interfaces = lbd->interfaces;
-	err = remember_read(&lbd->model, error);
+	err = remember_read(&lbd->model, lbd->running.written_us, error);
 	if (err)
 		return err;
+	if (!lbd->model.is_ahead)
+		forget_rolls(lbd);
 	err = apply_init(&lbd->model);
 	if (!err)
 		err = leave_init(&lbd->model);
@@ -156,6 +165,17 @@ static int follow(struct lbd *lbd, struct conf *conf, bool in_force, struct erro
 	return in_force ? first_conf_explain(lbd, err, error) : err;
 }
 
+static void go_on_rolling(struct lbd *lbd, bool in_force)
+{
+	for (size_t i = 0; i < lbd->model.pool_count; i++)
+		roll_resume(lbd->model.pools[i]);
+	if (in_force)
+		lbd_roll_begun(lbd);
+	else
+		lbd_roll_outdated(lbd);
+	forget_rolls(lbd);
+}
+
 int lbd_start(struct lbd *lbd, struct error *error)
 {
 	struct conf *conf = NULL;
@@ -168,13 +188,12 @@ int lbd_start(struct lbd *lbd, struct error *error)
 	if (!err)
 		err = follow(lbd, conf, in_force, error);
 	if (err) {
+		forget_rolls(lbd);
 		conf_free(conf);
 		return err;
 	}
-	if (!in_force)
-		lbd_roll_outdated(lbd);
-	for (size_t i = 0; i < lbd->model.pool_count; i++)
-		roll_resume(lbd->model.pools[i]);
+	go_on_rolling(lbd, in_force);
+	lbd_write_running(lbd); /* with what is rolled: `states` tells of it later */
 	first_conf_look_at_file(lbd);
 	return 0;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "conf.h"
 #include "datapath.h"
@@ -47,13 +48,14 @@ static int check_start(const struct conf *conf, const struct options *options, s
 /* What is in force, and no file instead of it: nobody has asked for that. */
 static int check_conf(const char *run_dir, const struct options *options, struct error *error)
 {
-	uint64_t origin;
+	struct running running = {0};
 	struct conf *conf = NULL;
-	int err = running_read(run_dir, options->conf_path, &origin, &conf, error);
+	int err = running_read(run_dir, options->conf_path, &running, &conf, error);
 
 	if (!err)
 		err = check_start(conf, options, error);
 	conf_free(conf);
+	free(running.rolls);
 	return err;
 }
 

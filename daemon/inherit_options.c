@@ -19,7 +19,8 @@
 enum {
 	VALUE_BYTES =
 		64, /* a longer one, as IPV6_RTHDR may be, differs in its beginning from none */
-	SO_RCVPRIORITY_6_14 = 82, /* older headers lack these */
+	SO_PASSPIDFD_6_5 = 76, /* older headers lack these */
+	SO_RCVPRIORITY_6_14 = 82,
 	IP_LOCAL_PORT_RANGE_6_3 = 51,
 	IPV6_FLOWINFO_2_5 = 11,
 	IPV6_FLOWINFO_SEND_2_5 = 33,
@@ -151,6 +152,9 @@ static const struct option {
 	OPTION(SOL_SOCKET, SO_KEEPALIVE, PUT_BACK),
 	OPTION(SOL_SOCKET, SO_OOBINLINE, PUT_BACK),
 	OPTION(SOL_SOCKET, SO_NO_CHECK, PUT_BACK),
+	OPTION(SOL_SOCKET, SO_PASSCRED, PUT_BACK), /* these three of any socket up to Linux 6.15 */
+	OPTION(SOL_SOCKET, SO_PASSSEC, PUT_BACK),
+	OPTION(SOL_SOCKET, SO_PASSPIDFD_6_5, PUT_BACK),
 	OPTION(SOL_SOCKET, SO_PRIORITY, PUT_BACK),
 	{SOL_SOCKET, SO_LINGER, sizeof(int), PUT_BACK, "SO_LINGER"}, /* without its time */
 	OPTION(SOL_SOCKET, SO_RCVTIMEO, PUT_BACK),

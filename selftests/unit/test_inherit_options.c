@@ -249,7 +249,7 @@ static void check(const struct row *row, const char *address, int fresh)
 	const char *told;
 
 	if (row->value && !set_row(NOBODY, fd, row) && !set_row(0, fd, row)) {
-		if (errno != ENOPROTOOPT)
+		if (errno != ENOPROTOOPT && errno != EOPNOTSUPP)
 			fail_msg("%s: cannot be set on %s", row->name, address);
 		print_message("%s: not in this kernel\n", row->name);
 		end(fds);

@@ -215,6 +215,7 @@ static void enter(struct backend *backend, enum state from)
 		arm_silence(backend);
 		break;
 	case STATE_DRAINING:
+		backend_explain(backend);
 		backend_arm(backend, BACKEND_DRAIN_LEAST_US);
 		break;
 	case STATE_DRAINED:

@@ -24,7 +24,7 @@ extern const char backend_mptcp[];
 void backend_note(struct backend *backend, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Says why it is down, or not up yet, by what is known now. */
+/* Says why it is down or drained, or not up yet, by what is known now. */
 void backend_explain(struct backend *backend);
 void backend_explain_down(struct backend *backend);
 

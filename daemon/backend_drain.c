@@ -106,6 +106,7 @@ int backend_undrain(struct backend *backend)
 	if (backend->state != STATE_DRAINING && backend->state != STATE_DRAINED)
 		return -EALREADY;
 	backend->goal = GOAL_RUN;
+	backend->note[0] = 0;
 	backend_event(backend, EVENT_UNDRAIN);
 	backend_evaluate(backend);
 	return 0;

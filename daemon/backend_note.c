@@ -61,10 +61,24 @@ void backend_explain_down(struct backend *backend)
 				     : "");
 }
 
+/* By what outlives lbd alone: the next one says the same.  Of another goal the end that follows is told. */
+static void explain_drained(struct backend *backend)
+{
+	bool is_silent = !backend->worker && !backend->listens[0] && !backend->listens[1];
+
+	if (backend->goal != GOAL_DRAIN || *backend->ends_for)
+		return;
+	backend_note(backend, "drained%s, until `lbctl pool undrain`%s",
+		     backend->worker ? " by command" : "",
+		     is_silent ? "; nothing listens on it" : "");
+}
+
 void backend_explain(struct backend *backend)
 {
 	bool starting = backend->state == STATE_STARTING;
 
+	if (backend->state == STATE_DRAINING || backend->state == STATE_DRAINED)
+		explain_drained(backend);
 	if (backend->state == STATE_DOWN ||
 	    (starting && (backend->health || backend->stranger.inode)))
 		backend_explain_down(backend);

@@ -132,6 +132,8 @@ static void restore_ended(struct backend *backend, const struct remembered *know
 			     "given up before this lbd was started (start it by `lbctl worker "
 			     "start %s`)",
 			     backend->name);
+	if (*known->note && backend->state == known->state)
+		backend_note(backend, "%s", known->note);
 	/* By command: out of service is also the process that follows the one that has ended. */
 	if (known->goal == GOAL_STOP || known->goal == GOAL_DRAIN)
 		backend->goal = (enum backend_goal)known->goal;

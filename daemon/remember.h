@@ -2,7 +2,7 @@
 /*
  * RUNDIR/states: what the next lbd must know of each worker and cannot see: that it is being, or was,
  * stopped, drained, restarted or rolled, has exited for good or failed too often, how often it was
- * restarted, and what its check has counted.
+ * restarted, what its check has counted, and why it has no process.
  *
  * The first line is "lbd-states VERSION TIME", by CLOCK_MONOTONIC in us, each further one "NAME KEY=VALUE ...", enumerations by their
  * names.  A key that is not known is passed over; what must not be gets a new version.  Version 1 had no

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "remember_file.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,6 +37,35 @@ static void write_tried(FILE *file, struct worker_tried tried)
 		tried.files);
 }
 
+static bool is_plain(unsigned char byte)
+{
+	return isascii(byte) && isalnum(byte);
+}
+
+/* DANGER: it may end with what a worker wrote, which is to be one word and no other worker's line. */
+static void write_note(FILE *file, const char *note)
+{
+	fprintf(file, " note=");
+	for (; *note; note++)
+		fprintf(file, is_plain(*note) ? "%c" : "%%%02x", (unsigned char)*note);
+}
+
+static void read_note(const char *word, char note[BACKEND_NOTE_BYTES])
+{
+	size_t used = 0;
+
+	while (*word && used < BACKEND_NOTE_BYTES - 1) {
+		unsigned byte = (unsigned char)*word;
+		int length = 1;
+
+		if (byte == '%' && sscanf(word, "%%%2x%n", &byte, &length) != 1)
+			break;
+		note[used++] = (char)byte;
+		word += length;
+	}
+	note[used] = 0;
+}
+
 static void write_one(void *arg, struct backend *backend)
 {
 	struct health_tally tally = health_tally(backend->health);
@@ -52,10 +82,14 @@ static void write_one(void *arg, struct backend *backend)
 		fprintf(arg, "kept_out=1 ");
 	if (backend->worker)
 		write_tried(arg, worker_tried(backend->worker));
-	fprintf(arg, "retry_us=%llu drain_us=%llu since_us=%llu\n",
+	fprintf(arg, "retry_us=%llu drain_us=%llu since_us=%llu",
 		(unsigned long long)backend->retry_us,
 		(unsigned long long)backend->drain_timeout_us,
 		(unsigned long long)backend->since_us);
+	/* The last: an older lbd reads no more than 511 bytes of a line. */
+	if (!state_has_process(backend->state) && *backend->note)
+		write_note(arg, backend->note);
+	fputc('\n', arg);
 }
 
 static void print(FILE *file, const void *arg)
@@ -122,6 +156,8 @@ static void take(struct remembered *one, const char *key, const char *value)
 		one->since_us = strtoull(value, NULL, 10);
 	else if (!strcmp(key, "turn"))
 		one->turn = roll_find_turn(value);
+	else if (!strcmp(key, "note"))
+		read_note(value, one->note);
 }
 
 static bool parse(char *line, struct remembered *one)
@@ -156,29 +192,34 @@ static bool parse_old(const char *line, struct remembered *one)
 	return true;
 }
 
-/* All lines, each by the version that the first one names, into *list. */
+/* By the version that the first line names, into *list. */
+static int read_line(char *line, unsigned *version, struct remembered **list, uint64_t *written_us)
+{
+	struct remembered one = {.state = STATE_STOPPED}, *entry;
+
+	if (sscanf(line, "lbd-states %u %" SCNu64, version, written_us) >= 1)
+		return *version > VERSION ? -EPROTO : 0;
+	if (!(*version == 1 ? parse_old(line, &one) : parse(line, &one)))
+		return 0;
+	entry = malloc(sizeof(*entry));
+	if (!entry)
+		return -ENOMEM;
+	one.next = *list;
+	*entry = one;
+	*list = entry;
+	return 0;
+}
+
 static int read_lines(FILE *file, struct remembered **list, uint64_t *written_us)
 {
 	unsigned version = 1;
-	char line[512];
+	char *line = NULL;
+	size_t size = 0;
 	int err = 0;
 
-	while (!err && fgets(line, sizeof(line), file)) {
-		struct remembered one = {.state = STATE_STOPPED}, *entry;
-
-		if (sscanf(line, "lbd-states %u %" SCNu64, &version, written_us) >= 1) {
-			err = version > VERSION ? -EPROTO : 0;
-			continue;
-		}
-		if (!(version == 1 ? parse_old(line, &one) : parse(line, &one)))
-			continue;
-		entry = malloc(sizeof(*entry));
-		if (!entry)
-			return -ENOMEM;
-		one.next = *list;
-		*entry = one;
-		*list = entry;
-	}
+	while (!err && getline(&line, &size, file) >= 0)
+		err = read_line(line, &version, list, written_us);
+	free(line);
 	return err;
 }
 

@@ -22,6 +22,8 @@ struct remembered {
 	unsigned long long drain_us; /* how long it may drain, */
 	unsigned long long since_us; /* from when on, by CLOCK_MONOTONIC; 0: not known */
 	enum turn turn;
+	char note
+		[BACKEND_NOTE_BYTES]; /* of one without a process: nothing else tells it any more */
 };
 
 /* Whole or not at all.  -errno with a line. */

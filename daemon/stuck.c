@@ -85,8 +85,10 @@ static void end(struct backend *backend)
 	stuck_forget(backend);
 	if (was_out || was_said)
 		log_info("%s: accepts again", backend->name);
-	if (was_said)
+	if (was_said) {
 		backend_note(backend, "%s", "");
+		backend_explain(backend);
+	}
 	if (was_out)
 		backend_evaluate(backend);
 	apply_backend_anew(backend);

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 
@@ -384,3 +385,55 @@ def test_no_pool_stands_in_for_another(lab):
     assert now[82] == now[83] != now[81] and before[81] not in now.values(), (before, now)
     assert lab.get(port=81).worker == "8081"
     assert {lab.get(port=port).worker for port in (82, 83)} == {"8082"}
+
+
+def notes(lbd):
+    """Of backends and workers, without the time until the next try."""
+    found = {
+        a: b.get("note")
+        for p in lbd.json("pool")
+        for a, b in ((b["address"], b) for b in p["backends"])
+    }
+    found.update((name, w["note"]) for name, w in lbd.workers().items())
+    return {name: re.sub("; started again in .*", "", text or "") for name, text in found.items()}
+
+
+@pytest.mark.parametrize("how", ["kill", "reexec"])
+def test_reasons_are_told_again(lab, how):
+    """Why one is not up: by command, by configuration, and what it had said before it ended."""
+    says = "sh -c 'echo \\\"50 %% of web:8081 state=up = lost\\\" >&2; exit 3'"
+    fails = (
+        'pool %s { worker { command "' + says + '"; ports %d; start_retries %d; backoff %s; %s } }'
+    )
+    lbd = lab.lbd(
+        web("8081-8083", pool="health { http /; interval 100ms; }")
+        + "pool far { backend 127.0.0.1:9301; backend 127.0.0.1:9302 drain; health { tcp; } }"
+        + fails % ("dead", 8111, 1, "10ms 10ms", "")
+        + fails % ("late", 8112, 50, "1h 1h", "")
+        + fails % ("once", 8113, 50, "1h 1h", "restart never;")
+    )
+    lbd.wait_up(3, name="web")
+    lbd.ctl("pool", "drain", "web", "127.0.0.1:8081", "wait")
+    lbd.ctl("pool", "drain", "far", "127.0.0.1:9301", "wait")
+    lbd.ctl("worker", "stop", "web:8082")
+    lbd.wait_worker("web:8082", "stopped")
+    for name, state in (("dead:8111", "fatal"), ("late:8112", "backoff"), ("once:8113", "exited")):
+        lbd.wait_worker(name, state)
+        assert "code 3; last output: 50 % of web:8081 state=up = lost" in notes(lbd)[name]
+    before = notes(lbd)
+    assert "drained by command" in before["web:8081"] == before["127.0.0.1:8081"]
+    for address in ("127.0.0.1:9301", "127.0.0.1:9302"):
+        assert before[address] == "drained, until `lbctl pool undrain`; nothing listens on it"
+    if how == "kill":
+        lbd.kill()
+        lbd = lbd.restart()
+    else:
+        lbd.ctl("reexec")
+    lbd.wait_worker("web:8081", "drained")
+    lbd.wait_worker("web:8083", "up")
+    wait_equal(lambda: notes(lbd), before)
+    lbd.ctl("pool", "undrain", "web", "127.0.0.1:8081")
+    lbd.wait_worker("web:8081", "up")
+    lbd.ctl("pool", "undrain", "far", "127.0.0.1:9301")
+    wait_until(lambda: notes(lbd)["127.0.0.1:9301"] == "nothing listens on it", "not drained")
+    assert notes(lbd)["web:8081"] == "" == notes(lbd)["127.0.0.1:8081"]

@@ -53,7 +53,8 @@ static void stop_awaiting(void *arg, struct backend *backend)
 	backend->note[0] = 0;
 	if (!backend->worker)
 		backend_evaluate(backend);
-	else if (backend->goal == GOAL_RUN && !state_has_process(backend->state))
+	else if (backend->goal == backend_goal_of_start(backend) &&
+		 !state_has_process(backend->state))
 		backend_process_start(backend, EVENT_START);
 }
 

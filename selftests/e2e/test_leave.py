@@ -218,6 +218,23 @@ def test_another_waits_for_it(lab):
     assert not alive(pid)
 
 
+@pytest.mark.parametrize("end", ["", "kill"])
+def test_drained_while_it_waits(lab, end):
+    """Who waits for another's end, and is drained meanwhile, is started all the same, and drained from then on."""
+    lbd = lab.lbd(config())
+    lbd.wait_up(2, "web")
+    held = hold_of(lab, lbd, "8082")
+    follow(lbd, config(name="moved"))
+    lbd.ctl("pool", "drain", "moved", "127.0.0.1:8082")
+    if end:
+        lbd.kill()
+        lbd = lbd.restart()
+    held.close()
+    lbd.wait_state("127.0.0.1:8082", "drained")
+    lbd.ctl("pool", "undrain", "moved", "127.0.0.1:8082")
+    lbd.wait_up(2, "moved")
+
+
 def test_left_while_lbd_was_away(lab):
     """Nobody saw it go: it leaves as by a reload."""
     lbd = lab.lbd(config())

@@ -314,6 +314,9 @@ static int on_timer(sd_event_source *source, uint64_t now, void *arg)
 	case STATE_DRAINING:
 		backend_look_at_drain(backend);
 		break;
+	case STATE_DRAINED:
+		backend_process_lingers(backend);
+		break;
 	case STATE_BACKOFF:
 		backend_process_start(backend, EVENT_RETRY);
 		break;

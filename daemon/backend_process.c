@@ -160,13 +160,15 @@ static void on_ready(void *arg)
 	backend_evaluate(backend);
 }
 
-/* It drains itself: no new connections, and its exit is no failure. */
+/* It drains itself: no new connections, and those that are open have their time. */
 static void on_stopping(void *arg)
 {
 	struct backend *backend = arg;
 
-	if (backend->goal == GOAL_RUN)
-		backend_event(backend, EVENT_DRAIN);
+	if (backend->goal != GOAL_RUN)
+		return;
+	backend->drain_timeout_us = backend->pool->conf->drain_timeout_ms * 1000ULL;
+	backend_event(backend, EVENT_DRAIN);
 }
 
 static bool on_hung(void *arg)
@@ -339,8 +341,23 @@ int backend_process_stop(struct backend *backend, enum backend_goal goal)
 
 void backend_process_drained(struct backend *backend)
 {
-	if (backend->worker && backend->goal >= GOAL_STOP)
+	if (!backend->worker)
+		return;
+	if (backend->goal >= GOAL_STOP)
 		backend_process_stop(backend, backend->goal);
+	else if (backend->goal == GOAL_RUN)
+		backend_arm(backend, conf_of(backend)->stop_timeout_ms * 1000ULL);
+}
+
+void backend_process_lingers(struct backend *backend)
+{
+	char why[BACKEND_NOTE_BYTES];
+
+	if (!backend->worker || backend->goal != GOAL_RUN)
+		return;
+	snprintf(why, sizeof(why), "said STOPPING=1, and has not ended %u ms after its drain",
+		 conf_of(backend)->stop_timeout_ms);
+	backend_process_wrong(backend, why);
 }
 
 void backend_process_stopped(struct backend *backend)

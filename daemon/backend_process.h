@@ -25,6 +25,9 @@ int backend_process_stop(struct backend *backend, enum backend_goal goal);
 
 /* On entering drained and stopped: what the goal asks for next. */
 void backend_process_drained(struct backend *backend);
+
+/* Drained by its own word, and still there after stop_timeout: ends it. */
+void backend_process_lingers(struct backend *backend);
 void backend_process_stopped(struct backend *backend);
 
 /* backend_end.c. */

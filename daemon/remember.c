@@ -103,6 +103,12 @@ static void restore_running(struct backend *backend, const struct remembered *kn
 		backend->state = STATE_STARTING;
 	if (known->state == STATE_STARTING || known->unready)
 		backend->ready_us = 0;
+	/* By its own word: nobody asks for it anew. */
+	if (known->goal == GOAL_RUN &&
+	    (known->state == STATE_DRAINING || known->state == STATE_DRAINED)) {
+		backend->state = STATE_DRAINING;
+		backend->drain_timeout_us = drain_left_us(known);
+	}
 }
 
 /* How it ended cannot be known: that is no reason to start what is never to be started again. */

@@ -469,6 +469,28 @@ def test_a_worker_with_a_user_speaks(lab):
     wait_until(lambda: one(lbd)["state"] != "up", lambda: one(lbd))
 
 
+@pytest.mark.parametrize("end", ["", "kill"])
+def test_one_that_only_says_that_it_stops(lab, end):
+    """Its open connections have their time, and itself stop_timeout: it does not stay out of service for ever."""
+    closes = SPEAKS.replace("held.append(listener.accept())", "listener.accept()[0].recv(1)")
+    lbd = lab.lbd(speaker(lab, "nobody", closes, "stop_timeout 200ms;"))
+    lbd.wait_up(1)
+    pid, held = one(lbd)["pid"], lab.connect()
+    wait_equal(lbd.active, {"8081": 1})
+    lbd.ctl("signal", "web:8081", "USR1")
+    wait_equal(lambda: one(lbd)["state"], "draining")
+    if end:
+        lbd.kill()
+        lbd = lbd.restart()
+        assert one(lbd)["state"] == "draining"
+    assert held.is_open()
+    held.close()
+    lbd.wait_output("web:8081: said STOPPING=1, and has not ended 200 ms after its drain")
+    wait_until(lambda: one(lbd)["pid"] not in (0, pid), lambda: one(lbd))
+    lbd.wait_up(1)
+    assert "drain deadline" not in lbd.output()
+
+
 def test_whose_socket_it_is_outlives_the_configuration(lab):
     """The process has the user that it was started with, until its roll comes to it."""
     lbd = lab.lbd(speaker(lab, "nobody"))

@@ -67,8 +67,13 @@ int block_include(struct block *root, struct error *error);
 void block_each_unmatched(const struct block *root,
 			  void (*tell)(void *arg, const struct block *include), void *arg);
 
-/* Would an `include` below root, at any depth, bring this file in, if it is there? */
-bool block_would_include(const struct block *root, const char *path);
+/* Each file that the includes below root, at any depth, match on the disk, or name. */
+void block_each_included(const struct block *root, void (*tell)(void *arg, const char *path),
+			 void *arg);
+
+/* Would an `include` below root, at any depth, bring this file in, if it is there?  By its name: it must be. */
+enum block_inclusion { BLOCK_NOT_INCLUDED, BLOCK_BY_PATTERN, BLOCK_BY_NAME };
+enum block_inclusion block_would_include(const struct block *root, const char *path);
 
 /* A copy without what follows it; NULL when out of memory. */
 struct block *block_clone(const struct block *block);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "block.h"
+#include "block_tree.h"
 #include "place.h"
 
 enum { INCLUDE_DEPTH_MAX = 8, PATTERN_MAX = 4096 };
@@ -48,19 +48,21 @@ static int check_trust(const struct block *at, const char *path, struct error *e
 		path, place_user(changer, name));
 }
 
-/* Comment lines at the file's end have no directive of their own in a tree of several files. */
-static int keep_tail(struct block *root)
+int block_keep_tail(struct block *root)
 {
 	struct block *last = root->last;
 	char *comment = NULL;
 
-	if (!root->tail || !last)
-		return 0;
-	if (asprintf(&comment, "%s%s%s", last->comment ? last->comment : "",
+	if (root->tail && last &&
+	    asprintf(&comment, "%s%s%s", last->comment ? last->comment : "",
 		     last->comment ? "\n" : "", root->tail) < 0)
 		return -ENOMEM;
-	free(last->comment);
-	last->comment = comment;
+	if (comment) {
+		free(last->comment);
+		last->comment = comment;
+	}
+	free(root->tail);
+	root->tail = NULL;
 	return 0;
 }
 
@@ -79,7 +81,7 @@ static int add_file(const struct block *at, const char *path, struct block *list
 		*error = inner;
 	else if (code)
 		block_error(at, error, code, "include %s", inner.text);
-	if (!code && keep_tail(root))
+	if (!code && block_keep_tail(root))
 		code = block_error(at, error, -ENOMEM, "include %s: out of memory", path);
 	if (!code)
 		code = expand(root, depth + 1, error);
@@ -173,17 +175,54 @@ void block_each_unmatched(const struct block *root,
 	}
 }
 
-bool block_would_include(const struct block *root, const char *path)
+static void tell_matches(const struct block *include, void (*tell)(void *arg, const char *path),
+			 void *arg)
+{
+	char pattern[PATTERN_MAX];
+	struct error ignored;
+	glob_t found = {0};
+
+	if (full_pattern(include, pattern, &ignored))
+		return;
+	if (!glob(pattern, GLOB_NOMAGIC, NULL, &found))
+		for (size_t i = 0; i < found.gl_pathc; i++)
+			tell(arg, found.gl_pathv[i]);
+	globfree(&found);
+}
+
+void block_each_included(const struct block *root, void (*tell)(void *arg, const char *path),
+			 void *arg)
+{
+	for (const struct block *child = root->first; child; child = child->next) {
+		if (child->is_include)
+			tell_matches(child, tell, arg);
+		block_each_included(child, tell, arg);
+	}
+}
+
+static enum block_inclusion would_include(const struct block *include, const char *path)
 {
 	char pattern[PATTERN_MAX];
 	struct error ignored;
 
+	if (!include->is_include || full_pattern(include, pattern, &ignored))
+		return BLOCK_NOT_INCLUDED;
+	if (!strcmp(pattern, path))
+		return BLOCK_BY_NAME;
+	return fnmatch(pattern, path, FNM_PATHNAME | FNM_PERIOD) ? BLOCK_NOT_INCLUDED
+								 : BLOCK_BY_PATTERN;
+}
+
+enum block_inclusion block_would_include(const struct block *root, const char *path)
+{
+	enum block_inclusion best = BLOCK_NOT_INCLUDED;
+
 	for (const struct block *child = root->first; child; child = child->next) {
-		if (child->is_include && !full_pattern(child, pattern, &ignored) &&
-		    (!strcmp(pattern, path) || !fnmatch(pattern, path, FNM_PATHNAME | FNM_PERIOD)))
-			return true;
-		if (block_would_include(child, path))
-			return true;
+		const enum block_inclusion own = would_include(child, path),
+					   inner = block_would_include(child, path);
+
+		best = own > best ? own : best;
+		best = inner > best ? inner : best;
 	}
-	return false;
+	return best;
 }

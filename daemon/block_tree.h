@@ -15,6 +15,12 @@ void block_set_file(struct block *block, const char *file);
 /* The directive that holds what came from another file, in the text of block_print_whole(). */
 #define BLOCK_FILE_WORD "@file"
 
+/*
+ * Comment lines at the end of an included file have no directive of their own in a tree of several files: they go
+ * to its last one, and are gone where there is none.  -ENOMEM.
+ */
+int block_keep_tail(struct block *root);
+
 /* A directive without words, one more user of file; NULL when out of memory. */
 struct block *block_new(const char *file, unsigned line, unsigned column);
 

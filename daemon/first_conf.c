@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "first_conf.h"
 
+#include <errno.h>
+
 #include "log.h"
 #include "privileges.h"
 #include "running.h"
 
 static bool file_has_changed(const struct lbd *lbd)
 {
-	return running_origin(lbd->conf_path) != lbd->running.origin;
+	struct origin *now = origin_read(lbd->conf_path);
+	bool changed = !now || !origin_equals(now, lbd->running.origin);
+
+	origin_free(now);
+	return changed;
 }
 
 int first_conf(struct lbd *lbd, struct conf **conf, bool *in_force, struct error *error)
@@ -24,7 +30,9 @@ int first_conf(struct lbd *lbd, struct conf **conf, bool *in_force, struct error
 		log_warning("%s: what was in force is not known; beginning with %s", why.text,
 			    lbd->conf_path);
 	}
-	lbd->running.origin = running_origin(lbd->conf_path);
+	lbd->running.origin = origin_read(lbd->conf_path);
+	if (!lbd->running.origin)
+		return error_set(error, -ENOMEM, "%s: out of memory", lbd->conf_path);
 	return lbd_read_conf(lbd, conf, error);
 }
 

@@ -219,9 +219,8 @@ void lbd_roll_begun(struct lbd *lbd)
 	}
 }
 
-static int reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
+static int take_up(struct lbd *lbd, bool force, FILE *changes, struct error *error)
 {
-	uint64_t origin = running_origin(lbd->conf_path);
 	struct conf *conf;
 	int err = lbd_read_conf(lbd, &conf, error);
 
@@ -238,6 +237,21 @@ static int reload(struct lbd *lbd, bool force, FILE *changes, struct error *erro
 		return err;
 	}
 	conf_warn_words(conf, &lbd_warn_in_log); /* who is refused hears of that alone */
+	return 0;
+}
+
+/* What is edited while it is read counts as edited after that. */
+static int reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
+{
+	struct origin *origin = origin_read(lbd->conf_path);
+	int err = origin ? take_up(lbd, force, changes, error)
+			 : error_set(error, -ENOMEM, "%s: out of memory", lbd->conf_path);
+
+	if (err) {
+		origin_free(origin);
+		return err;
+	}
+	origin_free(lbd->running.origin);
 	lbd->running.origin = origin;
 	lbd_write_running(lbd);
 	return 0;

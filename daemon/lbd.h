@@ -11,6 +11,7 @@
 #include "follow.h"
 #include "launch_check.h"
 #include "locals.h"
+#include "origin.h"
 #include "pool.h"
 #include "reexec.h"
 #include "run_dir.h"

@@ -127,6 +127,7 @@ static void finish(struct lbd *lbd, bool keep)
 	if (!keep)
 		settings_end(lbd->model.conf);
 	reconcile_free(&lbd->model);
+	running_forget(&lbd->running);
 	keeper_free(lbd->host.keeper);
 	if (!keep)
 		keeper_end(lbd->instance, NULL);

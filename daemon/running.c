@@ -12,51 +12,16 @@
 #include "clock.h"
 #include "publish.h"
 #include "read_file.h"
-#include "ring.h"
 
 enum { FILE_BYTES_MAX = 64 << 20 };
 
-#define HEAD  "# lbd-running 2 origin "
+#define HEAD  "# lbd-running 3\n"
 #define BEGUN "# written at "
 #define ROLLS " us; rolls: "
 
 static void path_of(const char *run_dir, char path[256])
 {
 	snprintf(path, 256, "%s/running.conf", run_dir);
-}
-
-/* With its includes, as text; NULL when there is a mistake in it, or no memory. */
-static char *whole_text(const char *conf_path, size_t *length)
-{
-	struct block *root = NULL;
-	struct error ignored;
-	char *text = NULL;
-	FILE *out;
-
-	if (!block_parse_file(conf_path, &root, &ignored) && !block_include(root, &ignored) &&
-	    (out = open_memstream(&text, length))) {
-		block_print_whole(root, out);
-		if (fclose(out)) {
-			free(text);
-			text = NULL;
-		}
-	}
-	block_free(root);
-	return text;
-}
-
-uint64_t running_origin(const char *conf_path)
-{
-	uint64_t origin = ring_name(conf_path, strlen(conf_path));
-	struct error ignored;
-	size_t length;
-	char *text = whole_text(conf_path, &length);
-
-	if (!text && read_file("", conf_path, geteuid(), FILE_BYTES_MAX, &text, &length, &ignored))
-		return origin ? origin : 1;
-	origin = origin * 31 + ring_name(text, length);
-	free(text);
-	return origin ? origin : 1;
 }
 
 struct state {
@@ -68,8 +33,9 @@ static void print(FILE *file, const void *arg)
 {
 	const struct state *state = arg;
 
-	fprintf(file, HEAD "%016" PRIx64 "\n" BEGUN "%" PRIu64 ROLLS "%s\n", state->running->origin,
-		clock_us(), state->running->rolls ? state->running->rolls : "");
+	fprintf(file, HEAD BEGUN "%" PRIu64 ROLLS "%s\n", clock_us(),
+		state->running->rolls ? state->running->rolls : "");
+	origin_print(state->running->origin, file);
 	block_print_whole(state->root, file);
 }
 
@@ -83,13 +49,13 @@ int running_write(const char *run_dir, const struct running *running, const stru
 	return publish("", path, 0600, print, &state, error);
 }
 
-int running_build(const char *path, const char *text, const char *conf_path, struct conf **conf,
-		  struct error *error)
+/* Takes root over. */
+static int build(const char *path, struct block *root, const char *conf_path, struct conf **conf,
+		 struct error *error)
 {
-	struct block *root = NULL;
-	int err = block_parse(path, text, strlen(text), &root, error);
+	int err = 0;
 
-	if (!err && block_restore(root, conf_path))
+	if (block_restore(root, conf_path))
 		err = error_set(error, -ENOMEM, "%s: out of memory", path);
 	if (!err)
 		err = conf_rebuild(root, conf, error);
@@ -98,8 +64,17 @@ int running_build(const char *path, const char *text, const char *conf_path, str
 	return err;
 }
 
+int running_build(const char *path, const char *text, const char *conf_path, struct conf **conf,
+		  struct error *error)
+{
+	struct block *root = NULL;
+	int err = block_parse(path, text, strlen(text), &root, error);
+
+	return err ? err : build(path, root, conf_path, conf, error);
+}
+
 /* Of the second line, which is not the configuration's.  Returns what follows it. */
-static char *read_begun(char *text, struct running *running)
+static const char *read_begun(const char *text, struct running *running)
 {
 	size_t length = strcspn(text, "\n");
 	char *end;
@@ -111,11 +86,48 @@ static char *read_begun(char *text, struct running *running)
 	return text + length;
 }
 
+/* Takes what root tells of the files out of it, and root over. */
+static int build_known(const char *path, struct block *root, const char *conf_path,
+		       struct running *running, struct conf **conf, struct error *error)
+{
+	running->origin = origin_take(root);
+	if (running->origin)
+		return build(path, root, conf_path, conf, error);
+	block_free(root);
+	return error_set(error, -ENOMEM, "%s: out of memory", path);
+}
+
+static int read_text(const char *path, const char *text, const char *conf_path,
+		     struct running *running, struct conf **conf, struct error *error)
+{
+	struct running known = {0};
+	struct block *root = NULL;
+	int err;
+
+	if (strncmp(text, HEAD BEGUN, strlen(HEAD BEGUN)))
+		return error_set(error, -EPROTO, "%s: of another version of lbd", path);
+	text = read_begun(text + strlen(HEAD), &known);
+	err = block_parse(path, text, strlen(text), &root, error);
+	if (!err)
+		err = build_known(path, root, conf_path, &known, conf, error);
+	if (err)
+		running_forget(&known);
+	else
+		*running = known;
+	return err;
+}
+
+void running_forget(struct running *running)
+{
+	origin_free(running->origin);
+	free(running->rolls);
+	*running = (struct running){0};
+}
+
 int running_read(const char *run_dir, const char *conf_path, struct running *running,
 		 struct conf **conf, struct error *error)
 {
-	char path[256], *text, *end;
-	struct running known = {0};
+	char path[256], *text;
 	size_t length;
 	int err;
 
@@ -123,19 +135,7 @@ int running_read(const char *run_dir, const char *conf_path, struct running *run
 	err = read_file("", path, geteuid(), FILE_BYTES_MAX, &text, &length, error);
 	if (err)
 		return err;
-	if (strncmp(text, HEAD, strlen(HEAD))) {
-		err = error_set(error, -EPROTO, "%s: of another version of lbd", path);
-		goto out;
-	}
-	known.origin = strtoull(text + strlen(HEAD), &end, 16);
-	if (!strncmp(end, "\n" BEGUN, strlen("\n" BEGUN)))
-		end = read_begun(end + 1, &known);
-	err = running_build(path, end, conf_path, conf, error);
-	if (!err)
-		*running = known;
-	else
-		free(known.rolls);
-out:
+	err = read_text(path, text, conf_path, running, conf, error);
 	free(text);
 	return err;
 }

@@ -14,22 +14,22 @@
 #include <stdint.h>
 
 #include "conf.h"
-
-/* Of the file's name and content, with what it includes; of a missing file too.  Never 0. */
-uint64_t running_origin(const char *conf_path);
+#include "origin.h"
 
 /* What it tells beside the configuration. */
 struct running {
-	uint64_t origin;     /* of the files that it came from */
-	uint64_t written_us; /* CLOCK_MONOTONIC; 0: by an lbd that did not say so */
-	char *rolls; /* names of pools, a space after each; NULL: none.  The caller's to free */
+	struct origin *origin; /* of the files that it came from */
+	uint64_t written_us;   /* CLOCK_MONOTONIC */
+	char *rolls;           /* names of pools, a space after each; NULL: none */
 };
+
+void running_forget(struct running *running); /* what it holds */
 
 /* Replaces the record in one step, which is told as written now.  -errno with a line. */
 int running_write(const char *run_dir, const struct running *running, const struct block *root,
 		  struct error *error);
 
-/* -ENOENT: there is none; -EPROTO: of another version. */
+/* running is to be forgotten by the caller.  -ENOENT: there is none; -EPROTO: of another version. */
 int running_read(const char *run_dir, const char *conf_path, struct running *running,
 		 struct conf **conf, struct error *error);
 

@@ -3,39 +3,51 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "block_files.h"
 #include "lbd.h"
 #include "publish.h"
-#include "running.h"
-
-/* The files as they are on the disk, with what they include; a main file that is not there is empty. */
-static int read_present(const char *path, struct block **root, struct error *error)
-{
-	int err = block_parse_file(path, root, error);
-
-	if (err == -ENOENT)
-		return block_parse(path, "", 0, root, error);
-	if (!err)
-		err = block_include(*root, error);
-	if (err) {
-		block_free(*root);
-		*root = NULL;
-	}
-	return err;
-}
 
 /* What somebody has written there, and nobody read, must not be lost. */
-static int check_edited(const struct lbd *lbd, struct error *error)
+static int check_one(const struct origin *origin, const char *file, struct error *error)
 {
-	if (access(lbd->conf_path, F_OK) || running_origin(lbd->conf_path) == lbd->running.origin)
+	enum origin_look look = origin_look(origin, file);
+
+	if (look == ORIGIN_SAME)
 		return 0;
 	return error_set(error, -EBUSY,
-			 "%s, or a file that it includes, has been changed since it was read: "
-			 "`lbctl reread` shows the difference, `lbctl reload` takes it up; move it "
-			 "away to save all the same",
-			 lbd->conf_path);
+			 "%s has %s: `lbctl reread` shows the difference, `lbctl reload` takes it "
+			 "up; move it away to save all the same",
+			 file,
+			 look == ORIGIN_NEW ? "come since the configuration was read"
+					    : "been changed since it was read");
+}
+
+struct check {
+	const struct origin *origin;
+	struct error *error;
+	int err;
+};
+
+static void check_included(void *arg, const char *file)
+{
+	struct check *check = arg;
+
+	if (!check->err)
+		check->err = check_one(check->origin, file, check->error);
+}
+
+static int check_edited(const struct lbd *lbd, struct error *error)
+{
+	struct check check = {.origin = lbd->running.origin, .error = error};
+	const char *file;
+
+	check_included(&check, lbd->conf_path);
+	for (size_t i = 0; (file = origin_file(lbd->running.origin, i)); i++)
+		if (origin_has(lbd->running.origin, file))
+			check_included(&check, file);
+	block_each_included(lbd->model.conf->root, check_included, &check);
+	return check.err;
 }
 
 struct part {
@@ -96,57 +108,113 @@ static struct part find_part(const struct block *root, const char **inclusions, 
 }
 
 struct work {
-	const struct block *now, *present;
-	const char **files;             /* of present, by name */
-	const char **inclusions, **was; /* of now, and of present */
+	const struct block *now;
+	const char **inclusions; /* of now */
+	struct origin *origin;
+	int err; /* of the first that could not be written */
 };
 
-/* By name.  What is not read any more, since the `include` has gone, keeps what it says. */
-static int save_one(const struct work *work, const char *name, struct error *error)
+/* One that has nothing to say is made only where it must be there. */
+static bool to_write(const struct work *work, const char *file, const char *text, const char *there)
 {
-	const struct part now = find_part(work->now, work->inclusions, name);
-	const struct part was = find_part(work->present, work->was, name);
-	int found = differs(&now, &was, error);
+	if (there)
+		return strcmp(text, there) != 0;
+	return *text || !strcmp(file, work->now->file) ||
+	       block_would_include(work->now, file) == BLOCK_BY_NAME;
+}
 
-	if (found <= 0 || (!now.root && !block_would_include(work->now, name)))
-		return found < 0 ? found : 0;
-	return publish_over("", name, 0644, print, &now, error);
+/* DANGER: of one that was moved away nobody knows any more who might read it, and it may hold secrets. */
+static int write_file(const struct work *work, const char *file, const struct part *part,
+		      struct error *error)
+{
+	int err = publish_over("", file, origin_has(work->origin, file) ? 0600 : 0644, print, part,
+			       error);
+
+	return err ? err : origin_renew(work->origin, file) ? no_memory(error) : 0;
+}
+
+/* After a failure the rest is left as it is, so that the main file does not change alone; it is named. */
+static void write_or_name(struct work *work, const char *file, const struct part *part,
+			  struct error *error)
+{
+	size_t used = strlen(error->text);
+
+	if (!work->err)
+		work->err = write_file(work, file, part, error);
+	else
+		snprintf(error->text + used, sizeof(error->text) - used, "; not written either: %s",
+			 file);
+}
+
+static void save_text(struct work *work, const char *file, const struct part *part,
+		      const char *text, struct error *error)
+{
+	struct error unread;
+	char *there = NULL;
+	int err = origin_text(file, !strcmp(file, work->now->file), &there, &unread);
+
+	if (err && err != -ENOENT)
+		work->err = work->err ? work->err : error_set(error, err, "%s", unread.text);
+	else if (to_write(work, file, text, there))
+		write_or_name(work, file, part, error);
+	free(there);
+}
+
+/* By name.  What is not read any more, since the `include` has gone, keeps what it says. */
+static void save_one(struct work *work, const char *file, struct error *error)
+{
+	const struct part part = find_part(work->now, work->inclusions, file);
+	char *text;
+
+	if (!part.root && !block_would_include(work->now, file))
+		return;
+	text = text_of(&part);
+	if (text)
+		save_text(work, file, &part, text, error);
+	else if (!work->err)
+		work->err = no_memory(error);
+	free(text);
 }
 
 /* The main file last: it is what a reader of half a save must not find changed alone. */
-static int save_each(const struct work *work, struct error *error)
+static void save_each(struct work *work, struct error *error)
 {
-	int err = 0;
+	const char *file;
 
-	for (const char **file = work->files; *file && !err; file++)
-		err = save_one(work, *file, error);
-	return err ? err : save_one(work, work->now->file, error);
+	for (size_t i = 0; (file = origin_file(work->origin, i)); i++)
+		if (strcmp(file, work->now->file) != 0)
+			save_one(work, file, error);
+	save_one(work, work->now->file, error);
+	for (size_t i = 0; (file = origin_file(work->origin, i)); i++)
+		if (strcmp(file, work->now->file) != 0 && !block_would_include(work->now, file))
+			origin_forget(work->origin, file);
 }
 
-static int save_all(const struct block *now, const struct block *present, struct error *error)
+static int save_all(struct lbd *lbd, struct error *error)
 {
+	const struct block *now = lbd->model.conf->root;
 	struct work work = {
 		.now = now,
-		.present = present,
-		.files = block_list_files(present),
 		.inclusions = block_list_inclusions(now),
-		.was = block_list_inclusions(present),
+		.origin = lbd->running.origin,
 	};
-	int err = work.files && work.inclusions && work.was ? save_each(&work, error)
-							    : no_memory(error);
 
-	free(work.files);
+	if (!work.inclusions)
+		return no_memory(error);
+	*error = (struct error){0};
+	save_each(&work, error);
 	free(work.inclusions);
-	free(work.was);
-	return err;
+	return work.err;
 }
 
 /* Whatever was written where: who reads it must find what is in force. */
 static int check_saved(const struct lbd *lbd, struct error *error)
 {
 	struct block *read = NULL;
-	int found = read_present(lbd->conf_path, &read, error);
+	int found = block_parse_file(lbd->conf_path, &read, error);
 
+	if (!found)
+		found = block_include(read, error);
 	if (!found)
 		found = differs(&(struct part){lbd->model.conf->root, NULL},
 				&(struct part){read, NULL}, error);
@@ -161,21 +229,14 @@ static int check_saved(const struct lbd *lbd, struct error *error)
 
 int lbd_save(struct lbd *lbd, struct error *error)
 {
-	const struct block *now = lbd->model.conf->root;
-	struct block *present = NULL;
-	int err = check_edited(lbd, error);
+	struct error unwritten;
+	int err = check_edited(lbd, error), record;
 
-	if (!err)
-		err = read_present(lbd->conf_path, &present, error);
-	if (!err && access(lbd->conf_path, F_OK))
-		err = publish_over("", lbd->conf_path, 0644, print, &(struct part){now, now->file},
-				   error);
-	else if (!err)
-		err = save_all(now, present, error);
-	block_free(present);
 	if (err)
 		return err;
-	lbd->running.origin = running_origin(lbd->conf_path);
-	err = lbd_publish_running(lbd, error);
+	err = save_all(lbd, error);
+	record = lbd_publish_running(lbd, err ? &unwritten : error);
+	if (!err)
+		err = record;
 	return err ? err : check_saved(lbd, error);
 }

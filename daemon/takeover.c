@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "conf.h"
 #include "datapath.h"
@@ -55,7 +54,7 @@ static int check_conf(const char *run_dir, const struct options *options, struct
 	if (!err)
 		err = check_start(conf, options, error);
 	conf_free(conf);
-	free(running.rolls);
+	running_forget(&running);
 	return err;
 }
 

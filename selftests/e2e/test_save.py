@@ -124,7 +124,7 @@ def test_save_over_what_nobody_has_read(lab, files, which):
     lbd.ctl("pool", "add", "new", "127.0.0.1:9005")
     edited = path.read_text() + "pool edited { backend 127.0.0.1:9006; }\n"
     path.write_text(edited)
-    assert "has been changed since it was read" in lbd.refused("save")
+    assert "%s has been changed since it was read" % path in lbd.refused("save")
     assert path.read_text() == edited
     lbd.ctl("reload")
     lbd.ctl("pool", "add", "new", "127.0.0.1:9005")
@@ -307,4 +307,106 @@ def test_save_of_a_file_that_two_blocks_include(lab, died):
     assert part.read_text() == "allow   10.0.0.0/8;\n"
     main = lbd.conf.read_text()
     assert "9101 drain;" in main and "8890" not in main and "8892" in main
+    assert "no difference" in lbd.ctl("reread").lower()
+
+
+@pytest.fixture
+def parts(lab):
+    """A main file that includes one by a pattern and one, in a block, by its name."""
+    (lab.path / "top.d").mkdir()
+    lab.part = lab.path / "top.d" / "q.conf"
+    lab.part.write_text("pool q { backend 127.0.0.1:9201; } # of q\n")
+    lab.inner = lab.path / "inner.part"
+    lab.inner.write_text("backend 127.0.0.1:9101;\n")
+    return lab.lbd("include top.d/*.conf;\npool p { include inner.part; }\n")
+
+
+def change_all(lbd):
+    """Each of its files is to say something else."""
+    lbd.ctl("pool", "add", "q", "127.0.0.1:9210")
+    lbd.ctl("pool", "add", "new", "127.0.0.1:9301")
+    lbd.ctl("pool", "drain", "p", "127.0.0.1:9101")
+
+
+def saved_whole(lab, lbd, gone=()):
+    before = world(lbd)
+    assert lbd.ctl("save") == "saved to %s\n" % lbd.conf
+    assert "include top.d/*.conf;" in lbd.conf.read_text() and "9301" in lbd.conf.read_text()
+    assert "9210" in lab.part.read_text() and "# of q" in lab.part.read_text()
+    assert "drain" in lab.inner.read_text()
+    for path in gone:
+        assert rights(path) == (0o600, 0, 0), path
+    assert "no difference" in lbd.ctl("reread").lower()
+    lbd.ctl("reload", "force")
+    assert world(lbd) == before
+    lbd.ctl("save")
+
+
+def edit(path):
+    path.write_text(path.read_text() + "# hi\n")
+
+
+def make_empty(path):
+    path.write_text("")
+
+
+def as_it_was(_):
+    """Moved away without a change."""
+
+
+@pytest.mark.parametrize("died", (False, True))
+@pytest.mark.parametrize("change", (as_it_was, edit, make_empty))
+@pytest.mark.parametrize("which", ("main", "part", "inner"))
+def test_save_after_moving_away(lab, parts, which, change, died):
+    """What was edited, or emptied, is named; moved away, as the line says, all is written, that one anew."""
+    lbd = parts
+    path = {"main": lbd.conf, "part": lab.part, "inner": lab.inner}[which]
+    change_all(lbd)
+    change(path)
+    if change is not as_it_was:
+        said = lbd.refused("save")
+        assert "%s has been changed since it was read" % path in said and "move it away" in said
+    path.rename(lab.path / "moved")
+    if died:
+        kill_and_wait(lbd.pid)
+        lbd = lbd.restart_as_is()
+    saved_whole(lab, lbd, [path])
+
+
+def test_save_over_a_file_that_came(lab, parts):
+    """It would be read the next time, and nobody has."""
+    came = lab.path / "top.d" / "r.conf"
+    came.write_text("# nothing yet\n")
+    change_all(parts)
+    lbd = parts
+    saved_whole(lab, lbd)
+    came.write_text("pool r { backend 127.0.0.1:9401; }\n")
+    lbd.ctl("pool", "add", "q", "127.0.0.1:9211")
+    assert "%s has come since the configuration was read" % came in lbd.refused("save")
+    assert "9211" not in lab.part.read_text()
+    came.unlink()
+    saved_whole(lab, lbd)
+
+
+def test_save_where_a_directory_has_gone(lab, parts):
+    """Half a save leaves the main file alone, says what is not written, and is made whole by the next."""
+    lbd = parts
+    main = lbd.conf.read_text()
+    change_all(lbd)
+    (lab.path / "top.d").rename(lab.path / "moved")
+    said = lbd.refused("save")
+    assert said.count("\n") <= 1 and str(lab.part) in said and "not written either" in said, said
+    assert str(lbd.conf) in said.partition("not written either")[2]
+    assert lbd.conf.read_text() == main
+    (lab.path / "top.d").mkdir()
+    saved_whole(lab, lbd, [lab.part])
+
+
+def test_save_makes_no_file_of_nothing(lab, parts):
+    """What a verb has removed, and somebody has, does not come back as an empty file."""
+    lbd = parts
+    lbd.ctl("pool", "remove", "q")
+    lab.part.unlink()
+    lbd.ctl("save")
+    assert not lab.part.exists()
     assert "no difference" in lbd.ctl("reread").lower()

@@ -51,9 +51,11 @@ static void failed(struct backend *backend, bool is_told)
 	uint32_t delay_ms = 0;
 
 	if (backend->failures > conf->start_retries && !backend->stranger.inode) {
-		log_error(
-			"%s: given up after %u failures: %s (start it by `lbctl worker start %s`)",
-			backend->name, backend->failures, backend->note, backend->name);
+		log_error("%s: given up after %u failures in a row, with start_retries %u: %s "
+			  "(start it by "
+			  "`lbctl worker start %s`)",
+			  backend->name, backend->failures, conf->start_retries, backend->note,
+			  backend->name);
 		backend_event(backend, EVENT_EXIT_FATAL);
 		return;
 	}

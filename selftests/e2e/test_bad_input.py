@@ -405,6 +405,9 @@ def test_command_that_fails(lab, command, words):
     assert words in worker["note"] or words in lbd.output(), (worker, lbd.output())
     assert worker["pid"] == 0
     assert "Z" not in lbd.children().values()
+    # Two retries: the first start is none.
+    assert lbd.output().count("; started again in ") == 2
+    assert "web:8081: given up after 3 failures in a row, with start_retries 2: " in lbd.output()
     # Repaired, it is started by hand.
     lbd.config(web("8081", attach=""))
     lbd.ctl("reload")

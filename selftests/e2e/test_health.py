@@ -111,7 +111,7 @@ def test_restarted_later_and_later(lab):
     assert "web:8081: has ended; started again in 600 ms" in said, said
     assert said.count("web:8081: check: exit code 1: restarted") == 3, said
     assert said.count(": check: exit code 1") == 4, said  # each once, and why it was given up
-    assert "given up after 3 failures: check: exit code 1" in said, said
+    assert "given up after 3 failures in a row, with start_retries 2: check: exit code 1" in said, said
 
 
 def test_not_restarted_before_the_first_success(lab):

@@ -107,6 +107,37 @@ static const struct conf_backend *backend_of(const struct conf_pool *pool, size_
 	return NULL;
 }
 
+/* 0 is no limit. */
+static const char *limit(unsigned most, char text[16])
+{
+	snprintf(text, 16, most ? "%u" : "none", most);
+	return text;
+}
+
+static void backend_settings(struct difference *difference, const struct conf_pool *pool,
+			     const struct conf_backend *from, const struct conf_backend *to)
+{
+	const char *kind = to->supervised ? "worker" : "backend", *name = pool->name;
+	char at[ADDR_TEXT_BYTES], now[16], was[16];
+
+	addr_format_endpoint(&to->endpoint, at);
+	if (from->supervised != to->supervised)
+		line(difference, "pool %s: %s %s, was a %s", name, kind, at,
+		     from->supervised ? "worker" : "backend");
+	if (from->weight != to->weight)
+		line(difference, "pool %s: %s %s: weight %u, was %u", name, kind, at, to->weight,
+		     from->weight);
+	if (from->max_connections != to->max_connections)
+		line(difference, "pool %s: %s %s: max_connections %s, was %s", name, kind, at,
+		     limit(to->max_connections, now), limit(from->max_connections, was));
+	if (from->drain != to->drain)
+		line(difference, "pool %s: %s %s: %s", name, kind, at,
+		     to->drain ? "drained, was not" : "not drained, was so");
+	if (!same_text(from->owner, to->owner))
+		line(difference, "pool %s: %s %s: owner %s, was %s", name, kind, at,
+		     to->owner ? to->owner : "any", from->owner ? from->owner : "any");
+}
+
 static void backends(struct difference *difference, const struct conf_pool *from,
 		     const struct conf_pool *to)
 {
@@ -125,10 +156,8 @@ static void backends(struct difference *difference, const struct conf_pool *from
 		if (!was)
 			line(difference, "pool %s: %s %s added", to->name,
 			     now->supervised ? "worker" : "backend", text);
-		else if (was->weight != now->weight ||
-			 was->max_connections != now->max_connections || was->drain != now->drain ||
-			 was->supervised != now->supervised || !same_text(was->owner, now->owner))
-			line(difference, "pool %s: backend %s changed", to->name, text);
+		else
+			backend_settings(difference, to, was, now);
 	}
 }
 

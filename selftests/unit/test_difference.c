@@ -173,22 +173,59 @@ static struct conf *conf_of(const struct part *part, const char *inner)
 	return conf;
 }
 
-static unsigned changes(const struct part *part, const char *before, const char *after)
+static unsigned print_changes(const struct part *part, const char *before, const char *after,
+			      char **text)
 {
 	struct conf *from = conf_of(part, before), *to = conf_of(part, after);
-	char *text = NULL;
 	size_t length;
-	FILE *out = open_memstream(&text, &length);
-	unsigned count = difference_print(from, to, out), lines = 0;
+	FILE *out = open_memstream(text, &length);
+	unsigned count = difference_print(from, to, out);
 
 	fclose(out);
+	conf_free(from);
+	conf_free(to);
+	return count;
+}
+
+static unsigned changes(const struct part *part, const char *before, const char *after)
+{
+	char *text = NULL;
+	unsigned count = print_changes(part, before, after, &text), lines = 0;
+
 	for (const char *at = text; (at = strchr(at, '\n')); at++)
 		lines++;
 	assert_int_equal(lines, count);
 	free(text);
-	conf_free(from);
-	conf_free(to);
 	return count;
+}
+
+/* What a backend is given is told with what it had. */
+static void test_told_from_and_to(void **state)
+{
+	static const struct {
+		unsigned part;
+		const char *from, *to, *text;
+	} said[] = {
+#define B "backend 127.0.0.1:10"
+		{POOL, B ";", B " weight 5;", B ": weight 5, was 1"},
+		{POOL, B " max_connections 7;", B " weight 2;",
+		 B ": weight 2, was 1\npool web: " B ": max_connections none, was 7"},
+		{POOL, B ";", B " drain;", B ": drained, was not"},
+		{POOL, B " drain;", B ";", B ": not drained, was so"},
+		{POOL, B " owner root;", B " owner daemon;", B ": owner daemon, was root"},
+		{POOL, B ";", B " owner daemon;", B ": owner daemon, was any"},
+#undef B
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(said) / sizeof(*said); i++) {
+		char *text = NULL;
+
+		print_changes(&parts[said[i].part], said[i].from, said[i].to, &text);
+		if (!strstr(text, said[i].text))
+			fail_msg("%s: told %s", said[i].to, text);
+		free(text);
+	}
 }
 
 static void test_told(void **state)
@@ -233,6 +270,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_told),
+		cmocka_unit_test(test_told_from_and_to),
 		cmocka_unit_test(test_same),
 		cmocka_unit_test(test_every_directive_has_a_row),
 	};

@@ -161,6 +161,12 @@ static int run_words(const struct cli *cli, char **words, size_t count)
 	return code;
 }
 
+/* `tail NAME -n 5`, as tail(1) has it, and not an instance: of one named 5 no lbd would answer. */
+static bool means_lines(char *const *words, size_t used, const char *value)
+{
+	return used && !strcmp(words[0], "tail") && *value && !value[strspn(value, "0123456789")];
+}
+
 /* Options may stand anywhere; words that begin with `-` but are none of ours belong to a verb. */
 static int take_options(struct cli *cli, char **arguments, int count, char **words, size_t *used,
 			bool *help)
@@ -177,6 +183,13 @@ static int take_options(struct cli *cli, char **arguments, int count, char **wor
 			*help = true;
 		else if (!strcmp(word, "--version"))
 			words[(*used)++] = (char *)"version";
+		else if (!strcmp(word, "-n") && i + 1 < count &&
+			 means_lines(words, *used, arguments[i + 1]))
+			return cli_fail(cli, LB_CTL_USAGE,
+					"tail: `-n %s` found, and it takes no number of lines: it "
+					"shows the last 20; of an instance named %s: lbctl -n %s "
+					"tail ...",
+					arguments[i + 1], arguments[i + 1], arguments[i + 1]);
 		else if (!strcmp(word, "-n") && i + 1 < count)
 			cli->instance = arguments[++i];
 		else if (!strcmp(word, "-n"))

@@ -175,6 +175,31 @@ static int join_roll(struct call *call, struct pool *pool, const struct roll_wat
 	return 0;
 }
 
+static int say_none(struct call *call, const struct pool *pool)
+{
+	control_message(
+		call->request,
+		"pool %s: none of its workers is rolled: they are stopped or drained by command, "
+		"and stay so (`lbctl worker %s:*`)",
+		pool->name, pool->name);
+	return 0;
+}
+
+static int refuse_roll(struct call *call, const struct pool *pool, int err)
+{
+	if (err == -EALREADY)
+		return error_set(&call->error, err,
+				 "pool %s: is being rolled already (`lbctl roll %s wait` waits for "
+				 "its end)",
+				 pool->name, pool->name);
+	if (err == -ENOENT)
+		return error_set(&call->error, err,
+				 "pool %s: has no workers of lbd's to roll; its backends are "
+				 "started by hand",
+				 pool->name);
+	return error_set(&call->error, err, "%s", strerror(-err));
+}
+
 int verb_roll(struct call *call)
 {
 	struct roll_watcher watcher = {roll_progress, roll_done, call->request};
@@ -187,18 +212,10 @@ int verb_roll(struct call *call)
 	err = roll_start(pool, forces, waits ? &watcher : NULL);
 	if (err == -EALREADY && waits && !forces)
 		return join_roll(call, pool, &watcher);
-	if (err == -EALREADY)
-		return error_set(&call->error, err,
-				 "pool %s: is being rolled already (`lbctl roll %s wait` waits for "
-				 "its end)",
-				 pool->name, pool->name);
-	if (err == -ENOENT)
-		return error_set(&call->error, err,
-				 "pool %s: has no workers of lbd's to roll; its backends are "
-				 "started by hand",
-				 pool->name);
+	if (err == -ENODATA)
+		return say_none(call, pool);
 	if (err)
-		return error_set(&call->error, err, "%s", strerror(-err));
+		return refuse_roll(call, pool, err);
 	if (!waits && !roll_active(pool) && *roll_error(pool))
 		return error_set(&call->error, -EINVAL, "pool %s: %s", pool->name,
 				 roll_error(pool));

@@ -128,6 +128,14 @@ static bool is_wanted(const struct backend *backend)
 	return backend->worker && backend->goal == GOAL_RUN && backend->state != STATE_STOPPED;
 }
 
+static bool has_wanted(const struct pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (is_wanted(pool->backends[i]))
+			return true;
+	return false;
+}
+
 void roll_mark(struct backend *backend, bool force)
 {
 	turn_give(backend, force ? TURN_FORCED : TURN_DUE);
@@ -161,6 +169,8 @@ int roll_start(struct pool *pool, bool force, const struct roll_watcher *watcher
 		return -EALREADY;
 	if (!pool->conf->worker)
 		return -ENOENT;
+	if (!has_wanted(pool))
+		return -ENODATA;
 	pool->roll = calloc(1, sizeof(*pool->roll));
 	if (!pool->roll)
 		return -ENOMEM;

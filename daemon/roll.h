@@ -21,7 +21,8 @@ struct roll_watcher {
 
 /*
  * All workers of a pool but those that were stopped or drained by command.  force: the last one that is
- * up too.  watcher may be NULL.  -EALREADY: a roll is under way; -ENOENT: the pool has no workers.
+ * up too.  watcher may be NULL.  -EALREADY: a roll is under way; -ENOENT: the pool has no workers; -ENODATA: all of
+ * them were stopped or drained, and nothing is to be done.
  */
 int roll_start(struct pool *pool, bool force, const struct roll_watcher *watcher);
 

@@ -554,3 +554,18 @@ def test_each_worker_is_looked_at_with_its_own_log(lab, broken):
     now = lbd.pids()
     assert now["web:8081"] != pids.pop("web:8081") and set(lbd.states().values()) == {"up"}
     assert all(now[name] == pid for name, pid in pids.items())
+
+
+@pytest.mark.parametrize("wait", ((), ("wait",)))
+def test_roll_of_none(lab, wait):
+    """Where all are kept out by command nothing is rolled, and nothing else is said."""
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    lbd.ctl("worker", "stop", "web:8081")
+    lbd.ctl("pool", "drain", "127.0.0.1:8082", "wait")
+    pids = lbd.pids()
+    assert "pool web: none of its workers is rolled" in lbd.ctl("roll", "web", *wait)
+    assert lbd.pids() == pids
+    lbd.ctl("pool", "undrain", "127.0.0.1:8082")
+    lbd.ctl("roll", "web", "force", "wait")
+    assert lbd.pids()["web:8082"] != pids["web:8082"]

@@ -136,6 +136,9 @@ static const struct {
 	{"pool drain web 8081", 2,
 	 "lbctl: pool drain: `8081` found where it takes ADDR:PORT; "
 	 "usage: lbctl pool drain [POOL] ADDR:PORT [timeout T] [wait]\n"},
+	{"tail web:8081 -n 5", 2,
+	 "lbctl: tail: `-n 5` found, and it takes no number of lines: it shows the last 20; of an "
+	 "instance named 5: lbctl -n 5 tail ...\n"},
 	{"pool add 1:2 weight", 2,
 	 "lbctl: pool add: N is missing; usage: lbctl pool add [POOL] ADDR:PORT [weight N] "
 	 "[max_connections N] [owner USER]\n"},

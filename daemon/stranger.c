@@ -149,9 +149,24 @@ void stranger_flush(void)
 		flush(&batches[i]);
 }
 
+/*
+ * For good: unix_dgram_sendmsg() (net/unix/af_unix.c) puts a datagram there under the lock that shutdown(2) takes, and
+ * after it none.  Not so of a stream, whose out-of-band byte a peek passes over.
+ */
+static bool is_empty(int fd)
+{
+	socklen_t length = sizeof(int);
+	int type = 0;
+	char byte;
+
+	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) && type == SOCK_DGRAM &&
+	       !shutdown(fd, SHUT_RD) && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+	       errno == EAGAIN;
+}
+
 void stranger_close(int fd, uid_t user)
 {
-	if (is_refusing(fd)) {
+	if (is_refusing(fd) || is_empty(fd)) {
 		close(fd);
 		return;
 	}

@@ -29,7 +29,7 @@ bool stranger_refuse(int fd);
 ssize_t stranger_recv(int fd, uid_t user, void *bytes, size_t room, struct ucred *sender,
 		      int *flags);
 
-/* Closes the socket itself: what its queue holds goes with it. */
+/* Closes the socket itself, for all who have it: what its queue holds goes with it. */
 void stranger_close(int fd, uid_t user);
 
 /*

@@ -2,6 +2,8 @@
 """The orderly end: what is under way is answered, unless somebody asks a second time."""
 
 import contextlib
+import os
+import pathlib
 import signal
 import socket
 
@@ -128,3 +130,16 @@ def test_a_manager_that_does_not_read_holds_nobody(lab):
     assert manager.hear("EXTEND_TIMEOUT_USEC=")[0] == "STOPPING=1"
     (lab.path / "may-end").touch()
     assert lbd.wait() == 0
+
+
+def test_an_end_takes_no_process(lab):
+    """One for each worker would have to come to its turn, and lbd to wait for that, while the machine is busy."""
+    lbd = lab.lbd(web("8081-8088"))
+    lbd.wait_up(8)
+    trace = lab.trace(lbd, "clone,clone3,fork,vfork")
+    for name in lbd.pids():
+        lbd.ctl("worker", "stop", name)
+    wait_equal(lambda: {w["state"] for w in lbd.workers().values()}, {"stopped"})
+    trace.stop()
+    assert not [line for line in trace.text().splitlines() if "fork" in line or "clone" in line]
+    assert lbd.stop() == 0

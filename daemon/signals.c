@@ -57,6 +57,8 @@ int signals_watch(struct lbd *lbd)
 		sigaddset(&blocked, signals[i].number);
 	sigprocmask(SIG_BLOCK, &blocked, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	/* Ignored, as it may be by who starts lbd, it would leave nobody to be waited for: wait(2). */
+	signal(SIGCHLD, SIG_DFL);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
 		int err = sd_event_add_signal(lbd->event, NULL, signals[i].number,
 					      signals[i].handler, lbd);

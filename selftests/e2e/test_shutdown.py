@@ -143,3 +143,25 @@ def test_an_end_takes_no_process(lab):
     trace.stop()
     assert not [line for line in trace.text().splitlines() if "fork" in line or "clone" in line]
     assert lbd.stop() == 0
+
+
+def sockets_of(lbd):
+    count = 0
+    for fd in pathlib.Path("/proc/%d/fd" % lbd.pid).iterdir():
+        with contextlib.suppress(FileNotFoundError):  # a client of its has gone
+            count += os.readlink(fd).startswith("socket:")
+    return count
+
+
+def test_ends_of_children_are_not_ignored(lab):
+    """As by who starts lbd, perhaps: what ends with a process of its own would stay open."""
+    text = web("8081-8082", words="--inherit", worker="listen inherit;")
+    lbd = lab.lbd(text, wrap=("env", "--ignore-signal=CHLD"))
+    lbd.wait_up(2)
+    before = sockets_of(lbd)
+    for _ in range(3):
+        lbd.ctl("worker", "stop", "web:*")
+        wait_equal(lambda: {w["state"] for w in lbd.workers().values()}, {"stopped"})
+        lbd.ctl("worker", "start", "web:*")
+        lbd.wait_up(2)
+    wait_until(lambda: sockets_of(lbd) <= before, lambda: sockets_of(lbd))

@@ -234,7 +234,7 @@ def test_all_states_are_found_again(lab, how):
     assert all(w["retry_ms"] > 3000000 for n, w in again.workers().items() if n.startswith("bad"))
     notes = {n: w["note"] for n, w in again.workers().items()}
     assert all(re.search(r"; started again in 3\d{3}\.\d s$", notes["bad:%d" % p]) for p in (8111, 8112))
-    assert "`lbctl worker start dead:8121`" in notes["dead:8121"]
+    assert notes["dead:8121"] == notes["once:8131"] == "exited with code 1"
     assert all(alive(p) for p in pids.values())
     assert set(lab.host.pids()) - {again.pid, again.keeper()} == world
     assert held.get().worker == "8082"

@@ -85,7 +85,9 @@ static char *list_rolls(const struct model *model)
 int lbd_publish_running(struct lbd *lbd, struct error *error)
 {
 	char *rolls = list_rolls(&lbd->model);
-	struct running running = {.origin = lbd->running.origin, .rolls = rolls};
+	struct running running = {.origin = lbd->running.origin,
+				  .is_saved_half = lbd->running.is_saved_half,
+				  .rolls = rolls};
 	int err = running_write(lbd->run_dir, &running, lbd->model.conf->root, error);
 
 	free(rolls);
@@ -253,6 +255,7 @@ static int reload(struct lbd *lbd, bool force, FILE *changes, struct error *erro
 	}
 	origin_free(lbd->running.origin);
 	lbd->running.origin = origin;
+	lbd->running.is_saved_half = false;
 	lbd_write_running(lbd);
 	return 0;
 }

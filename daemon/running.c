@@ -17,7 +17,9 @@ enum { FILE_BYTES_MAX = 64 << 20 };
 
 #define HEAD  "# lbd-running 3\n"
 #define BEGUN "# written at "
-#define ROLLS " us; rolls: "
+#define UNIT  " us;"
+#define SAVES " in a save;"
+#define ROLLS " rolls: "
 
 static void path_of(const char *run_dir, char path[256])
 {
@@ -33,7 +35,8 @@ static void print(FILE *file, const void *arg)
 {
 	const struct state *state = arg;
 
-	fprintf(file, HEAD BEGUN "%" PRIu64 ROLLS "%s\n", clock_us(),
+	fprintf(file, HEAD BEGUN "%" PRIu64 UNIT "%s" ROLLS "%s\n", clock_us(),
+		state->running->is_saved_half ? SAVES : "",
 		state->running->rolls ? state->running->rolls : "");
 	origin_print(state->running->origin, file);
 	block_print_whole(state->root, file);
@@ -73,6 +76,14 @@ int running_build(const char *path, const char *text, const char *conf_path, str
 	return err ? err : build(path, root, conf_path, conf, error);
 }
 
+static bool skip(char **at, const char *words)
+{
+	bool is_there = !strncmp(*at, words, strlen(words));
+
+	*at += is_there ? strlen(words) : 0;
+	return is_there;
+}
+
 /* Of the second line, which is not the configuration's.  Returns what follows it. */
 static const char *read_begun(const char *text, struct running *running)
 {
@@ -80,6 +91,8 @@ static const char *read_begun(const char *text, struct running *running)
 	char *end;
 
 	running->written_us = strtoull(text + strlen(BEGUN), &end, 10);
+	skip(&end, UNIT);
+	running->is_saved_half = skip(&end, SAVES);
 	if (!strncmp(end, ROLLS, strlen(ROLLS)) && end + strlen(ROLLS) < text + length)
 		running->rolls =
 			strndup(end + strlen(ROLLS), (size_t)(text + length - end) - strlen(ROLLS));

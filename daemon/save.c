@@ -227,14 +227,30 @@ static int check_saved(const struct lbd *lbd, struct error *error)
 			 lbd->conf_path);
 }
 
+/* DANGER: a later lbd would take half of a save for an edit, and lose the rest of what lbctl has changed. */
+static int begin(struct lbd *lbd, struct error *error)
+{
+	bool was_so = lbd->running.is_saved_half;
+	int err;
+
+	lbd->running.is_saved_half = true;
+	err = lbd_publish_running(lbd, error);
+	if (err)
+		lbd->running.is_saved_half = was_so;
+	return err;
+}
+
 int lbd_save(struct lbd *lbd, struct error *error)
 {
 	struct error unwritten;
 	int err = check_edited(lbd, error), record;
 
+	if (!err)
+		err = begin(lbd, error);
 	if (err)
 		return err;
 	err = save_all(lbd, error);
+	lbd->running.is_saved_half = false;
 	record = lbd_publish_running(lbd, err ? &unwritten : error);
 	if (!err)
 		err = record;

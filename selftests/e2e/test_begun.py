@@ -247,3 +247,22 @@ def test_drain_of_one_that_is_not_lbds(lab):
     assert held.get().worker == "9001"
     held.close()
     world.lbd.wait_state(PLAIN, "drained")
+
+
+def test_killed_in_a_save(lab):
+    """Of what lbctl has changed, for several files, nothing is lost, and another save writes the rest."""
+    world = World(lab)
+    for n in itertools.count(1):
+        world.lbd.ctl("pool", "add", "plain", "127.0.0.1:%d" % (9100 + n))
+        world.lbd.ctl("service", "add", "x%d" % n, "tcp", "0.0.0.0:%d" % (90 + n), "pool", "web")
+        before = world.begin()
+        was_told, tracer = kill_at(world, n, ctl("save"))
+        if was_told and world.lbd.alive():
+            tracer.stop()
+            break
+        world.lbd.wait()
+        world.lbd = world.lbd.restart_as_is()
+        world.wait_for(before, what=n)
+        world.lbd.ctl("save")
+        assert "no difference" in world.lbd.ctl("reread") and world.look() == before
+    assert n > 3

@@ -111,7 +111,8 @@ class World:
     def stop(self):
         self.lbd.ctl("shutdown")
         self.lbd.wait()
-        assert self.lab.host.pids() == [] and cgroups(self.lbd.instance) == []
+        assert cgroups(self.lbd.instance) == []
+        wait_until(lambda: self.lab.host.pids() == [], self.lab.host.pids)
         assert not os.path.exists(self.lbd.pin())
         assert not os.path.exists("/run/lbd/" + self.lbd.instance)
 

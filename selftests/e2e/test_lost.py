@@ -96,7 +96,8 @@ def test_workers_are_found_by_their_groups(lab, loss):
     load.wait_count(20)
     assert {r.outcome for r in load.stop()} == {"ok"}
     again.ctl("shutdown")
-    assert not any(alive(p) for p in pids.values()) and lab.host.pids() == []
+    assert not any(alive(p) for p in pids.values())
+    wait_until(lambda: lab.host.pids() == [], lab.host.pids)
 
 
 @pytest.mark.parametrize("remove", (remove_all, remove_in("output")), ids=("all", "output"))
@@ -128,7 +129,7 @@ def test_output_goes_on(lab, when, remove):
     numbers = [int(line) for line in text_of(log).splitlines() if not line.startswith("line")]
     assert numbers == [*range(1, 20001)] * 4
     lbd.ctl("shutdown")
-    assert lab.host.pids() == []
+    wait_until(lambda: lab.host.pids() == [], lab.host.pids)
 
 
 def keepers(lab):
@@ -321,7 +322,8 @@ def test_lost_while_lbd_runs(lab):
     assert all(alive(p) for p in pids.values())
     wait_made_again(lbd)
     assert lbd.stop() == 0
-    assert lab.host.pids() == [] and cgroups(lbd.instance) == []
+    assert cgroups(lbd.instance) == []
+    wait_until(lambda: lab.host.pids() == [], lab.host.pids)
 
 
 def test_a_backend_that_comes_with_the_loss(lab):

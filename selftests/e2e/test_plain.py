@@ -2,7 +2,7 @@
 """The plainest use: no configuration, servers started by hand, two kinds of command."""
 
 import pytest
-from lab import CLIENT4, HOST4, web
+from lab import CLIENT4, HOST4, wait_until, web
 
 PORTS = [8081, 8082, 8083, 8084]
 ALL = {str(p) for p in PORTS}
@@ -88,4 +88,4 @@ def test_shutdown_ends_everything(lab):
     lbd.ctl("shutdown")
     assert lbd.wait() == 0
     assert "xdp" not in lab.host.ip("link", "show", "eth0").stdout
-    assert lab.host.pids() == []
+    wait_until(lambda: lab.host.pids() == [], lab.host.pids)

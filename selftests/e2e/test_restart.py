@@ -173,7 +173,7 @@ def test_stopped_by_sigint(lab):
     lbd.wait_up(2)
     lbd.signal(signal.SIGINT)
     assert lbd.wait() == 0
-    assert lab.host.pids() == []
+    wait_until(lambda: lab.host.pids() == [], lab.host.pids)
 
 
 def test_two_instances_side_by_side(lab):

@@ -90,7 +90,7 @@ static void add_stranger(struct backend *backend)
 	size_t used = strlen(backend->note);
 
 	if (worker_has_listener(backend->worker) ||
-	    !port_user_find(backend, false, &backend->stranger))
+	    !port_user_find(backend, false, &backend->stranger) || backend->stranger.is_own)
 		return;
 	snprintf(backend->note + used, sizeof(backend->note) - used, "; port %u is in use by %s%s",
 		 ntohs(backend->endpoint.port), backend->stranger.text,

@@ -50,7 +50,9 @@ static void failed(struct backend *backend, bool is_told)
 	const struct conf_worker *conf = conf_of(backend);
 	uint32_t delay_ms = 0;
 
-	if (backend->failures > conf->start_retries && !backend->stranger.inode) {
+	bool is_held = backend->stranger.inode && !backend->stranger.is_own;
+
+	if (backend->failures > conf->start_retries && !is_held) {
 		log_error("%s: given up after %u failures in a row, with start_retries %u: %s "
 			  "(start it by "
 			  "`lbctl worker start %s`)",

@@ -238,7 +238,7 @@ enum { TAKE_TRIES = 16 };
 int inherit_take(pid_t pid, int pidfd, uint64_t inode)
 {
 	struct lb_descriptor descriptor;
-	int iterator = inspect_files(pid), fd = -ENOENT, tries = 0;
+	int iterator = inspect_files(pid), fd = iterator < 0 ? iterator : -ENOENT, tries = 0;
 	uid_t user = -1;
 
 	process_user(pid, &user, NULL);
@@ -252,5 +252,5 @@ int inherit_take(pid_t pid, int pidfd, uint64_t inode)
 	if (iterator >= 0)
 		close(iterator);
 	stranger_flush();
-	return fd;
+	return fd == -EBADF || fd == -ESTALE ? -ENOENT : fd; /* closed in between */
 }

@@ -40,7 +40,7 @@ int inspect_files(pid_t pid)
 
 int inspect_task(pid_t pid, struct lb_task *task)
 {
-	int iterator = inspect_load();
+	int iterator = inspect_load(), err;
 	ssize_t bytes;
 
 	if (!iterator)
@@ -48,6 +48,7 @@ int inspect_task(pid_t pid, struct lb_task *task)
 	if (iterator < 0)
 		return iterator;
 	bytes = read(iterator, task, sizeof(*task));
+	err = bytes < 0 ? -errno : -ESRCH;
 	close(iterator);
-	return bytes == sizeof(*task) ? 0 : -ESRCH;
+	return bytes == sizeof(*task) ? 0 : err;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "addr.h"
+#include "cgroup.h"
 #include "listeners.h"
 #include "pool.h"
 #include "process.h"
@@ -47,7 +48,17 @@ static void tell_inherited(struct port_user *user, const struct backend *backend
 
 const char *port_user_apart(const struct port_user *user)
 {
+	if (user->is_own)
+		return ", of this worker itself, but not as the pool expects it";
 	return user->is_inherited ? "" : ", which is not this worker";
+}
+
+static bool is_of_worker(const struct backend *backend, pid_t pid)
+{
+	const struct worker *worker = backend ? backend->worker : NULL;
+
+	return worker && (pid == worker_pid(worker) ||
+			  (worker_cgroup(worker) && cgroup_holds(worker_cgroup(worker), pid)));
 }
 
 void port_user_set(struct port_user *user, const struct backend *backend,
@@ -65,6 +76,7 @@ void port_user_set(struct port_user *user, const struct backend *backend,
 	user->inode = socket->inode;
 	user->bound = socket->endpoint;
 	user->is_inherited = false;
+	user->is_own = owner->pid && is_of_worker(backend, owner->pid);
 	if (!owner->pid && is_inherited(backend, socket))
 		tell_inherited(user, backend, uid);
 	else if (owner->pid)

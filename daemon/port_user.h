@@ -18,6 +18,7 @@ struct port_user {
 	uint32_t inode;             /* of its socket */
 	struct lb_endpoint bound;   /* what that is bound to */
 	bool is_inherited;          /* nobody is seen to hold it: text tells that */
+	bool is_own;                /* a process of the worker itself has it */
 	char text[PORT_USER_BYTES]; /* "nc (pid 7, user nobody)" */
 };
 

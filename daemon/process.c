@@ -41,8 +41,9 @@ int process_stat(pid_t pid, struct process_stat *stat)
 		if (sscanf(line, "VmRSS: %llu", &resident_kib) == 1)
 			stat->resident_bytes = resident_kib * 1024;
 	}
+	err = ferror(file) ? -errno : -ESRCH;
 	fclose(file);
-	return seen == 4 ? 0 : -ESRCH;
+	return seen == 4 ? 0 : err;
 }
 
 /* So many numbers of one line of it, see proc(5); the id may be a thread's. */

@@ -48,8 +48,11 @@ static int64_t between_us(const struct timespec *from, const struct timespec *to
 	return (to->tv_sec - from->tv_sec) * 1000000ll + (to->tv_nsec - from->tv_nsec) / 1000;
 }
 
-/* How long the machine was suspended since its boot; not how long this process waited between two clocks. */
-static uint64_t suspended_us(void)
+/*
+ * How long the machine was suspended since its boot (less in a time namespace, or more); not how long this process waited between two
+ * clocks.
+ */
+static int64_t suspended_us(void)
 {
 	enum { TOGETHER_US = 1000, TURNS = 100 };
 	struct timespec before, boot, after;
@@ -64,13 +67,28 @@ static uint64_t suspended_us(void)
 	return between_us(&before, &boot);
 }
 
+/* What our time namespace adds to the time since boot, see time_namespaces(7); a kernel without has no such file. */
+static int64_t boot_offset_us(void)
+{
+	FILE *file = fopen("/proc/self/timens_offsets", "re");
+	long long seconds = 0, ns = 0;
+	char line[80];
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "boottime %lld %lld", &seconds, &ns) == 2)
+			break;
+	if (file)
+		fclose(file);
+	return seconds * 1000000 + ns / 1000;
+}
+
 uint64_t process_started_us(uint64_t start_ticks)
 {
 	/* Ticks count from boot, suspended time included; the monotonic clock leaves that out. */
-	uint64_t since_boot = start_ticks * 1000000 / sysconf(_SC_CLK_TCK);
-	uint64_t suspended = suspended_us();
+	int64_t since_boot = (int64_t)(start_ticks * 1000000 / sysconf(_SC_CLK_TCK));
+	int64_t started = since_boot + boot_offset_us() - suspended_us();
 
-	return since_boot > suspended ? since_boot - suspended : 0;
+	return started > 0 ? started : 0;
 }
 
 static int status_of(const siginfo_t *info)

@@ -141,6 +141,8 @@ static int get(FILE *file, struct record *record)
 		else
 			take(record, line, value);
 	}
+	if (ferror(file))
+		return -EIO;
 	if (version > VERSION)
 		return -EPROTO;
 	return (version > 1 && !ended) || record->pid <= 1 || !*record->boot ? -EINVAL : 0;
@@ -159,15 +161,24 @@ static int read_file(const char *path, struct record *record)
 	return err;
 }
 
+static bool is_none(int err)
+{
+	return err == -ENOENT || err == -EINVAL;
+}
+
 static int read_mark(const char *path, struct record *record)
 {
 	char text[TEXT_BYTES];
 	FILE *file;
 	int err = cgroup_read_mark(path, text, sizeof(text));
 
-	file = err ? NULL : fmemopen(text, strlen(text), "r");
-	if (!file)
+	if (err == -ENODATA || err == -ENOTSUP || (!err && !*text))
 		return -ENOENT;
+	if (err)
+		return err;
+	file = fmemopen(text, strlen(text), "r");
+	if (!file)
+		return -errno;
 	memset(record, 0, sizeof(*record));
 	err = get(file, record);
 	fclose(file);
@@ -178,18 +189,22 @@ static int read_mark(const char *path, struct record *record)
 static int read_marks(const char *groups, const char *name, struct record *record)
 {
 	char path[PATH_MAX];
-	int err = -ENOENT;
+	bool found = false;
 
 	for (unsigned n = 0; n < CGROUP_NAMES; n++) {
 		struct record one;
+		int err = cgroup_nth(groups, name, n, path) ? -ENOENT : read_mark(path, &one);
+		int alive = err ? err : record_alive(&one);
 
-		if (cgroup_nth(groups, name, n, path) || read_mark(path, &one))
+		if (is_none(err))
 			continue;
-		if (err || record_alive(&one))
+		if (alive < 0)
+			return alive;
+		if (!found || alive)
 			*record = one;
-		err = 0;
+		found = true;
 	}
-	return err;
+	return found ? 0 : -ENOENT;
 }
 
 int record_read(const char *run_dir, const char *groups, const char *name, struct record *record)
@@ -199,8 +214,11 @@ int record_read(const char *run_dir, const char *groups, const char *name, struc
 
 	name_path(path, run_dir, name);
 	err = read_file(path, record);
-	if ((err == -ENOENT || err == -EINVAL) && groups && !read_marks(groups, name, record))
-		err = 0;
+	if (is_none(err) && groups) {
+		int marks_err = read_marks(groups, name, record);
+
+		err = is_none(marks_err) ? err : marks_err;
+	}
 	return err;
 }
 
@@ -220,16 +238,25 @@ void record_remove(const char *run_dir, const char *name)
 	unlink(path);
 }
 
-bool record_alive(const struct record *record)
+int record_alive(const struct record *record)
 {
 	struct process_stat stat;
 	uint64_t start_ticks;
 	char boot[40];
+	int err = read_boot(boot);
 
-	return !read_boot(boot) && !strcmp(boot, record->boot) &&
-	       !process_stat(record->pid, &stat) && stat.state != 'Z' && stat.state != 'X' &&
-	       !process_start_ticks(record->pid, &start_ticks) &&
-	       start_ticks == record->start_ticks;
+	if (err)
+		return err;
+	if (strcmp(boot, record->boot) != 0)
+		return 0;
+	err = process_stat(record->pid, &stat);
+	if (!err && (stat.state == 'Z' || stat.state == 'X'))
+		return 0;
+	if (!err)
+		err = process_start_ticks(record->pid, &start_ticks);
+	if (err)
+		return err == -ESRCH ? 0 : err;
+	return start_ticks == record->start_ticks;
 }
 
 bool record_reused(const struct record *record)

@@ -37,14 +37,14 @@ int record_write(const char *run_dir, const char *name, const struct record *rec
 
 /*
  * groups: the directory that the workers' control groups are in, or NULL.  -ENOENT: none; -EINVAL: not one
- * of ours, or torn, and the group has none either; -EPROTO: of a newer lbd.
+ * of ours, or torn, and the group has none either; -EPROTO: of a newer lbd; else it cannot be read now.
  */
 int record_read(const char *run_dir, const char *groups, const char *name, struct record *record);
 void record_remove(const char *run_dir, const char *name);
 bool record_is_there(const char *run_dir, const char *name);
 
-/* Whether the process that it names still runs (a zombie does not). */
-bool record_alive(const struct record *record);
+/* 1: the process that it names still runs; 0: it does not (a zombie); -errno: that cannot be seen now. */
+int record_alive(const struct record *record);
 
 /* Whether its pid names another process now, or the machine has been booted since. */
 bool record_reused(const struct record *record);

@@ -26,18 +26,6 @@ int worker_timer(struct worker *worker, sd_event_source **source, uint64_t delay
 					  TIMER_SLACK_US, handler, worker);
 }
 
-/* One that the worker has closed is gone with its queue: the next start opens it anew. */
-static void take_listeners(struct worker *worker)
-{
-	const uint64_t *inodes = worker->record.listen_inodes;
-
-	for (int i = 0; i < 2; i++)
-		if (inodes[i] && !(i && inodes[1] == inodes[0]))
-			worker->listeners[i] = inherit_take(worker->pid, worker->pidfd, inodes[i]);
-	if (inodes[1] && inodes[1] == inodes[0])
-		worker->listeners[1] = worker->listeners[0];
-}
-
 /* Takes the recorded process back. */
 static int adopt(struct worker *worker, struct error *error)
 {
@@ -62,7 +50,7 @@ static int adopt(struct worker *worker, struct error *error)
 		worker); /* lost when a service manager started lbd anew, see lbd.service */
 	process_user(worker->pid, &worker->listener_user, NULL); /* who may hold up their close */
 	worker->listener_settings = worker->record.settings;
-	take_listeners(worker);
+	worker_take_listeners(worker);
 	if (worker_revive_listeners(worker))
 		worker_end_listeners(worker);
 	err = worker_watch_listeners(worker);
@@ -109,7 +97,7 @@ void worker_mend(struct worker *worker)
 int worker_take_back(struct worker *worker, struct error *error)
 {
 	const struct worker_host *host = worker->host;
-	int err = record_read(host->run_dir, host->cgroup, worker->name, &worker->record);
+	int err = record_read(host->run_dir, host->cgroup, worker->name, &worker->record), alive;
 
 	if (err == -EPROTO)
 		return error_set(
@@ -117,11 +105,19 @@ int worker_take_back(struct worker *worker, struct error *error)
 			"%s/workers/%s was written by a newer lbd, and this one (" LB_VERSION
 			") does not understand it: start the newer one; the worker runs on",
 			host->run_dir, worker->name);
-	if (err) {
+	if (err == -ENOENT || err == -EINVAL) {
 		worker_bury_unknown(host, worker->name);
 		return 0;
 	}
-	if (!record_alive(&worker->record)) {
+	alive = err ? err : record_alive(&worker->record);
+	if (alive <
+	    0) /* DANGER: not taken for dead, or it would be killed as what that one has left */
+		return error_set(
+			error, alive,
+			"worker %s: whether its process runs cannot be seen: %s; it is left "
+			"alone: start lbd again",
+			worker->name, strerror(-alive));
+	if (!alive) {
 		worker_bury(host, worker->name, &worker->record);
 		return 0;
 	}

@@ -116,15 +116,16 @@ static void sweep_one(void *arg, const char *name)
 		if (!strcmp(*keep, name))
 			return;
 	err = record_read(sweep->host->run_dir, sweep->host->cgroup, name, &record);
-	if (err == -EPROTO) {
-		log_warning("worker %s: left alone: its record was written by a newer lbd", name);
+	if (err && err != -ENOENT && err != -EINVAL) {
+		log_warning("worker %s: left alone: its record %s", name,
+			    err == -EPROTO ? "was written by a newer lbd" : "cannot be read now");
 		return;
 	}
 	if (err) {
 		worker_bury_unknown(sweep->host, name);
 		return;
 	}
-	if (record_alive(&record))
+	if (record_alive(&record) > 0)
 		kill(record.pid, SIGKILL);
 	worker_bury(sweep->host, name, &record);
 }

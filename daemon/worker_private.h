@@ -24,7 +24,8 @@ struct worker {
 	struct tail_mark log_mark, err_mark; /* what the processes before had written ends there */
 	uid_t log_user;                      /* whose they may be: see place.h */
 	struct output *out, *err;            /* err NULL: merged */
-	sd_event_source *listener_sources[2], *listener_timer;
+	sd_event_source *listener_sources[2], *listener_timer, *take_timer;
+	uint64_t take_pause_us;     /* of take_timer */
 	unsigned relistened;        /* times that a listener which was shut down listens again */
 	int listeners[2];           /* inherited, v4 and v6 */
 	uid_t listener_user;        /* of the processes that have or had them */
@@ -117,6 +118,8 @@ void worker_free_notify(
 void worker_remove_notify(const struct worker_host *host, const char *name); /* of a gone process */
 void worker_stop_watchdog(struct worker *worker);
 
+/* worker_listeners.c: takes back what the recorded process has; what cannot be had now is tried again. */
+void worker_take_listeners(struct worker *worker);
 /* worker_listeners.c: sees to it that the inherited ones go on listening; -errno: they cannot. */
 int worker_watch_listeners(struct worker *worker);
 int worker_revive_listeners(struct worker *worker);

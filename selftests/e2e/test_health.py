@@ -372,8 +372,14 @@ def test_what_an_exec_check_leaves_ends_with_it(lab, end):
     assert not any(alive(p) for p in left())
 
 
-def test_it_is_told_where_else_it_listens(lab):
-    lbd = lab.lbd(late(lab, SMALL + " --port=9999"))
+@pytest.mark.parametrize(
+    "where, address",
+    [(" --port=9999", "127.0.0.1:9999"), (" --port=8081 --version=1 --address=127.0.0.9", "127.0.0.9:8081")],
+    ids=["port", "address"],
+)
+def test_it_is_told_where_else_it_listens(lab, where, address):
+    lbd = lab.lbd(late(lab, SMALL + where))
     lbd.wait_worker("web:8081", "fatal")
-    said = "does not listen on port 8081: it listens on 127.0.0.1:9999; the pool expects 127.0.0.1:8081"
-    assert said in lbd.workers()["web:8081"]["note"], lbd.workers()
+    said = "does not listen on port 8081: it listens on %s; the pool expects 127.0.0.1:8081" % address
+    note = lbd.workers()["web:8081"]["note"]
+    assert said in note and "not this worker" not in note, note

@@ -60,10 +60,10 @@ def inject(call, n):
 class World:
     """One instance with two workers, through its deaths."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, **options):
         self.lab = lab
         self.lbd = None
-        self.text = web(PORTS[0] + "-" + PORTS[1], attach="")
+        self.text = web(PORTS[0] + "-" + PORTS[1], attach="", **options)
 
     def start(self, **options):
         if self.lbd is None:
@@ -160,6 +160,46 @@ def test_an_adoption(lab):
         world.start()
         world.check(pids, (call, n))
         world.lbd.kill()
+    world.start()
+    world.check(pids)
+
+
+def cannot_look(world, log, paths):
+    """strace(1)'s words for each step at which an adoption sees whether a worker runs, or takes its listener."""
+    world.start(wrap=strace("-o", log, "-e", "trace=bpf"))
+    world.check()
+    os.kill(int(world.lbd.ctl("pid")), signal.SIGKILL)
+    world.lbd.wait()
+    calls = [line for line in log.read_text().splitlines() if line.startswith("bpf(")]
+    for n, call in enumerate(calls, 1):
+        if "BPF_LINK_CREATE, {link_create={prog_fd" in call and "attach_type=BPF_TRACE_ITER" in call:
+            yield ["-o", "/dev/null", "-e", "trace=bpf", "-e", "inject=bpf:error=ENOMEM:when=%d" % n]
+    for path in paths:
+        yield from (refuse(n, path) for n in (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"words": "--inherit", "worker": "listen inherit;"}], ids=["own", "inherit"]
+)
+def test_an_adoption_that_cannot_look(lab, options):
+    """What cannot be seen for once is not taken for dead, nor a listener for closed: the start says so, or goes on."""
+    world = World(lab, **options)
+    world.start()
+    world.check()
+    pids = world.lbd.pids()
+    name = "web:" + PORTS[0]
+    record = "/run/lbd/%s/workers/%s" % (world.lbd.instance, name)
+    world.lbd.kill()
+    steps = list(cannot_look(world, lab.path / "calls", ["/proc/%d/status" % pids[name], record]))
+    assert len(steps) > 8, steps
+    for step in steps:
+        world.start(wrap=strace(*step), ready=False)
+        wait_until(lambda: not world.lbd.alive() or "READY=1" in world.lbd.hear(0.05))
+        if not world.lbd.alive():
+            world.start()
+        world.check(pids, step)
+        os.kill(int(world.lbd.ctl("pid")), signal.SIGKILL)
+        world.lbd.wait()
     world.start()
     world.check(pids)
 

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "clock.h"
 #include "process.h"
 #include "process_life.h"
 #include "record.h"
@@ -320,8 +321,53 @@ static void test_start_time(void **state)
 	(void)state;
 	assert_int_equal(process_start_ticks(getpid(), &ticks), 0);
 	first = process_started_us(ticks);
-	for (int i = 0; i < 1000000; i++)
+	for (int i = 0; i < 200000; i++)
 		assert_in_range(process_started_us(ticks), first - 500000, first + 500000);
+}
+
+enum { DAY_S = 86400, NO_NAMESPACES = 77 };
+
+/* In a time namespace clocks and the kernel's own times differ. */
+static void in_time_namespace(const char *offsets)
+{
+	FILE *file;
+	uint64_t ticks, now;
+	int status;
+
+	if (unshare(CLONE_NEWTIME))
+		_exit(NO_NAMESPACES);
+	file = fopen("/proc/self/timens_offsets", "w");
+	if (!file || fputs(offsets, file) < 0 || fclose(file))
+		_exit(2);
+	if (!fork()) {
+		if (process_start_ticks(getpid(), &ticks))
+			_exit(2);
+		now = clock_us() / 1000000;
+		_exit(llabs((long long)(process_started_us(ticks) / 1000000) - (long long)now) >
+		      DAY_S);
+	}
+	wait(&status);
+	_exit(WEXITSTATUS(status));
+}
+
+static void test_start_time_in_a_namespace(void **state)
+{
+	static const char *const offsets[] = {"monotonic 5000000 0\nboottime 10000000 0\n",
+					      "boottime 900000 0\n", "monotonic 900000 0\n"};
+	int status;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(*offsets); i++) {
+		pid_t child = fork();
+
+		if (!child)
+			in_time_namespace(offsets[i]);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFEXITED(status));
+		if (WEXITSTATUS(status) == NO_NAMESPACES)
+			skip();
+		assert_int_equal(WEXITSTATUS(status), 0);
+	}
 }
 
 /* Runs what an earlier lbd did in a process that is then killed, as an lbd may be. */
@@ -746,14 +792,23 @@ static void test_address_in_use(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_endings),        cmocka_unit_test(test_backoff),
-		cmocka_unit_test(test_stopping),       cmocka_unit_test(test_trees),
-		cmocka_unit_test(test_taken_back),     cmocka_unit_test(test_start_time),
-		cmocka_unit_test(test_adopted),        cmocka_unit_test(test_buried),
-		cmocka_unit_test(test_strangers),      cmocka_unit_test(test_sweep),
-		cmocka_unit_test(test_notify),         cmocka_unit_test(test_notify_senders),
-		cmocka_unit_test(test_watchdog),       cmocka_unit_test(test_listening),
-		cmocka_unit_test(test_queue_survives), cmocka_unit_test(test_address_in_use),
+		cmocka_unit_test(test_endings),
+		cmocka_unit_test(test_backoff),
+		cmocka_unit_test(test_stopping),
+		cmocka_unit_test(test_trees),
+		cmocka_unit_test(test_taken_back),
+		cmocka_unit_test(test_start_time),
+		cmocka_unit_test(test_start_time_in_a_namespace),
+		cmocka_unit_test(test_adopted),
+		cmocka_unit_test(test_buried),
+		cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_notify),
+		cmocka_unit_test(test_notify_senders),
+		cmocka_unit_test(test_watchdog),
+		cmocka_unit_test(test_listening),
+		cmocka_unit_test(test_queue_survives),
+		cmocka_unit_test(test_address_in_use),
 	};
 
 	if (argc > 1)

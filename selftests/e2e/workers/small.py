@@ -10,10 +10,11 @@ import sys
 
 def main():
     port, version = int(sys.argv[1].partition("=")[2]), sys.argv[2].partition("=")[2]
+    address = next((word.partition("=")[2] for word in sys.argv if "--address=" in word), "127.0.0.1")
     poll = selectors.DefaultSelector()
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
+    listener.bind((address, port))
     listener.listen(64)
     poll.register(listener, selectors.EVENT_READ)
     head = "HTTP/1.1 200 OK\r\nX-Worker: %d\r\nX-Pid: %d\r\nX-Version: %s\r\n" % (

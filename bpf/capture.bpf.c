@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
 /*
- * capture: task_file iterator, on one process.  Puts a listening socket of it into a backend's slot, where track
+ * capture: task_file iterator, on one thread.  Puts a listening socket of it into a backend's slot, where track
  * did not see it listen.  So lbd needs no descriptor of it: a close of one lasts as long as another user likes
  * (SO_LINGER), and pidfd_getfd(2) waits for an execve(2) of that process.
  */
@@ -15,6 +15,7 @@
 
 struct {
 	__u64 inode; /* of the socket */
+	__u32 fd;    /* where it was seen: nothing behind it is looked at */
 	__u32 slot, generation;
 	__u16 backend;
 	int result; /* -ESRCH: not found yet */
@@ -45,6 +46,8 @@ int capture(struct bpf_iter__task_file *ctx)
 
 	if (!file || capture_wanted.result != -ESRCH)
 		return 0;
+	if (ctx->fd > capture_wanted.fd)
+		return 1; /* ends */
 	socket = bpf_sock_from_file(file);
 	if (!socket || file->f_inode->i_ino != capture_wanted.inode)
 		return 0;

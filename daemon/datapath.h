@@ -110,7 +110,8 @@ int datapath_set_listener(struct datapath *dp, uint16_t id, uint32_t generation,
 
 /* Whose socket, and where to put it. */
 struct datapath_capture {
-	pid_t pid;
+	pid_t thread; /* that has it, */
+	int fd;       /* by this number, or a lower one */
 	uint32_t inode;
 	uint16_t backend;
 	uint32_t generation;

@@ -233,24 +233,41 @@ uint64_t inherit_inode(int fd)
 	return fd < 0 || fstat(fd, &st) ? 0 : st.st_ino;
 }
 
-enum { TAKE_TRIES = 16 };
+/* Each try is a process: a worker that exchanges its descriptors is not to be followed for ever. */
+enum { TAKE_TRIES = 16, TAKE_DESCRIPTORS = 32768 };
+
+struct taking {
+	int pidfd;
+	pid_t pid;
+	uid_t user;
+	uint64_t inode;
+	unsigned tries;
+	int fd;
+};
+
+static bool take_one(void *arg, pid_t thread, const struct lb_descriptor *descriptor)
+{
+	struct taking *taking = arg;
+
+	if (thread != taking->pid)
+		return false; /* what follows is out of reach */
+	if (descriptor->inode != taking->inode)
+		return true;
+	taking->fd = stranger_take(taking->pidfd, (int)descriptor->fd, taking->inode, taking->user);
+	return taking->fd < 0 && taking->fd != -ETIMEDOUT && ++taking->tries < TAKE_TRIES;
+}
 
 int inherit_take(pid_t pid, int pidfd, uint64_t inode)
 {
-	struct lb_descriptor descriptor;
-	int iterator = inspect_files(pid), fd = iterator < 0 ? iterator : -ENOENT, tries = 0;
-	uid_t user = -1;
+	struct taking taking = {pidfd, pid, -1, inode, 0, -ENOENT};
+	uint32_t left = TAKE_DESCRIPTORS * INSPECT_DESCRIPTOR;
+	int err;
 
-	process_user(pid, &user, NULL);
-	/* Each try is a process: a worker that exchanges its descriptors is not to be followed for ever. */
-	while (iterator >= 0 && fd < 0 && fd != -ETIMEDOUT && tries < TAKE_TRIES &&
-	       read(iterator, &descriptor, sizeof(descriptor)) == sizeof(descriptor))
-		if (descriptor.inode == inode) {
-			fd = stranger_take(pidfd, (int)descriptor.fd, inode, user);
-			tries++;
-		}
-	if (iterator >= 0)
-		close(iterator);
+	process_user(pid, &taking.user, NULL);
+	err = inspect_each_descriptor(pid, &left, take_one, &taking);
 	stranger_flush();
-	return fd == -EBADF || fd == -ESTALE ? -ENOENT : fd; /* closed in between */
+	if (err < 0)
+		return err;
+	return taking.fd == -EBADF || taking.fd == -ESTALE ? -ENOENT
+							   : taking.fd; /* closed in between */
 }

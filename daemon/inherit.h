@@ -66,7 +66,10 @@ void inherit_end(const int fds[2], uid_t user);
 /* The socket's inode, which names it in /proc; 0 for -1. */
 uint64_t inherit_inode(int fd);
 
-/* Our own descriptor for that socket of the process (pidfd_getfd(2)); -ENOENT: it has closed it. */
+/*
+ * Our own descriptor for that socket of the process (pidfd_getfd(2)); -ENOENT: it has closed it, or 32768 are before
+ * it, see inspect.h.
+ */
 int inherit_take(pid_t pid, int pidfd, uint64_t inode);
 
 #endif

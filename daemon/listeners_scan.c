@@ -199,8 +199,12 @@ static int take_one(struct model *model, const struct capture *capture,
 		    const struct sockets_owner *owner)
 {
 	struct backend *backend = capture->backend;
-	const struct datapath_capture wanted = {owner->pid, owner->inode, backend->id,
-						backend->generation, capture->is_v6};
+	const struct datapath_capture wanted = {.thread = owner->thread,
+						.fd = owner->fd,
+						.inode = owner->inode,
+						.backend = backend->id,
+						.generation = backend->generation,
+						.is_v6 = capture->is_v6};
 	int pidfd = owner->pid ? process_open(owner->pid) : -ESRCH, err;
 
 	if (pidfd < 0)

@@ -38,7 +38,8 @@ bool sockets_has_keys(int fd);
 
 struct sockets_owner {
 	pid_t pid;
-	int fd;            /* number in that process */
+	pid_t thread;      /* of that process: in whose descriptor table it is, */
+	int fd;            /* and by what number */
 	uint32_t inode;    /* of the socket; sockets_take() checks it */
 	pid_t session;     /* asked for: a process of this session; 0: any */
 	bool no_copy;      /* asked for: no child of ours that has not come to its program */
@@ -58,8 +59,9 @@ struct sockets_taken {
  * Finds a process that holds each socket: fills owners[i] for inodes[i] (pid 0: none found, for
  * example in another pid namespace).  Of owners[i] it reads what is asked for, `user` and `group`.  One walk through
  * /proc whatever the count, and none where control groups have them all.  Of one group, session or user it looks at no
- * more than some 32768 descriptors, so that who holds more may not be found, but hides nobody else; of all users
- * together at 1 Mi, and at 1 Mi of those named by `user`.
+ * more than some 32768 descriptors, or at room for 1 Mi and what the last table has besides (see inspect.h), so that who
+ * holds more may not be found, but hides nobody else; of all users together at 32 times that, and at as much of those
+ * named by `user`.
  */
 int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_owner *owners);
 

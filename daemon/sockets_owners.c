@@ -17,20 +17,22 @@
 #include "processes.h"
 
 /*
- * Any user may hold a million descriptors in each of many processes, and the event loop waits for this walk.  So
+ * Any user may hold a million descriptors, or have room for them, in each of many processes and threads, and the event loop waits for this walk.  So
  * a user, a control group and a session each have a share of it, which nobody else's descriptors take.
  *
  * Users may be many as well, one person's too (subuid(5) gives 65536): all of them together have a bound, of which
  * each first gets a small share, in the order of their numbers, so that the ranges of subuid(5) come last; and
  * those who made a socket that is looked for have a bound of their own.  Root's descriptors are without bound.
  */
-enum { SHARE = 32768, FIRST_SHARE = 1024, ALL_USERS = 1 << 20 };
-
-enum { AT_ONCE = 512 }; /* descriptors */
+enum {
+	SHARE = 32768 * INSPECT_DESCRIPTOR,
+	FIRST_SHARE = 1024 * INSPECT_DESCRIPTOR,
+	ALL_USERS = 32 * SHARE,
+};
 
 struct wanted {
 	uint32_t inode;
-	uint32_t left; /* descriptors that are still looked at in its group or session */
+	uint32_t left; /* what may still be looked at in its group or session, see inspect.h */
 	struct sockets_owner *owner;
 };
 
@@ -83,9 +85,16 @@ static bool is_asked_for(const struct sockets_owner *owner, pid_t pid)
 	return !owner->session || (!process_stat(pid, &stat) && stat.session == owner->session);
 }
 
-/* One descriptor of one process.  A socket that we hold too is better named by its other holder. */
-static void search_fd(struct search *s, pid_t pid, const struct lb_descriptor *descriptor)
+struct process_search {
+	struct search *search;
+	pid_t pid;
+};
+
+/* A socket that we hold too is better named by its other holder. */
+static bool search_descriptor(void *arg, pid_t thread, const struct lb_descriptor *descriptor)
 {
+	struct search *s = ((struct process_search *)arg)->search;
+	pid_t pid = ((struct process_search *)arg)->pid;
 	struct wanted key = {.inode = descriptor->inode}, *found = NULL;
 	struct sockets_owner *owner;
 
@@ -93,34 +102,23 @@ static void search_fd(struct search *s, pid_t pid, const struct lb_descriptor *d
 		found = bsearch(&key, s->wanted, s->count, sizeof(key), wanted_compare);
 	owner = found ? found->owner : NULL;
 	if (!owner || (owner->pid && owner->pid != getpid()) || !is_asked_for(owner, pid))
-		return;
+		return true;
 	if (pid != getpid())
 		s->missing--;
 	owner->pid = pid;
+	owner->thread = thread;
 	owner->fd = (int)descriptor->fd;
 	read_comm(s->proc, pid, owner->comm);
+	return s->missing;
 }
 
-/* Whether nothing of it is left to be looked at; each descriptor takes one of *left. */
+/* Whether nothing of it is left to be looked at. */
 static bool search_process(struct search *s, pid_t pid, uint32_t *left)
 {
-	struct lb_descriptor read_in[AT_ONCE];
-	ssize_t bytes = 0;
-	int iterator;
+	struct process_search search = {s, pid};
 
-	if (!s->may_be(pid))
-		return true;
-	iterator = inspect_files(pid);
-	if (iterator < 0) /* it is gone, or not ours to see */
-		return true;
-	while (s->missing && *left && (bytes = read(iterator, read_in, sizeof(read_in))) > 0) {
-		size_t count = (size_t)bytes / sizeof(*read_in);
-
-		for (size_t i = 0; i < count && s->missing && *left; i++, --*left)
-			search_fd(s, pid, &read_in[i]);
-	}
-	close(iterator);
-	return bytes <= 0;
+	/* What cannot be looked at now is not looked at again. */
+	return !s->may_be(pid) || inspect_each_descriptor(pid, left, search_descriptor, &search);
 }
 
 struct group_search {

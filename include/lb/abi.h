@@ -161,6 +161,15 @@ struct lb_task {
 	__u32 unused;
 };
 
+/* How many threads of a process the iterator inspect_tables looks at. */
+enum { LB_THREADS = 1024 };
+
+/* What it tells of one descriptor table. */
+struct lb_table {
+	__u32 thread; /* one that has it */
+	__u32 slots;  /* for how many descriptors it has room */
+};
+
 /* What the iterator inspect_files tells of one descriptor. */
 struct lb_descriptor {
 	__u32 fd;

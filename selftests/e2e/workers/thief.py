@@ -1,12 +1,17 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-thief.py ADDRESS PORT [USER]: waits until the address is free, listens there and answers whoever comes.  It
+thief.py ADDRESS PORT [USER [HOW]]: waits until the address is free, listens there and answers whoever comes.  It
 is called `thief`; every answer says who gave it.
+
+HOW: `own-table`: a thread does, with a descriptor table of its own; `headless`: one does, and the first has ended.
 """
 
+import ctypes
 import os
+import platform
 import pwd
+import signal
 import socket
 import sys
 import threading
@@ -38,6 +43,26 @@ def listen(address, port):
             listener.close()
 
 
+CLONE_FILES = 0x400
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def serve(address, port, alone=False):
+    if alone and LIBC.unshare(CLONE_FILES):
+        raise OSError(ctypes.get_errno(), "unshare")
+    listener = listen(address, port)
+    print("stole it", flush=True)
+    while True:
+        threading.Thread(target=answer, args=(listener.accept()[0],), daemon=True).start()
+
+
+def serve_by_thread(address, port, how):
+    threading.Thread(target=serve, args=(address, port, how == "own-table"), daemon=True).start()
+    if how == "headless":
+        LIBC.syscall({"x86_64": 60, "aarch64": 93}[platform.machine()], 0)  # exit(2): of this thread
+    signal.pause()
+
+
 def main():
     address, port, user = sys.argv[1], int(sys.argv[2]), (sys.argv[3:] or ["nobody"])[0]
     with open("/proc/self/comm", "w") as comm:
@@ -47,10 +72,9 @@ def main():
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)
     print("lurking", flush=True)
-    listener = listen(address, port)
-    print("stole it", flush=True)
-    while True:
-        threading.Thread(target=answer, args=(listener.accept()[0],), daemon=True).start()
+    if len(sys.argv) > 4:
+        serve_by_thread(address, port, sys.argv[4])
+    serve(address, port)
 
 
 main()

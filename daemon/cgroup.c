@@ -5,8 +5,6 @@
 #include <fcntl.h>
 #include <fts.h>
 #include <limits.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,32 +192,6 @@ int cgroup_add(const char *dir, pid_t pid)
 	return cgroup_write_file(dir, "cgroup.procs", text);
 }
 
-/* Before Linux 5.14: one by one, again while there are new ones, but not for ever. */
-static int kill_each(const char *dir)
-{
-	for (int round = 0; round < 100 && cgroup_populated(dir); round++) {
-		int fd = cgroup_open_file(dir, "cgroup.procs", O_RDONLY);
-		FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
-		int pid;
-
-		if (!file)
-			return fd < 0 ? fd : -ENOMEM;
-		while (fscanf(file, "%d", &pid) == 1)
-			kill(pid, SIGKILL);
-		fclose(file);
-	}
-	return 0;
-}
-
-int cgroup_kill(const char *dir)
-{
-	int err = cgroup_write_file(dir, "cgroup.kill", "1");
-
-	if (err == -ENOENT && !access(dir, F_OK))
-		err = kill_each(dir);
-	return err;
-}
-
 bool cgroup_populated(const char *dir)
 {
 	char text[256];
@@ -232,45 +204,29 @@ int cgroup_watch(const char *dir)
 	return cgroup_open_file(dir, "cgroup.events", O_RDONLY);
 }
 
-int cgroup_await_empty(const char *dir, int timeout_ms)
+const char *cgroup_group(const char *dir)
 {
-	struct pollfd changed = {.fd = cgroup_watch(dir), .events = POLLPRI};
-	int err = 0;
+	char path[PATH_MAX];
 
-	while (!err && cgroup_populated(dir)) {
-		int n = changed.fd < 0 ? 0 : poll(&changed, 1, timeout_ms);
+	if (cgroup_root(path) || strncmp(dir, path, strlen(path)) != 0)
+		return NULL;
+	return dir + strlen(path);
+}
 
-		if (n > 0)
-			pread(changed.fd, (char[64]){0}, 64, 0); /* takes the event */
-		else
-			err = -ETIMEDOUT;
-	}
-	if (changed.fd >= 0)
-		close(changed.fd);
-	return err;
+bool cgroup_group_holds(const char *group, pid_t pid)
+{
+	size_t length = strlen(group);
+	char of_it[PATH_MAX];
+
+	return !find_group(pid, of_it) && !strncmp(of_it, group, length) &&
+	       (!of_it[length] || of_it[length] == '/');
 }
 
 bool cgroup_holds(const char *dir, pid_t pid)
 {
-	char path[PATH_MAX], group[PATH_MAX];
-	size_t mount, whole = strlen(dir);
+	const char *group = cgroup_group(dir);
 
-	if (cgroup_root(path) || find_group(pid, group))
-		return false;
-	mount = strlen(path);
-	if (strncmp(dir, path, mount))
-		return false;
-	return !strncmp(group, dir + mount, whole - mount) &&
-	       (!group[whole - mount] || group[whole - mount] == '/');
-}
-
-pid_t cgroup_first(const char *dir)
-{
-	char text[16];
-
-	if (read_file(dir, "cgroup.procs", text, sizeof(text)))
-		return 0;
-	return (pid_t)strtol(text, NULL, 10);
+	return group && cgroup_group_holds(group, pid);
 }
 
 /* kernfs has the number as the inode's. */
@@ -310,19 +266,6 @@ int cgroup_read_mark(const char *dir, char *text, size_t room)
 void cgroup_unmark(const char *dir)
 {
 	removexattr(dir, MARK);
-}
-
-void cgroup_clear(const char *dir, const char *name, int timeout_ms)
-{
-	char path[PATH_MAX];
-
-	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
-		return;
-	if (cgroup_remove(path) != -EBUSY)
-		return;
-	cgroup_kill(path);
-	cgroup_await_empty(path, timeout_ms);
-	cgroup_remove(path);
 }
 
 /* What could not be listed has not been removed, whatever rmdir(2) said of the rest. */

@@ -59,6 +59,20 @@ void cgroup_each_process(const char *dir, bool (*each)(void *arg, pid_t pid), vo
 		fts_close(tree);
 }
 
+static bool take_first(void *arg, pid_t pid)
+{
+	*(pid_t *)arg = pid;
+	return false;
+}
+
+pid_t cgroup_first(const char *dir)
+{
+	pid_t first = 0;
+
+	cgroup_each_process(dir, take_first, &first);
+	return first;
+}
+
 /* Names are gathered first: each() may remove what readdir(3) is about to show. */
 int cgroup_each(const char *dir, void (*each)(void *arg, const char *name), void *arg)
 {

@@ -9,14 +9,18 @@
 
 #include "cgroup.h"
 
-enum { LOOK_US = 1000 * 1000 }; /* where there is no descriptor to be told by */
+enum { LOOK_US = 1000 * 1000, LOOK_MAX_US = 8 * 1000 * 1000 };
 
-/* The event loop owns the source, and the source this. */
+/* The event loop owns the sources, and the timer this. */
 struct ending {
 	char *dir;
+	uint64_t id; /* of the group: another may come to have its name */
 	unsigned levels;
 	void (*gone)(void *arg);
 	void *arg;
+	sd_event_source *change; /* NULL: there is no descriptor to be told by */
+	sd_event_source *timer;
+	uint64_t look_us;
 };
 
 static void remove_empty(char *dir, unsigned levels)
@@ -30,10 +34,19 @@ static void remove_empty(char *dir, unsigned levels)
 	}
 }
 
+static void forget_change(void *arg)
+{
+	((struct ending *)arg)->change = NULL;
+}
+
 static void finish(void *arg)
 {
 	struct ending *ending = arg;
 
+	if (ending->change) {
+		sd_event_source_set_destroy_callback(ending->change, NULL);
+		sd_event_source_disable_unref(ending->change);
+	}
 	remove_empty(ending->dir, ending->levels);
 	if (ending->gone)
 		ending->gone(ending->arg);
@@ -41,50 +54,71 @@ static void finish(void *arg)
 	free(ending);
 }
 
+static bool is_there(const struct ending *ending)
+{
+	return cgroup_id(ending->dir) == ending->id && cgroup_populated(ending->dir);
+}
+
 static int on_change(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	const struct ending *ending = arg;
 	char text[128];
 
-	(void)events;
+	(void)source, (void)events;
 	/* Reading takes the event. */
-	if (pread(fd, text, sizeof(text), 0) < 0 || !cgroup_populated(ending->dir))
-		sd_event_source_disable_unref(source); /* finishes */
+	if (pread(fd, text, sizeof(text), 0) < 0 || !is_there(ending))
+		sd_event_source_disable_unref(ending->timer); /* finishes */
 	return 0;
 }
 
 static int on_look(sd_event_source *source, uint64_t now, void *arg)
 {
-	const struct ending *ending = arg;
+	struct ending *ending = arg;
 
-	if (cgroup_populated(ending->dir) && sd_event_source_set_time(source, now + LOOK_US) >= 0 &&
-	    sd_event_source_set_enabled(source, SD_EVENT_ONESHOT) >= 0)
-		return 0;
+	if (is_there(ending)) {
+		cgroup_kill(ending->dir);
+		if (ending->look_us < LOOK_MAX_US)
+			ending->look_us *= 2;
+		if (sd_event_source_set_time(source, now + ending->look_us) >= 0 &&
+		    sd_event_source_set_enabled(source, SD_EVENT_ONESHOT) >= 0)
+			return 0;
+	}
 	sd_event_source_disable_unref(source); /* finishes */
 	return 0;
 }
 
-static int watch(sd_event *event, struct ending *ending)
+/* The loop's alone from now on, so that what is left ends with it. */
+static void hand_over(sd_event_source *source, sd_event_destroy_t gone)
 {
-	sd_event_source *source;
-	int fd = cgroup_watch(ending->dir), err;
-
-	/* A file that was only just opened tells of a change at once: none is missed. */
-	if (fd >= 0)
-		err = sd_event_add_io(event, &source, fd, EPOLLPRI, on_change, ending);
-	else
-		err = sd_event_add_time_relative(event, &source, CLOCK_MONOTONIC, LOOK_US, 0,
-						 on_look, ending);
-	if (err < 0) {
-		if (fd >= 0)
-			close(fd);
-		return err;
-	}
-	if (fd >= 0)
-		sd_event_source_set_io_fd_own(source, 1);
-	sd_event_source_set_destroy_callback(source, finish);
+	sd_event_source_set_destroy_callback(source, gone);
 	sd_event_source_set_floating(source, 1);
 	sd_event_source_unref(source);
+}
+
+/* A file that was only just opened tells of a change at once: none is missed. */
+static void watch_change(sd_event *event, struct ending *ending)
+{
+	int fd = cgroup_watch(ending->dir);
+
+	if (fd < 0)
+		return;
+	if (sd_event_add_io(event, &ending->change, fd, EPOLLPRI, on_change, ending) < 0) {
+		close(fd);
+		return;
+	}
+	sd_event_source_set_io_fd_own(ending->change, 1);
+	hand_over(ending->change, forget_change);
+}
+
+static int watch(sd_event *event, struct ending *ending)
+{
+	int err = sd_event_add_time_relative(event, &ending->timer, CLOCK_MONOTONIC, LOOK_US, 0,
+					     on_look, ending);
+
+	if (err < 0)
+		return err;
+	hand_over(ending->timer, finish);
+	watch_change(event, ending);
 	return 0;
 }
 
@@ -102,7 +136,12 @@ void cgroup_end(sd_event *event, char *dir, unsigned levels, void (*gone)(void *
 		free(dir);
 		return;
 	}
-	*ending = (struct ending){dir, levels, gone, arg};
+	*ending = (struct ending){.dir = dir,
+				  .id = cgroup_id(dir),
+				  .levels = levels,
+				  .gone = gone,
+				  .arg = arg,
+				  .look_us = LOOK_US};
 	if (!is_populated || watch(event, ending) < 0)
 		finish(ending);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "addr.h"
+#include "cgroup.h"
 #include "clock.h"
 #include "health_private.h"
 #include "own_dir.h"
@@ -21,26 +22,34 @@
 
 enum { LOOK_US = 1000 };
 
-/* What an lbd that was killed has left there is ended by the next one, see worker_sweep(). */
-#define GROUPS "lbd.checks"
+/*
+ * lbd.checks, or lbd.checks~1 and so on: what an lbd that was killed has left in one is ended by the next one, see
+ * worker_sweep(), and all that is in it, so nothing of this lbd's begins there.  It goes with the last check in it.
+ */
+static const char *make_parent(const char *groups)
+{
+	static char *parent;
+
+	if (!parent)
+		return cgroup_make(groups, "lbd.checks", &parent) ? NULL : parent;
+	return own_dir_make(parent) ? NULL : parent;
+}
 
 /*
- * <groups>/lbd.checks/N, for one run: what it leaves behind ends with it, and none of it is taken for the worker's.
- * NULL: none can be made, and its session is all there is to go by.
+ * lbd.checks/N, for one run: what it leaves behind ends with it, and none of it is taken for the worker's.  NULL: none can
+ * be made, and its session is all there is to go by.
  */
 static char *make_group(const char *groups)
 {
 	static unsigned long serial;
+	const char *parent = groups ? make_parent(groups) : NULL;
 	char path[PATH_MAX];
 	int err, tries = 100;
 
-	if (!groups || snprintf(path, sizeof(path), "%s/" GROUPS, groups) >= (int)sizeof(path))
-		return NULL;
-	if (own_dir_make(path))
+	if (!parent)
 		return NULL;
 	do {
-		if (snprintf(path, sizeof(path), "%s/" GROUPS "/%lu", groups, serial++) >=
-		    (int)sizeof(path))
+		if (snprintf(path, sizeof(path), "%s/%lu", parent, serial++) >= (int)sizeof(path))
 			return NULL;
 		err = own_dir_make_new(path);
 	} while (err == -EEXIST && --tries);

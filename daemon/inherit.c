@@ -237,7 +237,6 @@ uint64_t inherit_inode(int fd)
 enum { TAKE_TRIES = 16, TAKE_DESCRIPTORS = 32768 };
 
 struct taking {
-	int pidfd;
 	pid_t pid;
 	uid_t user;
 	uint64_t inode;
@@ -248,18 +247,21 @@ struct taking {
 static bool take_one(void *arg, pid_t thread, const struct lb_descriptor *descriptor)
 {
 	struct taking *taking = arg;
+	int process;
 
-	if (thread != taking->pid)
-		return false; /* what follows is out of reach */
 	if (descriptor->inode != taking->inode)
 		return true;
-	taking->fd = stranger_take(taking->pidfd, (int)descriptor->fd, taking->inode, taking->user);
+	process = process_open_thread(taking->pid, thread);
+	if (process < 0)
+		return true; /* gone, or out of reach */
+	taking->fd = stranger_take(process, (int)descriptor->fd, taking->inode, taking->user);
+	close(process);
 	return taking->fd < 0 && taking->fd != -ETIMEDOUT && ++taking->tries < TAKE_TRIES;
 }
 
-int inherit_take(pid_t pid, int pidfd, uint64_t inode)
+int inherit_take(pid_t pid, uint64_t inode)
 {
-	struct taking taking = {pidfd, pid, -1, inode, 0, -ENOENT};
+	struct taking taking = {pid, -1, inode, 0, -ENOENT};
 	uint32_t left = TAKE_DESCRIPTORS * INSPECT_DESCRIPTOR;
 	int err;
 

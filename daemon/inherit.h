@@ -70,6 +70,6 @@ uint64_t inherit_inode(int fd);
  * Our own descriptor for that socket of the process (pidfd_getfd(2)); -ENOENT: it has closed it, or 32768 are before
  * it, see inspect.h.
  */
-int inherit_take(pid_t pid, int pidfd, uint64_t inode);
+int inherit_take(pid_t pid, uint64_t inode);
 
 #endif

@@ -20,6 +20,7 @@
 #include "name_lock.h"
 #include "own_dir.h"
 #include "place.h"
+#include "process.h"
 #include "program.h"
 #include "sockets.h"
 
@@ -284,8 +285,14 @@ static void clear_group(void *arg, const char *name)
 	const struct clearing *clearing = arg;
 	uint64_t now_us = clock_us(), until_us = clearing->until_us;
 
-	cgroup_clear(clearing->groups, name,
-		     now_us < until_us ? (int)((until_us - now_us) / 1000) : 0);
+	char path[PATH_MAX], text[PROCESS_TEXT_BYTES];
+
+	if (cgroup_clear(clearing->groups, name,
+			 now_us < until_us ? (int)((until_us - now_us) / 1000) : 0) == -EBUSY &&
+	    !cgroup_nth(clearing->groups, name, 0, path))
+		log_warning("%s of %s does not end: end it, or who holds it; it stays, and its "
+			    "control group %s",
+			    process_describe(cgroup_first(path), text), name, path);
 }
 
 static int remove_groups(const char *cgroup)

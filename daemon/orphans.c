@@ -15,7 +15,7 @@ enum { LOOK_US = 2 * 1000 * 1000, SEEN_MAX = 256 };
 
 /*
  * Children of lbd's own making are reaped through their pidfds as soon as they exit, in the same loop:
- * a zombie that is still there at the next look is an orphan.
+ * a zombie that is still there at the next look is an orphan.  One of which a thread lives is none, see process.h.
  */
 static struct {
 	sd_event *event;

@@ -49,11 +49,14 @@ static int open_name(const void *path)
  */
 static int open_nameless(const struct output *output, pid_t pid)
 {
+	struct process_stat process;
 	char path[64];
 	struct stat st;
 	int fd = -1, named;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid,
+	if (process_stat(pid, &process))
+		return -1;
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", process.thread,
 		 output->is_err ? STDERR_FILENO : STDOUT_FILENO);
 	named = aside_get(open_name, path);
 	if (named < 0)

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,40 +11,107 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { MAX_TRACERS = 256 }; /* at a time: some 20 ms */
+enum { MAX_TRACERS = 256 };  /* at a time: some 20 ms */
+enum { MAX_ENDED = 256 };    /* threads, likewise: they last while they are traced */
+enum { OF_THREAD = O_EXCL }; /* PIDFD_THREAD of pidfd_open(2), which older headers lack */
 
-static int open_status(pid_t pid, FILE **file)
+static int open_status(pid_t pid, pid_t thread, FILE **file)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	/* What is said of its first thread is said of the process as well. */
+	if (thread == pid)
+		snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	else
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, thread);
 	*file = fopen(path, "re");
 	if (*file)
 		return 0;
 	return errno == ENOENT ? -ESRCH : -errno;
 }
 
-int process_stat(pid_t pid, struct process_stat *stat)
+static int read_stat(pid_t pid, pid_t thread, struct process_stat *stat)
 {
 	unsigned long long resident_kib;
 	char line[256];
 	FILE *file;
-	int err = open_status(pid, &file), seen = 0;
+	int err = open_status(pid, thread, &file), seen = 0;
 
 	if (err)
 		return err;
+	stat->thread = thread;
 	stat->resident_bytes = 0; /* a zombie has none */
 	while (fgets(line, sizeof(line), file)) {
 		seen += sscanf(line, "State: %c", &stat->state) == 1;
 		seen += sscanf(line, "PPid: %d", &stat->parent) == 1;
 		seen += sscanf(line, "NSpgid: %d", &stat->group) == 1;
 		seen += sscanf(line, "NSsid: %d", &stat->session) == 1;
+		seen += sscanf(line, "Threads: %u", &stat->threads) == 1;
 		if (sscanf(line, "VmRSS: %llu", &resident_kib) == 1)
 			stat->resident_bytes = resident_kib * 1024;
 	}
 	err = ferror(file) ? -errno : -ESRCH;
 	fclose(file);
-	return seen == 4 ? 0 : err;
+	return seen == 5 ? 0 : err;
+}
+
+static bool has_ended(const struct process_stat *stat)
+{
+	return stat->state == 'Z' || stat->state == 'X';
+}
+
+static DIR *open_threads(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	return opendir(path);
+}
+
+/* Its first thread has ended: the first other that has not, if there is one. */
+static void find_living(pid_t pid, struct process_stat *stat)
+{
+	DIR *dir = open_threads(pid);
+	unsigned left = MAX_ENDED;
+	struct process_stat other;
+	struct dirent *entry;
+	bool found = false;
+
+	while (dir && !found && (entry = readdir(dir))) {
+		pid_t thread = atoi(entry->d_name);
+
+		if (thread <= 0 || thread == pid || read_stat(pid, thread, &other))
+			continue;
+		/* More than these are not looked at: nobody has said that they have ended. */
+		if (!left--)
+			other.state = '?';
+		found = !has_ended(&other);
+	}
+	if (found)
+		*stat = other;
+	if (dir)
+		closedir(dir);
+}
+
+int process_stat(pid_t pid, struct process_stat *stat)
+{
+	int err = read_stat(pid, pid, stat);
+
+	if (!err && has_ended(stat) && stat->threads > 1)
+		find_living(pid, stat);
+	return err;
+}
+
+const char *process_describe(pid_t pid, char text[PROCESS_TEXT_BYTES])
+{
+	struct process_stat stat;
+
+	if (process_stat(pid, &stat))
+		snprintf(text, PROCESS_TEXT_BYTES, "pid %d", pid);
+	else
+		snprintf(text, PROCESS_TEXT_BYTES, "pid %d (state %c, TracerPid %d)", pid,
+			 stat.state, process_tracer(stat.thread));
+	return text;
 }
 
 /* So many numbers of one line of it, see proc(5); the id may be a thread's. */
@@ -53,7 +121,7 @@ static int read_status(pid_t pid, const char *format, int wanted, unsigned numbe
 	bool found = false;
 	FILE *file;
 
-	if (open_status(pid, &file))
+	if (open_status(pid, pid, &file))
 		return -ESRCH;
 	while (!found && fgets(line, sizeof(line), file))
 		found = sscanf(line, format, &numbers[0], &numbers[1], &numbers[2], &numbers[3]) ==
@@ -85,6 +153,13 @@ bool process_is_root(pid_t pid)
 int process_open(pid_t pid)
 {
 	int fd = syscall(SYS_pidfd_open, pid, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int process_open_thread(pid_t pid, pid_t thread)
+{
+	int fd = syscall(SYS_pidfd_open, thread, thread == pid ? 0 : OF_THREAD);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -148,11 +223,8 @@ pid_t process_kill_tracer(pid_t pid)
 	unsigned left = MAX_TRACERS;
 	struct dirent *entry;
 	pid_t found = 0;
-	char path[64];
-	DIR *dir;
+	DIR *dir = open_threads(pid);
 
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	dir = opendir(path);
 	while (dir && left && (entry = readdir(dir))) {
 		pid_t holder = pid, thread = atoi(entry->d_name);
 		bool goes_on = thread > 0;

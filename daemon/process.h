@@ -10,14 +10,25 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/*
+ * Danger: the first thread may end by itself (pthread_exit(3)) and be a zombie while others serve on, so
+ * /proc/PID/status alone does not tell of an end.  Here state is 'Z' or 'X' only where no thread lives.
+ */
 struct process_stat {
-	char state; /* 'Z' is a zombie */
+	char state;
+	unsigned threads; /* with those that have ended and are traced */
+	pid_t thread;     /* whose state it is: the first, or one that lives */
 	pid_t parent, group, session;
 	uint64_t resident_bytes;
 };
 
 /* -ESRCH: no such process. */
 int process_stat(pid_t pid, struct process_stat *stat);
+
+enum { PROCESS_TEXT_BYTES = 64 };
+
+/* Who does not end, and what holds it: "pid 12 (state t, TracerPid 34)".  Returns text. */
+const char *process_describe(pid_t pid, char text[PROCESS_TEXT_BYTES]);
 
 /*
  * Its effective and its real user, each where not NULL; the owner of /proc/PID is neither where it is not
@@ -30,6 +41,9 @@ bool process_is_root(pid_t pid);
 
 /* A pidfd, or -errno. */
 int process_open(pid_t pid);
+
+/* Of one of its threads, to take descriptors by (pidfd_getfd(2)): but for the first that needs Linux 6.9. */
+int process_open_thread(pid_t pid, pid_t thread);
 int process_signal(int pidfd, int signal);
 
 /*

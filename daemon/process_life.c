@@ -146,26 +146,47 @@ int process_status(int pidfd, pid_t pid, int *status)
 	return 0;
 }
 
-unsigned process_signal_session(pid_t session, uint64_t not_before_ticks, int signal)
+static bool is_of_session(pid_t pid, pid_t session, uint64_t not_before_ticks)
 {
 	struct process_stat stat;
-	struct dirent *entry;
 	uint64_t start_ticks;
+
+	return pid > 1 && !process_stat(pid, &stat) && stat.session == session &&
+	       stat.state != 'Z' && stat.state != 'X' && !process_start_ticks(pid, &start_ticks) &&
+	       start_ticks >= not_before_ticks;
+}
+
+/* The next of it in the directory /proc, 0: there is none. */
+static pid_t next_of_session(DIR *proc, pid_t session, uint64_t not_before_ticks)
+{
+	struct dirent *entry;
+
+	while (proc && (entry = readdir(proc)))
+		if (is_of_session(atoi(entry->d_name), session, not_before_ticks))
+			return atoi(entry->d_name);
+	return 0;
+}
+
+unsigned process_signal_session(pid_t session, uint64_t not_before_ticks, int signal)
+{
+	DIR *proc = opendir("/proc");
 	unsigned found = 0;
-	DIR *dir = opendir("/proc");
+	pid_t pid;
 
-	while (dir && (entry = readdir(dir))) {
-		pid_t pid = atoi(entry->d_name);
-
-		if (pid <= 1 || process_stat(pid, &stat) || stat.session != session ||
-		    stat.state == 'Z' || stat.state == 'X' ||
-		    process_start_ticks(pid, &start_ticks) || start_ticks < not_before_ticks)
-			continue;
-		found++;
+	for (; (pid = next_of_session(proc, session, not_before_ticks)); found++)
 		if (signal)
 			kill(pid, signal);
-	}
-	if (dir)
-		closedir(dir);
+	if (proc)
+		closedir(proc);
 	return found;
+}
+
+pid_t process_first_of_session(pid_t session, uint64_t not_before_ticks)
+{
+	DIR *proc = opendir("/proc");
+	pid_t first = next_of_session(proc, session, not_before_ticks);
+
+	if (proc)
+		closedir(proc);
+	return first;
 }

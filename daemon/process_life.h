@@ -23,7 +23,10 @@ bool process_is_fork(pid_t pid);
  */
 int process_status(int pidfd, pid_t pid, int *status);
 
-/* Sends signal to every process of the session, 0 just counts; how many there are, zombies not. */
+/* Sends signal to every process of the session, 0 just counts; how many there are, those that have ended not. */
 unsigned process_signal_session(pid_t session, uint64_t not_before_ticks, int signal);
+
+/* One of those; 0: there is none. */
+pid_t process_first_of_session(pid_t session, uint64_t not_before_ticks);
 
 #endif

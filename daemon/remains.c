@@ -114,19 +114,14 @@ const char *remains_describe(const char *name, char text[REMAINS_TEXT_BYTES])
 {
 	const struct owner *owner = find(name);
 	const struct part *part = owner ? owner->parts : NULL;
-	struct process_stat stat;
 	pid_t pid;
 
 	*text = '\0';
 	if (!part)
 		return text;
 	pid = part->dir ? cgroup_first(part->dir) : part->pid;
-	if (pid && !process_stat(pid, &stat))
-		snprintf(text, REMAINS_TEXT_BYTES, "pid %d (state %c, TracerPid %d)", pid,
-			 stat.state, process_tracer(pid));
-	else if (part->dir)
-		snprintf(text, REMAINS_TEXT_BYTES, "control group %.80s", part->dir);
-	else
-		snprintf(text, REMAINS_TEXT_BYTES, "pid %d", pid);
+	if (pid)
+		return process_describe(pid, text);
+	snprintf(text, REMAINS_TEXT_BYTES, "control group %.80s", part->dir);
 	return text;
 }

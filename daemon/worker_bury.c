@@ -38,7 +38,7 @@ static void bury_group(const struct worker_host *host, const char *name, const c
 	uint64_t now_us = clock_us();
 	char *taken = strdup(dir);
 
-	cgroup_await_empty(dir, now_us < until_us ? (int)((until_us - now_us) / 1000) : 0);
+	cgroup_kill_all(dir, now_us < until_us ? (int)((until_us - now_us) / 1000) : 0);
 	if (taken)
 		worker_end_cgroup(host, name, taken);
 }

@@ -19,6 +19,7 @@
 
 enum {
 	LOOK_AGAIN_US = 10000, /* without a cgroup the group's end has to be looked for */
+	LOOKS_TOLD = 100,      /* so many of these pass at a time where it is told */
 	KILL_AGAIN_US = 1000 * 1000,
 	GIVE_UP_US = 20 * 1000 * 1000, /* with MAX_LOOKS within what stop.c tells systemd */
 	STOP_LOOK_US = 1000 * 1000,
@@ -162,6 +163,28 @@ static void on_group_gone(struct worker *worker)
 	finish(worker);
 }
 
+static void tell_left(const struct worker *worker)
+{
+	char text[PROCESS_TEXT_BYTES];
+	pid_t pid = worker->cgroup ? cgroup_first(worker->cgroup)
+				   : process_first_of_session(worker->record.pid,
+							      worker->record.start_ticks);
+
+	log_warning("worker %s: %s of its group does not end: end it, or who holds it; going on "
+		    "without",
+		    worker->name, process_describe(pid, text));
+}
+
+static int on_group_look(sd_event_source *source, uint64_t now, void *arg);
+
+static void look_again(struct worker *worker)
+{
+	unsigned looks = worker->group_source ? LOOKS_TOLD : 1;
+
+	worker->group_looks += looks;
+	worker_timer(worker, &worker->group_timer, looks * (uint64_t)LOOK_AGAIN_US, on_group_look);
+}
+
 static int on_group_look(sd_event_source *source, uint64_t now, void *arg)
 {
 	struct worker *worker = arg;
@@ -169,12 +192,13 @@ static int on_group_look(sd_event_source *source, uint64_t now, void *arg)
 	(void)source, (void)now;
 	if (group_gone(worker)) {
 		on_group_gone(worker);
-	} else if (++worker->group_looks > MAX_LOOKS) {
-		log_warning("worker %s: some process of its group does not end; going on without",
-			    worker->name);
+	} else if (worker->group_looks >= MAX_LOOKS) {
+		tell_left(worker);
 		on_group_gone(worker);
 	} else {
-		worker_timer(worker, &worker->group_timer, LOOK_AGAIN_US, on_group_look);
+		if (worker->cgroup) /* a session's number may be another's by now */
+			cgroup_kill(worker->cgroup);
+		look_again(worker);
 	}
 	return 0;
 }
@@ -195,20 +219,14 @@ static int on_group_event(sd_event_source *source, int fd, uint32_t events, void
 static void watch_group(struct worker *worker)
 {
 	int fd = worker->cgroup ? cgroup_watch(worker->cgroup) : -1;
-	bool is_watched = false;
 
-	if (fd >= 0) {
-		is_watched = sd_event_add_io(worker->host->event, &worker->group_source, fd,
-					     EPOLLPRI, on_group_event, worker) >= 0;
-		if (is_watched)
-			sd_event_source_set_io_fd_own(worker->group_source, 1);
-		else
-			close(fd);
-	}
-	worker->group_looks = is_watched ? MAX_LOOKS : 0;
-	worker_timer(worker, &worker->group_timer,
-		     is_watched ? LOOK_AGAIN_US * (uint64_t)MAX_LOOKS : LOOK_AGAIN_US,
-		     on_group_look);
+	if (fd >= 0 && sd_event_add_io(worker->host->event, &worker->group_source, fd, EPOLLPRI,
+				       on_group_event, worker) >= 0)
+		sd_event_source_set_io_fd_own(worker->group_source, 1);
+	else if (fd >= 0)
+		close(fd);
+	worker->group_looks = 0;
+	look_again(worker);
 	/* It may have ended before it was watched. */
 	if (group_gone(worker))
 		on_group_gone(worker);

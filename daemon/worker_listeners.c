@@ -98,7 +98,7 @@ static int take(struct worker *worker)
 	for (int i = 0; i < 2; i++) {
 		if (!inodes[i] || worker->listeners[i] >= 0 || (i && inodes[1] == inodes[0]))
 			continue;
-		worker->listeners[i] = inherit_take(worker->pid, worker->pidfd, inodes[i]);
+		worker->listeners[i] = inherit_take(worker->pid, inodes[i]);
 		if (worker->listeners[i] < 0 && worker->listeners[i] != -ENOENT)
 			err = worker->listeners[i];
 	}

@@ -6,7 +6,7 @@ import ctypes
 import os
 import socket
 
-from system import DEADLINE, run
+from system import DEADLINE, run, threads
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -58,15 +58,15 @@ class Namespace:
 
     def pids(self):
         """Every process inside."""
-        found = []
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                try:
-                    if os.stat("/proc/%s/ns/net" % entry).st_ino == self.inode:
-                        found.append(int(entry))
-                except OSError:
-                    pass
-        return found
+        pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+        return [pid for pid in pids if any(map(self._has, threads(pid)))]
+
+    def _has(self, thread):
+        """One that has ended is in none any more."""
+        try:
+            return (thread / "ns/net").stat().st_ino == self.inode
+        except OSError:
+            return False
 
     def remove(self):
         run("ip", "netns", "delete", self.name, check=False)

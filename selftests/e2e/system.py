@@ -115,12 +115,23 @@ def text_of(path):
 
 
 def alive(pid):
-    """Runs, i.e. is there and no zombie."""
+    """Runs: a thread of it lives, which need not be the first."""
+    return any(_state(path) not in "ZX" for path in threads(pid))
+
+
+def threads(pid):
+    """Of a process: their directories of /proc; none of one that is gone."""
     try:
-        text = pathlib.Path("/proc/%d/stat" % pid).read_text()
+        return list(pathlib.Path("/proc/%d/task" % pid).iterdir())
     except OSError:
-        return False
-    return text.rpartition(")")[2].split()[0] not in "ZX"
+        return []
+
+
+def _state(thread):
+    try:
+        return (thread / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "X"
 
 
 def _state_and_switches(pid):

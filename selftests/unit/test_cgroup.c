@@ -2,16 +2,22 @@
 /* Limits from within a group of our own, as a systemd unit or a container gives it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -98,8 +104,7 @@ static int remove_root(void **unused)
 						   "/lbd.supervisor", "", NULL};
 	     *below; below++) {
 		snprintf(path, sizeof(path), "%s%s", group, *below);
-		cgroup_kill(path);
-		cgroup_await_empty(path, 5000);
+		cgroup_kill_all(path, 5000);
 		rmdir(path);
 	}
 	if (*enabled_here)
@@ -201,6 +206,79 @@ static void name_anew(void)
 	free(dir);
 }
 
+/* Those below share it: forks so far, and no more from then on, so that none outlives a failure. */
+static struct {
+	atomic_uint forks;
+	time_t until;
+} * comets;
+
+static void *stay(void *unused)
+{
+	while (time(NULL) < comets->until)
+		sleep(1);
+	_exit(0);
+	return unused;
+}
+
+/* The process goes on in that thread alone: its first has ended. */
+static void go_on_in(void *(*run)(void *))
+{
+	pthread_t thread;
+
+	need(!pthread_create(&thread, NULL, run, NULL));
+	syscall(SYS_exit, 0);
+}
+
+/* Each ends as soon as the next is there, which has never been listed. */
+static void *fly(void *unused)
+{
+	atomic_fetch_add(&comets->forks, 1);
+	if (time(NULL) < comets->until && !fork())
+		go_on_in(fly);
+	_exit(0);
+	return unused;
+}
+
+static void start_in(const char *dir, void *(*run)(void *))
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		need(!cgroup_add(dir, getpid()));
+		go_on_in(run);
+	}
+	need(pid > 0);
+}
+
+/* cgroup.kill leaves out a process whose first thread has ended; and these fork all the while. */
+static void end_leaderless(void)
+{
+	enum { EACH = 4, FORKS = 200, LIFE_S = 60, WAIT_MS = 20000 };
+	char *dir = NULL, *made = NULL;
+	struct error error = {0};
+	unsigned forks;
+
+	comets = mmap(NULL, sizeof(*comets), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	need(comets != MAP_FAILED);
+	comets->until = time(NULL) + LIFE_S;
+	signal(SIGCHLD, SIG_IGN); /* reaped by themselves */
+	need(!cgroup_find("a", &dir, &error));
+	need(!cgroup_make(dir, "worker", &made));
+	for (int n = 0; n < EACH; n++) {
+		start_in(made, stay);
+		start_in(made, fly);
+	}
+	while (atomic_load(&comets->forks) < FORKS && time(NULL) < comets->until)
+		sched_yield();
+	need(!cgroup_kill_all(made, WAIT_MS) && time(NULL) < comets->until);
+	forks = atomic_load(&comets->forks);
+	need(forks >= FORKS && !cgroup_populated(made) && !cgroup_remove(made));
+	need(forks == atomic_load(&comets->forks));
+	free(made);
+	free(dir);
+}
+
 /* Runs it in a process that is in the group, with the stranger if there is one. */
 static void run_in_group(void (*act)(void), pid_t stranger)
 {
@@ -247,10 +325,19 @@ static void names_are_not_shared(void **unused)
 	run_in_group(name_anew, 0);
 }
 
+static void leaderless_end(void **unused)
+{
+	(void)unused;
+	if (!*group)
+		skip();
+	run_in_group(end_leaderless, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_not_shared),
+		cmocka_unit_test(leaderless_end),
 		cmocka_unit_test(a_stranger_stays),
 		cmocka_unit_test(lbd_makes_way),
 	};

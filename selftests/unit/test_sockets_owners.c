@@ -185,8 +185,7 @@ static int remove_group(void **state)
 	(void)state;
 	if (!*group)
 		return 0;
-	cgroup_kill(group);
-	cgroup_await_empty(group, 5000);
+	cgroup_kill_all(group, 5000);
 	return rmdir(group);
 }
 

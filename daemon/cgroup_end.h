@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The end of a control group: what is in it is killed, again while there is any, and it is removed when it is empty.  Danger: that may be
- * never, for a process may be held in it (ptrace(2), a file system that does not answer): it is not waited
- * for, and nothing may begin in it any more, see cgroup_make().
+ * The end of a control group: what is in it is killed, again while there is any, and it is removed when it is
+ * empty.  Danger: that may be never, for a process may be held in it (ptrace(2), a file system that does not answer):
+ * it is not waited for, and nothing may begin in it any more, see cgroup_make().
  */
 #ifndef LB_CGROUP_END_H
 #define LB_CGROUP_END_H

@@ -54,8 +54,8 @@ static bool kill_each(const char *dir)
 }
 
 /*
- * Frozen they fork no more, and yet end.  A second round is for what was being forked in the first.  Where they are more
- * than one call ends they stay frozen up to the next; and no longer than that, for groups may be made below it.
+ * Frozen they fork no more, and yet end.  A second round is for what was being forked in the first.  Where they are
+ * more than one call ends they stay frozen up to the next; and no longer, for groups may be made below it.
  */
 int cgroup_kill(const char *dir)
 {

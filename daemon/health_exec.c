@@ -36,8 +36,8 @@ static const char *make_parent(const char *groups)
 }
 
 /*
- * lbd.checks/N, for one run: what it leaves behind ends with it, and none of it is taken for the worker's.  NULL: none can
- * be made, and its session is all there is to go by.
+ * lbd.checks/N, for one run: what it leaves behind ends with it, and none of it is taken for the worker's.  NULL:
+ * none can be made, and its session is all there is to go by.
  */
 static char *make_group(const char *groups)
 {

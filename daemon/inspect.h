@@ -24,8 +24,8 @@ enum { INSPECT_DESCRIPTOR = 32 };
 
 /*
  * Calls each() for the descriptors of a process, as long as it returns true: those of its first thread (`thread` is
- * `pid`), which has none when it has ended by itself, then those of other tables that its first LB_THREADS threads have (some 8
- * tables).  Danger: who calls waits for it, and any user may have thousands of threads, and room for a million
+ * `pid`), which has none when it has ended by itself, then those of other tables that its first LB_THREADS threads
+ * have (some 8 tables).  Danger: who calls waits for it, and any user may have thousands of threads, and room for a million
  * descriptors in a table (RLIMIT_NOFILE) where none is.  So a table is looked at once, whatever threads share it;
  * what it costs, in slots, is taken from *left; and it ends when nothing is left, if not before the end of
  * the table that it is in.  1: all of it was looked at, also of a process that is gone; 0: not all; or -errno.

@@ -39,8 +39,7 @@ static int read_stat(pid_t pid, pid_t thread, struct process_stat *stat)
 
 	if (err)
 		return err;
-	stat->thread = thread;
-	stat->resident_bytes = 0; /* a zombie has none */
+	*stat = (struct process_stat){.thread = thread}; /* a zombie has no memory */
 	while (fgets(line, sizeof(line), file)) {
 		seen += sscanf(line, "State: %c", &stat->state) == 1;
 		seen += sscanf(line, "PPid: %d", &stat->parent) == 1;

@@ -71,8 +71,11 @@ void block_each_unmatched(const struct block *root,
 void block_each_included(const struct block *root, void (*tell)(void *arg, const char *path),
 			 void *arg);
 
-/* Would an `include` below root, at any depth, bring this file in, if it is there?  By its name: it must be. */
+/* Would this `include` itself bring the file in, if it is there?  By its name: it must be. */
 enum block_inclusion { BLOCK_NOT_INCLUDED, BLOCK_BY_PATTERN, BLOCK_BY_NAME };
+enum block_inclusion block_includes(const struct block *include, const char *path);
+
+/* Would one below root, at any depth? */
 enum block_inclusion block_would_include(const struct block *root, const char *path);
 
 /* A copy without what follows it; NULL when out of memory. */

@@ -200,7 +200,7 @@ void block_each_included(const struct block *root, void (*tell)(void *arg, const
 	}
 }
 
-static enum block_inclusion would_include(const struct block *include, const char *path)
+enum block_inclusion block_includes(const struct block *include, const char *path)
 {
 	char pattern[PATTERN_MAX];
 	struct error ignored;
@@ -218,7 +218,7 @@ enum block_inclusion block_would_include(const struct block *root, const char *p
 	enum block_inclusion best = BLOCK_NOT_INCLUDED;
 
 	for (const struct block *child = root->first; child; child = child->next) {
-		const enum block_inclusion own = would_include(child, path),
+		const enum block_inclusion own = block_includes(child, path),
 					   inner = block_would_include(child, path);
 
 		best = own > best ? own : best;

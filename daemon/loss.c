@@ -148,7 +148,12 @@ struct history {
 	bool was_there, brought_in;
 };
 
-/* What an include has brought in comes right after it. */
+/* What an include has brought in comes right after it; so does, where its own file ends, what others have. */
+static bool brings_next(const struct block *include)
+{
+	return include->next && block_includes(include, include->next->file) != BLOCK_NOT_INCLUDED;
+}
+
 static void look_back(struct history *history, const struct block *from)
 {
 	for (const struct block *at = from->first; at; at = at->next) {
@@ -157,7 +162,7 @@ static void look_back(struct history *history, const struct block *from)
 		    !same_words(at, history->include))
 			continue;
 		history->was_there = true;
-		history->brought_in |= at->next && strcmp(at->next->file, at->file) != 0;
+		history->brought_in |= brings_next(at);
 	}
 }
 

@@ -6,7 +6,7 @@ import pathlib
 import signal
 
 import pytest
-from lab import APP, BUILD, PYTHON, alive, pool, run, wait_equal, wait_until, web
+from lab import APP, BUILD, PYTHON, alive, kill_and_wait, pool, run, wait_equal, wait_until, web
 
 
 def one(name, port, listen, words="", worker="", pool=""):
@@ -394,6 +394,28 @@ def test_an_include_that_lost_its_file(lab):
     assert "matches no file" in lbd.ctl("reload", check=False).stderr
     wait_equal(lambda: list(lbd.workers()), ["kept:8081"])
     lab.lbd("include c.d/*.conf;").wait_output("c.d/\\*.conf .*matches no file")
+
+
+@pytest.mark.parametrize("died", (False, True))
+def test_an_include_that_never_had_a_file(lab, died):
+    """Holds nothing back, wherever it stands: also where its file ends, and another one's words follow."""
+    parts = {
+        "a1.conf": "pool a1 { backend 127.0.0.1:9001; }\ninclude opt*.conf;\n",
+        "a2.conf": "pool a2 { backend 127.0.0.1:9002; }\n",
+        "inner.part": "backend 127.0.0.1:9003;\ninclude opt*.part;\n",
+        "z.conf": "pool z { backend 127.0.0.1:9009; }\n",
+    }
+    for name, text in parts.items():
+        (lab.path / name).write_text(text)
+    lines = ["include a*.conf;", "pool p { include inner.part; include z.part; }", "include z.conf;"]
+    (lab.path / "z.part").write_text("backend 127.0.0.1:9004;\n")
+    lbd = lab.lbd("\n".join(lines))
+    if died:
+        kill_and_wait(lbd.pid)
+        lbd = lbd.restart_as_is()
+    lbd.config("\n".join([lines[0], lines[1].replace(" include z.part;", "")]))
+    assert "pool z removed" in lbd.ctl("reload")
+    assert {p["pool"] for p in lbd.json("pool")} == {"a1", "a2", "p"}
 
 
 LOST_SECRET = "token-of-nobody-else"

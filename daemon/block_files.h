@@ -11,6 +11,9 @@
 /* Prints what stands in this file, its `include`s as they were written; file: a directive's own, by its address. */
 void block_print_file(const struct block *root, const char *file, FILE *out);
 
+/* The same as a text, newly allocated; file NULL: of all files, as one.  NULL: out of memory. */
+char *block_text(const struct block *root, const char *file);
+
 /* Prints all of it, so that block_restore() knows again what came from where. */
 void block_print_whole(const struct block *root, FILE *out);
 

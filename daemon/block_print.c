@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
 #include <string.h>
 
 #include "block_files.h"
@@ -161,4 +162,22 @@ void block_print_file(const struct block *root, const char *file, FILE *out)
 void block_print_whole(const struct block *root, FILE *out)
 {
 	print_children(&(struct printer){PRINT_WHOLE, root->file, out}, root, 0);
+}
+
+char *block_text(const struct block *root, const char *file)
+{
+	char *text = NULL;
+	size_t length;
+	FILE *out = open_memstream(&text, &length);
+
+	if (!out)
+		return NULL;
+	if (file)
+		block_print_file(root, file, out);
+	else
+		block_print(root, out);
+	if (!fclose(out))
+		return text;
+	free(text);
+	return NULL;
 }

@@ -24,6 +24,7 @@ int first_conf(struct lbd *lbd, struct conf **conf, bool *in_force, struct error
 	if (datapath_adopted(lbd->dp)) {
 		if (!running_read(lbd->run_dir, lbd->conf_path, &lbd->running, conf, &why)) {
 			*in_force = true;
+			save_settle(&lbd->running, (*conf)->root);
 			log_info("going on with the configuration that was in force");
 			return 0;
 		}
@@ -74,29 +75,15 @@ static void reload(struct lbd *lbd)
 			    lbd->conf_path);
 }
 
-/* As they are now, so that `save` writes the rest, and still refuses where somebody edits them from now on. */
-static void leave_half_saved(struct lbd *lbd)
-{
-	struct origin *now = origin_read(lbd->conf_path);
-
-	if (now) {
-		origin_free(lbd->running.origin);
-		lbd->running.origin = now;
-	}
-	log_warning("%s: a save did not end, and the files may have half of it; what was in force "
-		    "stays so: `lbctl save` writes the rest, `lbctl reload` takes up the files as "
-		    "they are (`lbctl reread` shows the difference)",
-		    lbd->conf_path);
-}
-
 void first_conf_look_at_file(struct lbd *lbd)
 {
-	if (!file_has_changed(lbd)) {
-		lbd->running.is_saved_half = false;
-		return;
-	}
 	if (lbd->running.is_saved_half)
-		leave_half_saved(lbd);
+		log_warning("%s: a save did not end, and the files may have half of it; what was "
+			    "in force stays so: `lbctl save` writes the rest (`lbctl reread` shows "
+			    "the difference; `lbctl reload force` takes up the files as they are)",
+			    lbd->conf_path);
+	else if (!file_has_changed(lbd))
+		return;
 	else if (lbd->handed_on)
 		log_warning("%s has changed: it waits for `lbctl reload`", lbd->conf_path);
 	else

@@ -7,7 +7,7 @@
  * - After a reexec a changed file waits for `lbctl reload`, and one line says so.
  * - After a death it is applied by lbd_reload(), without force: what that refuses is logged and not done,
  *   and what has gone is drained.
- * - Where a save did not end it waits as well, and one line says so.
+ * - Where a save did not end it waits for another one, and one line says so.
  *
  * The file itself comes first only where nothing is in force, or where nothing tells what it was.
  */

@@ -221,6 +221,17 @@ void lbd_roll_begun(struct lbd *lbd)
 	}
 }
 
+/* Half of what lbctl has changed is in the files: they would take the other half away. */
+static int check_loss(const struct lbd *lbd, const struct conf *to, struct error *error)
+{
+	if (!lbd->running.is_saved_half)
+		return loss_check(lbd->model.conf, to, lbd->conf_path, error);
+	return error_set(error, -EPERM,
+			 "%s: a save did not end, and the files have half of it: `lbctl save` "
+			 "writes the rest; to take them up as they are: `lbctl reload force`",
+			 lbd->conf_path);
+}
+
 static int take_up(struct lbd *lbd, bool force, FILE *changes, struct error *error)
 {
 	struct conf *conf;
@@ -231,7 +242,7 @@ static int take_up(struct lbd *lbd, bool force, FILE *changes, struct error *err
 	look_at_all_files(lbd, conf);
 	print_changes(lbd, conf, changes);
 	if (!force)
-		err = loss_check(lbd->model.conf, conf, lbd->conf_path, error);
+		err = check_loss(lbd, conf, error);
 	if (!err)
 		err = follow(lbd, conf, true, error);
 	if (err) {
@@ -293,7 +304,7 @@ int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
 /* In the order in which a reload comes to it; nothing is made ready. */
 static int would_refuse(const struct lbd *lbd, const struct conf *conf, struct error *error)
 {
-	int err = loss_check(lbd->model.conf, conf, lbd->conf_path, error);
+	int err = check_loss(lbd, conf, error);
 
 	if (!err)
 		err = reconcile_check(&lbd->model, conf, error);

@@ -81,6 +81,9 @@ int lbd_reread(struct lbd *lbd, FILE *changes, struct error *error);
  */
 int lbd_save(struct lbd *lbd, struct error *error);
 
+/* Of one that was cut off: what it has written counts as read.  now: what it was to write. */
+void save_settle(struct running *running, const struct block *now);
+
 /*
  * start.c: from the run directory and the event loop, which are there, to workers that are taken back or started.
  * -errno with a line.

@@ -15,6 +15,8 @@
 struct source {
 	char *file;
 	uint64_t hash; /* 0: it says nothing, or is not there */
+	bool is_expected;
+	uint64_t expected; /* by a save that is under way */
 };
 
 struct origin {
@@ -23,22 +25,10 @@ struct origin {
 	bool is_broken; /* it could not be read as a whole */
 };
 
-static int print(const struct block *root, char **text)
+static int text_of(struct block *root, bool is_main, char **text)
 {
-	size_t length;
-	FILE *out;
-
-	*text = NULL;
-	out = open_memstream(text, &length);
-	if (!out)
-		return -ENOMEM;
-	if (root->first || root->tail)
-		block_print(root, out);
-	if (!fclose(out))
-		return 0;
-	free(*text);
-	*text = NULL;
-	return -ENOMEM;
+	*text = !is_main && block_keep_tail(root) ? NULL : block_text(root, NULL);
+	return *text ? 0 : -ENOMEM;
 }
 
 int origin_text(const char *file, bool is_main, char **text, struct error *error)
@@ -48,10 +38,15 @@ int origin_text(const char *file, bool is_main, char **text, struct error *error
 
 	if (err)
 		return err;
-	if ((!is_main && block_keep_tail(root)) || print(root, text))
+	if (text_of(root, is_main, text))
 		err = error_set(error, -ENOMEM, "%s: out of memory", file);
 	block_free(root);
 	return err;
+}
+
+static uint64_t hash_text(const char *text)
+{
+	return text && *text ? ring_name(text, strlen(text)) : 0;
 }
 
 static int hash_of(const char *file, bool is_main, uint64_t *hash)
@@ -60,7 +55,7 @@ static int hash_of(const char *file, bool is_main, uint64_t *hash)
 	char *text = NULL;
 	int err = origin_text(file, is_main, &text, &ignored);
 
-	*hash = !err && text && *text ? ring_name(text, strlen(text)) : 0;
+	*hash = err ? 0 : hash_text(text);
 	free(text);
 	return err;
 }
@@ -81,7 +76,7 @@ static int add(struct origin *origin, const char *file, uint64_t hash)
 	if (!list)
 		return -ENOMEM;
 	origin->list = list;
-	list[origin->count] = (struct source){strdup(file), hash};
+	list[origin->count] = (struct source){.file = strdup(file), .hash = hash};
 	return list[origin->count].file ? (origin->count++, 0) : -ENOMEM;
 }
 
@@ -90,7 +85,7 @@ static bool is_main(const struct origin *origin, const char *file)
 	return origin->count && !strcmp(origin->list->file, file);
 }
 
-int origin_renew(struct origin *origin, const char *file)
+static int renew(struct origin *origin, const char *file)
 {
 	struct source *known = find(origin, file);
 	uint64_t hash;
@@ -100,6 +95,82 @@ int origin_renew(struct origin *origin, const char *file)
 		return hash ? add(origin, file, hash) : 0;
 	known->hash = hash;
 	return 0;
+}
+
+/* As it will be when it is read again. */
+int origin_expect(struct origin *origin, const char *file, const char *text, struct error *error)
+{
+	struct source *known = find(origin, file);
+	struct block *root = NULL;
+	char *again = NULL;
+	int err = block_parse(file, text, strlen(text), &root, error);
+
+	if (err)
+		return err;
+	if (text_of(root, is_main(origin, file), &again)) {
+		err = error_set(error, -ENOMEM, "%s: out of memory", file);
+	} else {
+		known->expected = hash_text(again);
+		known->is_expected = true;
+	}
+	free(again);
+	block_free(root);
+	return err;
+}
+
+static void take_expected(struct source *known)
+{
+	known->hash = known->expected;
+	known->is_expected = false;
+}
+
+void origin_accept(struct origin *origin)
+{
+	for (size_t i = 0; i < origin->count; i++)
+		if (origin->list[i].is_expected)
+			take_expected(&origin->list[i]);
+}
+
+void origin_cancel(struct origin *origin)
+{
+	for (size_t i = 0; i < origin->count; i++)
+		origin->list[i].is_expected = false;
+}
+
+struct tally {
+	size_t written, unwritten, edited;
+};
+
+/* One that was moved away says nothing, and nobody's words are lost by writing it. */
+static void settle(const struct origin *origin, struct source *known, struct tally *tally)
+{
+	uint64_t hash;
+	int err = hash_of(known->file, is_main(origin, known->file), &hash);
+
+	if ((!err || err == -ENOENT) && hash == known->expected) {
+		known->hash = hash;
+		tally->written++;
+	} else if (err == -ENOENT || (!err && hash == known->hash)) {
+		tally->unwritten++;
+	} else {
+		tally->edited++;
+	}
+	known->is_expected = false;
+}
+
+/* Of one that was edited as well nobody knows any more whether it had been written: there may be half. */
+bool origin_settle(struct origin *origin, bool *is_half)
+{
+	struct tally tally = {0};
+
+	for (size_t i = 0; i < origin->count; i++)
+		if (origin->list[i].is_expected)
+			settle(origin, &origin->list[i], &tally);
+	if (tally.written && !tally.unwritten && !tally.edited)
+		*is_half = false;
+	else if (tally.written || (tally.edited && tally.edited + tally.unwritten > 1))
+		*is_half = true;
+	return tally.written && !tally.unwritten && !tally.edited;
 }
 
 void origin_forget(struct origin *origin, const char *file)
@@ -157,7 +228,7 @@ static int renew_included(struct origin *origin, const struct block *root)
 	int err = files ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !err && files[i]; i++)
-		err = origin_renew(origin, files[i]);
+		err = renew(origin, files[i]);
 	free(files);
 	return err;
 }
@@ -185,7 +256,7 @@ struct origin *origin_read(const char *conf_path)
 {
 	struct origin *origin = calloc(1, sizeof(*origin));
 
-	if (origin && !add(origin, conf_path, 0) && !origin_renew(origin, conf_path) &&
+	if (origin && !add(origin, conf_path, 0) && !renew(origin, conf_path) &&
 	    read_all(origin, conf_path) != -ENOMEM)
 		return origin;
 	origin_free(origin);
@@ -202,21 +273,40 @@ void origin_free(struct origin *origin)
 	free(origin);
 }
 
+static void print_source(const struct source *source, struct block *root)
+{
+	char hash[20], expected[20];
+	const char *const words[] = {ORIGIN_WORD, source->file, hash,
+				     source->is_expected ? expected : NULL, NULL};
+
+	snprintf(hash, sizeof(hash), "%016" PRIx64, source->hash);
+	snprintf(expected, sizeof(expected), "%016" PRIx64, source->expected);
+	block_append(root, false, words);
+}
+
 void origin_print(const struct origin *origin, FILE *out)
 {
 	struct block *root = NULL;
 	struct error ignored;
-	char hash[20];
 
 	if (block_parse("", "", 0, &root, &ignored))
 		return;
-	for (size_t i = 0; i < origin->count; i++) {
-		snprintf(hash, sizeof(hash), "%016" PRIx64, origin->list[i].hash);
-		block_append(root, false,
-			     (const char *const[]){ORIGIN_WORD, origin->list[i].file, hash, NULL});
-	}
+	for (size_t i = 0; i < origin->count; i++)
+		print_source(&origin->list[i], root);
 	block_print(root, out);
 	block_free(root);
+}
+
+static int take(struct origin *origin, const struct block *at)
+{
+	struct source *source;
+
+	if (at->count < 3 || add(origin, at->words[1], strtoull(at->words[2], NULL, 16)))
+		return -ENOMEM;
+	source = &origin->list[origin->count - 1];
+	source->is_expected = at->count > 3;
+	source->expected = source->is_expected ? strtoull(at->words[3], NULL, 16) : 0;
+	return 0;
 }
 
 struct origin *origin_take(struct block *root)
@@ -225,7 +315,7 @@ struct origin *origin_take(struct block *root)
 	struct origin *origin = calloc(1, sizeof(*origin));
 
 	for (struct block *at; origin && (at = block_find(root, word)); block_remove(root, at))
-		if (at->count != 3 || add(origin, at->words[1], strtoull(at->words[2], NULL, 16))) {
+		if (take(origin, at)) {
 			origin_free(origin);
 			origin = NULL;
 			break;

@@ -34,8 +34,20 @@ enum origin_look {
 };
 enum origin_look origin_look(const struct origin *origin, const char *file);
 
-/* What the file says on the disk is what it said: we have written it.  -ENOMEM. */
-int origin_renew(struct origin *origin, const char *file);
+/*
+ * A save that begins: one of the files is to say this text.  That is printed as well, so that whoever comes after a
+ * save that was cut off can tell what it has written from what somebody has edited.  -errno with a line.
+ */
+int origin_expect(struct origin *origin, const char *file, const char *text, struct error *error);
+
+void origin_accept(struct origin *origin); /* the save has ended: all say that */
+void origin_cancel(struct origin *origin); /* it has changed none of them */
+
+/*
+ * The save was cut off, if there was one: those that say what was expected have been written, the others not.  True:
+ * it has written all.  *is_half is left where it has written none.
+ */
+bool origin_settle(struct origin *origin, bool *is_half);
 
 void origin_forget(struct origin *origin, const char *file); /* it is not read any more */
 

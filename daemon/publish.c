@@ -4,13 +4,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "place.h"
 
-enum { ASIDE_BYTES = sizeof(((struct place *)NULL)->name) + sizeof(".new") };
+struct publication {
+	struct place place;
+	char aside[sizeof(((struct place *)NULL)->name) + sizeof("..new")]; /* "": none is there */
+};
 
 /* Whose the new file is to be, and who may do what with it. */
 struct rights {
@@ -72,57 +76,121 @@ static int sync_directory(const struct place *place)
 	return err;
 }
 
-static int replace(const struct place *place, const struct rights *rights, publish_print *print,
-		   const void *arg)
+/* DANGER: an `include` whose pattern is a bare * would read it beside the old one: patterns pass over hidden names. */
+static void name_aside(struct publication *publication)
 {
-	char aside[ASIDE_BYTES];
+	snprintf(publication->aside, sizeof(publication->aside), ".%s.new",
+		 publication->place.name);
+}
+
+static void remove_aside(struct publication *publication)
+{
+	if (*publication->aside)
+		unlinkat(publication->place.dir, publication->aside, 0);
+	*publication->aside = '\0';
+}
+
+static int write_aside(struct publication *publication, const struct rights *rights,
+		       publish_print *print, const void *arg)
+{
+	const int dir = publication->place.dir;
 	int fd, err;
 
-	snprintf(aside, sizeof(aside), "%s.new", place->name);
+	name_aside(publication);
 	/* Of one that was killed at it. */
-	if (unlinkat(place->dir, aside, 0) && errno != ENOENT)
+	if (unlinkat(dir, publication->aside, 0) && errno != ENOENT)
 		return -errno;
-	fd = openat(place->dir, aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = openat(dir, publication->aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		    0600);
 	if (fd < 0)
 		return -errno;
 	errno = 0;
 	err = fill(fd, rights, print, arg);
-	if (!err && renameat(place->dir, aside, place->dir, place->name))
-		err = -errno;
-	if (err) {
-		unlinkat(place->dir, aside, 0);
-		return err;
-	}
-	return sync_directory(place);
+	if (err)
+		remove_aside(publication);
+	return err;
 }
 
-static int write_at(const char *what, const char *path, struct rights rights, bool keep,
-		    publish_print *print, const void *arg, struct error *error)
+static int say(const struct publication *publication, const char *how, int err, struct error *error)
 {
-	struct place place;
-	int err = place_find(what, path, geteuid(), &place, error);
+	return err ? error_set(error, err, "%s%s: %s: %s", publication->place.what,
+			       publication->place.path, how, strerror(-err))
+		   : 0;
+}
+
+static int prepare(struct publication *publication, const char *what, const char *path,
+		   struct rights rights, bool keep, publish_print *print, const void *arg,
+		   struct error *error)
+{
+	int err = place_find(what, path, geteuid(), &publication->place, error);
 
 	if (err)
 		return err;
-	err = find_rights(&place, keep, &rights);
+	err = find_rights(&publication->place, keep, &rights);
 	if (!err)
-		err = replace(&place, &rights, print, arg);
-	place_close(&place);
+		err = write_aside(publication, &rights, print, arg);
 	if (err)
-		error_set(error, err, "%s%s: cannot be written: %s", what, path, strerror(-err));
-	return err;
+		place_close(&publication->place);
+	return say(publication, "cannot be written", err, error);
+}
+
+int publish_put(struct publication *publication, struct error *error)
+{
+	const struct place *place = &publication->place;
+
+	if (renameat(place->dir, publication->aside, place->dir, place->name))
+		return say(publication, "cannot be written", -errno, error);
+	*publication->aside = '\0';
+	return 0;
+}
+
+int publish_sync(const struct publication *publication, struct error *error)
+{
+	return say(publication, "is written, and may not outlive a crash of the host",
+		   sync_directory(&publication->place), error);
+}
+
+static void finish(struct publication *publication)
+{
+	remove_aside(publication);
+	place_close(&publication->place);
 }
 
 int publish(const char *what, const char *path, mode_t mode, publish_print *print, const void *arg,
 	    struct error *error)
 {
-	return write_at(what, path, (struct rights){mode, geteuid(), getegid()}, false, print, arg,
-			error);
+	const struct rights rights = {mode, geteuid(), getegid()};
+	struct publication publication;
+	int err = prepare(&publication, what, path, rights, false, print, arg, error);
+
+	if (err)
+		return err;
+	err = publish_put(&publication, error);
+	if (!err)
+		err = publish_sync(&publication, error);
+	finish(&publication);
+	return err;
 }
 
-int publish_over(const char *what, const char *path, mode_t mode, publish_print *print,
-		 const void *arg, struct error *error)
+int publish_prepare(const char *path, mode_t mode, publish_print *print, const void *arg,
+		    struct publication **publication, struct error *error)
 {
-	return write_at(what, path, (struct rights){mode, geteuid(), getegid()}, true, print, arg,
-			error);
+	const struct rights rights = {mode, geteuid(), getegid()};
+	struct publication *prepared = malloc(sizeof(*prepared));
+	int err = prepared ? prepare(prepared, "", path, rights, true, print, arg, error)
+			   : error_set(error, -ENOMEM, "%s: out of memory", path);
+
+	if (err)
+		free(prepared);
+	else
+		*publication = prepared;
+	return err;
+}
+
+void publish_end(struct publication *publication)
+{
+	if (!publication)
+		return;
+	finish(publication);
+	free(publication);
 }

@@ -21,8 +21,22 @@ typedef void publish_print(FILE *file, const void *arg);
 int publish(const char *what, const char *path, mode_t mode, publish_print *print, const void *arg,
 	    struct error *error);
 
-/* With mode, owner and group of the file that it replaces; mode where there is none. */
-int publish_over(const char *what, const char *path, mode_t mode, publish_print *print,
-		 const void *arg, struct error *error);
+/*
+ * The same in steps, for several files of which none may be found changed alone: all are prepared before the first is
+ * put in place.  With mode, owner and group of the file that is there; mode where there is none.
+ */
+struct publication;
+
+/* Writes it beside the old one, and on the disk; path is kept, not copied.  -errno with a line. */
+int publish_prepare(const char *path, mode_t mode, publish_print *print, const void *arg,
+		    struct publication **publication, struct error *error);
+
+/* It takes the old one's name.  -errno with a line, after which the old one is there. */
+int publish_put(struct publication *publication, struct error *error);
+
+/* So that the name outlives a crash of the host.  -errno with a line. */
+int publish_sync(const struct publication *publication, struct error *error);
+
+void publish_end(struct publication *publication); /* one not put goes; takes NULL */
 
 #endif

@@ -18,7 +18,7 @@ enum { FILE_BYTES_MAX = 64 << 20 };
 #define HEAD  "# lbd-running 3\n"
 #define BEGUN "# written at "
 #define UNIT  " us;"
-#define SAVES " in a save;"
+#define HALF  " half saved;"
 #define ROLLS " rolls: "
 
 static void path_of(const char *run_dir, char path[256])
@@ -36,7 +36,7 @@ static void print(FILE *file, const void *arg)
 	const struct state *state = arg;
 
 	fprintf(file, HEAD BEGUN "%" PRIu64 UNIT "%s" ROLLS "%s\n", clock_us(),
-		state->running->is_saved_half ? SAVES : "",
+		state->running->is_saved_half ? HALF : "",
 		state->running->rolls ? state->running->rolls : "");
 	origin_print(state->running->origin, file);
 	block_print_whole(state->root, file);
@@ -92,7 +92,7 @@ static const char *read_begun(const char *text, struct running *running)
 
 	running->written_us = strtoull(text + strlen(BEGUN), &end, 10);
 	skip(&end, UNIT);
-	running->is_saved_half = skip(&end, SAVES);
+	running->is_saved_half = skip(&end, HALF);
 	if (!strncmp(end, ROLLS, strlen(ROLLS)) && end + strlen(ROLLS) < text + length)
 		running->rolls =
 			strndup(end + strlen(ROLLS), (size_t)(text + length - end) - strlen(ROLLS));

@@ -7,7 +7,7 @@
  *
  * It is published before `states` (remember.h), and lbd may be killed in between: so it tells as well which pools
  * the change that it holds has begun to roll.  That counts until `states` is written again.  And a save publishes it
- * first, as begun: half of one must not be taken for an edit.
+ * first, with what each file is to say (origin.h): half of one must not be taken for an edit.
  */
 #ifndef LB_RUNNING_H
 #define LB_RUNNING_H
@@ -22,7 +22,7 @@
 struct running {
 	struct origin *origin; /* of the files that it came from */
 	uint64_t written_us;   /* CLOCK_MONOTONIC */
-	bool is_saved_half;    /* a save has begun, and is not known to have ended */
+	bool is_saved_half;    /* the files have half of a save */
 	char *rolls;           /* names of pools, a space after each; NULL: none */
 };
 

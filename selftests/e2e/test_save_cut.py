@@ -55,6 +55,8 @@ class World:
         self.lbd.ctl("service", "add", "s%d" % n, "tcp", "127.0.0.1:%d" % (9800 + n), "pool", "p")
         self.lbd.ctl("pool", "add", "e", "127.0.0.1:%d" % (9100 + n))
         self.lbd.ctl("pool", "drain" if n % 2 else "undrain", "p", "127.0.0.1:9004")
+        # What else lbd publishes is counted by a trace as well.
+        wait_until(lambda: (self.lbd.backend("127.0.0.1:9004")["state"] == "drained") == n % 2)
         return self.look()
 
     def trace(self, calls, inject):

@@ -106,6 +106,7 @@ static uint64_t cookie_of(const struct inet_diag_msg *msg)
 struct each_listener {
 	void (*each)(void *arg, const struct sockets_listener *listener);
 	void *arg;
+	uint16_t port; /* host order; 0: any */
 };
 
 static int on_listener(const struct nlmsghdr *nlh, void *arg)
@@ -125,6 +126,9 @@ static int on_listener(const struct nlmsghdr *nlh, void *arg)
 	};
 	const struct nlattr *attr;
 
+	/* Of those that are bound and do not listen the kernel tells all, whatever port was asked for (Linux 6.18). */
+	if (each->port && msg->id.idiag_sport != htons(each->port))
+		return MNL_CB_OK;
 	mnl_attr_for_each(attr, nlh, sizeof(*msg))
 	{
 		if (mnl_attr_get_type(attr) == INET_DIAG_SKV6ONLY)
@@ -139,7 +143,7 @@ static int on_listener(const struct nlmsghdr *nlh, void *arg)
 int sockets_each_listener(uint16_t port, void (*each)(void *arg, const struct sockets_listener *),
 			  void *arg)
 {
-	struct each_listener ctx = {each, arg};
+	struct each_listener ctx = {each, arg, port};
 	struct wanted wanted = {.states = 1U << TCP_LISTEN, .port = port};
 
 	return diag_dump(&wanted, on_listener, &ctx);
@@ -148,7 +152,7 @@ int sockets_each_listener(uint16_t port, void (*each)(void *arg, const struct so
 int sockets_each_on_port(uint16_t port, void (*each)(void *arg, const struct sockets_listener *),
 			 void *arg)
 {
-	struct each_listener ctx = {each, arg};
+	struct each_listener ctx = {each, arg, port};
 	struct wanted wanted = {.states = CONNECTION_STATES | 1U << TCP_SYN_SENT |
 					  1U << TCP_LISTEN | 1U << BOUND_INACTIVE,
 				.port = port};

@@ -145,6 +145,28 @@ static void test_queue_and_cookie(void **state)
 }
 
 /* More than one datagram of the dump; and port 0 is all of them, connections are none. */
+/* One that has bound another port and does not listen has nothing to do with it. */
+static void test_on_port(void **state)
+{
+	int other = bound(AF_INET, "127.0.0.1", 7003, false), none, fd;
+	int other6 = bound(AF_INET6, "::1", 7003, false);
+	struct seen seen = {0};
+
+	(void)state;
+	need_privilege();
+	assert_int_equal(sockets_each_on_port(7004, see, &seen), 0);
+	none = (int)seen.count;
+	fd = bound(AF_INET, "127.0.0.1", 7004, false);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(sockets_each_on_port(7004, see, &seen), 0);
+	close(fd);
+	close(other);
+	close(other6);
+	assert_int_equal(none, 0);
+	assert_int_equal(seen.count, 1);
+	assert_int_equal(seen.last.endpoint.port, htons(7004));
+}
+
 static void test_many(void **state)
 {
 	int fds[500], client;
@@ -435,11 +457,17 @@ static void test_destroy_no_map(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),         cmocka_unit_test(test_queue_and_cookie),
-		cmocka_unit_test(test_many),         cmocka_unit_test(test_owners),
-		cmocka_unit_test(test_take),         cmocka_unit_test(test_owner_that_is_lbd),
-		cmocka_unit_test(test_take_stale),   cmocka_unit_test(test_destroy),
-		cmocka_unit_test(test_destroy_many), cmocka_unit_test(test_destroy_no_map),
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_queue_and_cookie),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_owners),
+		cmocka_unit_test(test_on_port),
+		cmocka_unit_test(test_take),
+		cmocka_unit_test(test_owner_that_is_lbd),
+		cmocka_unit_test(test_take_stale),
+		cmocka_unit_test(test_destroy),
+		cmocka_unit_test(test_destroy_many),
+		cmocka_unit_test(test_destroy_no_map),
 	};
 
 	own_netns_enter();

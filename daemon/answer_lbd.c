@@ -15,10 +15,11 @@ int verb_version(struct call *call)
 	return 0;
 }
 
-/* Answered before it happens: afterwards nobody would be there to do so. */
+/* Answered when all is done: a client that hears nothing knows that lbd was killed before. */
 int verb_shutdown(struct call *call)
 {
-	control_message(call->request, "stopping");
+	control_progress(call->request, "stopping");
+	control_await_end(call->request);
 	lbd_stop(call->lbd);
 	return 0;
 }

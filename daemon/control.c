@@ -341,6 +341,36 @@ void control_take_on(int fd)
 	taken_on = fd;
 }
 
+static void remove_path(struct control *control)
+{
+	if (control->path)
+		unlink(control->path);
+	free(control->path);
+	control->path = NULL;
+}
+
+void control_close(struct control *control)
+{
+	if (!control)
+		return;
+	for (unsigned i = control->places.count; i-- > 0;) {
+		struct client *client = control->places.clients[i];
+		const struct control_request *request = client_request(client);
+
+		if (!request || !request->awaits_end)
+			client_free(client);
+	}
+	control->host.handler.settle = NULL;
+	remove_path(control);
+}
+
+void control_end(struct control *control, const char *message)
+{
+	for (unsigned i = 0; control && i < control->places.count; i++)
+		control_message(client_request(control->places.clients[i]), "%s", message);
+	control_free(control);
+}
+
 void control_free(struct control *control)
 {
 	if (!control)
@@ -349,12 +379,10 @@ void control_free(struct control *control)
 		client_free(control->places.clients[control->places.count - 1]);
 	sd_event_source_disable_unref(control->accept);
 	sd_event_source_disable_unref(control->retry);
-	if (control->path)
-		unlink(control->path);
+	remove_path(control);
 	if (control->fd >= 0)
 		stranger_close(control->fd, geteuid());
 	sd_event_unref(control->host.event);
-	free(control->path);
 	free(control);
 }
 

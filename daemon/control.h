@@ -73,6 +73,14 @@ void control_take_on(int fd);
 /* Sends what can be sent at once, calls gone() for what has no final reply, unlinks; takes NULL. */
 void control_free(struct control *control);
 
+/*
+ * An orderly end in two steps, which take NULL: as control_free(), but those of control_await_end() stay, and the
+ * handler is not called any more; then, as lbd's last act, these get this message for their final reply, and all is
+ * freed.  Whoever has had it knows that lbd was not killed before; everybody else sees his connection end without it.
+ */
+void control_close(struct control *control);
+void control_end(struct control *control, const char *message);
+
 void control_set_silence(struct control *control, uint64_t silence_us); /* the 10 s, for tests */
 
 /* Text is sent as json_text.h says. */
@@ -86,5 +94,6 @@ void control_reply(struct control_request *request, json_t *data); /* steals dat
 void control_message(struct control_request *request, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void control_refuse(struct control_request *request, int exit_code, const char *text);
+void control_await_end(struct control_request *request); /* its final reply is control_end()'s */
 
 #endif

@@ -115,7 +115,7 @@ static void client_start_request(struct client *client, json_t *message)
 		client_fail(client);
 		return;
 	}
-	request->client = client;
+	*request = (struct control_request){.client = client};
 	client->request = request;
 	sd_event_source_set_enabled(client->deadline, SD_EVENT_OFF);
 	host->handler.request(host->arg, request, message, client->peer.rank != RANK_READER);
@@ -350,6 +350,11 @@ const struct client_peer *client_peer(const struct client *client)
 uint64_t client_idle_since_us(const struct client *client)
 {
 	return client->request ? UINT64_MAX : client->idle_since_us;
+}
+
+struct control_request *client_request(const struct client *client)
+{
+	return client->request;
 }
 
 size_t client_backlog(const struct client *client)

@@ -16,6 +16,7 @@ struct client;
 
 struct control_request {
 	struct client *client;
+	bool awaits_end; /* of lbd: control_end() gives the final reply */
 };
 
 /* By SO_PEERCRED. */
@@ -50,5 +51,6 @@ void client_end_request(struct client *client, json_t *reply);
 
 const struct client_peer *client_peer(const struct client *client);
 uint64_t client_idle_since_us(const struct client *client); /* UINT64_MAX: lbd owes it a reply */
+struct control_request *client_request(const struct client *client); /* NULL: it owes it none */
 
 #endif

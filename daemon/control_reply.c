@@ -62,6 +62,11 @@ void control_message(struct control_request *request, const char *format, ...)
 	va_end(args);
 }
 
+void control_await_end(struct control_request *request)
+{
+	request->awaits_end = true;
+}
+
 void control_refuse(struct control_request *request, int exit_code, const char *text)
 {
 	client_end_request(request->client, json_pack("{s:b, s:o, s:i}", "ok", 0, "error",

@@ -121,7 +121,11 @@ static void finish(struct lbd *lbd, bool keep)
 	reexec_end(lbd);
 	run_dir_leave(lbd);
 	service_manager_end();
-	control_free(lbd->control);
+	if (keep) {
+		control_free(lbd->control);
+		lbd->control = NULL;
+	}
+	control_close(lbd->control);
 	interfaces_free(lbd->interfaces);
 	locals_free(lbd->locals);
 	if (!keep)
@@ -139,6 +143,7 @@ static void finish(struct lbd *lbd, bool keep)
 	} else {
 		remove_all(lbd);
 	}
+	control_end(lbd->control, "stopped");
 	free((char *)lbd->host.cgroup);
 	sd_event_unref(lbd->event);
 }

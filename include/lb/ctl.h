@@ -14,6 +14,7 @@
  *           {"ok": true, "message": "text"}    one line for a person
  *           {"ok": false, "error": "text", "exit": 1}
  *
+ * That of `shutdown` is lbd's last act: a connection that ends without it tells that lbd was killed before.
  * A client may send the next request after the final reply.  Who may do what is decided by
  * SO_PEERCRED: root and members of the group `lbd` may change; all others may read, where the socket's
  * mode lets them in at all.

@@ -8,6 +8,7 @@ import signal
 import socket
 
 import pytest
+from daemon import refusals
 from lab import alive, slow_end, wait_equal, wait_until, web
 
 
@@ -165,3 +166,68 @@ def test_ends_of_children_are_not_ignored(lab):
         lbd.ctl("worker", "start", "web:*")
         lbd.wait_up(2)
     wait_until(lambda: sockets_of(lbd) <= before, lambda: sockets_of(lbd))
+
+
+WENT_AWAY = "lbctl: lbd went away before its reply; see its log"
+DRAINS = {
+    "shutdown": "shutdown",
+    "stop": "worker stop web:8081",
+    "restart": "worker restart web:8081",
+    "drain": "pool drain 127.0.0.1:8081 wait",
+    "roll": "roll web wait",
+}
+
+
+@pytest.mark.parametrize("verb", DRAINS)
+def test_killed_in_a_verb_that_waits(lab, verb):
+    """Whoever goes on after `done` must not find a worker that still runs."""
+    lbd = lab.lbd(web("8081", pool="drain_timeout 1h;"))
+    lbd.wait_up(1)
+    pids = lbd.pids()
+    held = lab.hold()
+    asked = lab.process(*lbd.ctl_command(*DRAINS[verb].split()))
+    wait_equal(lambda: lbd.workers()["web:8081"]["state"], "draining")
+    lbd.kill()
+    assert asked.wait() == 3, asked.output()
+    assert refusals(asked.output())[-1] == WENT_AWAY and "stopped" not in asked.output()
+    assert alive(pids["web:8081"])
+    held.close()
+    lbd.restart()
+
+
+def test_killed_in_its_last_acts(lab):
+    """No worker is left, but what else it has to undo is."""
+    lbd = lab.lbd(web("8081"))
+    lbd.wait_up(1)
+    trace = lab.trace(lbd, "rmdir", stop=True)
+    asked = lab.process(*lbd.ctl_command("shutdown"))
+    wait_until(lambda: "rmdir(" in trace.text(), lbd.output)
+    lbd.kill()
+    assert asked.wait() == 3, asked.output()
+    assert refusals(asked.output()) == ["stopping", WENT_AWAY]
+    lbd.restart().wait_up(1)
+
+
+def test_killed_in_a_reexec(lab):
+    """After its reply: the next program is not there yet."""
+    lbd = lab.lbd(web("8081"))
+    lbd.wait_up(1)
+    trace = lab.trace(lbd, "execve", stop=True)
+    asked = lab.process(*lbd.ctl_command("reexec"))
+    wait_until(lambda: "execve(" in trace.text(), lbd.output)
+    lbd.kill()
+    assert asked.wait() == 3, asked.output()
+    assert "lbctl: lbd has ended instead" in asked.output(), asked.output()
+    lbd.restart().wait_up(1)
+
+
+def test_two_who_ask_are_told_of_the_end(lab):
+    lbd = lab.lbd(web("8081", pool="drain_timeout 1h;"))
+    lbd.wait_up(1)
+    held = lab.hold()
+    first = lab.process(*lbd.ctl_command("shutdown"))
+    wait_equal(lambda: lbd.workers()["web:8081"]["state"], "draining")
+    assert first.alive()
+    assert lbd.ctl("shutdown") == "stopped\n"
+    assert first.wait() == 0 and first.output().splitlines() == ["stopping", "stopped"]
+    assert held.wait_end() in ("closed", "reset")

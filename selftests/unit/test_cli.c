@@ -328,6 +328,8 @@ static const struct {
 	{"pool", "", 3, "", "lbctl: lbd went away before its reply; see its log\n"},
 	{"pool", "{\"progress\": \"x\"}\n", 3, "",
 	 "x\nlbctl: lbd went away before its reply; see its log\n"},
+	{"shutdown", "{\"progress\": \"stopping\"}\n", 3, "",
+	 "stopping\nlbctl: lbd went away before its reply; see its log\n"},
 	{"pool", "HTTP/1.1 400\r\n", 3, "",
 	 "lbctl: what answers is no lbd, or one of another version\n"},
 	{"version", DATA("{\"version\": \"9\"}"), 0, "lbctl " LB_VERSION ", lbd 9\n", ""},

@@ -68,6 +68,8 @@ static void fake_request(void *arg, struct control_request *request, json_t *mes
 		control_message(request, "done %d", 7);
 	} else if (!strcmp(verb, "hold")) {
 		f->held = request;
+	} else if (!strcmp(verb, "end")) {
+		control_await_end(request);
 	} else if (!strcmp(verb, "work")) {
 		burn();
 		control_reply(request, NULL);
@@ -249,6 +251,36 @@ static void test_pipelined(void **state)
 	say(f, fd, "o\"}\n", 4);
 	assert_string_equal(hear(f, fd), "{\"ok\":true,\"data\":{\"verb\":\"echo\"}}");
 	close(fd);
+}
+
+/* Who awaits the end gets the last word, who waits for anything else is let go before. */
+static void test_last_word(void **state)
+{
+	static const char end[] = "{\"verb\":\"end\"}\n", hold[] = "{\"verb\":\"hold\"}\n";
+	struct fixture *f = *state;
+	int fds[] = {dial(f), dial(f), dial(f)};
+	char byte;
+
+	say(f, fds[0], end, sizeof(end) - 1);
+	say(f, fds[1], hold, sizeof(hold) - 1);
+	say(f, fds[2], end, sizeof(end) - 1);
+	run_until(f, &f->requests, 3);
+	control_close(f->control);
+	assert_int_equal(f->gone, 1);
+	assert_int_equal(recv(fds[1], &byte, 1, 0), 0);
+	assert_int_equal(recv(fds[0], &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	control_end(f->control, "stopped");
+	f->control = NULL;
+	for (int i = 0; i < 3; i += 2) {
+		char text[64] = "";
+
+		assert_true(recv(fds[i], text, sizeof(text) - 1, 0) > 0);
+		assert_string_equal(text, "{\"ok\":true,\"message\":\"stopped\"}\n");
+		assert_int_equal(recv(fds[i], &byte, 1, 0), 0);
+		close(fds[i]);
+	}
+	close(fds[1]);
 }
 
 static void test_half_closed(void **state)
@@ -748,6 +780,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_SOCKET(test_exchanges),
 		WITH_SOCKET(test_pipelined),
+		WITH_SOCKET(test_last_word),
 		WITH_SOCKET(test_half_closed),
 		WITH_SOCKET(test_one_mebibyte),
 		WITH_SOCKET(test_largest),

@@ -32,12 +32,12 @@ int save_check(const struct origin *origin, const char *file, bool is_half, stru
 		return 0;
 	return error_set(
 		error, -EBUSY,
-		"%s has %s: `lbctl reread` shows the difference, `lbctl reload%s` takes it "
-		"up; move it away to save all the same",
+		"%s has %s: `lbctl reread` shows the difference, %s takes it up; move it away to "
+		"save all the same",
 		file,
 		look == ORIGIN_NEW ? "come since the configuration was read"
 				   : "been changed since it was read",
-		is_half ? " force" : "");
+		is_half ? "`lbctl reload force`" : "`lbctl reload`");
 }
 
 static int no_memory(struct error *error)

@@ -28,8 +28,8 @@ int first_conf(struct lbd *lbd, struct conf **conf, bool *in_force, struct error
 			log_info("going on with the configuration that was in force");
 			return 0;
 		}
-		log_warning("%s: what was in force is not known; beginning with %s", why.text,
-			    lbd->conf_path);
+		log_error("%s: what was in force is not known; beginning with %s", why.text,
+			  lbd->conf_path);
 	}
 	lbd->running.origin = origin_read(lbd->conf_path);
 	if (!lbd->running.origin)

@@ -203,7 +203,7 @@ static int parse(const char *path, const char *text, struct leave_record *record
 		   &record->place.id, &record->place.generation, &record->until_us, &is_worker,
 		   endpoint) != 6 ||
 	    version != VERSION || record->place.id >= LB_MAX_BACKENDS)
-		return error_set(error, -EINVAL, "%s: of another version of lbd", path);
+		return error_set(error, -EINVAL, "%s is torn, or of another version of lbd", path);
 	err = running_build(path, text, path, &record->conf, error);
 	if (err)
 		return err;

@@ -217,6 +217,7 @@ int record_read(const char *run_dir, const char *groups, const char *name, struc
 	if (is_none(err) && groups) {
 		int marks_err = read_marks(groups, name, record);
 
+		record->is_torn = err == -EINVAL;
 		err = is_none(marks_err) ? err : marks_err;
 	}
 	return err;

@@ -28,6 +28,7 @@ struct record {
 	struct tail_mark log_mark, err_mark; /* where its own output begins */
 	uint64_t settings; /* fingerprint of those that it runs with; 0: not known */
 	uint64_t files;    /* of what its environment files said; 0: it has none, or not known */
+	bool is_torn;      /* its file, as record_read() finds it: its group has told this */
 };
 
 /* Fills in boot, and start_ticks of record->pid.  -ESRCH. */

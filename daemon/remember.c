@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "remember.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "backend.h"
@@ -47,13 +48,27 @@ void remember_settle(struct model *model)
 	remember_now(model);
 }
 
+/* Its file is lost or torn.  Of a first start there is none. */
+static bool is_unknown(int err)
+{
+	return err == -ENOENT || err == -EBADMSG;
+}
+
 int remember_read(struct model *model, uint64_t running_us, struct error *error)
 {
 	uint64_t written_us;
 	int err = remember_file_read(model->host->run_dir, &model->remembered, &written_us, error);
 
 	model->is_ahead = !err && written_us < running_us;
-	return err;
+	if (!is_unknown(err))
+		return err;
+	if (err == -EBADMSG || datapath_adopted(model->dp))
+		log_error("%s: what was drained, stopped or being rolled by command, and what had "
+			  "exited or was given up, is not known any more: every backend is in "
+			  "service, every worker is started and none is rolled, but for what the "
+			  "configuration says; drain, stop and roll again what is to be so",
+			  error->text);
+	return 0;
 }
 
 int remember_check(const char *run_dir, struct error *error)
@@ -63,7 +78,8 @@ int remember_check(const char *run_dir, struct error *error)
 	int err = remember_file_read(run_dir, &list, &written_us, error);
 
 	remember_file_free(list);
-	return err;
+	/* Who hands on writes it before it does, by what it knows. */
+	return is_unknown(err) ? 0 : err;
 }
 
 void remember_forget(struct model *model)

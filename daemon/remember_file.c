@@ -14,6 +14,8 @@
 
 enum { VERSION = 2 };
 
+#define END "end " /* of version 2, and how many backends it tells of: no name is without a colon */
+
 static const char *const goals[] = {
 	[GOAL_RUN] = "run",         [GOAL_DRAIN] = "drain", [GOAL_STOP] = "stop",
 	[GOAL_RESTART] = "restart", [GOAL_LEAVE] = "leave",
@@ -66,39 +68,49 @@ static void read_note(const char *word, char note[BACKEND_NOTE_BYTES])
 	note[used] = 0;
 }
 
+struct writing {
+	FILE *file;
+	unsigned count;
+};
+
 static void write_one(void *arg, struct backend *backend)
 {
+	struct writing *writing = arg;
+	FILE *file = writing->file;
 	struct health_tally tally = health_tally(backend->health);
 
 	if (!backend->worker && !backend->health && backend->state != STATE_DRAINING)
 		return;
-	fprintf(arg, "%s state=%s goal=%s turn=%s failures=%u restarts=%u good=%u bad=%u ",
+	writing->count++;
+	fprintf(file, "%s state=%s goal=%s turn=%s failures=%u restarts=%u good=%u bad=%u ",
 		backend->name, state_name(backend->state), goals[backend->goal],
 		roll_turn_name(backend->turn), backend->failures, backend->restarts, tally.good,
 		tally.bad);
 	if (state_has_process(backend->state) && !backend->ready_us)
-		fprintf(arg, "unready=1 ");
+		fprintf(file, "unready=1 ");
 	if (backend->kept_out)
-		fprintf(arg, "kept_out=1 ");
+		fprintf(file, "kept_out=1 ");
 	if (backend->worker)
-		write_tried(arg, worker_tried(backend->worker));
-	fprintf(arg, "retry_us=%llu drain_us=%llu since_us=%llu",
+		write_tried(file, worker_tried(backend->worker));
+	fprintf(file, "retry_us=%llu drain_us=%llu since_us=%llu",
 		(unsigned long long)backend->retry_us,
 		(unsigned long long)backend->drain_timeout_us,
 		(unsigned long long)backend->since_us);
 	/* The last: an older lbd reads no more than 511 bytes of a line. */
 	if (!state_has_process(backend->state) && *backend->note)
-		write_note(arg, backend->note);
-	fputc('\n', arg);
+		write_note(file, backend->note);
+	fputc('\n', file);
 }
 
 static void print(FILE *file, const void *arg)
 {
 	/* Is only read: the cast is for the walk, which lets its callee change them. */
 	struct model *model = (struct model *)arg;
+	struct writing writing = {.file = file};
 
 	fprintf(file, "lbd-states %d %" PRIu64 "\n", VERSION, clock_us());
-	pool_each_backend(model, write_one, file);
+	pool_each_backend(model, write_one, &writing);
+	fprintf(file, END "%u\n", writing.count);
 }
 
 int remember_file_write(const struct model *model, struct error *error)
@@ -109,30 +121,36 @@ int remember_file_write(const struct model *model, struct error *error)
 	return publish("", path, 0600, print, model, error);
 }
 
-/* A state that is not known is taken as stopped: the worker's own record tells whether it runs. */
-static enum state find_state(const char *name)
+/* False, as of the next two: no such name.  Nobody writes one that this version does not know. */
+static bool find_state(const char *name, struct remembered *one)
 {
 	for (int state = STATE_NONE + 1; state < STATE_COUNT; state++)
-		if (!strcmp(state_name(state), name))
-			return state;
-	return STATE_STOPPED;
+		if (!strcmp(state_name(state), name)) {
+			one->state = state;
+			return true;
+		}
+	return false;
 }
 
-static int find_goal(const char *name)
+static bool find_goal(const char *name, struct remembered *one)
 {
 	for (int goal = 0; goal <= GOAL_LEAVE; goal++)
-		if (!strcmp(goals[goal], name))
-			return goal;
-	return GOAL_RUN;
+		if (!strcmp(goals[goal], name)) {
+			one->goal = goal;
+			return true;
+		}
+	return false;
 }
 
-static void take(struct remembered *one, const char *key, const char *value)
+static bool find_turn(const char *name, struct remembered *one)
 {
-	if (!strcmp(key, "state"))
-		one->state = find_state(value);
-	else if (!strcmp(key, "goal"))
-		one->goal = find_goal(value);
-	else if (!strcmp(key, "good"))
+	one->turn = roll_find_turn(name);
+	return !strcmp(roll_turn_name(one->turn), name);
+}
+
+static void take_number(struct remembered *one, const char *key, const char *value)
+{
+	if (!strcmp(key, "good"))
 		one->tally.good = strtoul(value, NULL, 10);
 	else if (!strcmp(key, "bad"))
 		one->tally.bad = strtoul(value, NULL, 10);
@@ -154,10 +172,21 @@ static void take(struct remembered *one, const char *key, const char *value)
 		one->drain_us = strtoull(value, NULL, 10);
 	else if (!strcmp(key, "since_us"))
 		one->since_us = strtoull(value, NULL, 10);
-	else if (!strcmp(key, "turn"))
-		one->turn = roll_find_turn(value);
-	else if (!strcmp(key, "note"))
+}
+
+static bool take(struct remembered *one, const char *key, const char *value)
+{
+	if (!strcmp(key, "state"))
+		return find_state(value, one);
+	if (!strcmp(key, "goal"))
+		return find_goal(value, one);
+	if (!strcmp(key, "turn"))
+		return find_turn(value, one);
+	if (!strcmp(key, "note"))
 		read_note(value, one->note);
+	else
+		take_number(one, key, value);
+	return true;
 }
 
 static bool parse(char *line, struct remembered *one)
@@ -171,9 +200,10 @@ static bool parse(char *line, struct remembered *one)
 		char *value = strchr(word, '=');
 
 		if (!value)
-			continue;
+			return false;
 		*value++ = 0;
-		take(one, word, value);
+		if (!take(one, word, value))
+			return false;
 	}
 	return true;
 }
@@ -185,60 +215,77 @@ static bool parse_old(const char *line, struct remembered *one)
 	if (sscanf(line, "%127s %u %u %u %u %llu %llu", one->name, &state, &goal, &one->failures,
 		   &one->restarts, &one->retry_us, &one->drain_us) != 7)
 		return false;
-	if (state < sizeof(old_states) / sizeof(*old_states))
-		one->state = find_state(old_states[state]);
-	if (goal < sizeof(old_goals) / sizeof(*old_goals))
-		one->goal = find_goal(old_goals[goal]);
-	return true;
+	return state < sizeof(old_states) / sizeof(*old_states) &&
+	       goal < sizeof(old_goals) / sizeof(*old_goals) &&
+	       (!state || find_state(old_states[state], one)) && find_goal(old_goals[goal], one);
 }
 
-/* By the version that the first line names, into *list. */
-static int read_line(char *line, unsigned *version, struct remembered **list, uint64_t *written_us)
-{
-	struct remembered one = {.state = STATE_STOPPED}, *entry;
+struct reading {
+	struct remembered *list;
+	uint64_t written_us;
+	unsigned version, lines, count; /* of lines, those that tell of a backend */
+	bool ended;
+};
 
-	if (sscanf(line, "lbd-states %u %" SCNu64, version, written_us) >= 1)
-		return *version > VERSION ? -EPROTO : 0;
-	if (!(*version == 1 ? parse_old(line, &one) : parse(line, &one)))
-		return 0;
-	entry = malloc(sizeof(*entry));
+static int add(struct reading *reading, const struct remembered *one)
+{
+	struct remembered *entry = malloc(sizeof(*entry));
+
 	if (!entry)
 		return -ENOMEM;
-	one.next = *list;
-	*entry = one;
-	*list = entry;
+	*entry = *one;
+	entry->next = reading->list;
+	reading->list = entry;
+	reading->count++;
 	return 0;
 }
 
-static int read_lines(FILE *file, struct remembered **list, uint64_t *written_us)
+/* By the version that the first line names.  -EBADMSG: nobody has written that. */
+static int read_line(char *line, struct reading *reading)
 {
-	unsigned version = 1;
+	struct remembered one = {.state = STATE_STOPPED};
+	unsigned count;
+	char rest;
+
+	if (reading->ended)
+		return -EBADMSG;
+	if (!reading->lines++ &&
+	    sscanf(line, "lbd-states %u %" SCNu64, &reading->version, &reading->written_us) >= 1)
+		return reading->version > VERSION ? -EPROTO : 0;
+	if (reading->version > 1 && sscanf(line, END "%u%c", &count, &rest) == 2) {
+		reading->ended = rest == '\n' && count == reading->count;
+		return reading->ended ? 0 : -EBADMSG;
+	}
+	if (!(reading->version == 1 ? parse_old(line, &one) : parse(line, &one)))
+		return -EBADMSG;
+	return add(reading, &one);
+}
+
+/* Whole, or -EBADMSG: half of it would be a guess at the rest. */
+static int read_lines(FILE *file, struct reading *reading)
+{
 	char *line = NULL;
 	size_t size = 0;
+	ssize_t length;
 	int err = 0;
 
-	while (!err && getline(&line, &size, file) >= 0)
-		err = read_line(line, &version, list, written_us);
+	reading->version = 1;
+	while (!err && (length = getline(&line, &size, file)) >= 0)
+		err = strlen(line) == (size_t)length && line[length - 1] == '\n'
+			      ? read_line(line, reading)
+			      : -EBADMSG;
 	free(line);
+	if (!err && ferror(file))
+		err = -EIO;
+	if (!err && (reading->version > 1 ? !reading->ended : !reading->lines))
+		err = -EBADMSG;
 	return err;
 }
 
-int remember_file_read(const char *run_dir, struct remembered **list, uint64_t *written_us,
-		       struct error *error)
+static int say(const char *path, int err, struct error *error)
 {
-	char path[256];
-	FILE *file;
-	int err;
-
-	path_of(run_dir, path);
-	*written_us = UINT64_MAX;
-	file = fopen(path, "re");
-	if (!file)
-		return errno == ENOENT ? 0
-				       : error_set(error, -errno, "%s: %s", path, strerror(errno));
-	*written_us = 0;
-	err = read_lines(file, list, written_us);
-	fclose(file);
+	if (err == -EBADMSG)
+		return error_set(error, err, "%s is torn, or nothing that lbd has written", path);
 	if (err == -EPROTO)
 		return error_set(
 			error, err,
@@ -246,7 +293,32 @@ int remember_file_read(const char *run_dir, struct remembered **list, uint64_t *
 			") does not understand it: start the newer one, or remove the file "
 			"to have workers started that were stopped or drained by command",
 			path);
-	return err ? error_set(error, err, "%s: %s", path, strerror(-err)) : 0;
+	return error_set(error, err, "%s: %s", path, strerror(-err));
+}
+
+int remember_file_read(const char *run_dir, struct remembered **list, uint64_t *written_us,
+		       struct error *error)
+{
+	struct reading reading = {0};
+	char path[256];
+	FILE *file;
+	int err;
+
+	path_of(run_dir, path);
+	*list = NULL;
+	*written_us = UINT64_MAX;
+	file = fopen(path, "re");
+	if (!file)
+		return say(path, -errno, error);
+	err = read_lines(file, &reading);
+	fclose(file);
+	if (err) {
+		remember_file_free(reading.list);
+		return say(path, err, error);
+	}
+	*list = reading.list;
+	*written_us = reading.written_us;
+	return 0;
 }
 
 void remember_file_free(struct remembered *list)

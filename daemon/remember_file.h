@@ -30,8 +30,8 @@ struct remembered {
 int remember_file_write(const struct model *model, struct error *error);
 
 /*
- * Into *list, which may have some already; none where there is no file.  *written_us: when, by CLOCK_MONOTONIC; 0: it
- * does not say; UINT64_MAX: no file.  -EPROTO: of a later version; -errno with a line.
+ * Into *list, all or nothing.  *written_us: when, by CLOCK_MONOTONIC; 0: it does not say; UINT64_MAX where it fails.
+ * -ENOENT: no file; -EBADMSG: it is torn; -EPROTO: of a later version; -errno; all with a line.
  */
 int remember_file_read(const char *run_dir, struct remembered **list, uint64_t *written_us,
 		       struct error *error);

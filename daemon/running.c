@@ -20,6 +20,7 @@ enum { FILE_BYTES_MAX = 64 << 20 };
 #define UNIT  " us;"
 #define HALF  " half saved;"
 #define ROLLS " rolls: "
+#define END   "# end of lbd-running\n"
 
 static void path_of(const char *run_dir, char path[256])
 {
@@ -40,6 +41,7 @@ static void print(FILE *file, const void *arg)
 		state->running->rolls ? state->running->rolls : "");
 	origin_print(state->running->origin, file);
 	block_print_whole(state->root, file);
+	fputs(END, file);
 }
 
 int running_write(const char *run_dir, const struct running *running, const struct block *root,
@@ -110,6 +112,17 @@ static int build_known(const char *path, struct block *root, const char *conf_pa
 	return error_set(error, -ENOMEM, "%s: out of memory", path);
 }
 
+/* DANGER: what is cut off between two directives reads as a configuration, which would end all that it lacks. */
+static bool cut_end(char *text, size_t length)
+{
+	size_t end = strlen(END);
+
+	if (strlen(text) != length || length < end || strcmp(text + length - end, END) != 0)
+		return false;
+	text[length - end] = '\0';
+	return true;
+}
+
 static int read_text(const char *path, const char *text, const char *conf_path,
 		     struct running *running, struct conf **conf, struct error *error)
 {
@@ -118,7 +131,7 @@ static int read_text(const char *path, const char *text, const char *conf_path,
 	int err;
 
 	if (strncmp(text, HEAD BEGUN, strlen(HEAD BEGUN)))
-		return error_set(error, -EPROTO, "%s: of another version of lbd", path);
+		return error_set(error, -EPROTO, "%s is torn, or of another version of lbd", path);
 	text = read_begun(text + strlen(HEAD), &known);
 	err = block_parse(path, text, strlen(text), &root, error);
 	if (!err)
@@ -148,7 +161,11 @@ int running_read(const char *run_dir, const char *conf_path, struct running *run
 	err = read_file("", path, geteuid(), FILE_BYTES_MAX, &text, &length, error);
 	if (err)
 		return err;
-	err = read_text(path, text, conf_path, running, conf, error);
+	if (!strncmp(text, HEAD, strlen(HEAD)) && !cut_end(text, length))
+		err = error_set(error, -EBADMSG, "%s is torn, or nothing that lbd has written",
+				path);
+	else
+		err = read_text(path, text, conf_path, running, conf, error);
 	free(text);
 	return err;
 }

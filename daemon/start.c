@@ -193,7 +193,8 @@ int lbd_start(struct lbd *lbd, struct error *error)
 		return err;
 	}
 	go_on_rolling(lbd, in_force);
-	lbd_write_running(lbd); /* with what is rolled: `states` tells of it later */
+	remember_now(&lbd->model); /* first: where that is there and this is not, it was lost */
+	lbd_write_running(lbd);    /* with what is rolled: `states` tells of it later */
 	first_conf_look_at_file(lbd);
 	return 0;
 }

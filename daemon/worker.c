@@ -105,6 +105,17 @@ int worker_take_back(struct worker *worker, struct error *error)
 			"%s/workers/%s was written by a newer lbd, and this one (" LB_VERSION
 			") does not understand it: start the newer one; the worker runs on",
 			host->run_dir, worker->name);
+	if (err == -EINVAL)
+		log_error("%s/workers/%s is torn, or nothing that lbd has written, and no control "
+			  "group tells of its process: that may run on, and is not known any more; "
+			  "who has the worker's port is named when it is started",
+			  host->run_dir, worker->name);
+	else if (!err && worker->record.is_torn)
+		log_error(
+			"%s/workers/%s is torn, or nothing that lbd has written: its control "
+			"group tells of the process; whether that runs with the settings in force "
+			"is not known (`lbctl worker restart %s` makes it so)",
+			host->run_dir, worker->name, worker->name);
 	if (err == -ENOENT || err == -EINVAL) {
 		worker_bury_unknown(host, worker->name);
 		return 0;

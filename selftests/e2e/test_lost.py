@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -98,6 +99,59 @@ def test_workers_are_found_by_their_groups(lab, loss):
     again.ctl("shutdown")
     assert not any(alive(p) for p in pids.values())
     wait_until(lambda: lab.host.pids() == [], lab.host.pids)
+
+
+TORN = {
+    "empty": lambda data: b"",  # what a full disk leaves
+    "60 bytes": lambda data: data[:60],
+    "without its last line": lambda data: data[: data[:-1].rindex(b"\n") + 1],
+    "random": lambda data: random.Random(len(data)).randbytes(len(data)),
+}
+
+
+@pytest.mark.parametrize("torn", TORN)
+@pytest.mark.parametrize("name", ["states", "running.conf", "workers/web:8081"])
+def test_a_torn_record_is_told(lab, name, torn):
+    """Never guessed at: one line says what is not known, and what lbd does; what can be known from elsewhere goes on."""
+    lbd = lab.lbd(web("8081-8083"))
+    lbd.wait_up(3)
+    lbd.ctl("pool", "add", "other", "127.0.0.1:9321")
+    stopped = "web:8081" if name == "states" else "web:8083"
+    lbd.ctl("worker", "stop", stopped)
+    lbd.wait_worker(stopped, "stopped")
+    lbd.ctl("pool", "drain", "web", "127.0.0.1:8082", "wait")
+    pids = {n: p for n, p in lbd.pids().items() if p}
+    lbd.kill()
+    path = run_dir(lbd) / name
+    path.write_bytes(TORN[torn](path.read_bytes()))
+    again = lbd.restart()
+    line = next(l for l in again.output().splitlines() if str(path) in l)
+    assert " is torn, or " in line, line
+    assert {n: p for n, p in again.pids().items() if n in pids} == pids
+    assert ("other" in [p["pool"] for p in again.json("pool")]) == (name != "running.conf")
+    if name == "states":
+        assert "what was drained, stopped or being rolled by command" in line
+        again.wait_up(3, name="web")
+    else:
+        wait_equal(lambda: again.states("web").get("127.0.0.1:8082"), "drained")
+        again.wait_worker("web:8083", "stopped")
+    again.kill()
+    third = again.restart()  # by what that one has written
+    assert str(path) not in third.output()
+
+
+def test_lost_states_are_told(lab):
+    """A file that is not there says as little; without a death before there was none."""
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    path = str(run_dir(lbd) / "states")
+    assert path not in lbd.output()
+    lbd.ctl("pool", "drain", "127.0.0.1:8082", "wait")
+    lbd.kill()
+    os.unlink(path)
+    again = lbd.restart()
+    assert path + ": No such file or directory: what was drained" in again.output()
+    again.wait_up(2)
 
 
 @pytest.mark.parametrize("remove", (remove_all, remove_in("output")), ids=("all", "output"))

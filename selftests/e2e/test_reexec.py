@@ -138,12 +138,14 @@ def spoil_pins(lbd):
 
 def add_to_conf(text):
     """As if what it names had gone since it was put in force."""
-    return spoil_file("running.conf", lambda t: t + text + "\n")
+    end = "# end of lbd-running\n"
+    return spoil_file("running.conf", lambda t: t.removesuffix(end) + text + "\n" + end)
 
 
 REFUSES = {
     "pins": (spoil_pins, "ABI version 99"),
-    "configuration": (spoil_file("running.conf", lambda t: t + "frobnicate;\n"), "frobnicate"),
+    "configuration": (add_to_conf("frobnicate;"), "frobnicate"),
+    "half a configuration": (spoil_file("running.conf", lambda t: t[: len(t) // 2]), "is torn"),
     "log": (add_to_conf("log /not/there/lbd.log;"), "/not/there"),
     "pid file": (add_to_conf("pid_file /not/there/lbd.pid;"), "/not/there"),
     "states": (spoil_file("states", lambda t: t.replace("2", "3", 1)), "newer lbd"),

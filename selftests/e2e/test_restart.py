@@ -198,7 +198,7 @@ GOALS = "run drain stop restart leave".split()
 def as_version_1(lbd):
     """Rewrites what lbd keeps as its first version wrote it: numbers, and no first line."""
     lines = []
-    for line in run_file(lbd, "states").read_text().splitlines()[1:]:
+    for line in run_file(lbd, "states").read_text().splitlines()[1:-1]:
         name, *words = line.split()
         values = dict(w.split("=") for w in words)
         state, goal = STATES.index(values["state"]), GOALS.index(values["goal"])

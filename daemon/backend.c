@@ -208,6 +208,7 @@ static void enter(struct backend *backend, enum state from)
 		if (!backend->ready_us)
 			backend->ready_us = clock_us();
 		arm_up(backend);
+		deaf_watch(backend);
 		break;
 	case STATE_DOWN:
 		backend_explain_down(backend);
@@ -253,6 +254,7 @@ bool backend_event(struct backend *backend, enum state_event event)
 		accepts_forget(backend);
 		backend_forget_check(backend);
 	}
+	deaf_forget(backend);
 	apply_backend(backend);
 	changes_hold(changes);
 	changes_add(changes, backend, from, to);

@@ -118,6 +118,7 @@ void backend_free(struct backend *backend)
 	health_free(backend->prepared);
 	stuck_forget(backend);
 	accepts_forget(backend);
+	deaf_forget(backend);
 	for (int is_v6 = 0; is_v6 < 2; is_v6++)
 		holder_forget(&backend->holders[is_v6]);
 	worker_free(backend->worker);

@@ -16,6 +16,7 @@
 #include "changes.h"
 #include "conf.h"
 #include "datapath.h"
+#include "deaf.h"
 #include "health.h"
 #include "holder.h"
 #include "interfaces.h"
@@ -81,6 +82,7 @@ struct backend {
 	uint64_t port_held_us;     /* its worker cannot start for that since then; 0: it can */
 	struct stuck stuck;
 	struct accepts accepts;
+	struct deaf deaf;
 	uint32_t queue; /* in its accept queues, at the last look */
 	bool notified;  /* READY=1 since the process was spawned */
 	bool healthy;   /* by its check; true where there is none */

@@ -686,3 +686,49 @@ def test_it_is_up_soon_after_it_is_ready_and_not_before(lab, how):
     assert len(times(lbd)) == loaded + 1 and lbd.states()["127.0.0.1:8081"] == "up"
     outcomes = {r.outcome for r in load.stop()}
     assert outcomes <= ({"ok", "reset", "closed"} if how == "a crash" else {"ok"})
+
+
+FIRST_ALONE = """
+import os, select, socket, sys
+first, second = socket.socket(fileno=3), socket.socket(fileno=4)
+while True:
+    both = os.path.exists(sys.argv[1])
+    for s in select.select([first, second] if both else [first], [], [], 0.1)[0]:
+        c = s.accept()[0]
+        c.recv(65536)
+        c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\nX-Worker: 1\\r\\nX-Pid: 1\\r\\nX-Version: 0\\r\\nConnection: close\\r\\n\\r\\n")
+        c.close()
+"""
+
+
+def test_who_accepts_from_one_of_two_is_told(lab):
+    """As by `--fd 3`: clients of the other family wait for ever, and all else looks well."""
+    script, both = lab.path / "first.py", lab.path / "both"
+    script.write_text(FIRST_ALONE)
+    lbd = lab.lbd(
+        "pool web { worker { ports 8081; command '%s %s %s'; listen inherit; dual_stack on; } }"
+        "service web { listen 0.0.0.0:80; listen [::]:80; pool web; }" % (PYTHON, script, both)
+    )
+    lbd.wait_up(1)
+    waiting = lab.load("burst", count=3, host=HOST6, timeout=120)
+    lbd.wait_output(r"web:8081: accepts nothing from \[::1\]:8081, .* must accept from both")
+    assert lab.get(host=HOST4).status == 200
+    assert "[::1]:8081" in lbd.workers()["web:8081"]["note"]
+    both.touch()
+    lbd.wait_output(r"web:8081: accepts from \[::1\]:8081 again")
+    assert {r.outcome for r in waiting.finish()} == {"ok"}
+    assert lbd.workers()["web:8081"].get("note", "") == ""
+    assert lbd.output().count("accepts nothing from") == 1
+
+
+def test_one_descriptor_takes_both_families(lab):
+    """Of the address ::, which a program that is given descriptor 3 alone can serve."""
+    script = lab.path / "first.py"
+    script.write_text(FIRST_ALONE.replace(", socket.socket(fileno=4)", ", None"))
+    lbd = lab.lbd(
+        "pool web { worker { ports 8081; command '%s %s /no/such'; address ::; listen inherit;"
+        " dual_stack on; } } service web { listen 0.0.0.0:80; listen [::]:80; pool web; }"
+        % (PYTHON, script)
+    )
+    lbd.wait_up(1)
+    assert lab.get(host=HOST4).status == lab.get(host=HOST6).status == 200

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A program that accepts from one of its two inherited listeners alone (`listen inherit; dual_stack on;`): clients
+ * of the other family are delivered to it and wait for ever, while checks and clients of the first are answered.
+ * Told to a person, once for each time that the backend gets up: the kernel side is not told.
+ *
+ * A listener is deaf when for 10 s clients have waited in its accept queue, at no look fewer than before, while
+ * at the last look nobody waits at the other one.  A process that stands still is stuck.h's matter.
+ */
+#ifndef LB_DEAF_H
+#define LB_DEAF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+struct backend;
+
+/* Zeroed: not watched.  Arrays are by is_v6. */
+struct deaf {
+	sd_event_source *timer;
+	uint32_t queue[2]; /* at the last look */
+	/* Nobody has been taken out of it since; CLOCK_MONOTONIC, 0: nobody waits. */
+	uint64_t since_us[2];
+	bool said[2];
+};
+
+/* It is up.  Where lbd has not two listeners for it, nothing is looked at. */
+void deaf_watch(struct backend *backend);
+void deaf_forget(struct backend *backend);
+
+#endif

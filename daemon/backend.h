@@ -30,6 +30,8 @@ void backend_explain_down(struct backend *backend);
 
 /* How its process ended; and, where that is not known, who has its port, and the end of its output. */
 void backend_note_exit(struct backend *backend, const struct worker_exit *exit);
+void backend_note_status(struct backend *backend,
+			 const struct worker_exit *exit); /* the first alone */
 void backend_note_details(struct backend *backend);
 
 /* Changes the state; false where the event means nothing now. */

@@ -121,12 +121,8 @@ void backend_note_details(struct backend *backend)
 	add_last_output(backend);
 }
 
-void backend_note_exit(struct backend *backend, const struct worker_exit *exit)
+void backend_note_status(struct backend *backend, const struct worker_exit *exit)
 {
-	if (*backend->ends_for) {
-		backend_note(backend, "%s", backend->ends_for);
-		return;
-	}
 	if (exit->why)
 		backend_note(backend, "%s", exit->why);
 	else if (!exit->known)
@@ -136,6 +132,15 @@ void backend_note_exit(struct backend *backend, const struct worker_exit *exit)
 			     exit->core ? " (core dumped)" : "");
 	else
 		backend_note(backend, "exited with code %d", exit->code);
+}
+
+void backend_note_exit(struct backend *backend, const struct worker_exit *exit)
+{
+	if (*backend->ends_for) {
+		backend_note(backend, "%s", backend->ends_for);
+		return;
+	}
+	backend_note_status(backend, exit);
 	if (exit->expected)
 		return;
 	if (!backend->ready_us)

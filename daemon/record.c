@@ -260,12 +260,18 @@ int record_alive(const struct record *record)
 	return start_ticks == record->start_ticks;
 }
 
+bool record_is_of_this_boot(const struct record *record)
+{
+	char boot[40];
+
+	return !read_boot(boot) && !strcmp(boot, record->boot);
+}
+
 bool record_reused(const struct record *record)
 {
 	uint64_t start_ticks;
-	char boot[40];
 
-	return read_boot(boot) || strcmp(boot, record->boot) ||
+	return !record_is_of_this_boot(record) ||
 	       (!process_start_ticks(record->pid, &start_ticks) &&
 		start_ticks != record->start_ticks);
 }

@@ -47,6 +47,9 @@ bool record_is_there(const char *run_dir, const char *name);
 /* 1: the process that it names still runs; 0: it does not (a zombie); -errno: that cannot be seen now. */
 int record_alive(const struct record *record);
 
+/* Its machine has not been booted since, as far as that can be seen. */
+bool record_is_of_this_boot(const struct record *record);
+
 /* Whether its pid names another process now, or the machine has been booted since. */
 bool record_reused(const struct record *record);
 

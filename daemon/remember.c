@@ -127,11 +127,21 @@ static void restore_running(struct backend *backend, const struct remembered *kn
 	}
 }
 
-/* How it ended cannot be known: that is no reason to start what is never to be started again. */
+/* That how it ended is not known mostly is no reason to start what is never to be started again. */
+static bool is_left_by_policy(const struct backend *backend)
+{
+	enum conf_restart restart = backend->pool->conf->worker->restart;
+	struct worker_exit exit;
+
+	return restart == RESTART_NEVER ||
+	       (restart == RESTART_ON_FAILURE && worker_lost(backend->worker, &exit) &&
+		exit.known && exit.expected);
+}
+
 static bool is_left_ended(const struct backend *backend, const struct remembered *known)
 {
-	return backend->pool->conf->worker->restart == RESTART_NEVER &&
-	       datapath_adopted(backend->model->dp) && state_has_process(known->state) &&
+	return is_left_by_policy(backend) && datapath_adopted(backend->model->dp) &&
+	       state_has_process(known->state) &&
 	       (known->goal == GOAL_RUN || known->goal == GOAL_DRAIN);
 }
 
@@ -186,14 +196,34 @@ static void restore_drain(struct backend *backend, const struct remembered *know
 		goes_on ? drain_left_us(known) : backend->pool->conf->drain_timeout_ms * 1000ULL;
 }
 
-void remember_restore(struct backend *backend)
+/* By itself, and not by a command; where `states` is lost nothing says that it was one. */
+static bool has_crashed(const struct backend *backend, const struct remembered *known)
 {
-	const struct remembered *known = find(backend);
+	struct worker_exit exit;
 
-	if (!backend->worker)
-		restore_drain(backend, known);
-	if (!known || !backend->worker)
-		return;
+	if (!worker_lost(backend->worker, &exit) || backend->state != STATE_STOPPED ||
+	    backend->goal == GOAL_LEAVE)
+		return false;
+	return !known || (state_has_process(known->state) && known->state != STATE_STOPPING &&
+			  (known->goal == GOAL_RUN || known->goal == GOAL_DRAIN));
+}
+
+static void tell_crash(struct backend *backend)
+{
+	bool is_started = backend->pool->conf->worker->autostart;
+	struct worker_exit exit;
+	pid_t pid = worker_lost(backend->worker, &exit);
+
+	backend_note_status(backend, &exit);
+	log_warning("%s: its process (pid %d) has ended while no lbd was there%s%s%s; %s",
+		    backend->name, pid, exit.known ? " (" : "", exit.known ? backend->note : "",
+		    exit.known ? ")" : "",
+		    is_started ? "started again" : "not started, with `autostart off`");
+	backend->restarts += is_started;
+}
+
+static void restore_known(struct backend *backend, const struct remembered *known)
+{
 	backend->failures = known->failures;
 	backend->restarts = known->restarts;
 	backend->turn = known->turn;
@@ -205,6 +235,20 @@ void remember_restore(struct backend *backend)
 		restore_ended(backend, known);
 	if (backend->goal == GOAL_RUN)
 		backend->goal = backend_goal_of_start(backend);
+}
+
+void remember_restore(struct backend *backend)
+{
+	const struct remembered *known = find(backend);
+
+	if (!backend->worker) {
+		restore_drain(backend, known);
+		return;
+	}
+	if (known)
+		restore_known(backend, known);
+	if (has_crashed(backend, known))
+		tell_crash(backend);
 }
 
 bool remember_stopping(const struct backend *backend)

@@ -93,6 +93,29 @@ void worker_mend(struct worker *worker)
 			    worker->name);
 }
 
+/* What it ended with is told as long as nobody has reaped it. */
+static void note_lost(struct worker *worker)
+{
+	const struct record *record = &worker->record;
+	int pidfd = process_open(record->pid);
+
+	/* Now that it is held: still the one. */
+	if (pidfd >= 0 && record_reused(record)) {
+		close(pidfd);
+		pidfd = -1;
+	}
+	worker->lost = record->pid;
+	worker_note_end(worker, pidfd, record->pid);
+	if (pidfd >= 0)
+		close(pidfd);
+}
+
+pid_t worker_lost(const struct worker *worker, struct worker_exit *exit)
+{
+	*exit = worker->end;
+	return worker->lost;
+}
+
 /* One that cannot be read is nobody's to guess at: not started a second time beside the first. */
 int worker_take_back(struct worker *worker, struct error *error)
 {
@@ -129,6 +152,8 @@ int worker_take_back(struct worker *worker, struct error *error)
 			"alone: start lbd again",
 			worker->name, strerror(-alive));
 	if (!alive) {
+		if (record_is_of_this_boot(&worker->record))
+			note_lost(worker);
 		worker_bury(host, worker->name, &worker->record);
 		return 0;
 	}

@@ -72,6 +72,11 @@ int worker_new(const struct worker_host *host, const struct conf_worker *conf, c
  * object has the process: a backend that leaves.
  */
 int worker_take_back(struct worker *worker, struct error *error);
+/*
+ * Of a worker that was not taken back: the process of this boot's that has ended while no lbd was there, and
+ * how; 0: there was none.
+ */
+pid_t worker_lost(const struct worker *worker, struct worker_exit *exit);
 /* Its record and notify socket once more, where the run directory was deleted. */
 void worker_mend(struct worker *worker);
 bool worker_is_lost(const struct worker *worker); /* its process runs, and either is not there */

@@ -232,13 +232,13 @@ static void watch_group(struct worker *worker)
 		on_group_gone(worker);
 }
 
-static void note_end(struct worker *worker)
+void worker_note_end(struct worker *worker, int pidfd, pid_t pid)
 {
 	struct worker_exit *end = &worker->end;
 	int status;
 
 	*end = (struct worker_exit){.code = -1, .why = *worker->not_run ? worker->not_run : NULL};
-	if (process_status(worker->pidfd, worker->pid, &status))
+	if (pidfd < 0 || process_status(pidfd, pid, &status))
 		return;
 	end->known = true;
 	if (WIFEXITED(status))
@@ -270,7 +270,7 @@ static void on_ended(struct worker *worker)
 	worker_unkeep_notify(worker);
 	/* Before it is reaped: until then nobody else can get its pid as a session. */
 	worker_kill_group(worker->cgroup, worker->record.pid, worker->record.start_ticks);
-	note_end(worker);
+	worker_note_end(worker, worker->pidfd, worker->pid);
 	worker->pidfd = -1;
 	close_process(worker);
 	remains_child(worker->host->event, worker->name, &ended); /* unless it is reaped */

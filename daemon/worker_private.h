@@ -33,7 +33,8 @@ struct worker {
 	bool is_unlooked;           /* whether somebody else holds them: the next start looks */
 	bool is_expired;            /* the next process gets others */
 
-	pid_t pid; /* 0: not running */
+	pid_t pid;  /* 0: not running */
+	pid_t lost; /* ended while no lbd was there, as end tells; 0: none */
 	int pidfd;
 	bool adopted, stopping;
 	bool limits_said;   /* which ones cannot be had here */
@@ -146,7 +147,9 @@ void worker_bury_unknown(const struct worker_host *host, const char *name);
 void worker_bury_groups(const struct worker_host *host, const char *name,
 			const struct record *alive);
 
-/* worker_end.c: watches pidfd from now on. */
+/* worker_end.c: how that process has ended, as far as it is told, into end; pidfd < 0: not at all. */
+void worker_note_end(struct worker *worker, int pidfd, pid_t pid);
+/* Watches pidfd from now on. */
 int worker_watch(struct worker *worker);
 void worker_end_free(struct worker *worker);
 

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from lab import HOST4, Connection, kill_and_wait, wait_until, web
+from test_lost import wait_stopped
 
 
 def failures(records, death):
@@ -148,3 +149,59 @@ def test_lost_events(lab):
     last = r"127.0.0.1:8081: (\w+ -> \w+)"
     wait_until(lambda: re.findall(last, lbd.output())[-1:] == ["down -> up"], "it is up in the end")
     assert lbd.counters()["track_event_lost"] > 0
+
+
+def crashes_told(lbd):
+    return [l for l in lbd.output().splitlines() if "has ended while no lbd was there" in l]
+
+
+def restarts(lbd):
+    return [w["restarts"] for w in lbd.workers().values()]
+
+
+def test_a_crash_while_no_lbd_is_there(lab):
+    """Told and counted once; not of one that had been told to end."""
+    lbd = lab.lbd(web("8081-8083", pool="drain_timeout 1h;"))
+    lbd.wait_up(3)
+    pids = lbd.pids()
+    held = next(c for c in (lab.hold() for _ in range(7)) if c.worker == "8083")
+    lab.process(*lbd.ctl_command("worker", "stop", "web:8083"))  # it waits for the end
+    lbd.wait_worker("web:8083", "draining")
+    lbd.kill()
+    kill_and_wait(pids["web:8081"])
+    kill_and_wait(pids["web:8083"])
+    held.close()
+    again = lbd.restart()
+    again.wait_state("127.0.0.1:8081", "up")
+    again.wait_worker("web:8083", "stopped")
+    assert restarts(again) == [1, 0, 0]
+    (line,) = crashes_told(again)
+    # How, only where nobody has reaped it.
+    assert re.fullmatch(
+        r"web:8081: its process \(pid %d\) has ended while no lbd was there"
+        r"( \(ended by SIGKILL\))?; started again" % pids["web:8081"],
+        line,
+    )
+    again.kill()
+    third = again.restart()
+    assert crashes_told(third) == [] and restarts(third) == [1, 0, 0]
+
+
+def test_a_crash_while_lbd_is_replaced(lab, under_strace):
+    """Its own child: how it has ended is known."""
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    trace = lab.trace(lbd, "execve", stop=True)
+    reexec = lab.process(*lbd.ctl_command("reexec"))
+    wait_stopped(trace.calls)
+    kill_and_wait(pids["web:8081"])
+    lbd.signal(signal.SIGCONT)
+    assert reexec.wait() == 0, reexec.output()
+    lbd.wait_up(2)
+    assert lbd.pids()["web:8082"] == pids["web:8082"] and restarts(lbd) == [1, 0]
+    (line,) = crashes_told(lbd)
+    assert line.endswith(
+        "(pid %d) has ended while no lbd was there (ended by SIGKILL); started again"
+        % pids["web:8081"]
+    )

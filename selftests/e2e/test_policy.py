@@ -2,6 +2,7 @@
 """When a process is started again, stopped and given up."""
 
 import os
+import re
 import signal
 
 import pytest
@@ -41,15 +42,17 @@ def test_restart_policy(lab, policy, settings, end, state):
 
 
 def test_backoff_is_exponential_and_capped(lab):
-    command = lab.script("date +%%s%%N >> %s/starts; exit 1\n" % lab.path)
+    now = "date +%%s%%N >> %s/" % lab.path
+    command = lab.script("%sstarts; %sends; exit 1\n" % (now, now))
     lbd = lab.lbd(pool(command, "start_retries 6; backoff 100ms 400ms;"))
     lbd.wait_worker("web:8081", "fatal")
     assert "exit" in one(lbd)["note"]
-    times = [int(t) / 1e9 for t in (lab.path / "starts").read_text().split()]
-    gaps = [b - a for a, b in zip(times, times[1:])]
-    assert len(times) == 7
-    for gap, at_least in zip(gaps, (0.1, 0.2, 0.4, 0.4, 0.4, 0.4)):
-        assert at_least * 0.85 <= gap < at_least + 0.6, gaps
+    delays = [100, 200, 400, 400, 400, 400]
+    assert [int(ms) for ms in re.findall("started again in ([0-9]+) ms", lbd.output())] == delays
+    starts, ends = ([int(t) / 1e6 for t in (lab.path / name).read_text().split()] for name in ("starts", "ends"))
+    assert len(starts) == len(ends) == 7
+    gaps = [start - end for end, start in zip(ends, starts[1:])]
+    assert all(gap >= 0.95 * delay for gap, delay in zip(gaps, delays)), gaps
     # By hand it starts again, with all its tries.
     lbd.ctl("worker", "start", "web:8081", check=False)
     wait_equal(lambda: (lab.path / "starts").read_text().count("\n"), 14)

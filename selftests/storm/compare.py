@@ -44,6 +44,12 @@ class Model:
     def __eq__(self, other):
         return self.__dict__ == other.__dict__
 
+    def moved(self, other):
+        """What differs from another moment, for a person."""
+        for key, value in self.__dict__.items():
+            if value != other.__dict__[key]:
+                yield "%s: %s, then %s" % (key, value, other.__dict__[key])
+
     def ports(self):
         """Where clients and checks connect to."""
         named = {int(name.rpartition(":")[2]) for name in self.workers}

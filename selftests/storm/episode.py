@@ -48,6 +48,7 @@ class Episode:
         self.held, self.background = [], []
         self.deaf = set()  # names of workers that may have no listener
         self.found = []  # what did not agree at the last look that found something
+        self.moved = []  # what was something else after that look than before it
         self.generation = 0  # of lbd's program: a verb that meets another one's end may be lost
 
     # What steps do, by their first word.
@@ -237,7 +238,7 @@ class Episode:
             if lasting == []:  # each look finds something else: it moves
                 lasting, since = found, now
             if now - since > PATIENCE or now - began > MOST * PATIENCE:
-                raise Failure("\n".join(lasting or found))
+                raise Failure("\n".join(lasting or found + self.moved))
             time.sleep(0.05)
 
     def look_at_others(self):
@@ -260,6 +261,7 @@ class Episode:
         except Refused as refused:
             return [str(refused)]
         self.services, self.left = again.services, None
+        self.moved = list(model.moved(again))
         return compare.differences(model, world) if model == again else [UNREST]
 
     def look_without_lbd(self, world):

@@ -223,6 +223,7 @@ def test_pool_remove_waits_for_all_of_it(lab):
     )
     lab.apps([8081, 8082])
     lbd.wait_up(2, "web")
+    lbd.wait_up(2, "st")
     before = everything(lbd)
     for words, why in {
         "pool remove web": "in use by service web: remove that first (`lbctl service remove web`)",

@@ -172,6 +172,7 @@ static int read_mark(const char *path, struct record *record)
 	FILE *file;
 	int err = cgroup_read_mark(path, text, sizeof(text));
 
+	memset(record, 0, sizeof(*record));
 	if (err == -ENODATA || err == -ENOTSUP || (!err && !*text))
 		return -ENOENT;
 	if (err)
@@ -179,7 +180,6 @@ static int read_mark(const char *path, struct record *record)
 	file = fmemopen(text, strlen(text), "r");
 	if (!file)
 		return -errno;
-	memset(record, 0, sizeof(*record));
 	err = get(file, record);
 	fclose(file);
 	return err;

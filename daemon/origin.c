@@ -299,21 +299,28 @@ void origin_print(const struct origin *origin, FILE *out)
 
 static int take(struct origin *origin, const struct block *at)
 {
-	struct source *source;
+	struct source *source = at->count < 3 ? NULL : find(origin, at->words[1]);
 
-	if (at->count < 3 || add(origin, at->words[1], strtoull(at->words[2], NULL, 16)))
+	if (!source && (at->count < 3 || add(origin, at->words[1], 0)))
 		return -ENOMEM;
-	source = &origin->list[origin->count - 1];
+	if (!source)
+		source = &origin->list[origin->count - 1];
+	source->hash = strtoull(at->words[2], NULL, 16);
 	source->is_expected = at->count > 3;
 	source->expected = source->is_expected ? strtoull(at->words[3], NULL, 16) : 0;
 	return 0;
 }
 
-struct origin *origin_take(struct block *root)
+/* DANGER: the lbd before may have had another main file (-c): the first is to be this one's. */
+struct origin *origin_take(struct block *root, const char *conf_path)
 {
 	static const char *const word[] = {ORIGIN_WORD, NULL};
 	struct origin *origin = calloc(1, sizeof(*origin));
 
+	if (origin && add(origin, conf_path, 0)) {
+		origin_free(origin);
+		return NULL;
+	}
 	for (struct block *at; origin && (at = block_find(root, word)); block_remove(root, at))
 		if (take(origin, at)) {
 			origin_free(origin);

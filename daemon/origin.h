@@ -51,9 +51,9 @@ bool origin_settle(struct origin *origin, bool *is_half);
 
 void origin_forget(struct origin *origin, const char *file); /* it is not read any more */
 
-/* As directives, and back, out of the root that has them; NULL: out of memory. */
+/* As directives, and back, out of the root that has them, with conf_path the main file; NULL: out of memory. */
 void origin_print(const struct origin *origin, FILE *out);
-struct origin *origin_take(struct block *root);
+struct origin *origin_take(struct block *root, const char *conf_path);
 
 /*
  * What a file says by itself, as block_print_file() prints it of a tree: newly allocated.  is_main: with the comment

@@ -105,7 +105,7 @@ static const char *read_begun(const char *text, struct running *running)
 static int build_known(const char *path, struct block *root, const char *conf_path,
 		       struct running *running, struct conf **conf, struct error *error)
 {
-	running->origin = origin_take(root);
+	running->origin = origin_take(root, conf_path);
 	if (running->origin)
 		return build(path, root, conf_path, conf, error);
 	block_free(root);

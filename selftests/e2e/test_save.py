@@ -410,3 +410,17 @@ def test_save_makes_no_file_of_nothing(lab, parts):
     lbd.ctl("save")
     assert not lab.part.exists()
     assert "no difference" in lbd.ctl("reread").lower()
+
+
+def test_save_with_another_main_file(lab):
+    """The lbd before had another, and this one's is not there: what goes on is written to it, and lbd with it."""
+    lbd = lab.lbd("pool web { backend 127.0.0.1:8081; }")
+    lbd.kill()
+    other = lab.path / "other.conf"
+    lbd = lbd.restart_as_is(arguments=("-c", other))
+    lbd.ctl("pool", "add", "web", "127.0.0.1:8082")
+    assert lbd.ctl("save") == "saved to %s\n" % other
+    assert "127.0.0.1:8082" in other.read_text() and "127.0.0.1:8082" not in lbd.conf.read_text()
+    assert "no difference" in lbd.ctl("reread").lower()
+    lbd.ctl("save")
+    assert lbd.stop() == 0

@@ -195,30 +195,27 @@ def test_killed_in_a_verb_that_waits(lab, verb):
     lbd.restart()
 
 
-def test_killed_in_its_last_acts(lab):
-    """No worker is left, but what else it has to undo is."""
+def killed_at(lab, call, verb):
+    """What lbctl says when lbd is killed at that system call."""
     lbd = lab.lbd(web("8081"))
     lbd.wait_up(1)
-    trace = lab.trace(lbd, "rmdir", stop=True)
-    asked = lab.process(*lbd.ctl_command("shutdown"))
-    wait_until(lambda: "rmdir(" in trace.text(), lbd.output)
+    trace = lab.trace(lbd, call, stop=True)
+    asked = lab.process(*lbd.ctl_command(verb))
+    wait_until(lambda: call + "(" in trace.text(), lbd.output)
     lbd.kill()
     assert asked.wait() == 3, asked.output()
-    assert refusals(asked.output()) == ["stopping", WENT_AWAY]
     lbd.restart().wait_up(1)
+    return asked.output()
+
+
+def test_killed_in_its_last_acts(lab):
+    """No worker is left, but what else it has to undo is."""
+    assert refusals(killed_at(lab, "rmdir", "shutdown")) == ["stopping", WENT_AWAY]
 
 
 def test_killed_in_a_reexec(lab):
     """After its reply: the next program is not there yet."""
-    lbd = lab.lbd(web("8081"))
-    lbd.wait_up(1)
-    trace = lab.trace(lbd, "execve", stop=True)
-    asked = lab.process(*lbd.ctl_command("reexec"))
-    wait_until(lambda: "execve(" in trace.text(), lbd.output)
-    lbd.kill()
-    assert asked.wait() == 3, asked.output()
-    assert "lbctl: lbd has ended instead" in asked.output(), asked.output()
-    lbd.restart().wait_up(1)
+    assert "lbctl: lbd has ended instead" in killed_at(lab, "execve", "reexec")
 
 
 def test_two_who_ask_are_told_of_the_end(lab):

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conf_warn.h"
 
+#include <errno.h>
 #include <linux/capability.h>
 #include <net/if.h>
 #include <stdio.h>
 
 #include "account.h"
 #include "ephemeral.h"
+#include "service_clash.h"
 
 /* Of the ports of a pool's workers the first and last that the kernel may draw; false: none. */
 static bool find_drawn(const struct conf_worker *worker, const struct ephemeral *ephemeral,
@@ -103,6 +105,15 @@ static void warn_absent(const struct conf_attach *attach, const struct launch_wa
 	warn->tell(warn->arg, error.text);
 }
 
+/* The start refuses it; not so a reload by who serves there already, which is not to be seen from here. */
+static void warn_taken(const struct conf *conf, const struct launch_warn *warn)
+{
+	struct error error;
+
+	if (service_clash_check(conf, NULL, NULL, &error) == -EADDRINUSE)
+		warn->tell(warn->arg, error.text);
+}
+
 void conf_warn(const struct conf *conf, const struct launch_warn *warn)
 {
 	struct ephemeral ephemeral;
@@ -116,4 +127,7 @@ void conf_warn(const struct conf *conf, const struct launch_warn *warn)
 		warn_privileged(&conf->pools[i], first_unprivileged(), warn);
 	conf_warn_held_up(conf, warn);
 	conf_warn_words(conf, warn);
+	conf_warn_served(conf, warn);
+	conf_warn_unnamed(conf, warn);
+	warn_taken(conf, warn);
 }

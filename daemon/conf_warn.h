@@ -14,4 +14,13 @@ void conf_warn_held_up(const struct conf *conf, const struct launch_warn *warn);
 /* The part that is for who starts with it or reloads it: what its own words tell, on any host. */
 void conf_warn_words(const struct conf *conf, const struct launch_warn *warn);
 
+/*
+ * The part that is for who starts with it or reloads it, too: services that are at no address of this host, or whose
+ * pool is empty.
+ */
+void conf_warn_served(const struct conf *conf, const struct launch_warn *warn);
+
+/* Pools that no service names: on purpose perhaps, for the next one; for who checks alone. */
+void conf_warn_unnamed(const struct conf *conf, const struct launch_warn *warn);
+
 #endif

@@ -250,6 +250,7 @@ static int take_up(struct lbd *lbd, bool force, FILE *changes, struct error *err
 		return err;
 	}
 	conf_warn_words(conf, &lbd_warn_in_log); /* who is refused hears of that alone */
+	conf_warn_served(conf, &lbd_warn_in_log);
 	return 0;
 }
 
@@ -320,6 +321,7 @@ int lbd_reread(struct lbd *lbd, FILE *changes, struct error *error)
 	if (err)
 		return err;
 	conf_warn_words(conf, &lbd_warn_in_log);
+	conf_warn_served(conf, &lbd_warn_in_log);
 	look_at_all_files(lbd, conf);
 	print_changes(lbd, conf, changes);
 	if (would_refuse(lbd, conf, &refusal))

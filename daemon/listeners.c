@@ -117,18 +117,6 @@ int listeners_watch(struct model *model, sd_event_source **source)
 			       handle_readable, model);
 }
 
-bool listeners_match(const struct lb_endpoint *worker, const struct lb_endpoint *bound)
-{
-	if (bound->port != worker->port)
-		return false;
-	if (!memcmp(&bound->addr, &worker->addr, sizeof(bound->addr)))
-		return true;
-	if (addr_is_any(&bound->addr) || addr_is_any(&worker->addr))
-		return true;
-	return addr_is_loopback(&bound->addr) && addr_is_loopback(&worker->addr) &&
-	       addr_is_v4(&bound->addr) != addr_is_v4(&worker->addr);
-}
-
 /* What lbd itself listens on for the worker (`listen inherit`). */
 static bool is_inherited(const struct worker *worker, const struct sockets_listener *listener)
 {

@@ -6,6 +6,7 @@
 #ifndef LB_LISTENERS_H
 #define LB_LISTENERS_H
 
+#include "listeners_match.h"
 #include "pool.h"
 #include "sockets.h"
 
@@ -41,12 +42,6 @@ bool listeners_own(const struct backend *backend, const struct sockets_listener 
 
 /* Is it where the kernel side takes the backend's listener from? */
 bool listeners_in_place(const struct backend *backend, const struct sockets_listener *listener);
-
-/*
- * May a socket of the worker's that is bound there be its listener?  At the worker's address, at any
- * address, or at the loopback address of the other family.  As track has it.  Pure.
- */
-bool listeners_match(const struct lb_endpoint *worker, const struct lb_endpoint *bound);
 
 /* listeners_elsewhere.c: what the backend's worker listens on that is not the backend's: "[::1]:99, 0.0.0.0:8". */
 enum { LISTENERS_TEXT_BYTES = 256 };

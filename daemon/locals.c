@@ -8,92 +8,28 @@
 #include <unistd.h>
 
 #include "addr.h"
+#include "local_keys.h"
 #include "log.h"
 #include "routes.h"
-
-enum { TRIES = 10 }; /* when addresses change while they are read */
-
-struct list {
-	struct lb_local_key *keys; /* sorted, each once */
-	size_t count, room;
-	bool failed; /* no memory */
-};
 
 struct locals {
 	struct datapath *dp;
 	int watch;
 	sd_event_source *source;
-	struct list known; /* what the map holds */
-	bool is_full;      /* was told */
+	struct local_keys known; /* what the map holds */
+	bool is_full;            /* was told */
 };
 
-static void list_add(void *arg, const struct lb_local_key *key)
-{
-	struct list *list = arg;
-
-	if (list->count == list->room) {
-		size_t room = list->room ? list->room * 2 : 64;
-		void *keys = reallocarray(list->keys, room, sizeof(*list->keys));
-
-		list->failed |= !keys;
-		if (!keys)
-			return;
-		list->keys = keys;
-		list->room = room;
-	}
-	list->keys[list->count++] = *key;
-}
-
-static void list_free(struct list *list)
-{
-	free(list->keys);
-	*list = (struct list){0};
-}
-
-static int by_bytes(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct lb_local_key));
-}
-
-static void list_sort(struct list *list)
-{
-	size_t kept = 0;
-
-	if (list->count)
-		qsort(list->keys, list->count, sizeof(*list->keys), by_bytes);
-	for (size_t i = 0; i < list->count; i++)
-		if (!kept || by_bytes(&list->keys[kept - 1], &list->keys[i]))
-			list->keys[kept++] = list->keys[i];
-	list->count = kept;
-}
-
-static bool list_has(const struct list *list, const struct lb_local_key *key)
-{
-	return list->count && bsearch(key, list->keys, list->count, sizeof(*key), by_bytes);
-}
-
-static int read_routes(struct list *list)
-{
-	int err = -EINTR;
-
-	for (int i = 0; i < TRIES && err == -EINTR; i++) {
-		list_free(list);
-		err = routes_each_local(list_add, list);
-	}
-	list_sort(list);
-	return list->failed ? -ENOMEM : err;
-}
-
 /* What is gone goes first: it makes room. */
-static int write_difference(struct locals *locals, const struct list *now)
+static int write_difference(struct locals *locals, const struct local_keys *now)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < locals->known.count && !err; i++)
-		if (!list_has(now, &locals->known.keys[i]))
+		if (!local_keys_has(now, &locals->known.keys[i]))
 			err = datapath_set_local(locals->dp, &locals->known.keys[i], false);
 	for (size_t i = 0; i < now->count && !err; i++)
-		if (!list_has(&locals->known, &now->keys[i]))
+		if (!local_keys_has(&locals->known, &now->keys[i]))
 			err = datapath_set_local(locals->dp, &now->keys[i], true);
 	return err;
 }
@@ -109,7 +45,7 @@ static bool is_often_meant(const struct lb_local_key *key)
 	       !is_link_local(&key->addr);
 }
 
-static int write_at_hand(struct locals *locals, const struct list *now)
+static int write_at_hand(struct locals *locals, const struct local_keys *now)
 {
 	struct lb_locals_at_hand at_hand = {0};
 	size_t counts[2] = {0};
@@ -135,8 +71,8 @@ static void warn_full(struct locals *locals, size_t wanted)
 
 static int refresh(struct locals *locals)
 {
-	struct list now = {0};
-	int err = read_routes(&now);
+	struct local_keys now = {0};
+	int err = local_keys_read(&now);
 
 	if (!err) {
 		warn_full(locals, now.count);
@@ -147,11 +83,11 @@ static int refresh(struct locals *locals)
 			err = write_at_hand(locals, &now);
 	}
 	if (err) { /* unknown by now; the next time all is compared */
-		list_free(&now);
-		datapath_each_local(locals->dp, list_add, &now);
-		list_sort(&now);
+		local_keys_free(&now);
+		datapath_each_local(locals->dp, local_keys_add, &now);
+		local_keys_sort(&now);
 	}
-	list_free(&locals->known);
+	local_keys_free(&locals->known);
 	locals->known = now;
 	return err;
 }
@@ -178,8 +114,8 @@ static int open_all(struct locals *locals, sd_event *event)
 	locals->watch = routes_watch();
 	if (locals->watch < 0)
 		return locals->watch;
-	err = datapath_each_local(locals->dp, list_add, &locals->known);
-	list_sort(&locals->known);
+	err = datapath_each_local(locals->dp, local_keys_add, &locals->known);
+	local_keys_sort(&locals->known);
 	if (!err)
 		err = refresh(locals);
 	if (!err)
@@ -213,6 +149,6 @@ void locals_free(struct locals *locals)
 	sd_event_source_unref(locals->source);
 	if (locals->watch >= 0)
 		close(locals->watch);
-	list_free(&locals->known);
+	local_keys_free(&locals->known);
 	free(locals);
 }

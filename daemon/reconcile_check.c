@@ -7,10 +7,9 @@
 
 #include "difference.h"
 #include "launch_check.h"
-#include "listeners.h"
 #include "log.h"
 #include "own_addresses.h"
-#include "sockets.h"
+#include "service_clash.h"
 
 /* Those that were looked at when their backends came. */
 static int addresses_of(const struct model *model, struct own_addresses *known)
@@ -29,85 +28,12 @@ static int addresses_of(const struct model *model, struct own_addresses *known)
 	return 0;
 }
 
-/* A listener of this host that a service would hide. */
-struct clash {
-	const struct conf *conf;
-	const struct model *model;
-	const struct conf_service *service;
-	const struct lb_endpoint *listen;
-	struct sockets_listener listener;
-};
-
-static bool is_backend_of(const struct conf *conf, const struct sockets_listener *listener)
+static bool is_served(void *arg, const struct lb_endpoint *listen)
 {
-	for (size_t i = 0; i < conf->pool_count; i++)
-		for (size_t j = 0; j < conf->pools[i].backend_count; j++)
-			if (listeners_match(&conf->pools[i].backends[j].endpoint,
-					    &listener->endpoint))
-				return true;
-	return false;
-}
-
-static bool hides(const struct lb_endpoint *listen, const struct sockets_listener *listener)
-{
-	if (listen->port != listener->endpoint.port)
-		return false;
-	if (!memcmp(&listen->addr, &listener->endpoint.addr, sizeof(listen->addr)))
-		return true;
-	if (addr_is_any(&listen->addr))
-		return addr_is_v4(&listen->addr) == !listener->is_v6;
-	return addr_is_any(&listener->endpoint.addr);
-}
-
-static bool served_already(const struct model *model, const struct lb_endpoint *listen)
-{
+	const struct model *model = arg;
 	struct lb_service known;
 
 	return datapath_get_service(model->dp, listen, &known) == 0;
-}
-
-static void find_clash(void *arg, const struct sockets_listener *listener)
-{
-	struct clash *clash = arg;
-
-	for (size_t i = 0; i < clash->conf->service_count && !clash->service; i++) {
-		const struct conf_service *service = &clash->conf->services[i];
-
-		for (size_t j = 0; j < service->listen_count && !clash->service; j++) {
-			if (!hides(&service->listens[j], listener) ||
-			    served_already(clash->model, &service->listens[j]) ||
-			    is_backend_of(clash->conf, listener))
-				continue;
-			clash->service = service;
-			clash->listen = &service->listens[j];
-			clash->listener = *listener;
-		}
-	}
-}
-
-static int check_services(const struct model *model, const struct conf *conf, struct error *error)
-{
-	struct clash clash = {.conf = conf, .model = model};
-	struct sockets_owner owner = {0};
-	char text[ADDR_TEXT_BYTES];
-	int err = sockets_each_listener(0, find_clash, &clash);
-
-	if (err)
-		return error_set(error, err, "cannot list listening sockets: %s", strerror(-err));
-	if (!clash.service)
-		return 0;
-	addr_format_endpoint(clash.listen, text);
-	owner.user = clash.listener.uid;
-	sockets_find_owners(&clash.listener.inode, 1, &owner);
-	if (owner.pid)
-		return block_error(clash.service->at, error, -EADDRINUSE,
-				   "service %s: %s is in use by %s (pid %d): end it, or listen "
-				   "elsewhere",
-				   clash.service->name, text, owner.comm, owner.pid);
-	return block_error(
-		clash.service->at, error, -EADDRINUSE,
-		"service %s: %s is in use by another process: end it, or listen elsewhere",
-		clash.service->name, text);
 }
 
 static void warn(void *arg, const char *line)
@@ -175,5 +101,5 @@ int reconcile_check(const struct model *model, const struct conf *conf, struct e
 	free(known.list);
 	if (!err)
 		err = check_programs_and_logs(model, conf, error);
-	return err ? err : check_services(model, conf, error);
+	return err ? err : service_clash_check(conf, is_served, (void *)model, error);
 }

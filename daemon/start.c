@@ -117,6 +117,7 @@ static int prepare(struct lbd *lbd, struct conf **conf, bool *in_force, struct e
 	conf_accounts_warn(*conf, &loudly);
 	conf_warn_held_up(*conf, &lbd_warn_in_log);
 	conf_warn_words(*conf, &lbd_warn_in_log);
+	conf_warn_served(*conf, &lbd_warn_in_log);
 	err = settings_use(*conf, lbd->instance, lbd->foreground, *in_force, error);
 	if (*in_force)
 		err = first_conf_explain(lbd, err, error);

@@ -497,6 +497,7 @@ def test_what_a_command_leaves_out(tmp_path, words):
     path = tmp_path / "web.conf"
     path.write_text(
         'log_directory %s; pool web { worker { command "%s"; ports %s; environment PATH=%s; %s } }'
+        "service web { listen 127.0.0.1:80; pool web; }"
         % (tmp_path, command, ports, tmp_path, more)
     )
     checked = run(BUILD / "lbctl", "check", path)

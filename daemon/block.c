@@ -74,6 +74,7 @@ void block_free(struct block *block)
 		block_free(child);
 	}
 	free(block->words);
+	free(block->line_starts);
 	free(block->comment);
 	free(block->tail);
 	block_file_unref(block->file);
@@ -97,6 +98,8 @@ int block_set_words(struct block *block, const char *const *words)
 	}
 	copy[count] = NULL;
 	free(block->words);
+	free(block->line_starts);
+	block->line_starts = NULL;
 	block->words = copy;
 	block->count = count;
 	return 0;

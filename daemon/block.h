@@ -24,8 +24,10 @@ struct block {
 	struct block *next;  /* the directive after this one */
 	struct block *first; /* of the directives inside { } */
 	struct block *last;
-	char **words;      /* NULL-ended; words[0] is the name; changed by block_set_words() only */
-	size_t count;      /* of words */
+	char **words; /* NULL-ended; words[0] is the name; changed by block_set_words() only */
+	size_t count; /* of words */
+	/* Of each word after the first that begins a line, without quotes: that line; else 0.  NULL: none does. */
+	unsigned *line_starts;
 	bool has_body;     /* written with { }, even if empty */
 	bool is_include;   /* followed already: what it brought in comes after it */
 	bool is_unmatched; /* an include whose pattern matched no file */
@@ -78,7 +80,7 @@ enum block_inclusion block_includes(const struct block *include, const char *pat
 /* Would one below root, at any depth? */
 enum block_inclusion block_would_include(const struct block *root, const char *path);
 
-/* A copy without what follows it; NULL when out of memory. */
+/* A copy without what follows it, and without line_starts; NULL when out of memory. */
 struct block *block_clone(const struct block *block);
 void block_free(struct block *block); /* with its children; takes NULL */
 

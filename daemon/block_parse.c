@@ -21,7 +21,9 @@ struct parser {
 	struct block *last; /* that directive */
 	struct text words;  /* of the directive being read, each ended by NUL */
 	size_t offsets[WORDS_MAX];
+	unsigned starts[WORDS_MAX]; /* as block.h has line_starts */
 	size_t count;
+	unsigned word_line;  /* where the last word ended */
 	struct text comment; /* lines not owned yet */
 	struct error *error;
 };
@@ -240,6 +242,8 @@ static int read_bare(struct parser *parser, size_t start)
 
 static int read_word(struct parser *parser)
 {
+	bool is_quoted = *parser->at == '"' || *parser->at == '\'';
+	bool begins_line = parser->count && parser->line != parser->word_line;
 	size_t start = parser->words.length;
 	int code;
 
@@ -247,14 +251,32 @@ static int read_word(struct parser *parser)
 		return refuse(parser, parser->line, parser->column,
 			      "found a directive of more than %d words; end it with ; or {",
 			      WORDS_MAX);
-	if (*parser->at == '"' || *parser->at == '\'')
+	parser->starts[parser->count] = begins_line && !is_quoted ? parser->line : 0;
+	if (is_quoted)
 		code = read_quoted(parser, start);
 	else
 		code = read_bare(parser, start);
 	if (code)
 		return code;
+	parser->word_line = parser->line;
 	parser->offsets[parser->count++] = start;
 	return text_add(&parser->words, '\0') ? out_of_memory(parser) : 0;
+}
+
+static int set_line_starts(const struct parser *parser, struct block *block)
+{
+	size_t bytes = parser->count * sizeof(*parser->starts);
+	size_t i = 0;
+
+	while (i < parser->count && !parser->starts[i])
+		i++;
+	if (i == parser->count)
+		return 0;
+	block->line_starts = malloc(bytes);
+	if (!block->line_starts)
+		return -ENOMEM;
+	memcpy(block->line_starts, parser->starts, bytes);
+	return 0;
 }
 
 static int set_words(struct parser *parser, struct block *block)
@@ -264,7 +286,9 @@ static int set_words(struct parser *parser, struct block *block)
 	for (size_t i = 0; i < parser->count; i++)
 		words[i] = parser->words.bytes + parser->offsets[i];
 	words[parser->count] = NULL;
-	return block_set_words(block, words) ? out_of_memory(parser) : 0;
+	return block_set_words(block, words) || set_line_starts(parser, block)
+		       ? out_of_memory(parser)
+		       : 0;
 }
 
 /* Reads words up to the ; or {, which it leaves. */

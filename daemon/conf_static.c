@@ -168,10 +168,16 @@ static int refuse_unknown(const struct block *at, struct error *error)
 /* Gives one directive to whom it concerns. */
 static int take(struct expansion *expansion, const struct block *at, struct error *error)
 {
+	static const struct conf_directive *const tables[] = {options, conf_worker_table,
+							      conf_pool_table, conf_service_table,
+							      NULL};
 	const char *name = at->words[0];
 	const struct conf_directive *row = conf_find_row(options, name);
 	bool rule = strcmp(name, "allow") == 0 || strcmp(name, "deny") == 0;
+	int code = conf_check_lines(at, tables, error);
 
+	if (code)
+		return code;
 	if (strcmp(name, "listen") == 0)
 		return take_listen(expansion, at, error);
 	if (rule && at->count == 2)

@@ -102,6 +102,52 @@ int conf_check_shape(const struct block *at, const struct conf_directive *row, s
 	return 0;
 }
 
+static const struct conf_directive *row_in(const struct conf_directive *const *tables,
+					   const char *name)
+{
+	const struct conf_directive *row = NULL;
+
+	for (; *tables && !row; tables++)
+		row = conf_find_row(*tables, name);
+	return row;
+}
+
+/* `weight` of a backend, say, is a directive as well. */
+static bool is_option(const struct conf_directive *row, const char *word)
+{
+	static const char between[] = " []|;";
+	size_t length = strlen(word);
+
+	for (const char *at = row ? row->usage : ""; *at;) {
+		size_t span = strcspn(at, between);
+
+		if (span == length && !memcmp(at, word, length))
+			return true;
+		at += span + strspn(at + span, between);
+	}
+	return false;
+}
+
+int conf_check_lines(const struct block *at, const struct conf_directive *const *tables,
+		     struct error *error)
+{
+	const struct conf_directive *row = row_in(tables, at->words[0]);
+
+	for (size_t i = 1; at->line_starts && i < at->count; i++) {
+		const char *word = at->words[i];
+
+		if (!at->line_starts[i] || is_option(row, word) ||
+		    (!row_in(tables, word) && strcmp(word, "include") != 0))
+			continue;
+		return block_error(at, error, -EINVAL,
+				   "%.60s: found no ; before \"%s\", which begins line %u: end "
+				   "%.60s with ; (or write \"%s\" in quotes, where that is one of "
+				   "its words)",
+				   at->words[0], word, at->line_starts[i], at->words[0], word);
+	}
+	return 0;
+}
+
 const char *conf_first_at(const struct block *at, char *text)
 {
 	*text = '\0';
@@ -140,6 +186,7 @@ int conf_options_once(const struct block *at, const char *flag, struct error *er
 int conf_walk(const struct block *parent, const char *what, const struct conf_directive *table,
 	      void *target, struct error *error)
 {
+	const struct conf_directive *const tables[] = {table, NULL};
 	const struct block *seen[ROWS_MAX] = {NULL};
 	int code = 0;
 
@@ -148,6 +195,9 @@ int conf_walk(const struct block *parent, const char *what, const struct conf_di
 
 		if (at->is_include)
 			continue;
+		code = conf_check_lines(at, tables, error);
+		if (code)
+			return code;
 		if (!row)
 			return refuse_unknown(at, what, table, error);
 		code = row->repeat ? 0 : conf_once(at, NULL, &seen[row - table], error);

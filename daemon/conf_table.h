@@ -30,6 +30,14 @@ struct conf_directive {
 int conf_walk(const struct block *parent, const char *what, const struct conf_directive *table,
 	      void *target, struct error *error);
 
+/*
+ * The same first of all: -EINVAL where a line of the directive begins with the name of one of these tables (NULL-ended),
+ * since the ; that was to end it is missing, and a list would take the rest for words of its own.  A word that the usage
+ * of the directive has is an option of it.
+ */
+int conf_check_lines(const struct block *at, const struct conf_directive *const *tables,
+		     struct error *error);
+
 /* Checks words and body against the row. */
 int conf_check_shape(const struct block *at, const struct conf_directive *row, struct error *error);
 const struct conf_directive *conf_find_row(const struct conf_directive *table, const char *name);

@@ -77,6 +77,33 @@ static const struct {
 	{"pool all { }", "means every worker"},
 	{"pool a { } pool a { }", "t:1:12: pool: found a second \"a\", first at t:1"},
 	{"include x;", "include"},
+	/* a ; that is missing at the end of a line, after words that may be a list */
+	{"static s { listen 0.0.0.0:1; root /tmp;\n index index.html\n deny all;\n }",
+	 "t:2:2: index: found no ; before \"deny\", which begins line 3: end index with ; (or "
+	 "write \"deny\" in quotes, where that is one of its words)"},
+	{"static s { listen 0.0.0.0:1; root /tmp;\n try_files * $uri # of it\n\n listing off;\n }",
+	 "t:2:2: try_files: found no ; before \"listing\", which begins line 4"},
+	{"static s { listen 0.0.0.0:1; root /tmp; index a\nuser root; }",
+	 "found no ; before \"user"},
+	{"static s { listen 0.0.0.0:1; root /tmp; index a\nscheduler random; }",
+	 "found no ; before \"scheduler"},
+	{"static s { listen 0.0.0.0:1; root /tmp; index a\ninclude b; }",
+	 "found no ; before \"incl"},
+	{"static s { root /tmp; deny 10.0.0.0/8\nlisten 0.0.0.0:1; }",
+	 "found no ; before \"listen"},
+	{W("read_only /usr\ndirectory /tmp;"), "read_only: found no ; before \"directory\""},
+	{W("capabilities none\nuser root;"), "capabilities: found no ; before \"user\""},
+	{W("environment A=b\nuser root;"),
+	 "environment: found no ; before \"user\", which begins l"},
+	{W("exit_codes 0\n2\nuser root;"),
+	 "exit_codes: found no ; before \"user\", which begins li"},
+	{W("stdout none\nuser root;"), "stdout: found no ; before \"user\", which begins line 2"},
+	{P("backend 127.0.0.1:1\nscheduler random;"), "backend: found no ; before \"scheduler\""},
+	{P("health { http /\ninterval 1s; }"),
+	 "http: found no ; before \"interval\", which begins"},
+	{"attach eth0\npool a { }",
+	 "t:1:1: attach: found no ; before \"pool\", which begins line 2"},
+	{"control { mode 0660\nowner root; }", "mode: found no ; before \"owner\""},
 	/* top level */
 	{"attach eth0; attach eth0;", "found eth0 a second time"},
 	{P("backend 127.0.0.1:1 drain weight 1 weight 2;"), "backend weight: found a second time"},
@@ -279,6 +306,12 @@ static void mistakes_are_named(void **state)
 
 /* What looks doubtful and is allowed. */
 static const char *const good[] = {
+	/* words over several lines, also what would be a directive, in quotes */
+	ST("index a\n b\n \"deny\"\n 'all';"),
+	ST("index a\nb deny all;"),
+	P("backend 127.0.0.1:1\n weight 5\n max_connections 6\n owner root;"),
+	W("before_start true\nuser root;"),
+	ST("before_start true\nuser root;"),
 	"",
 	"pool p { }",
 	"pool a.b-c_1 { }",

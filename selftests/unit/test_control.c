@@ -267,17 +267,14 @@ static void test_last_word(void **state)
 	run_until(f, &f->requests, 3);
 	control_close(f->control);
 	assert_int_equal(f->gone, 1);
-	assert_int_equal(recv(fds[1], &byte, 1, 0), 0);
+	assert_string_equal(hear(f, fds[1]), ""); /* before Linux 6.16 another process closes it */
 	assert_int_equal(recv(fds[0], &byte, 1, MSG_DONTWAIT), -1);
 	assert_int_equal(errno, EAGAIN);
 	control_end(f->control, "stopped");
 	f->control = NULL;
 	for (int i = 0; i < 3; i += 2) {
-		char text[64] = "";
-
-		assert_true(recv(fds[i], text, sizeof(text) - 1, 0) > 0);
-		assert_string_equal(text, "{\"ok\":true,\"message\":\"stopped\"}\n");
-		assert_int_equal(recv(fds[i], &byte, 1, 0), 0);
+		assert_string_equal(hear(f, fds[i]), "{\"ok\":true,\"message\":\"stopped\"}");
+		assert_string_equal(hear(f, fds[i]), "");
 		close(fds[i]);
 	}
 	close(fds[1]);

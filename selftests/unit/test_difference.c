@@ -215,6 +215,17 @@ static void test_told_from_and_to(void **state)
 		{POOL, B " owner root;", B " owner daemon;", B ": owner daemon, was root"},
 		{POOL, B ";", B " owner daemon;", B ": owner daemon, was any"},
 #undef B
+		{SERVED, L, L "pool b;", "service web: pool b, was web\n"},
+		{SERVED, L, "listen [::1]:81;",
+		 "service web: listen 0.0.0.0:80 removed\nservice web: listen [::1]:81 added\n"},
+		{SERVED, L, L "deny 10.0.0.0/8;", "service web: deny 10.0.0.0/8 added\n"},
+		{SERVED, L "deny 10.0.0.0/8;", L "allow 10.0.0.0/8; allow all;",
+		 "service web: deny 10.0.0.0/8 removed\nservice web: allow 10.0.0.0/8 added\n"},
+		{SERVED, L, L "deny all;",
+		 "service web: clients that no rule names are denied, were allowed\n"},
+		{SERVED, L "allow fd00::/8;", L,
+		 "service web: allow fd00::/8 removed\nservice web: clients that no rule names are "
+		 "allowed, were denied\n"},
 	};
 
 	(void)state;
@@ -224,6 +235,53 @@ static void test_told_from_and_to(void **state)
 		print_changes(&parts[said[i].part], said[i].from, said[i].to, &text);
 		if (!strstr(text, said[i].text))
 			fail_msg("%s: told %s", said[i].to, text);
+		free(text);
+	}
+}
+
+/* By what clients see, whatever the names: those of one address are sent to workers that are to be started. */
+static void test_a_move_is_told(void **state)
+{
+#define WEB(n)      "pool " #n " { worker { command true; ports 8081-8082; } } "
+#define API(n)      "pool " #n " { worker { command true; ports 8083; } } "
+#define FAR         "pool far { backend 127.0.0.1:9; } "
+#define SV(n, l, p) "service " #n " { listen " l "; pool " #p "; } "
+#define ST(n)       "static " #n " { root /tmp; listen 0.0.0.0:80; } "
+	static const struct {
+		const char *from, *to;
+		const char *who; /* NULL: nobody waits */
+	} moves[] = {
+		{WEB(a) SV(a, "0.0.0.0:80", a), API(b) SV(b, "0.0.0.0:80", b),
+		 "service b: its pool b"},
+		{WEB(a) SV(s, "0.0.0.0:80", a), API(b) SV(s, "0.0.0.0:80", b),
+		 "service s: its pool b"},
+		{ST(one), ST(two), "service two: its pool two"},
+		{ST(one), WEB(a) SV(s, "0.0.0.0:80", a), "service s: its pool a"},
+		{WEB(a) SV(s, "0.0.0.0:80", a), ST(two), "service two: its pool two"},
+		{WEB(a) SV(s, "0.0.0.0:80", a),
+		 WEB(a) SV(s, "0.0.0.0:80", a) API(b) SV(t, "10.0.0.1:80", b),
+		 "service t: its pool b"},
+		{WEB(a) SV(s, "10.0.0.1:80", a), API(b) SV(t, "0.0.0.0:80", b),
+		 "service t: its pool b"},
+		{WEB(a) SV(s, "10.0.0.1:80", a),
+		 WEB(a) SV(s, "10.0.0.1:80", a) API(b) SV(t, "0.0.0.0:80", b), NULL},
+		{WEB(a) SV(s, "0.0.0.0:80", a),
+		 WEB(a) SV(s, "0.0.0.0:80", a) API(b) SV(t, "0.0.0.0:81", b), NULL},
+		{WEB(a) SV(s, "0.0.0.0:80", a), WEB(a) SV(t, "0.0.0.0:80", a), NULL},
+		{WEB(a) SV(s, "0.0.0.0:80", a), FAR SV(t, "0.0.0.0:80", far), NULL},
+		{WEB(a) SV(s, "0.0.0.0:80", a), API(b) SV(t, "[::]:80", b), NULL},
+	};
+	static const struct part whole = {NULL, "%s"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(moves) / sizeof(*moves); i++) {
+		const char *who = moves[i].who;
+		char *text = NULL;
+
+		print_changes(&whole, moves[i].from, moves[i].to, &text);
+		if (who ? !strstr(text, who) || !strstr(text, "is new: clients wait")
+			: strstr(text, "clients wait") != NULL)
+			fail_msg("%zu: told %s", i, text);
 		free(text);
 	}
 }
@@ -271,6 +329,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_told),
 		cmocka_unit_test(test_told_from_and_to),
+		cmocka_unit_test(test_a_move_is_told),
 		cmocka_unit_test(test_same),
 		cmocka_unit_test(test_every_directive_has_a_row),
 	};

@@ -9,7 +9,6 @@
 #include "apply.h"
 #include "lb/ctl.h"
 #include "log.h"
-#include "nobody.h"
 #include "remember.h"
 #include "roll.h"
 
@@ -99,17 +98,6 @@ int answer_backend(struct call *call, struct backend **backend)
 		return 0;
 	return error_set(&call->error, -ENOENT, "%s: no such backend%s%s (`lbctl pool` lists them)",
 			 address, name ? " in pool " : "", name ? name : "");
-}
-
-void answer_nobody(struct call *call, const struct pool *pool, bool was_so)
-{
-	if (was_so || !pool || !nobody_serves(pool))
-		return;
-	log_warning("pool %s: nobody serves it now, by command: clients are refused", pool->name);
-	control_progress(call->request,
-			 "warning: pool %s: NOBODY SERVES it now: its clients are refused, until "
-			 "a backend is up (`lbctl pool %s`)",
-			 pool->name, pool->name);
 }
 
 static const struct verb *find(const char *name)

@@ -40,8 +40,15 @@ void answer_quote(const char *text, size_t most, FILE *out);
 int answer_backend(struct call *call, struct backend **backend);
 int answer_pool(struct call *call, struct pool **pool);
 
-/* Warns who asked where the pool has nobody to serve now; was_so: before the command, too.  Takes no pool. */
+/*
+ * answer_served.c: warns who asked where the pool has nobody to serve now; was_so: before the command, too.  Takes no
+ * pool.
+ */
 void answer_nobody(struct call *call, const struct pool *pool, bool was_so);
+/* The same of every pool that is not among those names. */
+void answer_nobody_new(struct call *call, const json_t *before);
+/* A verb has made the pool, perhaps by a slip: says so where no service names it. */
+void answer_new_pool(struct call *call, const char *name);
 
 verb_handler verb_attach, verb_detach;
 verb_handler verb_service, verb_service_add, verb_service_remove;

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "addr.h"
 #include "answer_change.h"
 #include "json_text.h"
+#include "nobody.h"
 #include "view.h"
 
 static int do_attach(struct block *root, struct call *call)
@@ -88,6 +90,48 @@ static int do_service_add(struct block *root, struct call *call)
 				&call->error);
 }
 
+/* Who else had the clients of that address until now: the service of any address, or NULL. */
+static const char *served_by(const struct model *model, const char *address, const char *but)
+{
+	struct lb_endpoint any;
+	struct error ignored;
+
+	if (addr_parse_endpoint(address, &any, &ignored))
+		return NULL;
+	addr_any(!addr_is_v4(&any.addr), &any.addr);
+	for (size_t i = 0; i < model->service_count; i++) {
+		const struct conf_service *conf = model->services[i]->conf;
+
+		for (size_t j = 0; j < conf->listen_count; j++)
+			if (!memcmp(&conf->listens[j], &any, sizeof(any)))
+				return strcmp(conf->name, but) ? conf->name : NULL;
+	}
+	return NULL;
+}
+
+/* The address is another one's by now, whoever served at it: so it is told also of a pool that had nobody before. */
+static int add_service(struct call *call)
+{
+	const struct model *model = &call->lbd->model;
+	const char *address = answer_word(call, "address", "");
+	const char *name = answer_word(call, "name", "");
+	const char *before = served_by(model, address, name);
+	char *other = before ? strdup(before) : NULL;
+	int err = change_make(call, do_service_add);
+
+	if (!err)
+		answer_nobody(call, pool_find_service(model, answer_word(call, "name", ""))->pool,
+			      false);
+	if (!err && other)
+		control_message(call->request,
+				"added: it has the clients of %s now, not service %s", address,
+				other);
+	else if (!err)
+		control_message(call->request, "added");
+	free(other);
+	return err;
+}
+
 int verb_service_add(struct call *call)
 {
 	const char *protocol = answer_word(call, "protocol", "tcp");
@@ -95,7 +139,7 @@ int verb_service_add(struct call *call)
 	if (strcmp(protocol, "tcp") != 0)
 		return error_set(&call->error, -EINVAL, "protocol \"%.40s\": only tcp is served",
 				 protocol);
-	return change_and_say(call, do_service_add, "added");
+	return add_service(call);
 }
 
 static int do_service_remove(struct block *root, struct call *call)
@@ -128,13 +172,17 @@ static int with_changes(struct call *call, int (*act)(struct lbd *, FILE *, stru
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 	struct change_heard heard;
+	json_t *unserved;
 	int err;
 
 	if (!out)
 		return error_set(&call->error, -ENOMEM, "out of memory");
+	unserved = view_pools_where(&call->lbd->model, nobody_serves);
 	change_hear(&heard);
 	err = act(call->lbd, out, &call->error);
 	change_tell(&heard, call);
+	answer_nobody_new(call, unserved);
+	json_decref(unserved);
 	fclose(out);
 	if (!err)
 		control_reply(call->request, json_pack("{s:o}", "changes", lines(text)));

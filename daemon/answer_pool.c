@@ -32,11 +32,18 @@ static int do_pool_add(struct block *root, struct call *call)
 
 int verb_pool_add(struct call *call)
 {
+	const struct model *model = &call->lbd->model;
+	const char *name = answer_word(call, "pool", "default");
+	const struct pool *before = pool_find(model, name);
+	bool was_there = before, was_so = before && nobody_serves(before);
 	struct backend *backend;
 	int err = change_make(call, do_pool_add);
 
 	if (err)
 		return err;
+	if (!was_there)
+		answer_new_pool(call, name);
+	answer_nobody(call, pool_find(model, name), was_so);
 	if (answer_backend(call, &backend))
 		control_message(call->request, "added");
 	else

@@ -15,5 +15,7 @@ json_t *view_pools(struct lbd *lbd, const struct pool *only, bool notes); /* onl
 json_t *view_workers(struct lbd *lbd, const char *target, bool notes);    /* target NULL: all */
 json_t *view_services(struct lbd *lbd);
 json_t *view_status(struct lbd *lbd);
+/* Names of the pools of which that is true. */
+json_t *view_pools_where(const struct model *model, bool (*is_so)(const struct pool *pool));
 
 #endif

@@ -83,8 +83,7 @@ static json_t *all_down(const struct model *model)
 	return names;
 }
 
-/* Pools of which that is true. */
-static json_t *pools_where(const struct model *model, bool (*is_so)(const struct pool *pool))
+json_t *view_pools_where(const struct model *model, bool (*is_so)(const struct pool *pool))
 {
 	json_t *names = json_array();
 
@@ -114,6 +113,6 @@ json_t *view_status(struct lbd *lbd)
 			 "services", (int)model->service_count, "pools", (int)model->pool_count,
 			 "backends", backends, "workers", workers.count, "outdated",
 			 workers.outdated, "all_down", all_down(model), "nobody_serves",
-			 pools_where(model, nobody_serves), "clients_wait",
-			 pools_where(model, nobody_serves_yet), "counters", counters(lbd->dp));
+			 view_pools_where(model, nobody_serves), "clients_wait",
+			 view_pools_where(model, nobody_serves_yet), "counters", counters(lbd->dp));
 }

@@ -2,7 +2,7 @@
 """What is written well and serves nobody on this host, or would not start there, is warned of."""
 
 import pytest
-from lab import BUILD, PYTHON
+from lab import BUILD, HOST4, PYTHON
 
 POOL = "pool web { backend 127.0.0.1:9; }\n"
 SERVICE = "service web { pool web; %s }"
@@ -146,3 +146,68 @@ def test_a_port_that_somebody_has(lab, name):
         assert lbd.wait() == 1 and said in lbd.output(), lbd.output()
     else:
         lab.lbd(text).stop()
+
+
+NEW = (
+    "warning: pool %s is new, and no service names it: no client comes to it "
+    "(`lbctl service add NAME tcp ADDR:PORT pool %s`); the pools before: %s; if one of them was meant: "
+    "`lbctl pool remove %s`\n"
+)
+NOBODY = "warning: pool %s: NOBODY SERVES it now"
+
+
+def heard(result):
+    assert result.returncode == 0, result
+    return result.stderr, result.stdout
+
+
+def test_a_slip_in_the_name_of_a_pool(lab):
+    """A pool that a verb makes is told, and a service of nobody, which takes an address from one that is served."""
+    config = "pool api { backend 127.0.0.1:9; } pool web { backend 127.0.0.1:8081; }"
+    lbd = lab.lbd("attach eth0; " + config + "service web { listen 0.0.0.0:80; pool web; }")
+    lab.app(8081)
+    lbd.wait_state("127.0.0.1:8081", "up")
+    lab.expect_workers({"8081"}, 4)
+
+    warned, said = heard(lbd.ctl("pool", "add", "wbe", "127.0.0.1:9001", check=False))
+    assert said == "added: down, nothing listens on it\n"
+    assert warned == NEW % ("wbe", "wbe", "api, web", "wbe")
+    assert heard(lbd.ctl("pool", "add", "wbe", "127.0.0.1:9002", check=False))[0] == ""
+    lab.expect_workers({"8081"}, 4)
+
+    words = ["service", "add", "x", "tcp", "%s:80" % HOST4, "pool", "wbe"]
+    warned, said = heard(lbd.ctl(*words, check=False))
+    assert NOBODY % "wbe" in warned and warned.count("\n") == 1, warned
+    assert said == "added: it has the clients of %s:80 now, not service web\n" % HOST4
+    with pytest.raises(ConnectionRefusedError):
+        lab.get()
+    # Another address of the same: whoever served there is gone, too.
+    warned, said = heard(lbd.ctl("service", "add", "x", "tcp", "127.0.0.1:85", check=False))
+    assert NOBODY % "wbe" in warned and said == "added\n"
+    lbd.ctl("service", "remove", "x")
+    lab.expect_workers({"8081"}, 4)
+    warned, said = heard(lbd.ctl("service", "add", "x", "tcp", words[4], "pool", "web", check=False))
+    assert warned == "" and said == "added: it has the clients of %s:80 now, not service web\n" % HOST4
+    assert heard(lbd.ctl("service", "add", "web", "tcp", "127.0.0.1:80", check=False)) == ("", "added\n")
+
+
+def test_the_first_backend_of_a_service_is_down(lab):
+    """Of `default` a service is implied: it takes port 80."""
+    lbd = lab.lbd("")
+    warned, said = heard(lbd.ctl("pool", "add", "127.0.0.1:9001", check=False))
+    assert NOBODY % "default" in warned and said == "added: down, nothing listens on it\n"
+    assert heard(lbd.ctl("pool", "add", "127.0.0.1:9002", check=False))[0] == ""
+
+
+def test_a_reload_to_nobody(lab):
+    """A service that is moved to a pool of which nobody is up, and a pool whose backend is exchanged for such."""
+    text = "pool a { backend 127.0.0.1:8081; } pool b { backend 127.0.0.1:%d; }"
+    service = " service s { listen 0.0.0.0:80; pool %s; }"
+    lab.app(8081)
+    lbd = lab.lbd(text % 9 + service % "a")
+    lbd.wait_state("127.0.0.1:8081", "up")
+    lbd.config(text % 9 + service % "b")
+    assert "NOBODY" not in heard(lbd.ctl("reread", check=False))[0]
+    assert heard(lbd.ctl("reload", check=False))[0].count(NOBODY % "b") == 1
+    lbd.config(text % 10 + service % "b")
+    assert "NOBODY" not in heard(lbd.ctl("reload", check=False))[0]

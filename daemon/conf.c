@@ -16,6 +16,7 @@
 struct builder {
 	struct conf conf;
 	const char **pools; /* names of the services' pools, as they are written */
+	bool static_places[CONF_STATIC_PLACES]; /* taken */
 };
 
 static int add_pool(struct builder *builder, const struct block *at, struct error *error)
@@ -76,7 +77,7 @@ static int set_static(void *target, const struct conf_directive *row, const stru
 {
 	struct builder *builder = target;
 	const struct block *before = builder->conf.expanded->last, *pool;
-	int code = conf_static_expand(at, builder->conf.expanded, error);
+	int code = conf_static_expand(at, builder->conf.expanded, builder->static_places, error);
 
 	(void)row;
 	if (code)

@@ -58,8 +58,13 @@ int conf_service_build(const struct block *at, struct conf_service *service, con
 void conf_service_clear(struct conf_service *service);
 extern const struct conf_directive conf_service_table[];
 
-/* conf_static.c: adds the pool and the service that `static NAME { }` stands for to `to`. */
-int conf_static_expand(const struct block *at, struct block *to, struct error *error);
+/*
+ * conf_static.c: adds the pool and the service that `static NAME { }` stands for to `to`.  taken: the places of ports
+ * that those before it in the configuration were given; all false before the first.
+ */
+enum { CONF_STATIC_PLACES = 156 };
+int conf_static_expand(const struct block *at, struct block *to, bool taken[CONF_STATIC_PLACES],
+		       struct error *error);
 
 /*
  * conf_resolve.c: refuses names that come twice, finds the pool of each service by its name in pools

@@ -13,9 +13,9 @@ const char *conf_static_program = "lbstatic";
 
 /*
  * Workers of a `static` that names no ports are given some below the ephemeral ones, by its name, so
- * that they stay the same when others come and go: 156 places of 64 ports from 20000 on.
+ * that they stay the same when others come and go: CONF_STATIC_PLACES of 64 ports from 20000 on.
  */
-enum { PORTS_FIRST = 20000, PORTS_PLACES = 156, PORTS_PER_PLACE = 64 };
+enum { PORTS_FIRST = 20000, PORTS_PER_PLACE = 64 };
 
 /* The blocks that a `static` stands for, and lbstatic's command line. */
 struct expansion {
@@ -215,20 +215,43 @@ static struct block *add(struct block *parent, const struct block *at, bool has_
 	return block;
 }
 
-static int add_ports(struct block *worker, const struct block *at, const char *name)
+/* Names may have the same place: the next one then, of which the first of them in the file knows nothing. */
+static unsigned take_place(bool taken[CONF_STATIC_PLACES], const char *name)
+{
+	unsigned wanted = (unsigned)(ring_name(name, strlen(name)) % CONF_STATIC_PLACES);
+
+	for (unsigned i = 0; i < CONF_STATIC_PLACES; i++) {
+		unsigned place = (wanted + i) % CONF_STATIC_PLACES;
+
+		if (taken[place])
+			continue;
+		taken[place] = true;
+		return place;
+	}
+	return CONF_STATIC_PLACES;
+}
+
+static int add_ports(struct block *worker, const struct block *at, bool taken[CONF_STATIC_PLACES],
+		     struct error *error)
 {
 	static const char *const ports[] = {"ports", NULL};
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned first = PORTS_FIRST +
-			 (unsigned)(ring_name(name, strlen(name)) % PORTS_PLACES) * PORTS_PER_PLACE;
+	unsigned place, first;
 	char range[32];
 
 	if (block_find(worker, ports))
 		return 0;
+	place = take_place(taken, at->words[1]);
+	if (place == CONF_STATIC_PLACES)
+		return block_error(at, error, -EINVAL,
+				   "static %s: found %d others without `ports` before it; write "
+				   "ports FIRST-LAST; in it",
+				   at->words[1], CONF_STATIC_PLACES);
 	if (cores > PORTS_PER_PLACE)
 		cores = PORTS_PER_PLACE;
+	first = PORTS_FIRST + place * PORTS_PER_PLACE;
 	snprintf(range, sizeof(range), "%u-%u", first, first + (unsigned)cores - 1);
-	return add(worker, at, false, "ports", range) ? 0 : -ENOMEM;
+	return add(worker, at, false, "ports", range) ? 0 : conf_no_memory(at, error);
 }
 
 static int start(struct expansion *expansion, const struct block *at, struct block *to,
@@ -291,7 +314,8 @@ static int add_inherit(const struct expansion *expansion, const struct block *at
 	return add(worker, at, false, "dual_stack", "on") ? 0 : -ENOMEM;
 }
 
-int conf_static_expand(const struct block *at, struct block *to, struct error *error)
+int conf_static_expand(const struct block *at, struct block *to, bool taken[CONF_STATIC_PLACES],
+		       struct error *error)
 {
 	struct expansion expansion = {0};
 	char *command = NULL;
@@ -306,8 +330,10 @@ int conf_static_expand(const struct block *at, struct block *to, struct error *e
 	code = take_all(&expansion, at, error);
 	if (fclose(expansion.command) && !code)
 		code = conf_no_memory(at, error);
+	if (!code)
+		code = add_ports(expansion.worker, at, taken, error);
 	if (!code && (!add(expansion.worker, at, false, "command", command + 1) ||
-		      add_ports(expansion.worker, at, at->words[1]) || add_inherit(&expansion, at)))
+		      add_inherit(&expansion, at)))
 		code = conf_no_memory(at, error);
 	free(command);
 	return code;

@@ -611,6 +611,95 @@ static void static_finds_ports_and_paths(void **state)
 	conf_free(conf);
 }
 
+enum { STATIC_PORTS = 64, STATIC_PLACES = 156 };
+
+/* A configuration of count static blocks, whose names are s and a number from first on. */
+static struct conf *many_statics(unsigned first, unsigned count, const char *more)
+{
+	char *text = NULL;
+	size_t length;
+	FILE *out = open_memstream(&text, &length);
+	struct conf *conf;
+
+	for (unsigned i = first; i < first + count; i++)
+		fprintf(out, "static s%u { listen 1.2.3.4:%u; root /; }\n", i, 1000 + i);
+	fprintf(out, "%s", more);
+	fclose(out);
+	conf = must_build(text);
+	free(text);
+	return conf;
+}
+
+static unsigned first_port_alone(unsigned number)
+{
+	struct conf *conf = many_statics(number, 1, "");
+	unsigned port = conf->pools->worker->first_port;
+
+	conf_free(conf);
+	return port;
+}
+
+/* As many as there are places: each has one. */
+static void names_of_static_share_no_ports(void **state)
+{
+	struct conf *conf = many_statics(0, STATIC_PLACES, "");
+	bool has[STATIC_PLACES] = {false};
+
+	(void)state;
+	for (unsigned i = 0; i < STATIC_PLACES; i++) {
+		unsigned port = conf->pools[i].worker->first_port;
+
+		assert_in_range(port, 20000, 29983);
+		assert_false(has[(port - 20000) / STATIC_PORTS]);
+		has[(port - 20000) / STATIC_PORTS] = true;
+	}
+	conf_free(conf);
+}
+
+/* The first of two that have the same by their names keeps it, the other one has the next. */
+static void the_first_static_keeps_its_ports(void **state)
+{
+	unsigned ports[STATIC_PLACES], one = 0, other = 0;
+	struct conf *conf;
+	char more[64];
+
+	(void)state;
+	for (unsigned i = 0; i < STATIC_PLACES; i++) {
+		ports[i] = first_port_alone(i);
+		for (unsigned j = 0; j < i; j++)
+			if (ports[j] == ports[i]) {
+				one = j;
+				other = i;
+			}
+	}
+	assert_true(other);
+	snprintf(more, sizeof(more), "static s%u { listen 1.2.3.4:1; root /; }", other);
+	conf = many_statics(one, 1, more);
+	assert_int_equal(conf->pools[0].worker->first_port, ports[one]);
+	assert_int_equal(conf->pools[1].worker->first_port,
+			 20000 + (ports[one] - 20000 + STATIC_PORTS) %
+					 (STATIC_PLACES * STATIC_PORTS));
+	conf_free(conf);
+}
+
+static void one_static_too_many_is_told(void **state)
+{
+	struct error error = {""};
+	struct conf *conf = NULL;
+	char text[20000];
+	size_t used = 0;
+
+	(void)state;
+	for (unsigned i = 0; i <= STATIC_PLACES; i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+					 "static s%u { listen 1.2.3.4:%u; root /; }\n", i,
+					 1000 + i);
+	assert_true(used < sizeof(text));
+	assert_int_equal(build(text, &conf, &error), -EINVAL);
+	assert_string_equal(error.text, "t:157:1: static s156: found 156 others without `ports` "
+					"before it; write ports FIRST-LAST; in it");
+}
+
 static const struct {
 	const char *text, *expanded;
 } expansions[] = {
@@ -803,6 +892,9 @@ int main(void)
 		cmocka_unit_test(access_rules_have_a_default),
 		cmocka_unit_test(static_is_a_pool_and_a_service),
 		cmocka_unit_test(static_finds_ports_and_paths),
+		cmocka_unit_test(names_of_static_share_no_ports),
+		cmocka_unit_test(the_first_static_keeps_its_ports),
+		cmocka_unit_test(one_static_too_many_is_told),
 		cmocka_unit_test(variables_are_expanded),
 		cmocka_unit_test(commands_are_split),
 		cmocka_unit_test(paths_start_at_the_file),

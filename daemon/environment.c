@@ -130,19 +130,24 @@ static char *trim(char *text)
 	return text;
 }
 
-static void unquote(char *value)
+/* -EBADMSG: the quote that it begins with does not end it. */
+static int unquote(char *value)
 {
 	size_t length = strlen(value);
 
-	if (length >= 2 && (*value == '"' || *value == '\'') && value[length - 1] == *value) {
-		memmove(value, value + 1, length - 2);
-		value[length - 2] = 0;
-	}
+	if (*value != '"' && *value != '\'')
+		return 0;
+	if (length < 2 || value[length - 1] != *value)
+		return -EBADMSG;
+	memmove(value, value + 1, length - 2);
+	value[length - 2] = 0;
+	return 0;
 }
 
 static int read_line(struct environment *env, char *line, unsigned *vars)
 {
 	char *name = trim(line), *value;
+	int err;
 
 	if (!*name || *name == '#' || *name == ';')
 		return 0;
@@ -155,11 +160,11 @@ static int read_line(struct environment *env, char *line, unsigned *vars)
 		return -EINVAL;
 	*value++ = 0;
 	value = trim(value);
-	unquote(value);
 	name = trim(name);
 	if (strpbrk(name, " \t\"'"))
 		return -EINVAL;
-	return environment_put(env, name, value);
+	err = unquote(value);
+	return err ? err : environment_put(env, name, value);
 }
 
 /* Cuts the text into lines and takes each; *number is that of the last one. */
@@ -193,6 +198,11 @@ int environment_read(struct environment *env, const char *path, uid_t user, stru
 		return error_set(error, err,
 				 "%s:%u: not NAME=value; write that, or # before a comment", path,
 				 number);
+	if (err == -EBADMSG)
+		return error_set(error, err,
+				 "%s:%u: a quote begins the value and does not end it; a value is "
+				 "one line, and a comment has a line of its own",
+				 path, number);
 	if (err == -E2BIG)
 		return error_set(error, err,
 				 "environment_file %s: holds more than %d variables; that many "

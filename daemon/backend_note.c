@@ -8,6 +8,7 @@
 
 #include "all_down.h"
 #include "backend.h"
+#include "clock.h"
 
 enum { LAST_OUTPUT_LINES = 3 };
 
@@ -121,6 +122,15 @@ void backend_note_details(struct backend *backend)
 	add_last_output(backend);
 }
 
+/* As a daemon does by fork(2), soon after its start; where it listens before that, it was up for a moment. */
+static bool has_gone_to_background(const struct backend *backend, const struct worker_exit *exit)
+{
+	uint64_t start_us = backend->pool->conf->worker->start_timeout_ms * 1000ULL;
+
+	return exit->known && !exit->code && exit->left &&
+	       (!backend->ready_us || clock_us() < backend->ready_us + start_us);
+}
+
 void backend_note_status(struct backend *backend, const struct worker_exit *exit)
 {
 	if (exit->why)
@@ -130,6 +140,13 @@ void backend_note_status(struct backend *backend, const struct worker_exit *exit
 	else if (exit->signal)
 		backend_note(backend, "ended by SIG%s%s", sigabbrev_np(exit->signal),
 			     exit->core ? " (core dumped)" : "");
+	else if (has_gone_to_background(backend, exit))
+		backend_note(
+			backend,
+			"exited with code 0 and left pid %d of it running, which is ended: its "
+			"program goes to the background; keep it in the foreground: gunicorn "
+			"without --daemon, nginx with `daemon off;`",
+			exit->left);
 	else
 		backend_note(backend, "exited with code %d", exit->code);
 }

@@ -33,6 +33,7 @@ struct worker_exit {
 	int signal;    /* that ended it, or 0 */
 	bool expected; /* by exit_codes */
 	bool core;
+	pid_t left; /* of its group, when it ended unasked: ran on, and was ended with it; 0: none is known */
 	const char *why; /* its program never ran: the step that failed; NULL: it did */
 };
 

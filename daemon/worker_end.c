@@ -264,6 +264,7 @@ static void close_process(struct worker *worker)
 static void on_ended(struct worker *worker)
 {
 	struct spawn_child ended = {worker->pid, worker->pidfd, -1, -1};
+	pid_t left = worker->cgroup && !worker->stopping ? cgroup_first(worker->cgroup) : 0;
 
 	worker_settle_pending(worker);
 	worker_stop_watchdog(worker);
@@ -271,6 +272,7 @@ static void on_ended(struct worker *worker)
 	/* Before it is reaped: until then nobody else can get its pid as a session. */
 	worker_kill_group(worker->cgroup, worker->record.pid, worker->record.start_ticks);
 	worker_note_end(worker, worker->pidfd, worker->pid);
+	worker->end.left = left;
 	worker->pidfd = -1;
 	close_process(worker);
 	remains_child(worker->host->event, worker->name, &ended); /* unless it is reaped */

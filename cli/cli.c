@@ -27,6 +27,8 @@ int cli_fail(const struct cli *cli, int code, const char *format, ...)
 	/* Part of it may be what a worker wrote: nothing that a terminal obeys. */
 	if (text)
 		printable(text, strlen(text));
+	/* Both may be one pipe: in the order in which it was said. */
+	fflush(cli->out);
 	fprintf(cli->err, "lbctl: %s\n", text ? text : "no memory");
 	free(text);
 	return code;

@@ -91,6 +91,7 @@ static void show_progress(const struct cli *cli, const struct client_call *call,
 	} else if (!call->quiet) {
 		char *line = table_text(text);
 
+		fflush(cli->out); /* see cli_fail() */
 		fprintf(cli->err, "%s\n", line ? line : "");
 		free(line);
 	}

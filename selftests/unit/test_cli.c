@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -400,12 +401,35 @@ static void test_table(void **state)
 	}
 }
 
+/* `lbctl reexec 2>&1 | cat`: who was to take over, and then that it has ended. */
+static void test_one_pipe_has_it_in_order(void **state)
+{
+	int fd = memfd_create("both", MFD_CLOEXEC);
+	struct cli cli = {.out = fdopen(dup(fd), "w"), .err = fdopen(dup(fd), "w")};
+	char text[64] = "";
+
+	(void)state;
+	setvbuf(cli.err, NULL, _IONBF, 0);
+	fputs("first\n", cli.out);
+	cli_fail(&cli, 1, "second");
+	fputs("third\n", cli.out);
+	fclose(cli.out);
+	fclose(cli.err);
+	assert_true(pread(fd, text, sizeof(text) - 1, 0) > 0);
+	assert_string_equal(text, "first\nlbctl: second\nthird\n");
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mistakes),    cmocka_unit_test(test_no_lbd),
-		cmocka_unit_test(test_requests),    cmocka_unit_test(test_replies),
-		cmocka_unit_test(test_completions), cmocka_unit_test(test_table),
+		cmocka_unit_test(test_one_pipe_has_it_in_order),
+		cmocka_unit_test(test_mistakes),
+		cmocka_unit_test(test_no_lbd),
+		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_replies),
+		cmocka_unit_test(test_completions),
+		cmocka_unit_test(test_table),
 	};
 
 	return cmocka_run_group_tests_name("cli", tests, start, stop);

@@ -91,16 +91,22 @@ static bool is_leaving(const struct model *model, const struct backend *backend)
 	return at;
 }
 
-/* The service that no file has goes with the last backend of its pool: whoever else has its port gets its clients. */
-static const char *removed_words(const struct model *model, bool was_served)
+/*
+ * The service that no file has goes with the last backend of its pool: whoever else has its port gets its clients.  So
+ * does a pool that has nothing else.
+ */
+static const char *removed_words(const struct model *model, const char *pool, bool was_served,
+				 bool is_backend)
 {
-	return was_served && !conf_find_service(model->conf, "default")
-		       ? "removed, and with it service default"
-		       : "removed";
+	if (was_served && !conf_find_service(model->conf, "default"))
+		return "removed, and with it service default";
+	return is_backend && !pool_find(model, pool) ? "removed, and with it its pool, which had "
+						       "no other"
+						     : "removed";
 }
 
-static int answer_removed(struct call *call, struct backend **backends, size_t count,
-			  bool was_served)
+static int answer_removed(struct call *call, const char *pool, struct backend **backends,
+			  size_t count, bool was_served)
 {
 	const struct model *model = &call->lbd->model;
 	size_t leaving = 0;
@@ -110,7 +116,8 @@ static int answer_removed(struct call *call, struct backend **backends, size_t c
 			backends[leaving++] = backends[i];
 	if (leaving && answer_flag(call, "wait"))
 		return wait_add(&call->lbd->waits, call->request, WAIT_DRAINED, backends, leaving);
-	control_message(call->request, "%s", removed_words(model, was_served));
+	control_message(call->request, "%s",
+			removed_words(model, pool, was_served, answer_word(call, "address", NULL)));
 	return 0;
 }
 
@@ -134,7 +141,7 @@ static int remove_backends(struct call *call, struct pool *pool, struct backend 
 		err = change_make(call, edit);
 	if (!err) {
 		answer_nobody(call, pool_find(model, name), was_so);
-		return answer_removed(call, backends, count, was_served);
+		return answer_removed(call, name, backends, count, was_served);
 	}
 	for (size_t i = 0; i < count; i++)
 		backends[i]->leave_timeout_us = UINT64_MAX; /* of this request alone */

@@ -100,6 +100,33 @@ static int no_such_pool(const char *pool, struct error *error)
 	return error_set(error, -ENOENT, "%s: no such pool (`lbctl pool` lists them)", pool);
 }
 
+/* One that says no pool has that of its own name. */
+static bool names_pool(const struct block *service, const char *pool)
+{
+	if (block_find(service, WORDS("pool")))
+		return block_find(service, WORDS("pool", pool));
+	return !strcmp(service->words[1], pool);
+}
+
+/* A service that is written and names the pool, or NULL. */
+static const struct block *service_of(const struct block *root, const char *pool)
+{
+	for (const struct block *at = root->first; at; at = at->next)
+		if (at->count >= 2 && !strcmp(at->words[0], "service") && names_pool(at, pool))
+			return at;
+	return NULL;
+}
+
+/*
+ * Without its last backend it is as if it had not been written: but for what else stands in it, its comments, and a
+ * service that names it.
+ */
+static bool is_idle(const struct block *root, const struct block *pool)
+{
+	return !pool->first && !pool->comment && !pool->tail && !strcmp(pool->words[0], "pool") &&
+	       !service_of(root, pool->words[1]);
+}
+
 int edit_backend_remove(struct block *root, const char *pool, const char *address,
 			struct error *error)
 {
@@ -114,6 +141,8 @@ int edit_backend_remove(struct block *root, const char *pool, const char *addres
 				 "them; workers go by the configuration's `ports`)",
 				 address, pool);
 	block_remove(block, backend);
+	if (is_idle(root, block))
+		block_remove(root, block);
 	return 0;
 }
 
@@ -135,23 +164,6 @@ int edit_backend_drain(struct block *root, const char *pool, const char *address
 	if (count == backend->count)
 		return 0;
 	return block_set_words(backend, words);
-}
-
-/* One that says no pool has that of its own name. */
-static bool names_pool(const struct block *service, const char *pool)
-{
-	if (block_find(service, WORDS("pool")))
-		return block_find(service, WORDS("pool", pool));
-	return !strcmp(service->words[1], pool);
-}
-
-/* A service that is written and names the pool, or NULL. */
-static const struct block *service_of(const struct block *root, const char *pool)
-{
-	for (const struct block *at = root->first; at; at = at->next)
-		if (at->count >= 2 && !strcmp(at->words[0], "service") && names_pool(at, pool))
-			return at;
-	return NULL;
 }
 
 int edit_pool_remove(struct block *root, const char *pool, bool force, struct error *error)

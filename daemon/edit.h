@@ -15,6 +15,7 @@ int edit_detach(struct block *root, const char *interface, struct error *error);
 /* A pool that does not exist yet is made.  weight, max_connections and owner may be NULL. */
 int edit_backend_add(struct block *root, const char *pool, const char *address, const char *weight,
 		     const char *max_connections, const char *owner, struct error *error);
+/* A pool that has nothing else, and that no service names, goes with its last one. */
 int edit_backend_remove(struct block *root, const char *pool, const char *address,
 			struct error *error);
 /* Sets or clears the word `drain`; one of a worker block has no place for it: 0 and nothing done. */

@@ -199,7 +199,9 @@ def test_the_way_back(lab):
     said = lbd.refused("service", "remove", "default")
     assert "goes with the last of them (`lbctl pool remove default` removes all)" in said
     assert lbd.ctl("pool", "remove", "127.0.0.1:8081") == "removed, and with it service default\n"
-    assert lbd.json("service") == []
+    assert lbd.json("pool") == lbd.json("service") == []
+    lbd.ctl("save")
+    assert "default" not in lbd.conf.read_text()
     other = lab.app(80, "--address=0.0.0.0")
     lab.expect_workers({"80"}, 4)
     other.stop()
@@ -210,6 +212,18 @@ def test_the_way_back(lab):
     assert lbd.json("pool") == lbd.json("service") == []
     lbd.ctl("save")
     assert "default" not in lbd.conf.read_text()
+
+
+def test_a_slip_is_taken_back(lab):
+    """A pool that a verb has made goes with its only backend, and from the file: one that a service names stays."""
+    lbd = lab.lbd("pool web { backend 127.0.0.1:9; } service web { listen 0.0.0.0:80; pool web; }")
+    lbd.ctl("pool", "add", "wbe", "127.0.0.1:9001")
+    said = lbd.ctl("pool", "remove", "wbe", "127.0.0.1:9001")
+    assert said == "removed, and with it its pool, which had no other\n"
+    assert lbd.ctl("pool", "remove", "web", "127.0.0.1:9") == "removed\n"
+    lbd.ctl("save")
+    assert "wbe" not in lbd.conf.read_text() and [p["pool"] for p in lbd.json("pool")] == ["web"]
+    lbd.ctl("pool", "add", "web", "127.0.0.1:9")
 
 
 def test_pool_remove_waits_for_all_of_it(lab):

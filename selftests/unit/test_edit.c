@@ -81,6 +81,42 @@ static void backends_come_and_go(void **state)
 	assert_tree_has("pool new { backend 127.0.0.1:7000; }", true);
 }
 
+/* Nothing is left of it to save, but for what a person wrote, and a service. */
+static void a_pool_goes_with_its_last_backend(void **state)
+{
+	static const char text[] =
+		"pool default { backend 127.0.0.1:1; }\n"
+		"pool set { scheduler random; backend 127.0.0.1:2; }\n"
+		"# why\npool said { backend 127.0.0.1:3; }\n"
+		"pool used { backend 127.0.0.1:4; }\n"
+		"pool two { backend 127.0.0.1:5; backend 127.0.0.1:6; }\n"
+		"service s { listen 0.0.0.0:80; pool used; }\n"
+		"static st { listen 0.0.0.0:81; root /; backend 127.0.0.1:7; }\n";
+	static const struct {
+		const char *pool, *address;
+		bool stays;
+	} rows[] = {
+		{"default", "127.0.0.1:1", false}, {"set", "127.0.0.1:2", true},
+		{"said", "127.0.0.1:3", true},     {"used", "127.0.0.1:4", true},
+		{"two", "127.0.0.1:5", true},      {"two", "127.0.0.1:6", false},
+		{"st", "127.0.0.1:7", true},
+	};
+	char name[16];
+
+	block_free(root);
+	assert_int_equal(block_parse("test", text, strlen(text), &root, &error), 0);
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		assert_int_equal(edit_backend_remove(root, rows[i].pool, rows[i].address, &error),
+				 0);
+		snprintf(name, sizeof(name), " %s {", rows[i].pool);
+		assert_tree_has(name, rows[i].stays);
+	}
+	assert_int_equal(edit_backend_add(root, "default", "127.0.0.1:1", NULL, NULL, NULL, &error),
+			 0);
+	assert_tree_has("pool default { backend 127.0.0.1:1; }", true);
+}
+
 /* However the address is written. */
 static void duplicates_are_seen(void **state)
 {
@@ -162,9 +198,13 @@ static void an_implied_service_is_named(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TREE_TEST(attach_changes_its_mode),     TREE_TEST(backends_come_and_go),
-		TREE_TEST(duplicates_are_seen),         TREE_TEST(drain_is_a_word_of_the_backend),
-		TREE_TEST(a_pool_in_use_stays),         TREE_TEST(services_get_addresses),
+		TREE_TEST(attach_changes_its_mode),
+		TREE_TEST(backends_come_and_go),
+		TREE_TEST(a_pool_goes_with_its_last_backend),
+		TREE_TEST(duplicates_are_seen),
+		TREE_TEST(drain_is_a_word_of_the_backend),
+		TREE_TEST(a_pool_in_use_stays),
+		TREE_TEST(services_get_addresses),
 		TREE_TEST(an_implied_service_is_named),
 	};
 

@@ -204,7 +204,10 @@ static void use_inherited(struct backend *backend);
 
 static void on_relistened(void *arg)
 {
-	use_inherited(arg);
+	struct backend *backend = arg;
+
+	use_inherited(backend);
+	remember_later(backend->model);
 }
 
 static void on_runs(void *arg)

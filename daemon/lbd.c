@@ -16,6 +16,7 @@
 #include "reconcile.h"
 #include "reconcile_check.h"
 #include "recycle.h"
+#include "remember.h"
 #include "roll.h"
 #include "running.h"
 #include "settings.h"
@@ -140,6 +141,7 @@ static void look_at_files(const struct pool *pool)
 	for (size_t i = 0; i < pool->count; i++)
 		if (pool->backends[i]->worker)
 			worker_look_at_files(pool->backends[i]->worker, &error);
+	remember_later(pool->model);
 	if (*error.text)
 		log_warning("pool %s: %s; its workers run on with what was there before",
 			    pool->name, error.text);

@@ -54,9 +54,11 @@ static void print(FILE *file, const void *arg)
 		(unsigned long long)record->log_mark.size,
 		(unsigned long long)record->err_mark.inode,
 		(unsigned long long)record->err_mark.size);
-	fprintf(file, "listen %llu %llu\nready %d\nsettings %llu\nfiles %llu\ncgroup %s\nend\n",
+	fprintf(file,
+		"listen %llu %llu\nready %d\nunheard %d\nsettings %llu\nfiles %llu\ncgroup "
+		"%s\nend\n",
 		(unsigned long long)record->listen_inodes[0],
-		(unsigned long long)record->listen_inodes[1], record->ready,
+		(unsigned long long)record->listen_inodes[1], record->ready, record->unheard,
 		(unsigned long long)record->settings, (unsigned long long)record->files,
 		record->cgroup);
 }
@@ -114,6 +116,8 @@ static void take(struct record *record, const char *key, const char *value)
 		record->err_mark = (struct tail_mark){numbers[0], numbers[1]};
 	} else if (!strcmp(key, "ready")) {
 		record->ready = numbers[0];
+	} else if (!strcmp(key, "unheard")) {
+		record->unheard = numbers[0];
 	} else if (!strcmp(key, "settings")) {
 		record->settings = numbers[0];
 	} else if (!strcmp(key, "files")) {

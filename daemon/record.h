@@ -23,8 +23,9 @@ struct record {
 	uint64_t start_ticks; /* /proc/PID/stat, field 22: with boot, tells reused pids apart */
 	char boot[40];        /* /proc/sys/kernel/random/boot_id */
 	char cgroup[512];     /* its directory, or "" */
-	uint64_t listen_inodes[2];           /* of inherited listeners, v4 and v6; 0: none */
-	bool ready;                          /* READY=1 was seen */
+	uint64_t listen_inodes[2]; /* of inherited listeners, v4 and v6; 0: none */
+	bool ready;                /* READY=1 was seen */
+	bool unheard; /* its notify socket was made anew: it may have connected to the one before */
 	struct tail_mark log_mark, err_mark; /* where its own output begins */
 	uint64_t settings; /* fingerprint of those that it runs with; 0: not known */
 	uint64_t files;    /* of what its environment files said; 0: it has none, or not known */

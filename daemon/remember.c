@@ -110,6 +110,15 @@ static uint64_t drain_left_us(const struct remembered *known)
 	return passed < known->drain_us ? known->drain_us - passed : 0;
 }
 
+/* It was found to be down meanwhile, as anyone that is taken back. */
+static void restore_note_of_end(struct backend *backend, const struct remembered *known)
+{
+	if (known->goal != GOAL_DRAIN &&
+	    (known->state == STATE_DRAINING || known->state == STATE_DRAINED ||
+	     known->state == STATE_STOPPING))
+		backend_note(backend, "%s", known->note);
+}
+
 static void restore_running(struct backend *backend, const struct remembered *known)
 {
 	/* From now on: nothing may be chosen between its being known and its draining. */
@@ -227,7 +236,7 @@ static void restore_known(struct backend *backend, const struct remembered *know
 	backend->failures = known->failures;
 	backend->restarts = known->restarts;
 	backend->turn = known->turn;
-	worker_set_tried(backend->worker, known->tried);
+	worker_set_past(backend->worker, known->past);
 	backend->kept_out = known->kept_out || known->goal == GOAL_DRAIN;
 	if (worker_pid(backend->worker))
 		restore_running(backend, known);
@@ -264,6 +273,8 @@ void remember_resume(struct backend *backend)
 
 	if (!known || !backend->worker)
 		return;
+	if (state_has_process(backend->state))
+		restore_note_of_end(backend, known);
 	if (backend->goal != GOAL_RUN && state_has_process(backend->state))
 		backend_drain(backend, drain_left_us(known), backend->goal);
 	else if (known->goal == GOAL_RESTART && backend->state == STATE_STOPPED)

@@ -2,7 +2,8 @@
 /*
  * RUNDIR/states: what the next lbd must know of each worker and cannot see: that it is being, or was,
  * stopped, drained, restarted or rolled, has exited for good or failed too often, how often it was
- * restarted, what its check has counted, and why it has no process.
+ * restarted, what its check has counted, what its environment files said at the last look, and why it has no
+ * process or is on its way to its end.
  *
  * The first line is "lbd-states VERSION TIME", by CLOCK_MONOTONIC in us, each further one "NAME KEY=VALUE ...", enumerations by their
  * names, the last "end COUNT".  A key that is not known is passed over; what must not be gets a new version.

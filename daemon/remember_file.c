@@ -33,10 +33,12 @@ static void path_of(const char *run_dir, char path[256])
 	snprintf(path, 256, "%s/states", run_dir);
 }
 
-static void write_tried(FILE *file, struct worker_tried tried)
+static void write_past(FILE *file, struct worker_past past)
 {
-	fprintf(file, "tried_settings=%" PRIu64 " tried_files=%" PRIu64 " ", tried.settings,
-		tried.files);
+	fprintf(file, "tried_settings=%" PRIu64 " tried_files=%" PRIu64 " files_seen=%" PRIu64 " ",
+		past.tried_settings, past.tried_files, past.files_seen);
+	if (past.relistened)
+		fprintf(file, "relistened=%u ", past.relistened);
 }
 
 static bool is_plain(unsigned char byte)
@@ -73,6 +75,12 @@ struct writing {
 	unsigned count;
 };
 
+/* What is the matter with it the next lbd finds out by itself. */
+static bool is_explained(enum state state)
+{
+	return state == STATE_STARTING || state == STATE_UP || state == STATE_DOWN;
+}
+
 static void write_one(void *arg, struct backend *backend)
 {
 	struct writing *writing = arg;
@@ -91,13 +99,13 @@ static void write_one(void *arg, struct backend *backend)
 	if (backend->kept_out)
 		fprintf(file, "kept_out=1 ");
 	if (backend->worker)
-		write_tried(file, worker_tried(backend->worker));
+		write_past(file, worker_past(backend->worker));
 	fprintf(file, "retry_us=%llu drain_us=%llu since_us=%llu",
 		(unsigned long long)backend->retry_us,
 		(unsigned long long)backend->drain_timeout_us,
 		(unsigned long long)backend->since_us);
 	/* The last: an older lbd reads no more than 511 bytes of a line. */
-	if (!state_has_process(backend->state) && *backend->note)
+	if (!is_explained(backend->state) && *backend->note)
 		write_note(file, backend->note);
 	fputc('\n', file);
 }
@@ -163,9 +171,13 @@ static void take_number(struct remembered *one, const char *key, const char *val
 	else if (!strcmp(key, "restarts"))
 		one->restarts = strtoul(value, NULL, 10);
 	else if (!strcmp(key, "tried_settings"))
-		one->tried.settings = strtoull(value, NULL, 10);
+		one->past.tried_settings = strtoull(value, NULL, 10);
 	else if (!strcmp(key, "tried_files"))
-		one->tried.files = strtoull(value, NULL, 10);
+		one->past.tried_files = strtoull(value, NULL, 10);
+	else if (!strcmp(key, "files_seen"))
+		one->past.files_seen = strtoull(value, NULL, 10);
+	else if (!strcmp(key, "relistened"))
+		one->past.relistened = strtoul(value, NULL, 10);
 	else if (!strcmp(key, "retry_us"))
 		one->retry_us = strtoull(value, NULL, 10);
 	else if (!strcmp(key, "drain_us"))

@@ -17,13 +17,13 @@ struct remembered {
 	bool unready; /* the process has not been up yet */
 	bool kept_out;
 	struct health_tally tally;
-	struct worker_tried tried;
+	struct worker_past past;
 	unsigned long long retry_us; /* CLOCK_MONOTONIC: the same for the next lbd */
 	unsigned long long drain_us; /* how long it may drain, */
 	unsigned long long since_us; /* from when on, by CLOCK_MONOTONIC; 0: not known */
 	enum turn turn;
-	char note
-		[BACKEND_NOTE_BYTES]; /* of one without a process: nothing else tells it any more */
+	/* Of one without a process, or on its way to its end: nothing else tells it any more. */
+	char note[BACKEND_NOTE_BYTES];
 };
 
 /* Whole or not at all.  -errno with a line. */

@@ -245,44 +245,56 @@ bool worker_runs(const struct worker *worker)
 bool worker_is_outdated(const struct worker *worker)
 {
 	return worker && worker->pid &&
-	       (worker->has_old_files ||
+	       (worker_has_old_files(worker) ||
 		(worker->record.settings && worker->record.settings != worker->conf->fingerprint));
 }
 
 int worker_look_at_files(struct worker *worker, struct error *error)
 {
-	uint64_t files, before = worker->pid ? worker->record.files : worker->tried.files;
+	uint64_t files;
 	int err;
 
-	if (worker->pid ? !worker->record.files : !worker->tried.settings)
+	if (worker->pid ? !worker->record.files : !worker->past.tried_settings)
 		return 0;
 	err = launch_look_at_files(worker->conf, &worker->launch_name, &files, error);
 	if (!err)
-		worker->has_old_files = files && files != before;
+		worker->past.files_seen = files;
 	return err;
+}
+
+static bool files_differ(const struct worker *worker, uint64_t before)
+{
+	return worker->past.files_seen && worker->past.files_seen != before;
 }
 
 bool worker_has_old_files(const struct worker *worker)
 {
-	return worker->pid && worker->has_old_files;
+	return worker->pid && worker->record.files && files_differ(worker, worker->record.files);
 }
 
-struct worker_tried worker_tried(const struct worker *worker)
+struct worker_past worker_past(const struct worker *worker)
 {
-	return worker->tried;
+	return worker->past;
 }
 
-void worker_set_tried(struct worker *worker, struct worker_tried tried)
+void worker_set_past(struct worker *worker, struct worker_past past)
 {
-	worker->tried = tried;
+	const struct record *record = &worker->record;
+
+	worker->past = past;
+	if (!worker->pid || !record->files || past.tried_files == record->files)
+		return;
+	worker->past.tried_settings = record->settings;
+	worker->past.tried_files = worker->past.files_seen = record->files;
 }
 
 bool worker_is_mended(const struct worker *worker)
 {
-	const struct worker_tried *tried = &worker->tried;
+	const struct worker_past *past = &worker->past;
 
-	return !worker->pid && tried->settings &&
-	       (worker->has_old_files || tried->settings != worker->conf->fingerprint);
+	return !worker->pid && past->tried_settings &&
+	       (files_differ(worker, past->tried_files) ||
+		past->tried_settings != worker->conf->fingerprint);
 }
 
 uint64_t worker_started_us(const struct worker *worker)
@@ -327,7 +339,7 @@ bool worker_has_listener(const struct worker *worker)
 
 unsigned worker_relistened(const struct worker *worker)
 {
-	return worker->relistened;
+	return worker->past.relistened;
 }
 
 char *worker_last_output(const struct worker *worker, unsigned lines, size_t *bytes)

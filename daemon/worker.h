@@ -124,12 +124,16 @@ bool worker_is_outdated(const struct worker *worker);
 int worker_look_at_files(struct worker *worker, struct error *error);
 bool worker_has_old_files(const struct worker *worker); /* by the last look */
 
-/* What its last try to start went by: digests of its settings and its environment files; 0: not known. */
-struct worker_tried {
-	uint64_t settings, files;
+/* What the next lbd finds nowhere else; 0: not known. */
+struct worker_past {
+	/* Digests of its settings and its environment files, by which its last try to start went. */
+	uint64_t tried_settings, tried_files;
+	uint64_t files_seen; /* what these files said at the last look */
+	unsigned relistened;
 };
-struct worker_tried worker_tried(const struct worker *worker);
-void worker_set_tried(struct worker *worker, struct worker_tried tried); /* of an lbd before */
+struct worker_past worker_past(const struct worker *worker);
+/* Of an lbd before, which may have died before it wrote down that another process was started. */
+void worker_set_past(struct worker *worker, struct worker_past past);
 
 /* No process runs, and another try would go by other settings, or files by the last look, than the last. */
 bool worker_is_mended(const struct worker *worker);

@@ -56,10 +56,10 @@ static int on_shut_down(sd_event_source *source, int fd, uint32_t events, void *
 		worker->ops->unlistened(worker->arg);
 		return 0;
 	}
-	worker->relistened++;
+	worker->past.relistened++;
 	log_warning("worker %s: its inherited listener was shut down by one of its processes; it "
 		    "listens again (%u times so far)",
-		    worker->name, worker->relistened);
+		    worker->name, worker->past.relistened);
 	worker->ops->relistened(worker->arg);
 	return 0;
 }

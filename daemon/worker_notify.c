@@ -38,7 +38,7 @@ static int on_silent(sd_event_source *source, uint64_t now, void *arg)
 	worker->watchdog_timer = sd_event_source_disable_unref(worker->watchdog_timer);
 	if (worker->pidfd < 0)
 		return 0;
-	if (worker->may_be_unheard) {
+	if (worker->record.unheard) {
 		worker->is_overdue = true;
 		worker->ops->unheard(worker->arg);
 	} else {
@@ -96,13 +96,26 @@ static void take_word(struct worker *worker, const char *name, const char *value
 	}
 }
 
+/* Until then its silence tells nothing; nor does it to a later lbd, to which the same socket is handed on. */
+static void set_unheard(struct worker *worker, bool unheard)
+{
+	if (worker->record.unheard == unheard)
+		return;
+	worker->record.unheard = unheard;
+	if (worker->conf->watchdog_ms &&
+	    record_write(worker->host->run_dir, worker->name, &worker->record))
+		log_warning("worker %s: its record cannot be written: a later lbd will not know "
+			    "whether it can be heard",
+			    worker->name);
+}
+
 static void on_message(void *arg, pid_t sender, const char *name, const char *value)
 {
 	struct worker *worker = arg;
 
 	if (worker->pidfd < 0 || !notify_is_of(worker->pid, worker->cgroup, sender))
 		return;
-	worker->may_be_unheard = false;
+	set_unheard(worker, false);
 	take_word(worker, name, value);
 }
 
@@ -171,7 +184,7 @@ static int listen_on(struct worker *worker, uid_t user)
 
 int worker_listen_notify(struct worker *worker)
 {
-	worker->may_be_unheard = worker->is_overdue = false;
+	worker->is_overdue = false;
 	return listen_for(worker, worker->log_user);
 }
 
@@ -188,7 +201,7 @@ int worker_listen_anew(struct worker *worker)
 	memcpy(status, worker->status, sizeof(status));
 	err = listen_for(worker, worker->log_user);
 	memcpy(worker->status, status, sizeof(status));
-	worker->may_be_unheard = true;
+	set_unheard(worker, true);
 	if (counts)
 		arm_watchdog(worker);
 	worker_keep_notify(worker);
@@ -281,10 +294,12 @@ int worker_resume_notify(struct worker *worker)
 	path_of(worker->host, worker->name, path);
 	if (lstat(path, &before))
 		before.st_uid = worker->log_user;
-	worker->may_be_unheard = listen_on(worker, before.st_uid) != 0;
-	err = worker->may_be_unheard ? listen_for(worker, before.st_uid) : 0;
-	if (err)
-		return err;
+	if (listen_on(worker, before.st_uid)) {
+		set_unheard(worker, true);
+		err = listen_for(worker, before.st_uid);
+		if (err)
+			return err;
+	}
 	worker_keep_notify(worker);
 	if (!worker->record.ready) {
 		err = replay_soon(worker);

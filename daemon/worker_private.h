@@ -26,7 +26,6 @@ struct worker {
 	struct output *out, *err;            /* err NULL: merged */
 	sd_event_source *listener_sources[2], *listener_timer, *take_timer;
 	uint64_t take_pause_us;     /* of take_timer */
-	unsigned relistened;        /* times that a listener which was shut down listens again */
 	int listeners[2];           /* inherited, v4 and v6 */
 	uid_t listener_user;        /* of the processes that have or had them */
 	uint64_t listener_settings; /* of these processes; 0: none had them yet */
@@ -37,9 +36,8 @@ struct worker {
 	pid_t lost; /* ended while no lbd was there, as end tells; 0: none */
 	int pidfd;
 	bool adopted, stopping;
-	bool limits_said;   /* which ones cannot be had here */
-	bool has_old_files; /* of its environment, at the last look */
-	struct worker_tried tried;
+	bool limits_said; /* which ones cannot be had here */
+	struct worker_past past;
 	uint64_t started_us;
 	struct record record;   /* of pid */
 	char *cgroup;           /* directory, or NULL */
@@ -55,8 +53,7 @@ struct worker {
 	sd_event_source *said_source;
 	char status[128]; /* STATUS=, or "" */
 	sd_event_source *watchdog_timer;
-	bool may_be_unheard; /* its socket was made anew: it may have connected to the one before */
-	bool is_overdue;     /* its silence has been told */
+	bool is_overdue;               /* its silence has been told */
 	sd_event_source *ready_source; /* adopted as ready: says so once */
 
 	sd_event_source *exit_source;   /* pidfd */

@@ -178,7 +178,8 @@ static int prepare(struct worker *worker, struct launch *launch, struct error *e
 	const struct conf_worker *conf = worker->conf;
 	int err = launch_build(conf, &worker->launch_name, conf->command, NULL, launch, error);
 
-	worker->tried = (struct worker_tried){conf->fingerprint, launch->files};
+	worker->past.tried_settings = conf->fingerprint;
+	worker->past.tried_files = worker->past.files_seen = launch->files;
 	if (!err)
 		err = launch_add_hook(conf, &worker->launch_name, launch, error);
 	if (!err)
@@ -200,7 +201,6 @@ static int record(struct worker *worker, const struct launch *launch, struct err
 {
 	int err;
 
-	worker->has_old_files = false;
 	worker->record = (struct record){.pid = worker->child.pid,
 					 .settings = worker->conf->fingerprint,
 					 .files = launch->files};

@@ -304,11 +304,17 @@ def test_a_lost_socket_is_not_taken_for_silence(lab, how):
     else:
         shutil.rmtree("/run/lbd/" + lbd.instance)
         wait_until(lambda: not lbd.ctl("pid", check=False).returncode, "is made again")
-    wait_until(
-        lambda: all("its watchdog does not count" in note for note in notes(lbd).values()),
-        lambda: lbd.output(),
-    )
-    assert lbd.pids() == pids and set(lbd.states().values()) == {"up"}
+    for _ in "the first", "the lbd after it, to which the new sockets are handed on":
+        wait_until(
+            lambda: all("its watchdog does not count" in note for note in notes(lbd).values()),
+            lambda: lbd.output(),
+        )
+        assert lbd.pids() == pids and set(lbd.states().values()) == {"up"}
+        wait_equal(lambda: kept_by(lbd.keeper()), 3)
+        lbd.kill()
+        lbd = lbd.restart()
+    wait_until(lambda: "does not count" in "".join(notes(lbd).values()), lambda: lbd.output())
+    assert lbd.pids() == pids
     lbd.ctl("roll", "web", "wait")
     wait_equal(lambda: notes(lbd), dict.fromkeys(DOGS, ""))
 

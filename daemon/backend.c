@@ -198,6 +198,7 @@ static void enter(struct backend *backend, enum state from)
 	case STATE_STARTING:
 		backend->note[0] = backend->ends_for[0] = 0;
 		backend->is_put_off = false;
+		backend->silence = SILENCE_NONE;
 		backend->ready_us = 0;
 		backend_arm(backend, worker_conf(backend)->start_timeout_ms * 1000ULL);
 		break;
@@ -254,8 +255,9 @@ bool backend_event(struct backend *backend, enum state_event event)
 		accepts_forget(backend);
 		backend_forget_check(backend);
 	}
-	deaf_forget(backend);
+	deaf_end(backend);
 	apply_backend(backend);
+	deaf_look_at_others(backend);
 	changes_hold(changes);
 	changes_add(changes, backend, from, to);
 	enter(backend, from);

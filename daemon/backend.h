@@ -27,6 +27,8 @@ void backend_note(struct backend *backend, const char *format, ...)
 /* Says why it is down or drained, or not up yet, by what is known now. */
 void backend_explain(struct backend *backend);
 void backend_explain_down(struct backend *backend);
+/* What it said of one that is up holds no more: what else does is said instead. */
+void backend_explain_anew(struct backend *backend);
 
 /* How its process ended; and, where that is not known, who has its port, and the end of its output. */
 void backend_note_exit(struct backend *backend, const struct worker_exit *exit);

@@ -156,38 +156,56 @@ static const char *why_still_hung(const struct backend *backend)
 		       : NULL;
 }
 
+#define HANGS "hangs: no WATCHDOG=1 within its time"
+
 bool backend_process_hung(struct backend *backend)
 {
-	static const char why[] = "hangs: no WATCHDOG=1 within its time";
 	const char *obstacle = why_still_hung(backend);
 
 	if (!obstacle) {
-		backend_process_wrong(backend, why);
+		backend_process_wrong(backend, HANGS);
 		return true;
 	}
-	backend_note(backend, "%s; not restarted yet, since %s", why, obstacle);
+	backend->silence = SILENCE_HANGS;
+	backend_explain(backend);
 	if (!backend->is_put_off)
-		log_warning("%s: %s", backend->name, backend->note);
+		log_warning("%s: " HANGS "; not restarted yet, since %s", backend->name, obstacle);
 	backend->is_put_off = true;
 	return false;
 }
 
+#define UNHEARD                                                                                    \
+	"its watchdog does not count: nothing is heard of it since its notify socket was made "    \
+	"anew (perhaps it connected once, to the one before); `lbctl worker restart %s` mends "    \
+	"that"
+
 void backend_process_unheard(struct backend *backend)
 {
-	backend_note(backend,
-		     "its watchdog does not count: nothing is heard of it since its notify socket "
-		     "was made anew (perhaps it connected once, to the one before); `lbctl worker "
-		     "restart %s` mends that",
-		     backend->name);
-	log_warning("%s: %s", backend->name, backend->note);
+	backend->silence = SILENCE_UNHEARD;
+	backend_explain(backend);
+	log_warning("%s: " UNHEARD, backend->name, backend->name);
+}
+
+void backend_process_explain_silence(struct backend *backend)
+{
+	const char *obstacle;
+
+	if (backend->silence == SILENCE_UNHEARD) {
+		backend_note(backend, UNHEARD, backend->name);
+		return;
+	}
+	obstacle = why_still_hung(backend);
+	if (obstacle)
+		backend_note(backend, HANGS "; not restarted yet, since %s", obstacle);
 }
 
 void backend_process_heard(struct backend *backend)
 {
 	log_info("%s: is heard again", backend->name);
 	backend->is_put_off = false;
-	if (backend->state == STATE_UP && !backend->stuck.said)
-		backend->note[0] = 0;
+	backend->silence = SILENCE_NONE;
+	if (backend->state == STATE_UP)
+		backend_explain_anew(backend);
 }
 
 bool backend_process_check_restarts(const struct backend *backend)

@@ -9,6 +9,7 @@
 #include "all_down.h"
 #include "backend.h"
 #include "clock.h"
+#include "backend_process.h"
 
 enum { LAST_OUTPUT_LINES = 3 };
 
@@ -74,10 +75,29 @@ static void explain_drained(struct backend *backend)
 		     is_silent ? "; nothing listens on it" : "");
 }
 
+/* Several may hold at once: the worst is said, and the next one when that is over. */
+static void explain_up(struct backend *backend)
+{
+	if (backend->stuck.said)
+		backend_note(backend, "%s", stuck_reason);
+	else if (deaf_is_told(backend))
+		deaf_explain(backend);
+	else if (backend->silence)
+		backend_process_explain_silence(backend);
+}
+
+void backend_explain_anew(struct backend *backend)
+{
+	backend->note[0] = 0;
+	backend_explain(backend);
+}
+
 void backend_explain(struct backend *backend)
 {
 	bool starting = backend->state == STATE_STARTING;
 
+	if (backend->state == STATE_UP)
+		explain_up(backend);
 	if (backend->state == STATE_DRAINING || backend->state == STATE_DRAINED)
 		explain_drained(backend);
 	if (backend->state == STATE_DOWN ||

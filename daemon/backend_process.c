@@ -263,8 +263,9 @@ static void use_inherited(struct backend *backend)
 	for (int is_v6 = 0; is_v6 < 2; is_v6++) {
 		int fd = worker_listener(backend->worker, is_v6);
 
-		if (fd >= 0 && !datapath_set_listener(backend->model->dp, backend->id,
-						      backend->generation, is_v6, fd))
+		if (fd >= 0 && !backend->deaf.out[is_v6] &&
+		    !datapath_set_listener(backend->model->dp, backend->id, backend->generation,
+					   is_v6, fd))
 			backend_set_listener(backend, is_v6, true);
 	}
 }

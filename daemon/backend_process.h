@@ -51,6 +51,7 @@ bool backend_process_hung(struct backend *backend);
 /* Its watchdog does not count, since it may have no way to be heard; and it is heard after all. */
 void backend_process_unheard(struct backend *backend);
 void backend_process_heard(struct backend *backend);
+void backend_process_explain_silence(struct backend *backend);      /* its note */
 bool backend_process_check_restarts(const struct backend *backend); /* is that so for it? */
 
 /* A goal for a backend that has no running process to drain. */

@@ -98,7 +98,7 @@ static void look_at_slot(struct scan *scan, struct backend *backend,
 	uint64_t cookie;
 	int err;
 
-	if (scan->present[backend->id][is_v6])
+	if (scan->present[backend->id][is_v6] || backend->deaf.out[is_v6])
 		return;
 	err = datapath_get_listener(scan->model->dp, backend->id, is_v6, &cookie);
 	/* What cannot be read is as it was. */

@@ -48,6 +48,13 @@ enum turn {
 	TURN_NOW,
 };
 
+/* What its watchdog makes of it. */
+enum silence {
+	SILENCE_NONE,
+	SILENCE_HANGS,   /* not restarted yet */
+	SILENCE_UNHEARD, /* may have no way to be heard */
+};
+
 /* In the kernel side's maps. */
 struct backend_place {
 	uint16_t id;
@@ -110,6 +117,7 @@ struct backend {
 	/* Why lbd ends its process, as a failure; "": it does not. */
 	char ends_for[BACKEND_NOTE_BYTES];
 	bool is_put_off; /* its restart for its check: said once */
+	enum silence silence;
 
 	struct lb_backend published;
 	bool is_published;

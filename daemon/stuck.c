@@ -16,6 +16,8 @@ enum { LOOK_US = 1000 * 1000, STUCK_US = 5 * 1000 * 1000 };
 
 #define REASON "accepts nothing: its accept queue has been full for 5 s"
 
+const char stuck_reason[] = REASON;
+
 struct queue {
 	const struct backend *backend;
 	bool is_full, is_half_full;
@@ -64,7 +66,7 @@ static void mark(struct backend *backend)
 				    "; no other is up in its pool: it stays in service",
 				    backend->name);
 		stuck->said = true;
-		backend_note(backend, REASON);
+		backend_explain(backend);
 		return;
 	}
 	if (restart) {
@@ -85,10 +87,8 @@ static void end(struct backend *backend)
 	stuck_forget(backend);
 	if (was_out || was_said)
 		log_info("%s: accepts again", backend->name);
-	if (was_said) {
-		backend_note(backend, "%s", "");
-		backend_explain(backend);
-	}
+	if (was_said)
+		backend_explain_anew(backend);
 	if (was_out)
 		backend_evaluate(backend);
 	apply_backend_anew(backend);

@@ -23,6 +23,8 @@ struct stuck {
 	bool out; /* of service: it is not up */
 };
 
+extern const char stuck_reason[]; /* the note of one that stays in service */
+
 void stuck_seen(struct backend *backend);   /* the kernel side has met its queue full */
 void stuck_forget(struct backend *backend); /* another process, or none */
 

@@ -2,6 +2,7 @@
 """`listen inherit`: lbd owns the listener, so that its queue outlives the process behind it."""
 
 import os
+import pathlib
 
 import pytest
 
@@ -691,12 +692,20 @@ def test_it_is_up_soon_after_it_is_ready_and_not_before(lab, how):
 FIRST_ALONE = """
 import os, select, socket, sys
 first, second = socket.socket(fileno=3), socket.socket(fileno=4)
+lbd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+lbd.connect(os.environ["NOTIFY_SOCKET"])
+lbd.send(b"READY=1")
+lbd.setblocking(False)
 while True:
     both = os.path.exists(sys.argv[1])
+    try:
+        lbd.send(b"WATCHDOG=1")
+    except OSError:
+        pass
     for s in select.select([first, second] if both else [first], [], [], 0.1)[0]:
         c = s.accept()[0]
         c.recv(65536)
-        c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\nX-Worker: 1\\r\\nX-Pid: 1\\r\\nX-Version: 0\\r\\nConnection: close\\r\\n\\r\\n")
+        c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\nX-Worker: %d\\r\\nX-Pid: 1\\r\\nX-Version: 0\\r\\nConnection: close\\r\\n\\r\\n" % s.getsockname()[1])
         c.close()
 """
 
@@ -719,6 +728,64 @@ def test_who_accepts_from_one_of_two_is_told(lab):
     assert {r.outcome for r in waiting.finish()} == {"ok"}
     assert lbd.workers()["web:8081"].get("note", "") == ""
     assert lbd.output().count("accepts nothing from") == 1
+
+
+def first_alone(lab, ports, words):
+    script = lab.path / "first.py"
+    script.write_text(FIRST_ALONE)
+    return lab.lbd(
+        "pool web { scheduler round_robin; worker { ports %s; command '%s %s %s/both-$port'; listen inherit; dual_stack on; %s } }"
+        "service web { listen 0.0.0.0:80; listen [::]:80; pool web; }"
+        % (ports, PYTHON, script, lab.path, words)
+    )
+
+
+def heard(lab, host, workers):
+    """Who answers: each of these, and nobody else."""
+    lab.expect_workers(workers, 8, host=host)
+
+
+def test_another_takes_the_clients_of_who_accepts_from_one_of_two(lab):
+    """While there is another; clients who wait already are not given up."""
+    (lab.path / "both-8082").touch()
+    lbd = first_alone(lab, "8081-8082", "")
+    lbd.wait_up(2)
+    waiting = lab.load("burst", count=8, host=HOST6, timeout=120)
+    lbd.wait_output("web:8081: not chosen for clients over IPv6")
+    assert "others of its pool take clients over IPv6" in lbd.workers()["web:8081"]["note"]
+    heard(lab, HOST6, {"8082"})
+    heard(lab, HOST4, {"8081", "8082"})
+    assert lbd.pool()["127.0.0.1:8081"]["listeners"] == ["v4"]
+    lbd.ctl("worker", "stop", "web:8082")
+    lbd.wait_output("web:8081: chosen again for clients over IPv6: no other")
+    assert "others" not in lbd.workers()["web:8081"]["note"]
+    lbd.ctl("worker", "start", "web:8082")
+    lbd.wait_output("(?s)chosen again.*web:8081: not chosen for clients over IPv6")
+    (lab.path / "both-8081").touch()
+    lbd.wait_output(r"web:8081: accepts from \[::1\]:8081 again")
+    assert {r.outcome for r in waiting.finish()} == {"ok"}
+    wait_equal(lambda: lbd.pool()["127.0.0.1:8081"]["listeners"], ["v4", "v6"])
+    heard(lab, HOST6, {"8081", "8082"})
+    assert notes(lbd) == ["", ""]
+
+
+def test_it_takes_back_its_own_note_alone(lab):
+    """Its watchdog, which does not count, came in between."""
+    lbd = first_alone(lab, "8081", "ready notify; watchdog 2s;")
+    lbd.wait_up(1)
+    waiting = lab.load("burst", count=3, host=HOST6, timeout=120)
+    lbd.wait_output("accepts nothing from")
+    pathlib.Path("/run/lbd", lbd.instance, "notify", "web:8081").unlink()
+    lbd.wait_output("its watchdog does not count")
+    assert "accepts nothing from" in notes(lbd)[0]
+    (lab.path / "both-8081").touch()
+    lbd.wait_output("accepts from .* again")
+    assert {r.outcome for r in waiting.finish()} == {"ok"}
+    assert "its watchdog does not count" in notes(lbd)[0]
+
+
+def notes(lbd):
+    return [w["note"] for w in lbd.workers().values()]
 
 
 def test_one_descriptor_takes_both_families(lab):

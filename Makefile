@@ -29,7 +29,7 @@ CC := gcc
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool /sbin/bpftool) bpftool)
 WERROR := $(if $(CI),-Werror)
-PKGS := libbpf libmnl libnl-route-3.0 libnl-3.0 libsystemd jansson libcap-ng
+PKGS := libbpf libmnl libnl-route-3.0 libnl-3.0 libsystemd jansson libcap-ng zlib
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla $(WERROR)
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SANFLAGS) -D_GNU_SOURCE -DLB_VERSION='"$(VERSION)"' \

@@ -8,8 +8,8 @@
 
 #include "all_down.h"
 #include "backend.h"
-#include "clock.h"
 #include "backend_process.h"
+#include "clock.h"
 
 enum { LAST_OUTPUT_LINES = 3 };
 

@@ -219,7 +219,7 @@ static void read_named(void *arg, int fd, const char *fifo, char *note)
 	int writer;
 
 	(void)arg;
-	if (fstat(fd, &st) || is_held(&st)) {
+	if (!note || fstat(fd, &st) || is_held(&st)) {
 		close(fd);
 		return;
 	}

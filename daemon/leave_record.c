@@ -15,11 +15,11 @@
 #include "block_files.h"
 #include "log.h"
 #include "own_dir.h"
-#include "publish.h"
 #include "read_file.h"
 #include "running.h"
+#include "seal.h"
 
-enum { VERSION = 1, FILE_BYTES_MAX = 16 << 20 };
+enum { VERSION = 2, SEALED_SINCE = 2, FILE_BYTES_MAX = 16 << 20 };
 
 #define HEAD "# lbd-leaving "
 
@@ -114,7 +114,7 @@ void leave_record_write(const struct backend *backend)
 	if (!root)
 		error_set(&error, -ENOMEM, "%s: out of memory", path);
 	else
-		publish("", path, 0600, print, &text, &error);
+		seal_publish(path, print, &text, &error);
 	if (*error.text)
 		log_warning("%s; should lbd die before %s has ended, the next one ends it at once",
 			    error.text, backend->name);
@@ -192,17 +192,20 @@ static struct conf_backend *find(const struct conf *conf, const char *endpoint, 
 	return NULL;
 }
 
-static int parse(const char *path, const char *text, struct leave_record *record,
+static int parse(const char *path, char *text, size_t length, struct leave_record *record,
 		 struct error *error)
 {
+	enum seal seal = seal_cut(text, length);
 	char endpoint[ADDR_TEXT_BYTES];
 	int version, is_worker, err;
 	_Static_assert(ADDR_TEXT_BYTES >= 64, "for %63s below");
 
-	if (sscanf(text, HEAD "%d %" SCNu16 " %" SCNu32 " %" SCNu64 " %d %63s", &version,
+	if (seal == SEAL_BROKEN ||
+	    sscanf(text, HEAD "%d %" SCNu16 " %" SCNu32 " %" SCNu64 " %d %63s", &version,
 		   &record->place.id, &record->place.generation, &record->until_us, &is_worker,
 		   endpoint) != 6 ||
-	    version != VERSION || record->place.id >= LB_MAX_BACKENDS)
+	    version > VERSION || (seal == SEAL_GOOD) != (version >= SEALED_SINCE) ||
+	    record->place.id >= LB_MAX_BACKENDS)
 		return error_set(error, -EINVAL, "%s is torn, or of another version of lbd", path);
 	err = running_build(path, text, path, &record->conf, error);
 	if (err)
@@ -228,7 +231,7 @@ static void read_one(void *arg, const char *path)
 	int err = read_file("", path, geteuid(), FILE_BYTES_MAX, &text, &length, &error);
 
 	if (!err) {
-		err = parse(path, text, &record, &error);
+		err = parse(path, text, length, &record, &error);
 		free(text);
 	}
 	if (err)

@@ -237,7 +237,7 @@ void output_forget(struct keeper *keeper, const char *fifo)
 	char *note;
 	int fd = output_target_open(fifo, &note);
 
-	if (fd >= 0 && !output_flow_resume(NULL, fd, note, &flow)) {
+	if (fd >= 0 && note && !output_flow_resume(NULL, fd, note, &flow)) {
 		end_flow(flow, keeper_add(keeper, fd, note));
 	} else if (fd >= 0) {
 		close(fd);

@@ -44,7 +44,10 @@ void output_target_remove(const char *fifo); /* with the FIFO */
 char *output_target_text(const struct conf_output *conf, const struct output_target *target);
 int output_target_parse(char *text, struct conf_output *conf, struct output_target *target);
 
-/* A descriptor for reading, and that text, to be freed.  -errno: no such FIFO of ours. */
+/*
+ * A descriptor for reading, and that text, to be freed; NULL: it is torn, which is logged.  -errno: no such FIFO of
+ * ours.
+ */
 int output_target_open(const char *fifo, char **text);
 
 #endif

@@ -10,12 +10,17 @@
 #include <unistd.h>
 
 #include "keeper.h"
+#include "log.h"
 #include "output_sink.h"
-#include "publish.h"
 #include "read_file.h"
+#include "seal.h"
 #include "shortage.h"
 
-enum { VERSION = 1 };
+enum {
+	VERSION = 2,
+	SEALED_SINCE = 2,
+	NOTE_BYTES_MAX = KEEPER_NOTE_BYTES_MAX + 63, /* and a seal */
+};
 
 #define SUFFIX ".to"
 
@@ -47,7 +52,7 @@ int output_target_write(const struct conf_output *conf, const struct output_targ
 	char path[PATH_MAX];
 
 	path_of(target->fifo, path);
-	return publish("", path, 0600, print, &note, &ignored);
+	return seal_publish(path, print, &note, &ignored);
 }
 
 char *output_target_text(const struct conf_output *conf, const struct output_target *target)
@@ -87,7 +92,7 @@ int output_target_parse(char *text, struct conf_output *conf, struct output_targ
 		   "name %n",
 		   &version, &kind, &size, &conf->max_files, &age, &prefix, &is_err, &target->user,
 		   &name) != 8 ||
-	    !name || version != VERSION || !(end = strchr(text + name, '\n')) ||
+	    !name || version > VERSION || !(end = strchr(text + name, '\n')) ||
 	    strncmp(end, "\npath ", 6))
 		return -EINVAL;
 	*end = 0;
@@ -105,6 +110,21 @@ int output_target_parse(char *text, struct conf_output *conf, struct output_targ
 	return 0;
 }
 
+/* DANGER: what is altered names another file, which root writes to. */
+static bool is_whole(const char *path, char *text, size_t length)
+{
+	enum seal seal = seal_cut(text, length);
+	int version;
+
+	if (seal != SEAL_BROKEN && sscanf(text, "lbd-output %d", &version) == 1 &&
+	    (seal == SEAL_GOOD) == (version >= SEALED_SINCE))
+		return true;
+	log_error("%s is torn, or nothing that lbd has written: where that output belongs is not "
+		  "known, and what its worker wrote without an lbd may be lost",
+		  path);
+	return false;
+}
+
 int output_target_open(const char *fifo, char **text)
 {
 	struct error ignored;
@@ -114,16 +134,16 @@ int output_target_open(const char *fifo, char **text)
 
 	*text = NULL;
 	path_of(fifo, path);
-	err = read_file("", path, geteuid(), KEEPER_NOTE_BYTES_MAX - 1, text, &length, &ignored);
+	err = read_file("", path, geteuid(), NOTE_BYTES_MAX, text, &length, &ignored);
 	if (err)
 		return err;
 	fd = open(fifo, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-	if (fd >= 0)
+	err = fd < 0 ? -errno : 0;
+	if (!err && is_whole(path, *text, length))
 		return fd;
-	err = -errno;
 	free(*text);
 	*text = NULL;
-	return err;
+	return err ? err : fd;
 }
 
 /* Whether there is something short for it. */

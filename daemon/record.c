@@ -14,9 +14,10 @@
 #include "own_dir.h"
 #include "process.h"
 #include "process_life.h"
-#include "publish.h"
+#include "read_file.h"
+#include "seal.h"
 
-enum { VERSION = 2, TEXT_BYTES = 1024 };
+enum { VERSION = 3, SEALED_SINCE = 3, TEXT_BYTES = 1024 };
 
 static int read_boot(char boot[40])
 {
@@ -56,7 +57,7 @@ static void print(FILE *file, const void *arg)
 		(unsigned long long)record->err_mark.size);
 	fprintf(file,
 		"listen %llu %llu\nready %d\nunheard %d\nsettings %llu\nfiles %llu\ncgroup "
-		"%s\nend\n",
+		"%s\n",
 		(unsigned long long)record->listen_inodes[0],
 		(unsigned long long)record->listen_inodes[1], record->ready, record->unheard,
 		(unsigned long long)record->settings, (unsigned long long)record->files,
@@ -67,15 +68,14 @@ static void print(FILE *file, const void *arg)
 static void mark_group(const struct record *record)
 {
 	struct record shown = *record;
-	char text[TEXT_BYTES] = "";
-	FILE *file = fmemopen(text, sizeof(text), "w");
+	size_t length;
+	char *text;
 
-	if (!file)
-		return;
 	shown.settings = shown.files = 0;
-	print(file, &shown);
-	if (!fclose(file))
+	text = seal_text(print, &shown, &length);
+	if (text)
 		cgroup_mark(record->cgroup, text);
+	free(text);
 }
 
 int record_write(const char *run_dir, const char *name, const struct record *record)
@@ -90,10 +90,18 @@ int record_write(const char *run_dir, const char *name, const struct record *rec
 		return err;
 	name_path(path, run_dir, name);
 	/* What it runs with may be guessed from the fingerprints, a password in its environment too. */
-	err = publish("", path, 0600, print, record, &ignored);
+	err = seal_publish(path, print, record, &ignored);
 	if (!err && *record->cgroup)
 		mark_group(record);
 	return err;
+}
+
+bool record_is_written(const char *run_dir, const char *name, const struct record *record)
+{
+	char path[PATH_MAX];
+
+	name_path(path, run_dir, name);
+	return seal_is_as_written(path, print, record);
 }
 
 static void take(struct record *record, const char *key, const char *value)
@@ -127,41 +135,53 @@ static void take(struct record *record, const char *key, const char *value)
 	}
 }
 
-static int get(FILE *file, struct record *record)
+/* Of version 1 there is neither a first nor a last line. */
+static int parse(char *text, struct record *record, unsigned long *version)
 {
-	unsigned long version = 1;
 	bool ended = false;
-	char line[640];
 
-	while (!ended && fgets(line, sizeof(line), file)) {
-		char *value = line + strcspn(line, " \n");
+	*version = 1;
+	for (char *line; !ended && (line = strsep(&text, "\n"));) {
+		char *value = line + strcspn(line, " ");
 
-		line[strcspn(line, "\n")] = 0;
 		if (*value)
 			*value++ = 0;
 		ended = !strcmp(line, "end");
 		if (!strcmp(line, "lbd-worker"))
-			version = strtoul(value, NULL, 10);
+			*version = strtoul(value, NULL, 10);
 		else
 			take(record, line, value);
 	}
-	if (ferror(file))
-		return -EIO;
-	if (version > VERSION)
-		return -EPROTO;
-	return (version > 1 && !ended) || record->pid <= 1 || !*record->boot ? -EINVAL : 0;
+	return (*version == 2 && !ended) || record->pid <= 1 || !*record->boot ? -EINVAL : 0;
 }
 
-static int read_file(const char *path, struct record *record)
+static int get(char *text, size_t length, struct record *record)
 {
-	FILE *file = fopen(path, "re");
+	enum seal seal = seal_cut(text, length);
+	unsigned long version;
 	int err;
 
 	memset(record, 0, sizeof(*record));
-	if (!file)
-		return -errno;
-	err = get(file, record);
-	fclose(file);
+	if (seal == SEAL_BROKEN)
+		return -EINVAL;
+	err = parse(text, record, &version);
+	if (seal == SEAL_GOOD && version > VERSION)
+		return -EPROTO;
+	return (seal == SEAL_GOOD) != (version >= SEALED_SINCE) ? -EINVAL : err;
+}
+
+static int read_named(const char *path, struct record *record)
+{
+	struct error ignored;
+	size_t length;
+	char *text;
+	int err = read_file("", path, geteuid(), TEXT_BYTES, &text, &length, &ignored);
+
+	memset(record, 0, sizeof(*record));
+	if (err)
+		return err == -EFBIG ? -EINVAL : err;
+	err = get(text, length, record);
+	free(text);
 	return err;
 }
 
@@ -173,20 +193,12 @@ static bool is_none(int err)
 static int read_mark(const char *path, struct record *record)
 {
 	char text[TEXT_BYTES];
-	FILE *file;
 	int err = cgroup_read_mark(path, text, sizeof(text));
 
 	memset(record, 0, sizeof(*record));
 	if (err == -ENODATA || err == -ENOTSUP || (!err && !*text))
 		return -ENOENT;
-	if (err)
-		return err;
-	file = fmemopen(text, strlen(text), "r");
-	if (!file)
-		return -errno;
-	err = get(file, record);
-	fclose(file);
-	return err;
+	return err ? err : get(text, strlen(text), record);
 }
 
 /* One that runs before one that does not: they have groups of their own, see cgroup_make(). */
@@ -217,7 +229,7 @@ int record_read(const char *run_dir, const char *groups, const char *name, struc
 	int err;
 
 	name_path(path, run_dir, name);
-	err = read_file(path, record);
+	err = read_named(path, record);
 	if (is_none(err) && groups) {
 		int marks_err = read_marks(groups, name, record);
 

@@ -6,8 +6,9 @@
  * The worker's control group, where it has one, is marked with a copy: it lasts as long as the processes do,
  * whatever becomes of the run directory.
  *
- * Lines "KEY VALUE...", the first "lbd-worker VERSION", the last "end".  A key that is not known is
- * passed over: what must not be passed over gets a new version.  Version 1 had neither first nor last.
+ * Lines "KEY VALUE...", the first "lbd-worker VERSION", the last its seal (seal.h).  A key that is not known is
+ * passed over: what must not be passed over gets a new version.  Version 2 ended with "end", version 1 had neither
+ * first nor last.
  */
 #ifndef LB_RECORD_H
 #define LB_RECORD_H
@@ -35,6 +36,8 @@ struct record {
 /* Fills in boot, and start_ticks of record->pid.  -ESRCH. */
 int record_identify(struct record *record);
 
+/* Whether the record that is there says this. */
+bool record_is_written(const char *run_dir, const char *name, const struct record *record);
 int record_write(const char *run_dir, const char *name, const struct record *record);
 
 /*

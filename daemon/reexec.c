@@ -191,6 +191,7 @@ int reexec_begin(struct lbd *lbd, struct control_request *request, struct error 
 
 	if (reexec->child.pid || reexec->agreed)
 		return error_set(error, -EBUSY, "another reexec is under way");
+	run_dir_hand_on(lbd);
 	reexec->output = memfd_create("reexec", MFD_CLOEXEC);
 	if (reexec->output < 0)
 		return error_set(error, -errno, "memfd_create: %s", strerror(errno));

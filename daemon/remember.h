@@ -6,8 +6,8 @@
  * process or is on its way to its end.
  *
  * The first line is "lbd-states VERSION TIME", by CLOCK_MONOTONIC in us, each further one "NAME KEY=VALUE ...", enumerations by their
- * names, the last "end COUNT".  A key that is not known is passed over; what must not be gets a new version.
- * Version 1 had no first and no last line, and numbers.
+ * names, the last its seal (seal.h).  A key that is not known is passed over; what must not be gets a new version.
+ * Version 2 ended with "end COUNT", version 1 had no first and no last line, and numbers.
  */
 #ifndef LB_REMEMBER_H
 #define LB_REMEMBER_H

@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
-#include "publish.h"
+#include "read_file.h"
 #include "roll.h"
+#include "seal.h"
 
-enum { VERSION = 2 };
+enum { VERSION = 3, SEALED_SINCE = 3, FILE_BYTES_MAX = 64 << 20 };
 
 #define END "end " /* of version 2, and how many backends it tells of: no name is without a colon */
 
@@ -70,11 +72,6 @@ static void read_note(const char *word, char note[BACKEND_NOTE_BYTES])
 	note[used] = 0;
 }
 
-struct writing {
-	FILE *file;
-	unsigned count;
-};
-
 /* What is the matter with it the next lbd finds out by itself. */
 static bool is_explained(enum state state)
 {
@@ -83,13 +80,11 @@ static bool is_explained(enum state state)
 
 static void write_one(void *arg, struct backend *backend)
 {
-	struct writing *writing = arg;
-	FILE *file = writing->file;
+	FILE *file = arg;
 	struct health_tally tally = health_tally(backend->health);
 
 	if (!backend->worker && !backend->health && backend->state != STATE_DRAINING)
 		return;
-	writing->count++;
 	fprintf(file, "%s state=%s goal=%s turn=%s failures=%u restarts=%u good=%u bad=%u ",
 		backend->name, state_name(backend->state), goals[backend->goal],
 		roll_turn_name(backend->turn), backend->failures, backend->restarts, tally.good,
@@ -114,11 +109,9 @@ static void print(FILE *file, const void *arg)
 {
 	/* Is only read: the cast is for the walk, which lets its callee change them. */
 	struct model *model = (struct model *)arg;
-	struct writing writing = {.file = file};
 
 	fprintf(file, "lbd-states %d %" PRIu64 "\n", VERSION, clock_us());
-	pool_each_backend(model, write_one, &writing);
-	fprintf(file, END "%u\n", writing.count);
+	pool_each_backend(model, write_one, file);
 }
 
 int remember_file_write(const struct model *model, struct error *error)
@@ -126,7 +119,7 @@ int remember_file_write(const struct model *model, struct error *error)
 	char path[256];
 
 	path_of(model->host->run_dir, path);
-	return publish("", path, 0600, print, model, error);
+	return seal_publish(path, print, model, error);
 }
 
 /* False, as of the next two: no such name.  Nobody writes one that this version does not know. */
@@ -264,8 +257,8 @@ static int read_line(char *line, struct reading *reading)
 	if (!reading->lines++ &&
 	    sscanf(line, "lbd-states %u %" SCNu64, &reading->version, &reading->written_us) >= 1)
 		return reading->version > VERSION ? -EPROTO : 0;
-	if (reading->version > 1 && sscanf(line, END "%u%c", &count, &rest) == 2) {
-		reading->ended = rest == '\n' && count == reading->count;
+	if (reading->version == 2 && sscanf(line, END "%u%c", &count, &rest) == 1) {
+		reading->ended = count == reading->count;
 		return reading->ended ? 0 : -EBADMSG;
 	}
 	if (!(reading->version == 1 ? parse_old(line, &one) : parse(line, &one)))
@@ -274,22 +267,21 @@ static int read_line(char *line, struct reading *reading)
 }
 
 /* Whole, or -EBADMSG: half of it would be a guess at the rest. */
-static int read_lines(FILE *file, struct reading *reading)
+static int read_lines(char *text, size_t length, struct reading *reading)
 {
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t length;
+	enum seal seal = seal_cut(text, length);
+	size_t left = strlen(text);
 	int err = 0;
 
+	if (seal == SEAL_BROKEN || !left || text[left - 1] != '\n')
+		return -EBADMSG;
+	text[left - 1] = 0;
 	reading->version = 1;
-	while (!err && (length = getline(&line, &size, file)) >= 0)
-		err = strlen(line) == (size_t)length && line[length - 1] == '\n'
-			      ? read_line(line, reading)
-			      : -EBADMSG;
-	free(line);
-	if (!err && ferror(file))
-		err = -EIO;
-	if (!err && (reading->version > 1 ? !reading->ended : !reading->lines))
+	for (char *line; !err && (line = strsep(&text, "\n"));)
+		err = read_line(line, reading);
+	/* Of a newer one nobody knows more than that its seal is good. */
+	if ((seal == SEAL_GOOD) != (reading->version >= SEALED_SINCE) ||
+	    (!err && reading->version == 2 && !reading->ended))
 		err = -EBADMSG;
 	return err;
 }
@@ -312,18 +304,18 @@ int remember_file_read(const char *run_dir, struct remembered **list, uint64_t *
 		       struct error *error)
 {
 	struct reading reading = {0};
-	char path[256];
-	FILE *file;
+	char path[256], *text;
+	size_t length;
 	int err;
 
 	path_of(run_dir, path);
 	*list = NULL;
 	*written_us = UINT64_MAX;
-	file = fopen(path, "re");
-	if (!file)
-		return say(path, -errno, error);
-	err = read_lines(file, &reading);
-	fclose(file);
+	err = read_file("", path, geteuid(), FILE_BYTES_MAX, &text, &length, error);
+	if (err)
+		return err;
+	err = read_lines(text, length, &reading);
+	free(text);
 	if (err) {
 		remember_file_free(reading.list);
 		return say(path, err, error);

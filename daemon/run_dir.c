@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run_dir.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -14,6 +16,7 @@
 #include "log.h"
 #include "own_dir.h"
 #include "remember.h"
+#include "seal.h"
 
 enum {
 	SETTLE_US = 200 * 1000,      /* whoever deletes is perhaps not done, */
@@ -181,6 +184,50 @@ void run_dir_watch(struct lbd *lbd)
 	}
 }
 
+/* Whether somebody has altered it.  All of these are written anew in any case. */
+static void tell_altered(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (!seal_is_good(path))
+		log_warning("%s is not what lbd has written: it is written anew", path);
+}
+
+static void tell_altered_below(const struct lbd *lbd, const char *name)
+{
+	char path[sizeof(lbd->run_dir) + 16];
+	struct dirent *entry;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/%s", lbd->run_dir, name);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		if (*entry->d_name != '.')
+			tell_altered(path, entry->d_name);
+	if (dir)
+		closedir(dir);
+}
+
+static void renew_worker(void *arg, struct backend *backend)
+{
+	(void)arg;
+	if (backend->worker)
+		worker_renew_record(backend->worker);
+}
+
+/* A seal does not tell an older one that somebody has put there: it is not asked whether to write. */
+static void renew(struct lbd *lbd)
+{
+	tell_altered_below(lbd, "leaving");
+	tell_altered(lbd->run_dir, "running.conf");
+	tell_altered(lbd->run_dir, "states");
+	leave_mend(&lbd->model);
+	lbd_write_running(lbd);
+	remember_now(&lbd->model);
+	pool_each_backend(&lbd->model, renew_worker, NULL);
+}
+
 void run_dir_hand_on(struct lbd *lbd)
 {
 	char path[sizeof(lbd->run_dir) + 16];
@@ -188,6 +235,8 @@ void run_dir_hand_on(struct lbd *lbd)
 	snprintf(path, sizeof(path), "%s/running.conf", lbd->run_dir);
 	if (access(path, F_OK) || is_lost_below(lbd))
 		mend_and_say(lbd);
+	else
+		renew(lbd);
 }
 
 void run_dir_leave(struct lbd *lbd)

@@ -15,7 +15,10 @@ enum { RUN_DIR_BELOW = 3 }; /* its directories that are watched as well */
 /* From now on, first of all of a start; what cannot be watched is said, and stays so when it is deleted. */
 void run_dir_watch(struct lbd *lbd);
 
-/* Before another lbd takes over, and while the loop runs: that one knows by the directory alone what is known. */
+/*
+ * Before another program is tried, and before it takes over, while the loop runs: it knows by the directory alone what
+ * is known.  What somebody has altered or put there is written anew, and not followed.
+ */
 void run_dir_hand_on(struct lbd *lbd);
 
 /* Before the directory is removed in good order, or left to the next lbd. */

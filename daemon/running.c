@@ -10,17 +10,16 @@
 
 #include "block_files.h"
 #include "clock.h"
-#include "publish.h"
 #include "read_file.h"
+#include "seal.h"
 
 enum { FILE_BYTES_MAX = 64 << 20 };
 
-#define HEAD  "# lbd-running 3\n"
+#define HEAD  "# lbd-running 4\n"
 #define BEGUN "# written at "
 #define UNIT  " us;"
 #define HALF  " half saved;"
 #define ROLLS " rolls: "
-#define END   "# end of lbd-running\n"
 
 static void path_of(const char *run_dir, char path[256])
 {
@@ -41,7 +40,6 @@ static void print(FILE *file, const void *arg)
 		state->running->rolls ? state->running->rolls : "");
 	origin_print(state->running->origin, file);
 	block_print_whole(state->root, file);
-	fputs(END, file);
 }
 
 int running_write(const char *run_dir, const struct running *running, const struct block *root,
@@ -51,7 +49,7 @@ int running_write(const char *run_dir, const struct running *running, const stru
 	char path[256];
 
 	path_of(run_dir, path);
-	return publish("", path, 0600, print, &state, error);
+	return seal_publish(path, print, &state, error);
 }
 
 /* Takes root over. */
@@ -112,15 +110,15 @@ static int build_known(const char *path, struct block *root, const char *conf_pa
 	return error_set(error, -ENOMEM, "%s: out of memory", path);
 }
 
-/* DANGER: what is cut off between two directives reads as a configuration, which would end all that it lacks. */
-static bool cut_end(char *text, size_t length)
+/*
+ * DANGER: what is cut off between two directives reads as a configuration, which would end all that it lacks.  One of
+ * another version may have no seal: its first line says so.
+ */
+static bool is_whole(char *text, size_t length)
 {
-	size_t end = strlen(END);
+	enum seal seal = seal_cut(text, length);
 
-	if (strlen(text) != length || length < end || strcmp(text + length - end, END) != 0)
-		return false;
-	text[length - end] = '\0';
-	return true;
+	return seal == SEAL_GOOD || (seal == SEAL_NONE && strncmp(text, HEAD, strlen(HEAD)) != 0);
 }
 
 static int read_text(const char *path, const char *text, const char *conf_path,
@@ -161,7 +159,7 @@ int running_read(const char *run_dir, const char *conf_path, struct running *run
 	err = read_file("", path, geteuid(), FILE_BYTES_MAX, &text, &length, error);
 	if (err)
 		return err;
-	if (!strncmp(text, HEAD, strlen(HEAD)) && !cut_end(text, length))
+	if (!is_whole(text, length))
 		err = error_set(error, -EBADMSG, "%s is torn, or nothing that lbd has written",
 				path);
 	else

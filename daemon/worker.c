@@ -78,13 +78,28 @@ bool worker_is_lost(const struct worker *worker)
 				      (worker->notify && access(worker->notify_path, F_OK)));
 }
 
+static void write_record(const struct worker *worker)
+{
+	if (record_write(worker->host->run_dir, worker->name, &worker->record))
+		log_warning("worker %s: its record cannot be written: a later lbd will not know it",
+			    worker->name);
+}
+
+void worker_renew_record(struct worker *worker)
+{
+	if (worker->pidfd < 0 ||
+	    record_is_written(worker->host->run_dir, worker->name, &worker->record))
+		return;
+	log_warning("%s/workers/%s is not what lbd has written: it is written anew",
+		    worker->host->run_dir, worker->name);
+	write_record(worker);
+}
+
 void worker_mend(struct worker *worker)
 {
 	if (worker->pidfd < 0)
 		return;
-	if (record_write(worker->host->run_dir, worker->name, &worker->record))
-		log_warning("worker %s: its record cannot be written: a later lbd will not know it",
-			    worker->name);
+	write_record(worker);
 	if (!worker->notify || !access(worker->notify_path, F_OK))
 		return;
 	if (worker_listen_anew(worker))

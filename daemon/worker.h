@@ -80,6 +80,8 @@ int worker_take_back(struct worker *worker, struct error *error);
 pid_t worker_lost(const struct worker *worker, struct worker_exit *exit);
 /* Its record and notify socket once more, where the run directory was deleted. */
 void worker_mend(struct worker *worker);
+/* Its record, where somebody has altered it, which is said: before it is read by another program. */
+void worker_renew_record(struct worker *worker);
 bool worker_is_lost(const struct worker *worker); /* its process runs, and either is not there */
 void worker_free(struct worker *worker);          /* the process, if any, runs on; takes NULL */
 void worker_set_conf(struct worker *worker, const struct conf_worker *conf);

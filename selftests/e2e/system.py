@@ -15,6 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import zlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -112,6 +113,17 @@ def text_of(path):
         return path.read_text(errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return ""
+
+
+def sealed(text):
+    """A record's text with its last line, as lbd writes it."""
+    return text + "# seal %08x\n" % zlib.crc32(text.encode())
+
+
+def unsealed(text):
+    body, seal = text[:-16], text[-16:]
+    assert text == body + seal and text == sealed(body), text[-100:]
+    return body
 
 
 def alive(pid):

@@ -65,9 +65,12 @@ def workers_in(lab):
 
 
 def known(lbd):
-    """Its records; the fingerprints are in the files alone, which root alone reads."""
+    """
+    Its records; the fingerprints are in the files alone, which root alone reads.  Whether it is heard is another
+    matter.
+    """
     texts = {p.name: p.read_text() for p in (run_dir(lbd) / "workers").iterdir()}
-    return {n: re.sub(r"(?m)^(settings|files) .*\n", "", t) for n, t in texts.items()}
+    return {n: re.sub(r"(?m)^(settings|files|unheard|# seal) .*\n", "", t) for n, t in texts.items()}
 
 
 LOSSES = {
@@ -138,6 +141,44 @@ def test_a_torn_record_is_told(lab, name, torn):
     again.kill()
     third = again.restart()  # by what that one has written
     assert str(path) not in third.output()
+
+
+# Of each kind of record; of its first line, its version, where it says something, its seal, its end.
+ALTERED = {
+    "the first byte": lambda data: 0,
+    "the version": lambda data: re.search(rb" \d", data).end() - 1,
+    "the middle": lambda data: len(data) // 2,
+    "the seal": lambda data: len(data) - 3,
+    "the end": lambda data: len(data) - 1,
+}
+
+
+@pytest.mark.parametrize("place", ALTERED)
+def test_an_altered_byte_is_told(lab, place):
+    """Not followed: lbd starts, says which record, and what serves serves on."""
+    lbd = lab.lbd(web("8081-8082") + web("8091", name="old", listen=["0.0.0.0:81"], attach=""))
+    lbd.wait_up(3)
+    held = lab.hold(port=81)
+    lbd.config(web("8081-8082"))
+    lbd.ctl("reload", "force")
+    pids = lbd.pids()
+    lbd.kill()
+    paths = [run_dir(lbd) / "running.conf", run_dir(lbd) / "states"]
+    paths += [p for name in ("workers", "leaving") for p in (run_dir(lbd) / name).iterdir()]
+    assert len(paths) == 2 + 3 + 1
+    for path in paths:
+        data = bytearray(path.read_bytes())
+        data[ALTERED[place](data)] ^= 1
+        path.write_bytes(data)
+    again = lbd.restart()
+    again.wait_up(2, name="web")
+    told = [p for p in paths if re.search(re.escape(str(p)) + " is torn, or ", again.output())]
+    assert told == [p for p in paths if p.name != "old:8091"]
+    assert {n: p for n, p in again.pids().items() if n != "old:8091"} == {
+        n: p for n, p in pids.items() if n != "old:8091"
+    }
+    held.close()
+    wait_until(lambda: not alive(pids["old:8091"]), "what leaves by a record that is altered ends")
 
 
 def test_lost_states_are_told(lab):

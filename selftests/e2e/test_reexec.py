@@ -5,9 +5,12 @@ import json
 import os
 import pathlib
 import re
+import shutil
+import signal
 
 import pytest
 from lab import BUILD, alive, run, wait_equal, wait_until, web
+from system import sealed, unsealed
 from test_restart import links, maps
 
 
@@ -113,11 +116,13 @@ def test_a_program_that_cannot_take_over(lab, how):
     assert {r.outcome for r in load.stop()} == {"ok"}
 
 
-def spoil_file(name, change):
+def spoil_file(name, change, seal=True):
+    """seal: as an lbd would have written it."""
+
     def spoil(lbd):
         path = pathlib.Path("/run/lbd", lbd.instance, name)
         text = path.read_text()
-        path.write_text(change(text))
+        path.write_text(sealed(change(unsealed(text))) if seal else change(text))
         return lambda: path.write_text(text)
 
     return spoil
@@ -138,30 +143,99 @@ def spoil_pins(lbd):
 
 def add_to_conf(text):
     """As if what it names had gone since it was put in force."""
-    end = "# end of lbd-running\n"
-    return spoil_file("running.conf", lambda t: t.removesuffix(end) + text + "\n" + end)
+    return spoil_file("running.conf", lambda t: t + text + "\n")
 
 
 REFUSES = {
-    "pins": (spoil_pins, "ABI version 99"),
     "configuration": (add_to_conf("frobnicate;"), "frobnicate"),
-    "half a configuration": (spoil_file("running.conf", lambda t: t[: len(t) // 2]), "is torn"),
+    "half a configuration": (spoil_file("running.conf", lambda t: t[: len(t) // 2], False), "is torn"),
     "log": (add_to_conf("log /not/there/lbd.log;"), "/not/there"),
     "pid file": (add_to_conf("pid_file /not/there/lbd.pid;"), "/not/there"),
-    "states": (spoil_file("states", lambda t: t.replace("2", "3", 1)), "newer lbd"),
-    "records": (spoil_file("workers/web:8081", lambda t: t.replace("2", "3", 1)), "newer lbd"),
+    "states": (spoil_file("states", lambda t: t.replace("3", "4", 1)), "newer lbd"),
+    "records": (spoil_file("workers/web:8081", lambda t: t.replace("3", "4", 1)), "newer lbd"),
 }
 
 
 @pytest.mark.parametrize("what", REFUSES)
-def test_a_program_that_does_not_understand(lab, what):
+def test_records_that_a_program_does_not_understand(lab, what):
+    """By itself it says so; but the lbd that runs knows better, and writes them anew before it asks."""
     lbd = lab.lbd(web("8081-8082"))
     lbd.wait_up(2)
     pids = lbd.pids()
     spoil, why = REFUSES[what]
-    restore = spoil(lbd)
+    spoil(lbd)
+    trial = lab.process(BUILD / "lbd", "-n", lbd.instance, "-c", lbd.conf, "--test-takeover")
+    assert trial.wait() == 1 and why in trial.output(), trial.output()
+    lbd.ctl("reexec")
+    lbd.wait_up(2)
+    assert lbd.pids() == pids
+    lab.expect_workers({"8081", "8082"}, 10)
+
+
+@pytest.mark.parametrize("directive", ("log %s/gone/lbd.log;", "pid_file %s/gone/lbd.pid;"))
+def test_a_start_that_would_be_refused(lab, directive):
+    """What it names has gone since it was put in force."""
+    gone = lab.short / "gone"
+    gone.mkdir()
+    lbd = lab.lbd(directive % lab.short + web("8081"))
+    lbd.wait_up(1)
+    pids = lbd.pids()
+    shutil.rmtree(gone)
+    assert str(gone) in lbd.refused("reexec")
+    assert lbd.pids() == pids
+    gone.mkdir()
+    lbd.ctl("reexec")
+    lbd.wait_up(1)
+    assert lbd.pids() == pids
+
+
+ALTERED = {
+    "torn": lambda data: data[: len(data) // 2],
+    "altered": lambda data: data.replace(b"1", b"7", 1),
+    "empty": lambda data: b"",
+}
+
+
+@pytest.mark.parametrize("how", ALTERED)
+def test_altered_under_a_living_lbd(lab, how):
+    """It knows what is in force: all that the next program reads is written anew, told, and not followed."""
+    lbd = lab.lbd(web("8081-8082") + web("8091", name="old", listen=["0.0.0.0:81"], attach=""))
+    lbd.wait_up(3)
+    held = lab.hold(port=81)
+    lbd.config(web("8081-8082"))
+    lbd.ctl("reload", "force")
+    lbd.ctl("worker", "stop", "web:8082")
+    lbd.ctl("pool", "add", "other", "127.0.0.1:9321")
+    pids = lbd.pids()
+    files = [p for p in pathlib.Path("/run/lbd", lbd.instance).rglob("*") if is_record(p)]
+    kinds = {"running.conf", "states", "workers", "leaving", "output"}
+    assert {p.name for p in files} | {p.parent.name for p in files} >= kinds
+    lbd.signal(signal.SIGSTOP)
+    for path in files:
+        path.write_bytes(ALTERED[how](path.read_bytes()))
+    lbd.signal(signal.SIGCONT)
+    lbd.ctl("reexec")
+    wait_equal(lambda: lbd.states("web"), {"127.0.0.1:8081": "up", "127.0.0.1:8082": "stopped"})
+    assert lbd.pids() == pids and held.get().worker == "8091"
+    assert [p["pool"] for p in lbd.json("pool")] == ["web", "other"]
+    assert [p for p in files if not str(p) in lbd.output()] == []
+    for path in files:
+        unsealed(path.read_text())
+
+
+def is_record(path):
+    return path.name in ("running.conf", "states") or (
+        path.is_file() and (path.parent.name in ("workers", "leaving") or path.name.endswith(".to"))
+    )
+
+
+def test_a_program_that_does_not_understand_the_maps(lab):
+    lbd = lab.lbd(web("8081-8082"))
+    lbd.wait_up(2)
+    pids = lbd.pids()
+    restore = spoil_pins(lbd)
     line = lbd.refused("reexec")
-    assert why in line and "goes on" in line
+    assert "ABI version 99" in line and "goes on" in line
     assert lbd.pids() == pids
     lab.expect_workers({"8081", "8082"}, 10)
     restore()
@@ -170,15 +244,19 @@ def test_a_program_that_does_not_understand(lab, what):
     assert lbd.pids() == pids
 
 
-def test_what_has_gone_is_no_reason(lab):
+def test_what_has_gone_is_no_reason(lab, under_strace):
     """An address that has moved away, a user who was deleted: the next program goes on without them, as this one."""
     lbd = lab.lbd(web("8081-8082"))
     lbd.wait_up(2)
     pids = lbd.pids()
+    trace = lab.trace(lbd, "execve", stop=True)
+    reexec = lab.process(*lbd.ctl_command("reexec"))
+    wait_until(lambda: "--- stopped by SIGSTOP ---" in trace.text(), trace.text)
     add_to_conf(
         'pool gone { backend 203.0.113.9:80; worker { command "sleep 100"; ports 8090; user u6-gone; } }'
     )(lbd)
-    lbd.ctl("reexec")
+    lbd.signal(signal.SIGCONT)
+    assert reexec.wait() == 0, reexec.output()
     lbd.wait_up(2, name="web")
     assert {name: lbd.pids()[name] for name in pids} == pids
     assert "203.0.113.9:80: not an address of this host" in lbd.output()

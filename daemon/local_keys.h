@@ -17,8 +17,8 @@ struct local_keys {
 /* Of this network namespace; replaces what was in it.  -errno: the list is empty or not whole. */
 int local_keys_read(struct local_keys *list);
 
-/* For routes_each_local() and the like; sort afterwards. */
-void local_keys_add(void *list, const struct lb_local_key *key);
+/* arg: the list, for routes_each_local() and the like; sort afterwards. */
+void local_keys_add(void *arg, const struct lb_local_key *key);
 void local_keys_sort(struct local_keys *list);
 
 bool local_keys_has(const struct local_keys *list, const struct lb_local_key *key);

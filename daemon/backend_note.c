@@ -36,7 +36,7 @@ static void explain_no_listener(struct backend *backend)
 		backend_note(backend, "%s", backend_mptcp);
 	else if (!stranger->inode)
 		backend_note(backend, "nothing listens on it");
-	else if (backend->worker)
+	else if (backend->worker && (stranger->is_own || !stranger->is_beside))
 		backend_note(backend, "port %u is in use by %s%s: end it, or change `ports`",
 			     ntohs(backend->endpoint.port), stranger->text,
 			     port_user_apart(stranger));
@@ -108,14 +108,22 @@ void backend_explain(struct backend *backend)
 /* What it could not bind to, a worker that was started tells in its own words, if at all. */
 static void add_stranger(struct backend *backend)
 {
-	size_t used = strlen(backend->note);
+	struct port_user *stranger = &backend->stranger;
+	size_t used = strlen(backend->note), left = sizeof(backend->note) - used;
+	uint16_t port = ntohs(backend->endpoint.port);
+	char bound[ADDR_TEXT_BYTES];
 
 	if (worker_has_listener(backend->worker) ||
-	    !port_user_find(backend, false, &backend->stranger) || backend->stranger.is_own)
+	    !port_user_find(backend, PORT_USER_BESIDE, stranger) || stranger->is_own)
 		return;
-	snprintf(backend->note + used, sizeof(backend->note) - used, "; port %u is in use by %s%s",
-		 ntohs(backend->endpoint.port), backend->stranger.text,
-		 port_user_apart(&backend->stranger));
+	if (stranger->is_beside)
+		snprintf(backend->note + used, left,
+			 "; %s has %s: that hinders only a program that binds port %u of every "
+			 "address",
+			 stranger->text, addr_format_endpoint(&stranger->bound, bound), port);
+	else
+		snprintf(backend->note + used, left, "; port %u is in use by %s%s", port,
+			 stranger->text, port_user_apart(stranger));
 }
 
 /* Adds the end of what the process wrote, on one line, to the note. */

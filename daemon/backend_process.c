@@ -109,7 +109,7 @@ static void on_exit_of_running(struct backend *backend, const struct worker_exit
 		backend_event(backend, EVENT_STOP);
 		backend_event(backend, EVENT_EXIT);
 	} else if (restart && !backend->ready_us &&
-		   port_user_find(backend, true, &backend->stranger)) {
+		   port_user_find(backend, PORT_USER_LISTENS, &backend->stranger)) {
 		wait_for_port(backend);
 	} else if (restart) {
 		bool stable = was_stable(backend);
@@ -278,7 +278,7 @@ void backend_process_start(struct backend *backend, enum state_event event)
 	if (backend->model->stopping || leave_await(backend))
 		return;
 	if (!worker_has_listener(backend->worker) &&
-	    port_user_find(backend, true, &backend->stranger)) {
+	    port_user_find(backend, PORT_USER_LISTENS, &backend->stranger)) {
 		wait_for_port(backend);
 		return;
 	}
@@ -287,7 +287,8 @@ void backend_process_start(struct backend *backend, enum state_event event)
 	err = worker_spawn(backend->worker, &error);
 	if (err) {
 		apply_worker_ended(backend);
-		if (err == -EADDRINUSE && port_user_find(backend, false, &backend->stranger)) {
+		if (err == -EADDRINUSE &&
+		    port_user_find(backend, PORT_USER_BOUND, &backend->stranger)) {
 			wait_for_port(backend);
 			return;
 		}

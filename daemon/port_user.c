@@ -76,6 +76,7 @@ void port_user_set(struct port_user *user, const struct backend *backend,
 	user->inode = socket->inode;
 	user->bound = socket->endpoint;
 	user->is_inherited = false;
+	user->is_beside = backend && !port_user_blocks(&backend->endpoint, socket);
 	user->is_own = owner->pid && is_of_worker(backend, owner->pid);
 	if (!owner->pid && is_inherited(backend, socket))
 		tell_inherited(user, backend, uid);
@@ -103,7 +104,8 @@ bool port_user_blocks(const struct lb_endpoint *endpoint, const struct sockets_l
 
 struct search {
 	const struct backend *backend;
-	bool in_the_way, found;
+	enum port_user_by by;
+	bool found, is_beside;
 	struct sockets_listener socket;
 };
 
@@ -112,22 +114,26 @@ static void look_at(void *arg, const struct sockets_listener *socket)
 {
 	struct search *search = arg;
 	const struct backend *backend = search->backend;
+	bool is_beside = !port_user_blocks(&backend->endpoint, socket);
 
-	if (search->found || !socket->inode || listeners_own(backend, socket))
+	if (!socket->inode || listeners_own(backend, socket))
 		return;
-	if (search->in_the_way && !port_user_blocks(&backend->endpoint, socket))
+	if (search->found && (is_beside || !search->is_beside))
+		return;
+	if (is_beside && search->by != PORT_USER_BESIDE)
 		return;
 	search->found = true;
+	search->is_beside = is_beside;
 	search->socket = *socket;
 }
 
-bool port_user_find(const struct backend *backend, bool in_the_way, struct port_user *user)
+bool port_user_find(const struct backend *backend, enum port_user_by by, struct port_user *user)
 {
-	struct search search = {.backend = backend, .in_the_way = in_the_way};
+	struct search search = {.backend = backend, .by = by};
 	struct sockets_owner owner = {0};
 	uint16_t port = ntohs(backend->endpoint.port);
 
-	if (in_the_way)
+	if (by == PORT_USER_LISTENS)
 		sockets_each_listener(port, look_at, &search);
 	else
 		sockets_each_on_port(port, look_at, &search);

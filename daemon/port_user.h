@@ -19,16 +19,21 @@ struct port_user {
 	struct lb_endpoint bound;   /* what that is bound to */
 	bool is_inherited;          /* nobody is seen to hold it: text tells that */
 	bool is_own;                /* a process of the worker itself has it */
+	bool is_beside;             /* hinders only who binds the port of every address */
 	char text[PORT_USER_BYTES]; /* "nc (pid 7, user nobody)" */
 };
 
 struct backend;
 
-/*
- * Looks for somebody who has the backend's port by a socket that is not the backend's.  in_the_way: only
- * what keeps a listener from being bound to its very address; else whatever has that port.
- */
-bool port_user_find(const struct backend *backend, bool in_the_way, struct port_user *user);
+/* By which socket somebody has the port. */
+enum port_user_by {
+	PORT_USER_LISTENS, /* a listener that the backend's address cannot be bound beside */
+	PORT_USER_BOUND,   /* any socket of that kind */
+	PORT_USER_BESIDE,  /* where there is none, one of another address of the host */
+};
+
+/* Looks for somebody who has the backend's port by a socket that is not the backend's. */
+bool port_user_find(const struct backend *backend, enum port_user_by by, struct port_user *user);
 
 /* What a sentence adds to text. */
 const char *port_user_apart(const struct port_user *user);

@@ -82,6 +82,50 @@ signal.pause()
 """
 
 
+def sitter(lab, address, port, user):
+    """Bound, and no listener."""
+    script = (
+        "import os, pwd, socket, sys, time\n"
+        "s = socket.socket()\n"
+        "s.bind((sys.argv[1], int(sys.argv[2])))\n"
+        "open('/proc/self/comm', 'w').write('sitter')\n"
+        "os.setuid(pwd.getpwnam(sys.argv[3]).pw_uid)\n"
+        "print('sits', flush=True)\n"
+        "time.sleep(10000)\n"
+    )
+    process = lab.process(PYTHON, "-c", script, address, str(port), user, log="sitter.log")
+    process.wait_output("^sits")
+    return process
+
+
+@pytest.mark.parametrize("listen", ["own", "inherit"])
+def test_who_is_in_the_way_is_named_not_who_is_beside(lab, listen):
+    """One has the port at another address of the host, and is first; another is bound to the worker's."""
+    beside = thief(lab, 8081, HOST4, user="daemon")
+    inside = sitter(lab, "127.0.0.1", 8081, "nobody")
+    lbd = lab.lbd(web("8081", worker=QUICK + "listen %s; " % listen))
+    name = "sitter (pid %d, user nobody)" % inside.pid
+    wait_until(lambda: name in lbd.workers()["web:8081"]["note"], lbd.workers)
+    assert "port 8081 is in use by " + name in lbd.output()
+    assert name_of(beside, "daemon") not in lbd.output()
+    inside.kill()
+    lbd.wait_up(1)
+
+
+def test_who_is_beside_is_not_accused(lab):
+    """The worker fails for a reason of its own."""
+    beside = thief(lab, 8081, HOST4, user="daemon")
+    command = "sh -c 'echo no setting FOO; exit 1' $port"
+    lbd = lab.lbd(
+        'pool web { worker { ports 8081; command "%s"; start_retries 1; %s } }'
+        "service web { listen 0.0.0.0:80; pool web; }" % (command, QUICK)
+    )
+    said = "; %s has %s:8081: that hinders only a program that binds port 8081 of every address"
+    said %= name_of(beside, "daemon"), HOST4
+    wait_until(lambda: said in lbd.workers()["web:8081"]["note"], lbd.workers)
+    assert "in use by" not in lbd.output()
+
+
 def hoard(lab, children, user=65534):
     """A process of a user's, and so many more, until the test ends: to give all that back takes a while."""
     first = lab.process(PYTHON, "-c", HOARD, children, user, log="hoard.log")

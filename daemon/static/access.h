@@ -13,9 +13,10 @@ struct address {
 struct prefix {
 	struct address address;
 	unsigned bits; /* 0..128 */
+	bool is_all;   /* both families; ::/0 is IPv6 alone */
 };
 
-/* "all", "10.0.0.0/8", "192.0.2.1", "2001:db8::/32"; 0 or -EINVAL. */
+/* "all", "10.0.0.0/8", "192.0.2.1", "2001:db8::/32"; 0 or -EINVAL, also of bits beyond the length. */
 int prefix_parse(struct prefix *prefix, const char *text);
 bool prefix_match(const struct prefix *prefix, const struct address *address);
 

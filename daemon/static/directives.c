@@ -263,7 +263,9 @@ static int add_access(const struct call *call, bool allows)
 	struct rule *rule;
 
 	if (prefix_parse(&client, call->argument[0]))
-		return refuse(call, call->argument[0], "all, or a prefix such as 10.0.0.0/8");
+		return refuse(
+			call, call->argument[0],
+			"all, or a prefix without bits beyond its length, such as 10.0.0.0/8");
 	rule = add(call, RULE_ACCESS, call->arguments > 1 ? call->argument[1] : "*");
 	if (!rule)
 		return -ENOMEM;

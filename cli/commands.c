@@ -110,7 +110,7 @@ int commands_check(const struct cli *cli, const json_t *request)
 		conf_free(conf);
 		return LB_CTL_REFUSED;
 	}
-	conf_warn(conf, &warning);
+	conf_warn(conf, cli->instance, &warning);
 	if (cli->json)
 		fprintf(cli->out, "{\"services\": %zu, \"pools\": %zu}\n", conf->service_count,
 			conf->pool_count);

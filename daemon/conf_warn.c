@@ -106,15 +106,16 @@ static void warn_absent(const struct conf_attach *attach, const struct launch_wa
 }
 
 /* The start refuses it; not so a reload by who serves there already, which is not to be seen from here. */
-static void warn_taken(const struct conf *conf, const struct launch_warn *warn)
+static void warn_taken(const struct conf *conf, const char *instance,
+		       const struct launch_warn *warn)
 {
 	struct error error;
 
-	if (service_clash_check(conf, NULL, NULL, &error) == -EADDRINUSE)
+	if (service_clash_check(conf, instance, NULL, NULL, &error) == -EADDRINUSE)
 		warn->tell(warn->arg, error.text);
 }
 
-void conf_warn(const struct conf *conf, const struct launch_warn *warn)
+void conf_warn(const struct conf *conf, const char *instance, const struct launch_warn *warn)
 {
 	struct ephemeral ephemeral;
 
@@ -129,5 +130,5 @@ void conf_warn(const struct conf *conf, const struct launch_warn *warn)
 	conf_warn_words(conf, warn);
 	conf_warn_served(conf, warn);
 	conf_warn_unnamed(conf, warn);
-	warn_taken(conf, warn);
+	warn_taken(conf, instance, warn);
 }

@@ -5,8 +5,8 @@
 
 #include "launch_check.h"
 
-/* Tells a line for each finding. */
-void conf_warn(const struct conf *conf, const struct launch_warn *warn);
+/* Tells a line for each finding.  instance: that is to run with it. */
+void conf_warn(const struct conf *conf, const char *instance, const struct launch_warn *warn);
 
 /* The part of it that is for who starts with it, too: by what its workers can hold lbd up. */
 void conf_warn_held_up(const struct conf *conf, const struct launch_warn *warn);

@@ -337,6 +337,11 @@ int datapath_destroy(struct datapath *dp)
 	return err ? pins_remove(instance) : 0;
 }
 
+const char *datapath_instance(const struct datapath *dp)
+{
+	return dp->instance;
+}
+
 bool datapath_adopted(const struct datapath *dp)
 {
 	return dp->adopted;

@@ -36,6 +36,7 @@ void datapath_close(struct datapath *dp); /* leaves pins and links: traffic goes
 /* Detaches, unpins, closes; takes NULL.  -errno: pins are left, which the next datapath_open() removes. */
 int datapath_destroy(struct datapath *dp);
 
+const char *datapath_instance(const struct datapath *dp);
 bool datapath_adopted(const struct datapath *dp);  /* pins of an earlier lbd were found */
 bool datapath_tracks(const struct datapath *dp);   /* listeners are captured at listen(2) */
 int datapath_events_fd(const struct datapath *dp); /* ring buffer of struct lb_event, to poll */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "datapath_internal.h"
+#include "datapath_others.h"
 
 #define PREFIX "ingress_"
 
@@ -226,11 +227,18 @@ static int program_name(uint32_t id, char name[BPF_OBJ_NAME_LEN])
 static int check_foreign(const char *interface, int ifindex, struct error *error)
 {
 	struct found found = query(ifindex);
-	char name[BPF_OBJ_NAME_LEN];
+	char name[BPF_OBJ_NAME_LEN], instance[OTHERS_NAME_BYTES];
 	uint32_t link;
 
 	if (!found.program)
 		return 0;
+	if (others_find_program(found.program, instance))
+		return error_set(
+			error, -EBUSY,
+			"instance %s of lbd is attached there, and an interface takes one: what "
+			"others serve goes on without, by steer; to have it here: "
+			"`lbctl -n %s detach %s` first",
+			instance, instance, interface);
 	if (program_name(found.program, name) == -EPERM)
 		return error_set(
 			error, -EBUSY,

@@ -53,7 +53,7 @@ static void say_on_stderr(void *arg, const char *line)
 	put_on_stderr("", line);
 }
 
-static int check_conf(const char *path)
+static int check_conf(const char *path, const char *instance)
 {
 	static const struct launch_warn warn = {.tell = warn_on_stderr, .refuse = say_on_stderr};
 	struct error error;
@@ -67,7 +67,7 @@ static int check_conf(const char *path)
 		conf_free(conf);
 		return 1;
 	}
-	conf_warn(conf, &warn);
+	conf_warn(conf, instance, &warn);
 	printf("%s: good: %zu services, %zu pools\n", path, conf->service_count, conf->pool_count);
 	conf_free(conf);
 	return 0;
@@ -244,7 +244,7 @@ int main(int argc, char **argv)
 	program_find();
 	settings_find_static();
 	if (options.check)
-		return check_conf(options.conf_path);
+		return check_conf(options.conf_path, options.instance);
 	if (options.test_takeover)
 		return takeover_test(&options);
 	/* The lock is the process's own: taken after the fork. */

@@ -7,6 +7,7 @@
 #include "listeners.h"
 #include "log.h"
 #include "plan.h"
+#include "service_clash.h"
 
 static int stage_backends(struct plan *plan, struct error *error)
 {
@@ -62,6 +63,34 @@ static void capture_listeners(const struct plan *plan, bool back)
 	free(found);
 }
 
+static bool was_served(void *arg, const struct lb_endpoint *listen)
+{
+	const struct model *before = arg;
+
+	for (size_t i = 0; i < before->service_count; i++) {
+		const struct conf_service *conf = before->services[i]->conf;
+
+		for (size_t j = 0; j < conf->listen_count; j++)
+			if (!memcmp(&conf->listens[j], listen, sizeof(*listen)))
+				return true;
+	}
+	return false;
+}
+
+/*
+ * Another instance may have come to an address since reconcile_check() has looked.  Each looks again once it has
+ * written: so at most one of the two stays.
+ */
+static int check_others(const struct plan *plan, struct error *error)
+{
+	struct model *model = plan->model;
+
+	if (!model->conf && datapath_adopted(model->dp))
+		return 0; /* what was there before is served on */
+	return service_clash_others(plan->conf, datapath_instance(model->dp), was_served, model,
+				    error);
+}
+
 int plan_stage(struct plan *plan, struct error *error)
 {
 	int err = stage_backends(plan, error);
@@ -76,9 +105,10 @@ int plan_stage(struct plan *plan, struct error *error)
 		capture_listeners(plan, false);
 	plan->services_staged = true;
 	err = apply_services(plan->model, plan->services, plan->conf->service_count);
-	return err ? error_set(error, err, "cannot write services to the kernel side: %s",
-			       strerror(-err))
-		   : 0;
+	if (err)
+		return error_set(error, err, "cannot write services to the kernel side: %s",
+				 strerror(-err));
+	return check_others(plan, error);
 }
 
 /* At a start there is no model to go back to: what an earlier lbd has left serves on as it is. */

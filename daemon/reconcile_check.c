@@ -101,5 +101,8 @@ int reconcile_check(const struct model *model, const struct conf *conf, struct e
 	free(known.list);
 	if (!err)
 		err = check_programs_and_logs(model, conf, error);
-	return err ? err : service_clash_check(conf, is_served, (void *)model, error);
+	if (err)
+		return err;
+	return service_clash_check(conf, datapath_instance(model->dp), is_served, (void *)model,
+				   error);
 }

@@ -2,16 +2,18 @@
 #include "service_clash.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "addr.h"
+#include "datapath_others.h"
 #include "listeners_match.h"
 #include "sockets.h"
 
 /* A listener of this host that a service would hide. */
 struct clash {
 	const struct conf *conf;
-	bool (*is_served)(void *arg, const struct lb_endpoint *listen);
+	service_clash_served *is_served;
 	void *arg;
 	const struct conf_service *service;
 	const struct lb_endpoint *listen;
@@ -66,15 +68,70 @@ static void find_clash(void *arg, const struct sockets_listener *listener)
 	}
 }
 
-int service_clash_check(const struct conf *conf,
-			bool (*is_served)(void *arg, const struct lb_endpoint *listen), void *arg,
-			struct error *error)
+struct others_clash {
+	struct clash clash;
+	char instance[OTHERS_NAME_BYTES];
+	struct lb_endpoint theirs;
+};
+
+/* As bind(2) has it: neither can know that a client of its any address is meant for the other. */
+static bool overlap(const struct lb_endpoint *a, const struct lb_endpoint *b)
+{
+	if (a->port != b->port || addr_is_v4(&a->addr) != addr_is_v4(&b->addr))
+		return false;
+	return addr_is_any(&a->addr) || addr_is_any(&b->addr) ||
+	       !memcmp(&a->addr, &b->addr, sizeof(a->addr));
+}
+
+static void find_other(void *arg, const char *instance, const struct lb_endpoint *theirs)
+{
+	struct others_clash *others = arg;
+	struct clash *clash = &others->clash;
+
+	for (size_t i = 0; i < clash->conf->service_count && !clash->service; i++) {
+		const struct conf_service *service = &clash->conf->services[i];
+
+		for (size_t j = 0; j < service->listen_count && !clash->service; j++) {
+			if (!overlap(&service->listens[j], theirs) ||
+			    (clash->is_served &&
+			     clash->is_served(clash->arg, &service->listens[j])))
+				continue;
+			clash->service = service;
+			clash->listen = &service->listens[j];
+			others->theirs = *theirs;
+			snprintf(others->instance, sizeof(others->instance), "%s", instance);
+		}
+	}
+}
+
+int service_clash_others(const struct conf *conf, const char *instance,
+			 service_clash_served *is_served, void *arg, struct error *error)
+{
+	struct others_clash others = {.clash = {.conf = conf, .is_served = is_served, .arg = arg}};
+	char text[ADDR_TEXT_BYTES], theirs[ADDR_TEXT_BYTES];
+
+	others_each_listen(instance, find_other, &others);
+	if (!others.clash.service)
+		return 0;
+	return block_error(others.clash.service->at, error, -EADDRINUSE,
+			   "service %s: %s is in use by instance %s of lbd, which serves %s: take "
+			   "it from there (`lbctl -n %s service`), or listen elsewhere",
+			   others.clash.service->name,
+			   addr_format_endpoint(others.clash.listen, text), others.instance,
+			   addr_format_endpoint(&others.theirs, theirs), others.instance);
+}
+
+int service_clash_check(const struct conf *conf, const char *instance,
+			service_clash_served *is_served, void *arg, struct error *error)
 {
 	struct clash clash = {.conf = conf, .is_served = is_served, .arg = arg};
 	struct sockets_owner owner = {0};
 	char text[ADDR_TEXT_BYTES];
-	int err = sockets_each_listener(0, find_clash, &clash);
+	int err = service_clash_others(conf, instance, is_served, arg, error);
 
+	if (err)
+		return err;
+	err = sockets_each_listener(0, find_clash, &clash);
 	if (err)
 		return error_set(error, err, "cannot list listening sockets: %s", strerror(-err));
 	if (!clash.service)

@@ -24,33 +24,54 @@ static char *size_of(const char *text)
 			    : import_text("%s", text);
 }
 
+/*
+ * A file of lbd's own beside the one that supervisord has, which may run still, and has its number and its words
+ * there.
+ */
+static void emit_own(struct import *import, const char *path, const char *const *words)
+{
+	struct block *block = import_add(import->out, false, words);
+
+	import_comment_before(block, "supervisord had %s", path);
+}
+
+static char *beside(const char *path, const char *name)
+{
+	return import_text("%.*s/%s", (int)(strrchr(path, '/') - path), path, name);
+}
+
 static void emit_log(struct import *import, struct import_section *section)
 {
 	const char *file = import_value(section, "logfile", NULL);
 	char *path = file ? path_of(section, file) : NULL;
 
 	if (path)
-		import_add(import->out, false,
-			   WORDS("log", path, "size",
-				 size_of(import_value(section, "logfile_maxbytes", "50MB")),
-				 "files", import_value(section, "logfile_backups", "10")));
+		emit_own(import, path,
+			 WORDS("log", beside(path, "lbd.log"), "size",
+			       size_of(import_value(section, "logfile_maxbytes", "50MB")), "files",
+			       import_value(section, "logfile_backups", "10")));
+}
+
+static void emit_path(struct import *import, struct import_section *section, const char *entry,
+		      const char *directive, const char *own)
+{
+	const char *text = import_value(section, entry, NULL);
+	char *path = text ? path_of(section, text) : NULL;
+
+	if (path && own)
+		emit_own(import, path, WORDS(directive, beside(path, own)));
+	else if (path)
+		import_add(import->out, false, WORDS(directive, path));
 }
 
 static void emit_supervisord(struct import *import, struct import_section *section)
 {
-	static const char *const rows[][2] = {{"pidfile", "pid_file"},
-					      {"childlogdir", "log_directory"}};
 	static const char *const numbers[][2] = {{"minfds", "min_files"},
 						 {"minprocs", "min_processes"}};
 
 	emit_log(import, section);
-	for (size_t i = 0; i < 2; i++) {
-		const char *text = import_value(section, rows[i][0], NULL);
-		char *path = text ? path_of(section, text) : NULL;
-
-		if (path)
-			import_add(import->out, false, WORDS(rows[i][1], path));
-	}
+	emit_path(import, section, "pidfile", "pid_file", "lbd.pid");
+	emit_path(import, section, "childlogdir", "log_directory", NULL);
 	for (size_t i = 0; i < 2; i++) {
 		const char *text = import_value(section, numbers[i][0], NULL);
 

@@ -50,7 +50,7 @@ int change_follow(struct call *call, struct conf *conf)
 	int err;
 
 	change_hear(&heard);
-	err = lbd_follow(call->lbd, conf, &call->error);
+	err = lbd_follow(call->lbd, conf, LBD_CHANGES, &call->error);
 	if (!err)
 		lbd_write_running(call->lbd);
 	change_tell(&heard, call);

@@ -5,9 +5,12 @@
 #include <linux/capability.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "account.h"
 #include "ephemeral.h"
+#include "instance.h"
+#include "pid_file.h"
 #include "service_clash.h"
 
 /* Of the ports of a pool's workers the first and last that the kernel may draw; false: none. */
@@ -115,6 +118,17 @@ static void warn_taken(const struct conf *conf, const char *instance,
 		warn->tell(warn->arg, error.text);
 }
 
+/* So does it with a file of another program's.  Whose it is, root alone can tell. */
+static void warn_pid_file(const struct conf *conf, const char *instance,
+			  const struct launch_warn *warn)
+{
+	struct error error;
+
+	if (conf->pid_file && !geteuid() &&
+	    pid_file_check_other(conf->pid_file, instance_pid(instance), &error))
+		warn->tell(warn->arg, error.text);
+}
+
 void conf_warn(const struct conf *conf, const char *instance, const struct launch_warn *warn)
 {
 	struct ephemeral ephemeral;
@@ -131,4 +145,5 @@ void conf_warn(const struct conf *conf, const char *instance, const struct launc
 	conf_warn_served(conf, warn);
 	conf_warn_unnamed(conf, warn);
 	warn_taken(conf, instance, warn);
+	warn_pid_file(conf, instance, warn);
 }

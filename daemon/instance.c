@@ -96,6 +96,22 @@ static int lock(const char *run_dir, struct error *error)
 	return -EBUSY;
 }
 
+pid_t instance_pid(const char *instance)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char path[160];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s/lock", LB_CTL_RUN_DIR, instance);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (fcntl(fd, F_GETLK, &whole) || whole.l_type == F_UNLCK)
+		whole.l_pid = 0;
+	close(fd);
+	return whole.l_pid;
+}
+
 static pid_t find_lbd(const struct name_holder *holder)
 {
 	struct sockets_owner owner = {0};

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "error.h"
 
@@ -24,6 +25,9 @@ int instance_check(const char *run_dir, struct error *error);
 
 /* Makes run_dir of a name, and nothing in the file system: -EINVAL, -EPERM. */
 int instance_find(const char *instance, char *run_dir, size_t size, struct error *error);
+
+/* Of another process: the lbd that has the instance; 0: none has, or it is not to be known. */
+pid_t instance_pid(const char *instance);
 
 /*
  * Over exec of another lbd in this process: the lock is held on.  instance_hand_on() comes right before

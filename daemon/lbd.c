@@ -105,29 +105,38 @@ void lbd_write_running(struct lbd *lbd)
 		leave_record_sweep(&lbd->model);
 }
 
+static int follow_settings(struct lbd *lbd, const struct conf *conf, enum lbd_follows why,
+			   struct error *error)
+{
+	switch (why) {
+	case LBD_STARTS:
+	case LBD_GOES_ON:
+		return settings_write_pid(conf, why == LBD_GOES_ON, error);
+	case LBD_RELOADS:
+		return change_settings(lbd, conf, error);
+	default:
+		return 0;
+	}
+}
+
 /* All that can fail comes before the model is changed. */
-static int follow(struct lbd *lbd, struct conf *conf, bool is_reload, struct error *error)
+int lbd_follow(struct lbd *lbd, struct conf *conf, enum lbd_follows why, struct error *error)
 {
 	struct plan *plan;
 	int err;
 
 	outgoing_refresh(lbd->model.outgoing);
 	err = reconcile_begin(&lbd->model, conf, &plan, error);
-	if (!err && is_reload) {
-		err = change_settings(lbd, conf, error);
-		if (err)
-			reconcile_cancel(plan);
-	}
 	if (err)
 		return err;
-	reconcile_commit(plan, is_reload);
+	err = follow_settings(lbd, conf, why, error);
+	if (err) {
+		reconcile_cancel(plan);
+		return err;
+	}
+	reconcile_commit(plan, why == LBD_RELOADS);
 	recycle_watch(&lbd->model);
 	return 0;
-}
-
-int lbd_follow(struct lbd *lbd, struct conf *conf, struct error *error)
-{
-	return follow(lbd, conf, false, error);
 }
 
 /*
@@ -246,7 +255,7 @@ static int take_up(struct lbd *lbd, bool force, FILE *changes, struct error *err
 	if (!force)
 		err = check_loss(lbd, conf, error);
 	if (!err)
-		err = follow(lbd, conf, true, error);
+		err = lbd_follow(lbd, conf, LBD_RELOADS, error);
 	if (err) {
 		conf_free(conf);
 		return err;

@@ -50,8 +50,16 @@ struct lbd {
 
 extern const struct launch_warn lbd_warn_in_log;
 
+/* From where a configuration comes: what of it is of lbd's own process, and when. */
+enum lbd_follows {
+	LBD_STARTS,  /* with it */
+	LBD_GOES_ON, /* with what was in force before its start */
+	LBD_CHANGES, /* the rest alone, by a verb of lbctl's */
+	LBD_RELOADS,
+};
+
 /* Makes the world follow conf, which it takes over on success; to be remembered by lbd_write_running(). */
-int lbd_follow(struct lbd *lbd, struct conf *conf, struct error *error);
+int lbd_follow(struct lbd *lbd, struct conf *conf, enum lbd_follows why, struct error *error);
 
 /* Reads the file; that of the default name may be missing at the start, and is then an empty one. */
 int lbd_read_conf(const struct lbd *lbd, struct conf **conf, struct error *error);

@@ -11,9 +11,33 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "printable.h"
+
 enum { MAX_TRACERS = 256 };  /* at a time: some 20 ms */
 enum { MAX_ENDED = 256 };    /* threads, likewise: they last while they are traced */
 enum { OF_THREAD = O_EXCL }; /* PIDFD_THREAD of pidfd_open(2), which older headers lack */
+
+const char *process_name(pid_t pid, char name[PROCESS_NAME_BYTES])
+{
+	char path[64];
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, name, PROCESS_NAME_BYTES - 1);
+		close(fd);
+	}
+	if (n <= 0) {
+		snprintf(name, PROCESS_NAME_BYTES, "?");
+		return name;
+	}
+	name[n] = '\0';
+	/* A process names itself as it likes; this is shown on terminals. */
+	printable_line(name, strcspn(name, "\n"));
+	return name;
+}
 
 static int open_status(pid_t pid, pid_t thread, FILE **file)
 {

@@ -25,6 +25,10 @@ struct process_stat {
 /* -ESRCH: no such process. */
 int process_stat(pid_t pid, struct process_stat *stat);
 
+/* What it calls itself, printable; "?": not to be known.  Returns name. */
+enum { PROCESS_NAME_BYTES = 16 };
+const char *process_name(pid_t pid, char name[PROCESS_NAME_BYTES]);
+
 enum { PROCESS_TEXT_BYTES = 64 };
 
 /* Who does not end, and what holds it: "pid 12 (state t, TracerPid 34)".  Returns text. */

@@ -13,10 +13,9 @@
 #include "instance.h"
 #include "log.h"
 #include "open_file.h"
-#include "place.h"
+#include "pid_file.h"
 #include "privileges.h"
 #include "program.h"
-#include "publish.h"
 
 enum {
 	/* A pidfd, a notify socket, a FIFO, a control group's events, a check: for each of many workers. */
@@ -63,44 +62,6 @@ static int raise_processes(const struct conf *conf, struct error *error)
 	return conf->min_processes
 		       ? raise_limit(RLIMIT_NPROC, "min_processes", conf->min_processes, 0, error)
 		       : 0;
-}
-
-static void print_pid(FILE *file, const void *arg)
-{
-	(void)arg;
-	fprintf(file, "%d\n", getpid());
-}
-
-static int check_pid(const char *path, struct error *error)
-{
-	struct place place;
-	int err = place_find("pid_file ", path, geteuid(), &place, error);
-
-	if (err)
-		return err;
-	err = place_check_root(&place, "could have whoever reads it signal any process as root",
-			       error);
-	place_close(&place);
-	return err;
-}
-
-static int write_pid(const char *path, struct error *error)
-{
-	int err = check_pid(path, error);
-
-	return err ? err : publish("pid_file ", path, 0644, print_pid, NULL, error);
-}
-
-/* Where it was written: not where a path leads that somebody has changed since. */
-static void unlink_pid(const char *path)
-{
-	struct place place;
-	struct error ignored;
-
-	if (place_find("pid_file ", path, geteuid(), &place, &ignored))
-		return;
-	unlinkat(place.dir, place.name, 0);
-	place_close(&place);
 }
 
 static void name_default_log(const char *instance, char path[128])
@@ -159,8 +120,6 @@ static int use_files_in_force(const struct conf *conf, const char *instance, boo
 			log_error("%s; what lbd has to say is here until a reload can open it",
 				  missing.text);
 	}
-	if (!err && conf->pid_file && write_pid(conf->pid_file, &missing))
-		log_error("%s; lbd goes on without it", missing.text);
 	return err;
 }
 
@@ -173,9 +132,17 @@ int settings_use(const struct conf *conf, const char *instance, bool foreground,
 		return use_files_in_force(conf, instance, foreground, error);
 	if (!err)
 		err = use_log(conf, instance, foreground, error);
-	if (!err && conf->pid_file)
-		err = write_pid(conf->pid_file, error);
-	return err;
+	return err || !conf->pid_file ? err : pid_file_check(conf->pid_file, error);
+}
+
+int settings_write_pid(const struct conf *conf, bool in_force, struct error *error)
+{
+	int err = conf->pid_file ? pid_file_write(conf->pid_file, error) : 0;
+
+	if (!err || !in_force)
+		return err;
+	log_error("%s; lbd goes on without it", error->text);
+	return 0;
 }
 
 int settings_try(const struct conf *conf, const char *instance, bool foreground,
@@ -186,7 +153,7 @@ int settings_try(const struct conf *conf, const char *instance, bool foreground,
 	if (!err)
 		err = try_log(conf, instance, foreground, error);
 	if (!err && conf->pid_file)
-		err = check_pid(conf->pid_file, error);
+		err = pid_file_check(conf->pid_file, error);
 	return err;
 }
 
@@ -194,7 +161,7 @@ int settings_try(const struct conf *conf, const char *instance, bool foreground,
 static void remove_pid(const struct conf *old, const struct conf *now)
 {
 	if (old->pid_file && (!now->pid_file || strcmp(old->pid_file, now->pid_file)))
-		unlink_pid(old->pid_file);
+		pid_file_remove(old->pid_file);
 }
 
 int settings_change(const struct conf *from, const struct conf *to, const char *instance,
@@ -203,7 +170,7 @@ int settings_change(const struct conf *from, const struct conf *to, const char *
 	int err = raise_limits(to, error);
 
 	if (!err && to->pid_file)
-		err = write_pid(to->pid_file, error);
+		err = pid_file_write(to->pid_file, error);
 	if (err)
 		return err;
 	/* The log last: where it cannot be opened it stays where it was. */
@@ -241,7 +208,7 @@ void settings_check(const struct conf *conf, const struct launch_warn *warn)
 	err = conf->log_file ? open_file_check("log ", conf->log_file, geteuid(), &error) : 0;
 	if (is_root || err == -ENOENT)
 		tell(conf, "log", err, &error, warn);
-	err = conf->pid_file ? check_pid(conf->pid_file, &error) : 0;
+	err = conf->pid_file ? pid_file_check_place(conf->pid_file, &error) : 0;
 	if (is_root || err == -ENOENT)
 		tell(conf, "pid_file", err, &error, warn);
 }
@@ -249,7 +216,7 @@ void settings_check(const struct conf *conf, const struct launch_warn *warn)
 void settings_end(const struct conf *conf)
 {
 	if (conf && conf->pid_file)
-		unlink_pid(conf->pid_file);
+		pid_file_remove(conf->pid_file);
 }
 
 void settings_find_static(void)

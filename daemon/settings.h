@@ -11,12 +11,15 @@
 
 /*
  * Raises the limits of open files and processes to what min_files and min_processes ask for, opens the
- * log (in the background without one: LB_LOG_DIR/INSTANCE.log) and writes the pid file.  -errno with a
- * line; -EPERM when a hard limit is too low.  in_force: it was so before lbd died; then a log or pid file that
+ * log (in the background without one: LB_LOG_DIR/INSTANCE.log) and looks whether the pid file may be written.
+ * -errno with a line; -EPERM when a hard limit is too low.  in_force: it was so before lbd died; then a log that
  * cannot be opened is an error in the log, which is the default one.
  */
 int settings_use(const struct conf *conf, const char *instance, bool foreground, bool in_force,
 		 struct error *error);
+
+/* When nothing else can refuse the start: until then the file is as it was.  in_force: an error in the log as well. */
+int settings_write_pid(const struct conf *conf, bool in_force, struct error *error);
 
 /* Whether that would be refused; but for the limits of this process all is left as it is. */
 int settings_try(const struct conf *conf, const char *instance, bool foreground,

@@ -3,15 +3,12 @@
 #include "sockets.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cgroup.h"
 #include "inspect.h"
-#include "printable.h"
 #include "process.h"
 #include "process_life.h"
 #include "processes.h"
@@ -39,7 +36,6 @@ struct wanted {
 struct search {
 	struct wanted *wanted; /* by inode */
 	size_t count, missing;
-	int proc; /* the directory */
 	bool (*may_be)(pid_t pid);
 };
 
@@ -48,23 +44,6 @@ static int wanted_compare(const void *a, const void *b)
 	const struct wanted *x = a, *y = b;
 
 	return (x->inode > y->inode) - (x->inode < y->inode);
-}
-
-static void read_comm(int proc, pid_t pid, char comm[16])
-{
-	char path[64];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "%d/comm", pid);
-	fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	n = read(fd, comm, 15);
-	comm[n > 0 ? n : 0] = '\0';
-	/* A process names itself as it likes; this is shown on terminals. */
-	printable_line(comm, strcspn(comm, "\n"));
-	close(fd);
 }
 
 /* A child that has not come to its program yet: it has a copy of all that we hold, and closes them. */
@@ -108,7 +87,7 @@ static bool search_descriptor(void *arg, pid_t thread, const struct lb_descripto
 	owner->pid = pid;
 	owner->thread = thread;
 	owner->fd = (int)descriptor->fd;
-	read_comm(s->proc, pid, owner->comm);
+	process_name(pid, owner->comm);
 	return s->missing;
 }
 
@@ -247,16 +226,8 @@ static int search_proc(struct search *s)
 
 static int search_all(struct search *s)
 {
-	int err = 0;
-
-	s->proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->proc < 0)
-		return -errno;
 	search_groups(s);
-	if (s->missing)
-		err = search_proc(s);
-	close(s->proc);
-	return err;
+	return s->missing ? search_proc(s) : 0;
 }
 
 int sockets_find_owners_among(bool (*may_be)(pid_t pid), const uint32_t *inodes, size_t count,

@@ -77,7 +77,7 @@ static void change_keeper(struct lbd *lbd)
 			    error.text);
 }
 
-static int take_over(struct lbd *lbd, struct conf *conf, struct error *error)
+static int take_over(struct lbd *lbd, struct conf *conf, bool in_force, struct error *error)
 {
 	struct output_hold *hold = output_hold(lbd->run_dir);
 	int err;
@@ -85,7 +85,7 @@ static int take_over(struct lbd *lbd, struct conf *conf, struct error *error)
 	change_keeper(lbd);
 	pool_find_pinned(&lbd->model);
 	leave_restore(&lbd->model);
-	err = lbd_follow(lbd, conf, error);
+	err = lbd_follow(lbd, conf, in_force ? LBD_GOES_ON : LBD_STARTS, error);
 	if (!err) {
 		stale_remove(&lbd->model);
 		pool_forget_pinned(&lbd->model);
@@ -162,7 +162,7 @@ static int follow(struct lbd *lbd, struct conf *conf, bool in_force, struct erro
 		err = open_control(lbd, conf, error);
 	if (err)
 		return err;
-	err = take_over(lbd, conf, error);
+	err = take_over(lbd, conf, in_force, error);
 	return in_force ? first_conf_explain(lbd, err, error) : err;
 }
 

@@ -148,7 +148,8 @@ static const struct {
 	 "x.pid\n"
 	 "childlogdir=/tmp\nminfds=9\nuser=root\n[unix_http_server]\nchmod=0770\nchown=root:root\n"
 	 "[inet_http_server]\nport=9001\n[group:g]\nprograms=a,b\n",
-	 {"log DIR/x.log size 1g files 3;", "pid_file /run/x.pid;", "log_directory /tmp;",
+	 {"# supervisord had DIR/x.log\nlog DIR/lbd.log size 1g files 3;",
+	  "# supervisord had /run/x.pid\npid_file /run/lbd.pid;", "log_directory /tmp;",
 	  "min_files 9;", "user = root: lbd needs root", "mode 0770;\n\towner root;\n\tgroup root;",
 	  "port = 9001: lbd is not controlled", "programs = a,b: a pool is a group"}},
 	/* programs */

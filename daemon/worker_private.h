@@ -37,6 +37,7 @@ struct worker {
 	int pidfd;
 	bool adopted, stopping;
 	bool limits_said; /* which ones cannot be had here */
+	bool is_overdue;  /* its silence has been told */
 	struct worker_past past;
 	uint64_t started_us;
 	struct record record;   /* of pid */
@@ -53,7 +54,6 @@ struct worker {
 	sd_event_source *said_source;
 	char status[128]; /* STATUS=, or "" */
 	sd_event_source *watchdog_timer;
-	bool is_overdue;               /* its silence has been told */
 	sd_event_source *ready_source; /* adopted as ready: says so once */
 
 	sd_event_source *exit_source;   /* pidfd */

@@ -54,19 +54,21 @@ __noinline int choose_tell_full(__u32 id, __u32 is_v6)
 }
 
 /* The load is the listener's own, read at this moment; a closed listener is not in the map any more. */
-static __always_inline bool choose_read_listener(__u32 slot, struct pick_load *load, bool *is_full)
+static __always_inline bool choose_read_load(__u32 id, bool is_v6, struct pick_load *load,
+					     bool *is_full)
 {
-	struct bpf_sock *listener = choose_listener(slot);
+	struct lb_load *counted = bpf_map_lookup_elem(&loads, &id);
+	struct bpf_sock *listener = choose_listener(LB_LISTENER(id, is_v6));
 	struct tcp_sock *tcp;
 	bool found = false;
 
 	if (!listener)
 		return false;
 	tcp = choose_tcp(listener);
-	if (tcp) {
+	if (tcp && counted) {
 		load->queue = tcp->inet_conn.icsk_inet.sk.sk_ack_backlog;
 		*is_full = load->queue > tcp->inet_conn.icsk_inet.sk.sk_max_ack_backlog;
-		load->connections = tcp->inet_conn.icsk_accept_queue.qlen.counter;
+		load->connections = choose_connections(tcp, counted);
 		found = true;
 	}
 	bpf_sk_release(listener);
@@ -77,18 +79,13 @@ static __always_inline bool pick_look(struct pick_source *source, __u16 backend,
 				      struct pick_load *load)
 {
 	struct lb_backend *settings = choose_enabled(backend);
-	struct lb_load *counted;
 	bool is_full = false;
 	__u32 id = backend;
 
-	if (!settings || !choose_read_listener(LB_LISTENER(id, source->is_v6), load, &is_full))
+	if (!settings || !choose_read_load(id, source->is_v6, load, &is_full))
 		return false;
 	if (is_full)
 		choose_tell_full(id, source->is_v6);
-	counted = bpf_map_lookup_elem(&loads, &id);
-	if (!counted)
-		return false;
-	load->connections += counted->active;
 	load->max_connections = settings->max_connections;
 	load->weight = settings->weight;
 	return true;

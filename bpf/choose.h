@@ -3,7 +3,10 @@
 #ifndef LB_CHOOSE_H
 #define LB_CHOOSE_H
 
+#include <bpf/bpf_core_read.h>
+
 #include "flow.h"
+#include "kernel.h"
 #include "maps.h"
 #include "pick_result.h"
 
@@ -37,6 +40,13 @@ static __always_inline struct lb_backend *choose_enabled(__u32 id)
 	struct lb_backend *backend = bpf_map_lookup_elem(&backends, &id);
 
 	return backend && backend->flags & LB_BACKEND_ENABLED ? backend : NULL;
+}
+
+/* What counts towards a limit: connections, and handshakes under way at this listener. */
+static __always_inline __u32 choose_connections(const struct tcp_sock *listener,
+						const struct lb_load *counted)
+{
+	return listener->inet_conn.icsk_accept_queue.qlen.counter + counted->active;
 }
 
 /*

@@ -78,22 +78,29 @@ static __always_inline bool cookie_are_about(void)
 	return at && *at && bpf_jiffies64() - *at <= (COOKIE_VALID_S + 1ULL) * jiffies_per_second;
 }
 
-static __always_inline void cookie_remember(__u64 hash, __u16 pool, __u16 backend)
+static __always_inline __u64 cookie_now_s(void)
+{
+	return bpf_jiffies64() / jiffies_per_second;
+}
+
+static __always_inline void cookie_remember(__u64 hash, __u16 backend)
 {
 	__u64 *slot = cookie_find(hash);
 
 	if (!slot)
 		return;
-	*(volatile __u64 *)slot = handover_word(hash, pool, backend);
+	*(volatile __u64 *)slot = handover_word(hash, backend, cookie_now_s());
 	cookie_set_written();
 }
 
 /* The backend that this flow's cookie may have come from; -1: none is known. */
-static __always_inline int cookie_backend(__u64 hash, __u16 pool)
+static __always_inline int cookie_backend(__u64 hash)
 {
 	__u64 *slot = cookie_are_about() ? cookie_find(hash) : NULL;
 
-	return slot ? handover_backend(*(volatile __u64 *)slot, hash, pool) : -1;
+	return slot ? handover_backend(*(volatile __u64 *)slot, hash, cookie_now_s(),
+				       COOKIE_VALID_S)
+		    : -1;
 }
 
 #endif

@@ -2,6 +2,9 @@
 /*
  * What was chosen for a flow, from ingress to steer (`handover`), and from a SYN to the cookie that comes
  * back (`cookies`).
+ *
+ * DANGER: an element may be left by a flow that never came to steer, and it outlives lbd.  So it says when
+ * it was written, and steer asks all else anew: see steer_deliver().
  */
 #ifndef LB_HANDOVER_H
 #define LB_HANDOVER_H
@@ -14,21 +17,31 @@ union handover_word {
 	__u64 word;
 };
 
-static __always_inline __u64 handover_word(__u64 hash, __u16 pool, __u16 backend)
+/* With the time's upper bits in it: the lower ones alone would come again after a minute. */
+static __always_inline __u32 handover_signature(__u64 hash, __u64 time)
+{
+	return (__u32)(hash >> 32) ^ (__u32)(time >> 16);
+}
+
+/* In what unit the time is, the table says. */
+static __always_inline __u64 handover_word(__u64 hash, __u16 backend, __u64 time)
 {
 	union handover_word mine = {
-		.entry = {.signature = hash >> 32, .pool = pool, .backend_plus_1 = backend + 1},
+		.entry = {.signature = handover_signature(hash, time),
+			  .time = time,
+			  .backend_plus_1 = backend + 1},
 	};
 
 	return mine.word;
 }
 
-/* The backend of this flow and pool in an element; -1: it is another's, or nobody's. */
-static __always_inline int handover_backend(__u64 word, __u64 hash, __u16 pool)
+/* The backend in this flow's element; -1: it is another's, nobody's, or older than so much. */
+static __always_inline int handover_backend(__u64 word, __u64 hash, __u64 now, __u16 oldest)
 {
 	union handover_word found = {.word = word};
+	__u16 age = (__u16)now - found.entry.time;
 
-	if (found.entry.signature != (__u32)(hash >> 32) || found.entry.pool != pool)
+	if (age > oldest || found.entry.signature != handover_signature(hash, now - age))
 		return -1;
 	return (int)found.entry.backend_plus_1 - 1;
 }
@@ -41,23 +54,23 @@ static __always_inline __u64 *handover_find(__u64 hash)
 	return table ? &table->words[hash & (LB_HANDOVER_ENTRIES - 1)] : NULL;
 }
 
-static __always_inline void handover_write(__u64 hash, __u16 pool, __u16 backend)
+static __always_inline void handover_write(__u64 hash, __u16 backend)
 {
 	__u64 *slot = handover_find(hash);
 
 	if (slot)
-		*(volatile __u64 *)slot = handover_word(hash, pool, backend);
+		*(volatile __u64 *)slot = handover_word(hash, backend, bpf_jiffies64());
 }
 
 /* To be used once. */
-static __always_inline int handover_take(__u64 hash, __u16 pool)
+static __always_inline int handover_take(__u64 hash, __u16 oldest)
 {
 	__u64 *slot = handover_find(hash);
 	int backend;
 
 	if (!slot)
 		return -1;
-	backend = handover_backend(*(volatile __u64 *)slot, hash, pool);
+	backend = handover_backend(*(volatile __u64 *)slot, hash, bpf_jiffies64(), oldest);
 	if (backend >= 0)
 		*(volatile __u64 *)slot = 0;
 	return backend;

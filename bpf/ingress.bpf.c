@@ -25,7 +25,7 @@ static __always_inline int ingress_choose(const struct lb_service *service, cons
 		return LB_INGRESS_DEFERRED;
 	if (backend < 0)
 		return LB_INGRESS_NO_BACKEND; /* steer says so to the client */
-	handover_write(hash, service->pool, backend);
+	handover_write(hash, backend);
 	return LB_INGRESS_CHOSEN;
 }
 

@@ -78,7 +78,7 @@ static __always_inline int pick_compare(const struct pick_load *a, const struct 
 
 static __always_inline bool pick_is_full(const struct pick_load *load)
 {
-	return load->max_connections && load->connections >= load->max_connections;
+	return pick_is_at_limit(load->connections, load->max_connections);
 }
 
 static __always_inline __u32 pick_wanted(const struct lb_pool *pool)

@@ -22,6 +22,7 @@
 enum {
 	STEER_AF_INET6 = 10,
 	STEER_IPV4_MAPPED = 0xffff,
+	STEER_HANDOVERS_PER_SECOND = 16, /* one that took longer to come here is not followed */
 };
 
 /*
@@ -65,80 +66,109 @@ static __always_inline bool steer_discard(struct bpf_sk_lookup *ctx)
 	return done;
 }
 
-/* A choice for this flow; where its SYN may be answered with a cookie, the ACK will be told by it. */
-static __always_inline bool steer_deliver(struct bpf_sk_lookup *ctx, const struct flow *flow,
-					  __u64 hash, __u16 pool, __u16 backend)
-{
-	__u32 slot = LB_LISTENER(backend, flow->is_v6);
-	struct bpf_sock *listener = choose_listener(slot);
-	struct tcp_sock *tcp;
-	bool done;
+/* What is to be delivered: a flow of this service, and its hash. */
+struct steer {
+	struct bpf_sk_lookup *ctx;
+	const struct lb_service *service;
+	struct flow flow;
+	__u64 hash;
+};
 
-	if (!listener)
-		return false;
-	done = steer_assign(ctx, listener);
-	tcp = done ? bpf_skc_to_tcp_sock(listener) : NULL;
-	if (tcp && cookie_is_likely(tcp))
-		cookie_remember(hash, pool, backend);
-	bpf_sk_release(listener);
-	return done;
+/* NULL: who has the id now may not be chosen, or is of another pool than the one that was chosen. */
+static __always_inline struct lb_backend *steer_find(const struct steer *steer, __u16 id,
+						     int reason)
+{
+	struct lb_backend *backend = choose_enabled(id);
+
+	if (!backend || reason == LB_STEER_CHOSEN)
+		return backend;
+	return backend->pool == steer->service->pool ? backend : NULL;
 }
 
-static __always_inline bool steer_deliver_cookie(struct bpf_sk_lookup *ctx, __u32 slot)
+static __always_inline bool steer_is_full(const struct lb_backend *backend, __u32 id,
+					  const struct tcp_sock *listener)
 {
-	struct bpf_sock *listener = choose_listener(slot);
-	struct tcp_sock *tcp;
-	bool done;
+	struct lb_load *counted;
 
-	if (!listener)
+	if (!backend->max_connections)
 		return false;
-	tcp = bpf_skc_to_tcp_sock(listener);
-	done = tcp && cookie_was_sent(tcp) && steer_assign(ctx, listener);
-	bpf_sk_release(listener);
-	return done;
+	counted = bpf_map_lookup_elem(&loads, &id);
+	return counted &&
+	       pick_is_at_limit(choose_connections(listener, counted), backend->max_connections);
+}
+
+/* Where the SYN may be answered with a cookie, its ACK will be told by `cookies` who sent it. */
+static __always_inline int steer_give(struct steer *steer, struct bpf_sock *listener,
+				      const struct lb_backend *backend, __u16 id, int reason)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(listener);
+
+	if (!tcp || (reason == LB_STEER_COOKIE && !cookie_was_sent(tcp)))
+		return LB_STEER_LISTENER_GONE;
+	if (steer_is_full(backend, id, tcp))
+		return LB_STEER_MAX_CONNECTIONS;
+	if (!steer_assign(steer->ctx, listener))
+		return LB_STEER_LISTENER_GONE;
+	if (reason != LB_STEER_COOKIE && cookie_is_likely(tcp))
+		cookie_remember(steer->hash, id);
+	return reason;
 }
 
 /*
- * What was chosen for this flow before: by ingress, a moment ago; or by either of us for the SYN whose
- * cookie comes back now.  Else LB_REASON_COUNT.
+ * The only way to a backend.  Of an earlier choice nothing is believed: its id may be another's by now, ingress
+ * chooses for all of a batch before the first of them counts as a handshake, and what a cookie brings back
+ * nothing has counted.
+ *
+ * `reason` when it is done; else LB_STEER_MAX_CONNECTIONS or LB_STEER_LISTENER_GONE.
  */
-static __always_inline int steer_follow(struct bpf_sk_lookup *ctx, const struct flow *flow,
-					__u64 hash, __u16 pool)
+static __always_inline int steer_deliver(struct steer *steer, __u16 id, int reason)
 {
-	int backend = handover_take(hash, pool);
+	struct lb_backend *backend = steer_find(steer, id, reason);
+	struct bpf_sock *listener;
 
-	if (backend >= 0) {
-		if (choose_enabled(backend) && steer_deliver(ctx, flow, hash, pool, backend))
-			return LB_STEER_HANDED_OVER;
-		return LB_REASON_COUNT;
-	}
-	backend = cookie_backend(hash, pool);
-	if (backend >= 0 && choose_enabled(backend) &&
-	    steer_deliver_cookie(ctx, LB_LISTENER(backend, flow->is_v6)))
-		return LB_STEER_COOKIE;
-	return LB_REASON_COUNT;
+	if (!backend)
+		return LB_STEER_LISTENER_GONE;
+	listener = choose_listener(LB_LISTENER(id, steer->flow.is_v6));
+	if (!listener)
+		return LB_STEER_LISTENER_GONE;
+	reason = steer_give(steer, listener, backend, id, reason);
+	bpf_sk_release(listener);
+	return reason;
 }
 
-static __always_inline int steer_choose(struct bpf_sk_lookup *ctx, const struct flow *flow,
-					__u64 hash, __u16 pool)
+/* What ingress chose a moment ago, by the access rules of that moment; false: nothing to be followed. */
+static __always_inline bool steer_hand_over(struct steer *steer)
 {
-	int backend = choose_for(pool, flow, hash);
+	int id = handover_take(steer->hash, jiffies_per_second / STEER_HANDOVERS_PER_SECOND);
 
-	if (backend >= 0) {
-		if (steer_deliver(ctx, flow, hash, pool, backend))
-			return LB_STEER_CHOSEN;
-		/* Its listener has closed since: somebody else, or what is done where there is nobody. */
-		backend = choose_for(pool, flow, hash);
-	}
-	if (backend == PICK_MAX_CONNECTIONS)
+	return id >= 0 && steer_deliver(steer, id, LB_STEER_HANDED_OVER) == LB_STEER_HANDED_OVER;
+}
+
+static __always_inline int steer_choose_once(struct steer *steer)
+{
+	int id = choose_for(steer->service->pool, &steer->flow, steer->hash);
+
+	if (id == PICK_MAX_CONNECTIONS)
 		return LB_STEER_MAX_CONNECTIONS;
-	if (backend == PICK_DEFER)
+	if (id == PICK_DEFER)
 		return LB_STEER_DEFERRED;
-	if (backend < 0)
+	if (id < 0)
 		return LB_STEER_NO_BACKEND;
-	if (!steer_deliver(ctx, flow, hash, pool, backend))
-		return LB_STEER_LISTENER_GONE;
-	return LB_STEER_CHOSEN;
+	return steer_deliver(steer, id, LB_STEER_CHOSEN);
+}
+
+/* A client that brings a cookie believes to be connected: where there is no room, what it sends again finds some. */
+static __always_inline int steer_choose(struct steer *steer)
+{
+	int id = cookie_backend(steer->hash);
+	int reason = id >= 0 ? steer_deliver(steer, id, LB_STEER_COOKIE) : LB_STEER_LISTENER_GONE;
+
+	if (reason == LB_STEER_LISTENER_GONE)
+		reason = steer_choose_once(steer);
+	/* Its listener has closed since: somebody else, or what is done where there is nobody. */
+	if (reason == LB_STEER_LISTENER_GONE)
+		reason = steer_choose_once(steer);
+	return reason;
 }
 
 static __always_inline void steer_count(__u16 service, int reason)
@@ -161,26 +191,25 @@ static __always_inline void steer_count(__u16 service, int reason)
 
 static __always_inline int steer_decide(struct bpf_sk_lookup *ctx)
 {
-	const struct lb_service *service;
-	struct flow flow;
+	struct steer steer = {.ctx = ctx};
 	__u32 port_flags;
-	__u64 hash;
 	int reason;
 
 	port_flags = service_port_flags(bpf_htons(ctx->local_port));
 	if (!port_flags)
 		return LB_STEER_NO_SERVICE;
-	steer_read_flow(ctx, &flow);
-	service = service_find(&flow, port_flags);
-	if (!service)
+	steer_read_flow(ctx, &steer.flow);
+	steer.service = service_find(&steer.flow, port_flags);
+	if (!steer.service)
 		return LB_STEER_NO_SERVICE;
-	hash = choose_hash(&flow);
-	reason = steer_follow(ctx, &flow, hash, service->pool);
-	if (reason == LB_REASON_COUNT)
-		reason = service_admits(service, &flow)
-				 ? steer_choose(ctx, &flow, hash, service->pool)
-				 : LB_STEER_DENIED;
-	steer_count(service->id, reason);
+	steer.hash = choose_hash(&steer.flow);
+	if (steer_hand_over(&steer))
+		reason = LB_STEER_HANDED_OVER;
+	else if (!service_admits(steer.service, &steer.flow))
+		reason = LB_STEER_DENIED;
+	else
+		reason = steer_choose(&steer);
+	steer_count(steer.service->id, reason);
 	return reason;
 }
 

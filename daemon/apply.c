@@ -69,6 +69,7 @@ static int publish_backend(struct backend *backend, bool enabled)
 		.weight = (uint16_t)backend_effective_weight(backend),
 		.flags = enabled ? LB_BACKEND_ENABLED : 0,
 		.max_connections = backend->max_connections,
+		.pool = backend->pool ? backend->pool->id : LB_MAX_SERVICES,
 	};
 	int err;
 

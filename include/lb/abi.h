@@ -105,7 +105,8 @@ struct lb_backend {
 	__u16 weight;     /* 1..1000; effective, i.e. after slow start */
 	__u16 flags;
 	__u32 max_connections; /* 0: no limit */
-	__u32 queue_full; /* 1: LB_QUEUE_FULL has been sent; by the kernel side, lbd writes 0 */
+	__u16 pool; /* its own: what was chosen earlier for another one is not delivered to it */
+	__u16 queue_full; /* 1: LB_QUEUE_FULL has been sent; by the kernel side, lbd writes 0 */
 };
 
 enum lb_backend_id_flags {
@@ -199,11 +200,11 @@ enum lb_port_flags {
 
 /*
  * Element of `handover`, per CPU, and of `cookies`; indexed by the flow's hash, read and written as one
- * 64-bit word.  What another flow wrote there, or for another pool, is not this flow's.
+ * 64-bit word.  What another flow wrote there, or this one long ago, is not followed.
  */
 struct lb_handover {
-	__u32 signature; /* the hash's other bits */
-	__u16 pool;
+	__u32 signature;      /* the hash's other bits, xor the upper ones of the time */
+	__u16 time;           /* its lower bits: jiffies in `handover`, seconds in `cookies` */
 	__u16 backend_plus_1; /* 0: none */
 };
 
@@ -278,7 +279,7 @@ struct lb_service_count {
 	X(STEER_CHOSEN, "steer_chosen", "chosen and delivered by steer")                           \
 	X(STEER_COOKIE, "steer_cookie", "a SYN cookie's ACK, delivered to its listener")           \
 	X(STEER_NO_BACKEND, "steer_no_backend", "no backend has a listener, refused")              \
-	X(STEER_MAX_CONNECTIONS, "steer_max_connections", "all backends full, dropped")            \
+	X(STEER_MAX_CONNECTIONS, "steer_max_connections", "all full, or a cookie's one, dropped")  \
 	X(STEER_DEFERRED, "steer_deferred", "none up yet, one on its way, dropped")                \
 	X(STEER_DENIED, "steer_denied", "refused by the access rules, dropped")                    \
 	X(STEER_LISTENER_GONE, "steer_listener_gone", "listener closed while chosen, refused")     \

@@ -388,12 +388,10 @@ static void hand_over(void **state)
 {
 	const struct frame frame = {V4("198.51.100.77"), .service_port = PLAIN, .flags = SYN};
 	uint64_t hash = world_hash(frame.client, frame.client_port, frame.service, PLAIN);
-	struct lb_handover expected = world_entry(hash, PLAIN, 1), entry;
 
 	(void)state;
 	assert_int_equal(world_run(&frame, 0), XDP_PASS);
-	entry = world_handover(hash);
-	assert_memory_equal(&entry, &expected, sizeof(entry));
+	assert_int_equal(world_handover(hash).backend_plus_1, 1 + 1);
 }
 
 int test_admit(void)

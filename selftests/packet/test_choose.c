@@ -70,8 +70,6 @@ static uint16_t choose(const char *client, uint16_t client_port)
 	if (after[LB_INGRESS_CHOSEN] == before[LB_INGRESS_CHOSEN])
 		return 0;
 	entry = world_handover(hash);
-	assert_int_equal(entry.signature, hash >> 32);
-	assert_int_equal(entry.pool, POOL);
 	return entry.backend_plus_1 - 1;
 }
 
@@ -303,7 +301,7 @@ static void handshakes_count(void **state)
 	set_pool(LB_LEAST_LOAD, 2);
 	world_set_active(2, 1);
 	for (int i = 0; i < 2; i++)
-		world_deaf_client("127.0.0.1", "127.0.0.1", world_local_port(listeners[1]));
+		world_deaf_client("127.0.0.1", 0, "127.0.0.1", world_local_port(listeners[1]));
 	while (choose("198.51.100.7", 1) != 2 && time(NULL) <= deadline)
 		;
 	for (uint16_t port = 1; port < 100; port++)

@@ -18,6 +18,8 @@ enum {
 	SERVICE = 5,
 	CLIENT_PORT = 20000,
 	WAIT_S = 3,
+	IN_TIME_US = 50000, /* STEER_HANDOVERS_PER_SECOND allows that for any HZ */
+	TRIES = 500,
 };
 
 static int listeners[3]; /* of backends 1 and 2, IPv4 */
@@ -327,63 +329,186 @@ static void addresses_are_kept(void **state)
 	assert_int_equal(ntohs(sa.sin_port), CLIENT_PORT);
 }
 
-/* Connects from a port for which the hand-over says this; an entry that is followed is used up. */
-static void connect_with_entry(uint16_t client_port, uint32_t signature, uint16_t pool,
-			       uint16_t backend, int listener, int reason)
+static void tamper(uint16_t client_port, uint32_t signature, uint16_t time)
 {
 	uint64_t hash = world_hash("127.0.0.1", client_port, "127.0.0.1", PORT);
-	struct lb_handover entry = world_entry(hash, pool, backend), now;
-	uint64_t before[LB_REASON_COUNT];
+	struct lb_handover entry = world_handover(hash);
 
 	entry.signature += signature;
+	entry.time += time;
 	world_set_handover(hash, entry);
-	world_read_reasons(before);
-	world_client("127.0.0.1", client_port, "127.0.0.1", PORT);
-	assert_true(world_accept(listener) >= 0);
-	world_expect_reason(before, reason);
-	if (signature || pool != POOL) /* another's: left to it */
-		return;
-	now = world_handover(hash);
-	assert_int_equal(now.backend_plus_1, 0);
 }
 
-/* Backend 1 is what steer would choose by itself, 2 what the entry names. */
-static void handed_over(void **state)
+static void none(uint16_t client_port)
 {
-	enum { MINE = 0, OTHERS = 1 };
-
-	(void)state;
-	world_set_active(2, 100);
-	connect_with_entry(CLIENT_PORT + 1, MINE, POOL, 2, listeners[2], LB_STEER_HANDED_OVER);
-	connect_with_entry(CLIENT_PORT + 2, OTHERS, POOL, 2, listeners[1], LB_STEER_CHOSEN);
-	connect_with_entry(CLIENT_PORT + 3, MINE, POOL + 1, 2, listeners[1], LB_STEER_CHOSEN);
-	world_set_backend(2, 1, 0, 0);
-	connect_with_entry(CLIENT_PORT + 4, MINE, POOL, 2, listeners[1], LB_STEER_CHOSEN);
-	world_set_backend(2, 1, LB_BACKEND_ENABLED, 0);
-	world_close_socket(listeners[2]);
-	connect_with_entry(CLIENT_PORT + 5, MINE, POOL, 2, listeners[1], LB_STEER_CHOSEN);
+	(void)client_port;
 }
 
-/* From a SYN that ingress sees as a frame to its delivery. */
-static void ingress_to_steer(void **state)
+static void write_anothers(uint16_t client_port)
+{
+	tamper(client_port, 1, 0);
+}
+
+static void age(uint16_t client_port)
+{
+	tamper(client_port, 0, -1000);
+}
+
+static void age_and_deny(uint16_t client_port)
+{
+	age(client_port);
+	deny_all();
+}
+
+static void deny_meanwhile(uint16_t client_port)
+{
+	(void)client_port;
+	deny_all();
+}
+
+static void give_to_another_pool(uint16_t client_port)
+{
+	(void)client_port;
+	world_set_pool_of(2, POOL + 1);
+}
+
+static void disable_meanwhile(uint16_t client_port)
+{
+	(void)client_port;
+	world_set_backend(2, 1, 0, 0);
+}
+
+static void fill_meanwhile(uint16_t client_port)
+{
+	(void)client_port;
+	world_set_backend(2, 1, LB_BACKEND_ENABLED, 3);
+	world_set_active(2, 3);
+}
+
+static void fill_all_meanwhile(uint16_t client_port)
+{
+	(void)client_port;
+	fill();
+}
+
+static void close_meanwhile(uint16_t client_port)
+{
+	(void)client_port;
+	world_close_socket(listeners[2]);
+	listeners[2] = -1;
+}
+
+struct handover_row {
+	const char *name;
+	void (*meanwhile)(uint16_t client_port);
+	int reason;
+	uint16_t backend; /* who gets it; 0: nobody */
+};
+
+/* Backend 2 is what ingress chooses, 1 what steer would. */
+static const struct handover_row handover_rows[] = {
+	{"followed", none, LB_STEER_HANDED_OVER, 2},
+	{"another flow's", write_anothers, LB_STEER_CHOSEN, 1},
+	{"of a second ago", age, LB_STEER_CHOSEN, 1},
+	{"of a second ago, denied since", age_and_deny, LB_STEER_DENIED, 0},
+	{"denied in that moment", deny_meanwhile, LB_STEER_HANDED_OVER, 2},
+	{"another pool's by now", give_to_another_pool, LB_STEER_CHOSEN, 1},
+	{"disabled since", disable_meanwhile, LB_STEER_CHOSEN, 1},
+	{"full by now", fill_meanwhile, LB_STEER_CHOSEN, 1},
+	{"all full by now", fill_all_meanwhile, LB_STEER_MAX_CONNECTIONS, 0},
+	{"listener closed since", close_meanwhile, LB_STEER_CHOSEN, 1},
+};
+
+static int64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
+static void run_ingress(uint16_t client_port)
 {
 	const struct frame frame = {.client = "127.0.0.1",
-				    .client_port = CLIENT_PORT + 6,
+				    .client_port = client_port,
 				    .service = "127.0.0.1",
 				    .service_port = PORT,
 				    .flags = SYN};
-	uint64_t before[LB_REASON_COUNT];
 
-	(void)state;
-	world_set_active(1, 100);
-	world_read_reasons(before);
 	world_run(&frame, 0);
+}
+
+/* From a SYN that ingress sees as a frame to its delivery; how long that took. */
+static int64_t hand_over(const struct handover_row *row, uint16_t client_port, int *client)
+{
+	int64_t begun;
+
+	world_set_active(1, 100);
+	world_set_active(2, 0);
+	begun = now_us();
+	run_ingress(client_port);
 	world_set_active(1, 0);
 	world_set_active(2, 100);
-	world_client("127.0.0.1", frame.client_port, "127.0.0.1", PORT);
-	assert_true(world_accept(listeners[2]) >= 0);
-	world_expect_reasons(before,
-			     (int[]){LB_INGRESS_CHOSEN, LB_STEER_HANDED_OVER, LB_REASON_COUNT});
+	row->meanwhile(client_port);
+	*client = world_client("127.0.0.1", client_port, "127.0.0.1", PORT);
+	return now_us() - begun;
+}
+
+/* False: the machine was busy, and what is handed over is not kept for so long. */
+static bool run_handover_row(const struct handover_row *row, uint16_t client_port)
+{
+	uint64_t hash = world_hash("127.0.0.1", client_port, "127.0.0.1", PORT);
+	uint64_t before[LB_REASON_COUNT];
+	void *state = NULL;
+	bool in_time;
+	int client;
+
+	assert_int_equal(open_service(&state), 0);
+	world_read_reasons(before);
+	in_time = hand_over(row, client_port, &client) < IN_TIME_US;
+	if (in_time) {
+		assert_int_equal(world_finish_connect(client), row->backend ? 0 : ECONNREFUSED);
+		world_expect_reasons(before,
+				     (int[]){LB_INGRESS_CHOSEN, row->reason, LB_REASON_COUNT});
+		assert_true(!row->backend || world_accept(listeners[row->backend]) >= 0);
+	}
+	if (in_time && row->reason == LB_STEER_HANDED_OVER)
+		assert_int_equal(world_handover(hash).backend_plus_1, 0); /* is used up */
+	world_close(&state);
+	return in_time;
+}
+
+static void handed_over(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(handover_rows) / sizeof(handover_rows[0]); i++) {
+		uint16_t client_port = CLIENT_PORT;
+
+		print_message("           %s\n", handover_rows[i].name);
+		while (!run_handover_row(&handover_rows[i], client_port))
+			assert_true(++client_port < CLIENT_PORT + TRIES);
+	}
+}
+
+/* Ingress sees all SYNs of a batch before the stack sees the first. */
+static void batch_keeps_the_limit(void **state)
+{
+	enum { BATCH = 30, LIMIT = 5 };
+	uint64_t before[LB_REASON_COUNT], now[LB_REASON_COUNT];
+
+	(void)state;
+	world_add_sinks();
+	both(LB_BACKEND_ENABLED, LIMIT, 0);
+	world_read_reasons(before);
+	for (uint16_t i = 0; i < BATCH; i++)
+		run_ingress(CLIENT_PORT + i);
+	for (uint16_t i = 0; i < BATCH; i++)
+		world_deaf_client("127.0.0.1", CLIENT_PORT + i, "127.0.0.1", PORT);
+	world_read_reasons(now);
+	assert_int_equal(now[LB_INGRESS_CHOSEN] - before[LB_INGRESS_CHOSEN], BATCH);
+	assert_int_equal(now[LB_STEER_HANDED_OVER] - before[LB_STEER_HANDED_OVER] +
+				 now[LB_STEER_CHOSEN] - before[LB_STEER_CHOSEN],
+			 2 * LIMIT);
 }
 
 static void wait_for_count(const uint64_t before[LB_REASON_COUNT])
@@ -536,8 +661,8 @@ int test_steer(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(run_rows),
 		cmocka_unit_test_setup_teardown(addresses_are_kept, open_service, world_close),
-		cmocka_unit_test_setup_teardown(handed_over, open_service, world_close),
-		cmocka_unit_test_setup_teardown(ingress_to_steer, open_service, world_close),
+		cmocka_unit_test(handed_over),
+		cmocka_unit_test_setup_teardown(batch_keeps_the_limit, open_service, world_close),
 		cmocka_unit_test_setup_teardown(full_then_room, open_service, world_close),
 		cmocka_unit_test_setup_teardown(deferred_then_up, open_service, world_close),
 		cmocka_unit_test_setup_teardown(ended_then_up, open_service, world_close),

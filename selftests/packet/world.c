@@ -204,8 +204,10 @@ void world_set_pool(uint16_t id, uint32_t scheduler, uint32_t count, const uint1
 			       .ring_entries = ring_entries};
 	uint32_t key = id;
 
-	for (uint32_t i = 0; i < LB_POOL_MEMBERS && i < count && members; i++)
+	for (uint32_t i = 0; i < LB_POOL_MEMBERS && i < count && members; i++) {
 		pool.members[i] = members[i];
+		world_set_pool_of(members[i], id);
+	}
 	map_set("pools", &key, &pool);
 }
 
@@ -257,6 +259,15 @@ void world_set_backend(uint16_t id, uint16_t weight, uint16_t flags, uint32_t ma
 	backend.flags = flags;
 	backend.max_connections = max_connections;
 	backend.queue_full = 0;
+	map_set("backends", &key, &backend);
+}
+
+void world_set_pool_of(uint16_t id, uint16_t pool)
+{
+	struct lb_backend backend = get_backend(id);
+	uint32_t key = id;
+
+	backend.pool = pool;
 	map_set("backends", &key, &backend);
 }
 
@@ -455,13 +466,6 @@ struct lb_handover world_handover(uint64_t hash)
 
 	free(tables);
 	return entry;
-}
-
-struct lb_handover world_entry(uint64_t hash, uint16_t pool, uint16_t backend)
-{
-	return (struct lb_handover){.signature = hash >> 32,
-				    .pool = pool,
-				    .backend_plus_1 = backend + 1};
 }
 
 void world_set_handover(uint64_t hash, struct lb_handover entry)

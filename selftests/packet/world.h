@@ -47,6 +47,7 @@ void world_set_pool(uint16_t id, uint32_t scheduler, uint32_t count, const uint1
 void world_set_pool_flags(uint16_t id, uint32_t flags);
 void world_set_ring(uint16_t pool, const uint16_t *ring, uint32_t entries);
 void world_set_backend(uint16_t id, uint16_t weight, uint16_t flags, uint32_t max_connections);
+void world_set_pool_of(uint16_t id, uint16_t pool); /* as world_set_pool() does of each member */
 void world_set_generation(uint16_t id, uint32_t generation);
 void world_set_active(uint16_t id, uint32_t active);
 struct lb_load world_load(uint16_t id);
@@ -72,7 +73,7 @@ int world_add_local(uint16_t backend, const char *address);
 /* Connects from client:client_port (0: any).  The socket is non-blocking and so is connect. */
 int world_client(const char *client, uint16_t client_port, const char *service, uint16_t port);
 /* As that, but never hears an answer: its handshake stays where it is. */
-int world_deaf_client(const char *client, const char *service, uint16_t port);
+int world_deaf_client(const char *client, uint16_t client_port, const char *service, uint16_t port);
 /* 0 when it is established, or the error of connect. */
 int world_finish_connect(int fd);
 uint16_t world_local_port(int fd);
@@ -92,11 +93,10 @@ void world_expect_reasons(const uint64_t before[LB_REASON_COUNT], const int *rea
 void world_expect_reason(const uint64_t before[LB_REASON_COUNT], int reason);
 struct lb_service_count world_service_count(uint16_t id);
 
-/* The flow's hash; what ingress handed over for it here, and what is remembered for its cookie. */
+/* The flow's hash; what ingress handed over at its place here, and what is remembered for its cookie. */
 uint64_t world_hash(const char *client, uint16_t client_port, const char *service, uint16_t port);
 struct lb_handover world_handover(uint64_t hash);
 struct lb_handover world_cookie(uint64_t hash);
-struct lb_handover world_entry(uint64_t hash, uint16_t pool, uint16_t backend);
 void world_set_handover(uint64_t hash, struct lb_handover entry); /* on every CPU */
 void world_set_cookie(uint64_t hash, struct lb_handover entry);
 

@@ -141,9 +141,9 @@ static void discard_all(int fd)
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)), 0);
 }
 
-int world_deaf_client(const char *client, const char *service, uint16_t port)
+int world_deaf_client(const char *client, uint16_t client_port, const char *service, uint16_t port)
 {
-	int fd = bind_client(client, 0);
+	int fd = bind_client(client, client_port);
 
 	discard_all(fd);
 	connect_client(fd, service, port);

@@ -18,7 +18,7 @@ NO_BACKEND = 0xFFFF
 ENABLED = 1 << 0
 FEW = 64  # ids are given out from 0 on
 
-Backend = collections.namedtuple("Backend", "generation weight flags max_connections queue_full")
+Backend = collections.namedtuple("Backend", "generation weight flags max_connections pool queue_full")
 Load = collections.namedtuple("Load", "active pad total")
 Pool = collections.namedtuple("Pool", "scheduler count ring_entries members")
 Service = collections.namedtuple("Service", "id pool flags")
@@ -101,7 +101,7 @@ class Maps:
     def __init__(self, directory, every=False):
         self.directory = directory
         self.every = every
-        self.backends = self._array("backends", "=IHHII", Backend, lambda b: b.generation)
+        self.backends = self._array("backends", "=IHHIHH", Backend, lambda b: b.generation)
         self.loads = self.read_loads()
         self.pools = self._pools()
         self.backend_ids = self._hash("backend_ids", lambda v: struct.unpack("=HHII", v)[0])

@@ -139,9 +139,9 @@ static int write_id(struct backend *backend)
 {
 	struct lb_backend_id value = {
 		.backend = backend->id,
-		.flags = backend->worker     ? LB_ID_WORKER
-			 : backend->owner[0] ? LB_ID_OWNER
-					     : 0,
+		.flags = backend->worker || backend->awaits ? LB_ID_WORKER
+			 : backend->owner[0]                ? LB_ID_OWNER
+							    : 0,
 		.owner = backend->owner_uid,
 	};
 

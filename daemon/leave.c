@@ -17,27 +17,50 @@ struct leave {
 	sd_event_source *reaper;
 };
 
-static bool same_port(const struct lb_endpoint *a, const struct lb_endpoint *b)
+/* Wherever its listener may be, see listeners_match(). */
+static bool holds(const struct backend *at, const struct backend *backend)
 {
-	return a->port == b->port && (!memcmp(&a->addr, &b->addr, sizeof(a->addr)) ||
-				      addr_is_any(&a->addr) || addr_is_any(&b->addr));
+	return at != backend && at->worker &&
+	       (listeners_match(&at->endpoint, &backend->endpoint) ||
+		!strcmp(at->name, backend->name));
 }
 
 struct backend *leave_holder(const struct backend *backend)
 {
 	for (struct backend *at = backend->model->leaving; at; at = at->next)
-		if (at != backend && at->worker &&
-		    (same_port(&at->endpoint, &backend->endpoint) ||
-		     !strcmp(at->name, backend->name)))
+		if (holds(at, backend))
 			return at;
 	return NULL;
+}
+
+static bool will_hold(const struct backend *at, const struct backend *backend)
+{
+	return !at->kept && holds(at, backend) && state_has_process(at->state);
+}
+
+bool leave_will_await(const struct backend *backend)
+{
+	const struct model *model = backend->model;
+
+	for (const struct backend *at = model->leaving; at; at = at->next)
+		if (will_hold(at, backend))
+			return true;
+	for (size_t i = 0; i < model->pool_count; i++)
+		for (size_t j = 0; j < model->pools[i]->count; j++)
+			if (will_hold(model->pools[i]->backends[j], backend))
+				return true;
+	return false;
 }
 
 bool leave_await(struct backend *backend)
 {
 	const struct backend *holder = leave_holder(backend);
+	bool did = backend->awaits;
 
 	backend->awaits = holder != NULL;
+	/* Whose the address is: a listener that is opened there meanwhile is found when that one has ended. */
+	if (!backend->worker && backend->awaits != did)
+		apply_backend_id(backend);
 	apply_pool_coming(backend->pool);
 	if (holder)
 		backend_note(backend, "waits for the end of %s (pid %d), which leaves",

@@ -9,7 +9,9 @@
  * - Until then its process has one owner, the backend that leaves, and so have its record, control group,
  *   output and notify socket, which go by its name ("web:8081"), and its port.
  * - A new backend of that name or port awaits the end: it is not started, has no listener, and its note
- *   says for whom it waits.  Then it is started, if that is still wanted.
+ *   says for whom it waits.  Then it is started, if that is still wanted.  DANGER: one without a worker
+ *   would take the listener of the process that leaves, and new connections with it, which nobody counts
+ *   for who leaves: they would be lost at its end.
  * - The same backend (pool, address and port, with a worker or without one, as it was) that is
  *   configured again meanwhile is the same object, which comes back: undrained, or restarted where its
  *   process runs with other settings or has been told to stop already.
@@ -42,6 +44,12 @@ struct backend *leave_holder(const struct backend *backend);
 
 /* True where somebody has: the backend is started, and its listener looked for, when that one is gone. */
 bool leave_await(struct backend *backend);
+
+/*
+ * The same of one that a plan adds, before anything of it is followed: with those that will leave by that plan, which
+ * are not `kept`.
+ */
+bool leave_will_await(const struct backend *backend);
 
 /* To be called when a backend's state has changed: forgets it if that was the end. */
 void leave_changed(struct backend *backend);

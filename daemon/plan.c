@@ -222,6 +222,17 @@ static int make_pools(struct plan *plan)
 	return 0;
 }
 
+/* Before anything of them is staged: what leaves has its listener until it has ended. */
+static void find_awaiting(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->added_count; i++) {
+		struct backend *backend = plan->added[i].backend;
+
+		if (!plan->added[i].comes_back && !backend->worker)
+			backend->awaits = leave_will_await(backend);
+	}
+}
+
 int plan_make(struct plan *plan, struct model *model, struct conf *conf, struct error *error)
 {
 	int err;
@@ -235,6 +246,7 @@ int plan_make(struct plan *plan, struct model *model, struct conf *conf, struct 
 		err = fill_pool(plan, plan->pools[i], error);
 	if (err)
 		return err;
+	find_awaiting(plan);
 	err = services_build(model, conf, plan->pools, &plan->services);
 	return err ? error_set(error, err, "out of memory") : 0;
 }

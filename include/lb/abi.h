@@ -110,8 +110,9 @@ struct lb_backend {
 };
 
 enum lb_backend_id_flags {
-	LB_ID_WORKER = 1U << 0, /* lbd supervises it: only what `workers` names is its listener */
-	LB_ID_OWNER = 1U << 1,  /* only a socket that this user made is its listener */
+	/* lbd supervises it, or the one that was there before and has not ended: only what `workers` names listens there */
+	LB_ID_WORKER = 1U << 0,
+	LB_ID_OWNER = 1U << 1, /* only a socket that this user made is its listener */
 };
 
 /*

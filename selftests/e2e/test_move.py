@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From processes that somebody else supervises to workers, and back: nothing is lost."""
+
+import pytest
+from lab import alive, wait_until
+from daemon import APP, PYTHON
+
+SERVICE = "service m { listen 0.0.0.0:80; } "
+SLOW = "/sleep?s=0.3"
+
+
+def pool(backends="", workers="", name="m", more=""):
+    """workers: their `ports`; they end at once when they are told to, whatever is under way."""
+    lines = "".join("backend 127.0.0.1:%s; " % port for port in backends.split())
+    if workers:
+        lines += 'worker { command "%s %s --port=$port"; ports %s; } ' % (PYTHON, APP, workers)
+    return "pool %s { drain_timeout 1h; %s %s }" % (name, more, lines)
+
+
+def follow(lbd, text):
+    lbd.config(text)
+    return lbd.ctl("reload")
+
+
+def pid_of(lbd, name):
+    return next(w["pid"] for w in lbd.json("worker") if w["name"] == name and w.get("pid"))
+
+
+def expect_all(load):
+    records = load.stop()
+    lost = [r for r in records if r.outcome != "ok"]
+    assert not lost and records, (len(lost), len(records), lost[:3])
+    return records
+
+
+def waits(lbd, address="127.0.0.1:8081"):
+    backend = lbd.backend(address)
+    return backend["state"] == "down" and "waits for the end of m:8081 (pid " in backend["note"]
+
+
+BACK = {
+    "its pool": SERVICE + pool("8081", "8082"),
+    "another pool": SERVICE
+    + pool("", "8082")
+    + pool("8081", name="n")
+    + "service n { listen 0.0.0.0:81; }",
+}
+
+
+@pytest.mark.parametrize("to", BACK)
+def test_worker_becomes_a_backend(lab, to):
+    """Its address is the leaving process's until that has ended: who would get there meanwhile is lost with it."""
+    lbd = lab.lbd(SERVICE + pool("", "8081-8082"))
+    lbd.wait_up(2)
+    pid = pid_of(lbd, "m:8081")
+    load = lab.load(path=SLOW, rate=40)
+    load.wait_count(20)
+    follow(lbd, BACK[to])
+    assert waits(lbd), lbd.json("pool")
+    wait_until(lambda: not alive(pid), "it ends")
+    load.wait_count(20)
+    expect_all(load)
+    wait_until(lambda: lbd.backend("127.0.0.1:8081")["note"] == "nothing listens on it", lbd.output)
+    lab.app(8081)
+    lbd.wait_up()
+    assert lab.get(port=80 if to == "its pool" else 81).worker in ("8081", "8082")
+
+
+@pytest.mark.parametrize("end", ["", "kill", "kill and more", "reexec"])
+@pytest.mark.parametrize("how", ["verb", "reload"])
+def test_backend_waits_for_who_leaves(lab, how, end):
+    """What is under way there is counted for who leaves, and nobody new gets there, through lbd's death as well."""
+    before = SERVICE + pool("", "8081-8082", more="scheduler round_robin;")
+    after = SERVICE + pool("8081", "8082", more="scheduler round_robin;")
+    lbd = lab.lbd(before)
+    lbd.wait_up(2)
+    pid = pid_of(lbd, "m:8081")
+    held = [lab.hold(), lab.hold()]
+    held.sort(key=lambda connection: connection.worker)
+    assert [c.worker for c in held] == ["8081", "8082"]
+    if how == "verb":
+        follow(lbd, SERVICE + pool("", "8082", more="scheduler round_robin;"))
+        added = lbd.ctl("pool", "add", "m", "127.0.0.1:8081")
+        assert "added: down, waits for the end of m:8081 (pid %d)" % pid in added
+    else:
+        follow(lbd, after)
+    if end == "reexec":
+        lbd.ctl("reexec")
+        lbd.hear()
+    elif end:
+        lbd.kill()
+        if end == "kill":
+            lbd = lbd.restart_as_is()
+        else:  # the backend is new at the start
+            lbd.config(after + pool("9", name="other"))
+            lbd = lbd.restart()
+    assert waits(lbd), lbd.json("pool")
+    assert lab.workers_seen(8) == {"8082": 8}
+    assert waits(lbd), lbd.json("pool")
+    assert lbd.backend("127.0.0.1:8081")["active"] == 0
+    assert held[0].get().pid == pid
+    held[0].close()
+    wait_until(lambda: not alive(pid), "it ends")
+    lab.app(8081)
+    wait_until(lambda: lbd.backend("127.0.0.1:8081")["state"] == "up", lbd.output)
+    lab.expect_workers({"8081", "8082"}, 2)
+
+
+SHARED = """
+import http.server, os, socket, socketserver, sys
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    def server_bind(self):
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        super().server_bind()
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("X-Worker", sys.argv[1])
+        self.send_header("X-Pid", str(os.getpid()))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+server = Server(("127.0.0.1", int(sys.argv[1])), Handler)
+print("listening", flush=True)
+server.serve_forever()
+"""
+
+
+def test_listens_beside_who_leaves(lab):
+    """By SO_REUSEPORT: whose address it is has not changed by that; at the end of who leaves it is the backend."""
+    script = lab.path / "shared.py"
+    script.write_text(SHARED)
+    worker = 'pool m { drain_timeout 1h; worker { command "%s %s $port"; ports %s; } }'
+    lbd = lab.lbd(SERVICE + worker % (PYTHON, script, "8081"))
+    lbd.wait_up(1)
+    pid = pid_of(lbd, "m:8081")
+    held = lab.hold()
+    follow(lbd, SERVICE + pool("8081", "8082"))
+    lbd.wait_worker("m:8082", "up")
+    other = lab.process(PYTHON, script, "8081")
+    other.wait_output("^listening")
+    assert waits(lbd), lbd.json("pool")
+    assert lab.workers_seen(4) == {"8082": 4}
+    assert waits(lbd) and held.get().pid == pid
+    held.close()
+    wait_until(lambda: lbd.backend("127.0.0.1:8081")["state"] == "up", lbd.output)
+    assert other.pid in {response.pid for response in lab.expect_workers({"8081", "8082"}, 2)}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_comes_back_as_a_worker(lab, when):
+    """The backend that waited is gone, and the process is what it was."""
+    workers = SERVICE + pool("", "8081-8082", more="scheduler round_robin;")
+    lbd = lab.lbd(workers)
+    lbd.wait_up(2)
+    pid = pid_of(lbd, "m:8081")
+    held = [lab.hold(), lab.hold()]
+    follow(lbd, SERVICE + pool("8081", "8082", more="scheduler round_robin;"))
+    assert waits(lbd)
+    if when == "after":
+        lbd.kill()
+        lbd = lbd.restart()
+    follow(lbd, workers)
+    lbd.wait_up(2)
+    assert pid_of(lbd, "m:8081") == pid
+    assert lbd.active("m") == {"8081": 1, "8082": 1}
+    lab.expect_workers({"8081", "8082"}, 2)
+    assert len(held) == 2

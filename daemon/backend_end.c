@@ -232,6 +232,11 @@ void backend_process_check_failed(struct backend *backend)
 
 	if (!backend_process_check_restarts(backend))
 		return;
+	/* It was put off, and has passed since: either `rise` of those follow, or it fails anew. */
+	if (!health_fails(backend->health)) {
+		backend_arm(backend, LOOK_AGAIN_US);
+		return;
+	}
 	obstacle = why_not_now(backend);
 	snprintf(why, sizeof(why), "check: %s", health_last(backend->health));
 	if (!obstacle) {

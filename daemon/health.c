@@ -232,6 +232,11 @@ bool health_has_looked(const struct health *health)
 	return health->has_looked;
 }
 
+bool health_fails(const struct health *health)
+{
+	return health->bad >= health->conf.fall;
+}
+
 bool health_is_first(const struct health *health)
 {
 	return !health->known && !health->bad;

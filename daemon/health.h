@@ -43,6 +43,9 @@ struct health_tally health_tally(const struct health *health); /* takes NULL: no
 /* Has had a result. */
 bool health_has_looked(const struct health *health);
 
+/* Its last results, `fall` of them at least, are bad. */
+bool health_fails(const struct health *health);
+
 /* Has found nothing yet, neither good nor bad, and no failure so far. */
 bool health_is_first(const struct health *health);
 

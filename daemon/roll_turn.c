@@ -53,10 +53,11 @@ struct backend *turn_next(const struct pool *pool)
 	return chosen;
 }
 
-/* Its first try after it served; who has failed since then may do so for ever. */
+/* A try after it served; who has failed since then may do so for ever. */
 static bool is_tried_soon(const struct backend *backend)
 {
-	return backend->state == STATE_BACKOFF && backend->failures <= 1 && !backend->port_held_us;
+	return backend->state == STATE_BACKOFF && (backend->failures <= 1 || backend->ready_us) &&
+	       !backend->port_held_us;
 }
 
 bool roll_on_its_way(const struct pool *pool)

@@ -92,6 +92,40 @@ def test_outage_takes_one_and_leaves_the_last(lab):
     assert "hangs" not in lbd.output() and "ended by" not in lbd.output()
 
 
+def test_restarted_one_after_the_other(lab):
+    """Also while the one before waits for its second try after it served: until it is up again."""
+    text = sick(lab, "http /health; on_failure restart; " + QUICK, "8081-8083")
+    lbd = lab.lbd(text.replace("ports", "stable 1h; backoff 4s 4s; ports"))
+    lbd.wait_up(3)
+    for count in (1, 2):
+        (lab.path / "sick-8081").touch()
+        wait_until(lambda: lbd.output().count("web:8081: has ended; started again") == count, lbd.output)
+        (lab.path / "sick-8081").unlink()
+        if count == 1:
+            lbd.wait_up(3)
+    (lab.path / "sick-8082").touch()
+    lbd.wait_output("web:8082: check: 503, allowed are 200-399: restarted")
+    before = lbd.output().partition("web:8082: check: 503, allowed are 200-399: restarted")[0]
+    assert before.count("web:8081: check passes") == 3, lbd.output()
+
+
+def test_not_restarted_once_it_passes(lab):
+    """One whose restart was put off, and whose check has passed since, though not `rise` times yet."""
+    check = "http /health; on_failure restart; interval 3s; timeout 20s; rise 3; fall 1;"
+    lbd = lab.lbd(sick(lab, check, "8081-8083"))
+    lbd.wait_up(3)
+    pids = lbd.pids()
+    (lab.path / "sick-8081").touch()
+    wait_until(lambda: lbd.pids()["web:8081"] not in (0, pids["web:8081"]), lbd.pids)
+    (lab.path / "sick-8082").touch()
+    lbd.wait_output("web:8082: check: 503, allowed are 200-399: not restarted yet, since another of its pool")
+    (lab.path / "sick-8082").unlink()
+    wait_until(lambda: "check: 200" in lbd.backend("127.0.0.1:8082")["note"], lbd.pool)
+    (lab.path / "sick-8081").unlink()
+    lbd.wait_up(3)
+    assert lbd.pids()["web:8082"] == pids["web:8082"], lbd.output()
+
+
 def test_restarted_later_and_later(lab):
     """A worker whose check fails each time soon after it got ready is given up like one that exits."""
     check = lab.script(

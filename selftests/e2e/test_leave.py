@@ -60,7 +60,8 @@ def test_goes_on_to_leave(lab, how, end):
     assert held.get().pid == pid
     held.close()
     wait_until(lambda: not alive(pid) and not leaving(lbd), lbd.output)
-    assert not os.listdir("/run/lbd/%s/leaving" % lbd.instance)
+    records = "/run/lbd/%s/leaving" % lbd.instance
+    wait_until(lambda: not os.listdir(records), "nothing leaves")
     assert lbd.log_of("web:8082").endswith("end\n")  # its last word
 
 

@@ -10,6 +10,7 @@
 
 #include "conf_warn.h"
 #include "difference.h"
+#include "held_ports.h"
 #include "leave_record.h"
 #include "log.h"
 #include "loss.h"
@@ -235,8 +236,12 @@ void lbd_roll_begun(struct lbd *lbd)
 /* Half of what lbctl has changed is in the files: they would take the other half away. */
 static int check_loss(const struct lbd *lbd, const struct conf *to, struct error *error)
 {
-	if (!lbd->running.is_saved_half)
-		return loss_check(lbd->model.conf, to, lbd->conf_path, error);
+	int err;
+
+	if (!lbd->running.is_saved_half) {
+		err = loss_check(lbd->model.conf, to, lbd->conf_path, error);
+		return err ? err : held_ports_check(&lbd->model, to, error);
+	}
 	return error_set(error, -EPERM,
 			 "%s: a save did not end, and the files have half of it: `lbctl save` "
 			 "writes the rest; to take them up as they are: `lbctl reload force`",

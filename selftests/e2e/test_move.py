@@ -166,3 +166,94 @@ def test_comes_back_as_a_worker(lab, when):
     assert lbd.active("m") == {"8081": 1, "8082": 1}
     lab.expect_workers({"8081", "8082"}, 2)
     assert len(held) == 2
+
+
+def is_up(lbd, *ports):
+    return lambda: all(lbd.states("m").get("127.0.0.1:" + port) == "up" for port in ports)
+
+
+def is_gone(lbd, *names):
+    """Those that leave are done, and no connection of theirs is open."""
+    return lambda: all(lbd.output().count(name + ": gone") for name in names)
+
+
+def test_moves_there_and_back(lab):
+    """As lbd.conf(5), MOVING, has it, under load: the processes of another supervisor end at once when it ends them."""
+    apps = lab.apps([8081, 8082])
+    backends = SERVICE + pool("8081 8082")
+    lbd = lab.lbd(backends)
+    lbd.wait_up(2)
+    load = lab.load(path=SLOW, rate=20)
+    load.wait_count(10)
+    follow(lbd, SERVICE + pool("8081 8082", "9081-9082"))
+    wait_until(is_up(lbd, "9081", "9082"), lbd.output)
+    lbd.ctl("pool", "remove", "m", "127.0.0.1:8081", "wait")
+    apps[0].kill()
+    lbd.config(SERVICE + pool("", "9081-9082"))
+    lbd.ctl("reload")
+    wait_until(is_gone(lbd, "127.0.0.1:8081", "127.0.0.1:8082"), lbd.output)
+    apps[1].kill()
+    load.wait_count(10)
+    apps = lab.apps([8081, 8082])
+    follow(lbd, SERVICE + pool("8081 8082", "9081-9082"))
+    wait_until(is_up(lbd, "8081", "8082"), lbd.output)
+    follow(lbd, backends)
+    wait_until(is_gone(lbd, "m:9081", "m:9082"), lbd.output)
+    load.wait_count(10)
+    records = expect_all(load)
+    assert {"8081", "8082", "9081", "9082"} == {record.worker for record in records}
+
+
+HELD = {
+    "its pool": SERVICE + pool("", "8081-8082"),
+    "another pool": "service m { listen 0.0.0.0:80; pool n; }" + pool("", "8081-8082", name="n"),
+    "another service": "service other { listen 0.0.0.0:80; pool m; }" + pool("", "8081-8082"),
+}
+
+
+@pytest.mark.parametrize("to", HELD)
+def test_ports_are_held_by_what_serves(lab, to):
+    """Workers cannot take the place of what has their ports: said beforehand, and refused without force."""
+    apps = lab.apps([8081, 8082])
+    lbd = lab.lbd(SERVICE + pool("8081 8082"))
+    lbd.wait_up(2)
+    lbd.config(HELD[to])
+    said = "would be refused until one of them is free: the ports of the new workers of pool"
+    holder = "8081 by python3 (pid %d, user root)" % apps[0].pid
+    answer = lbd.ctl("reread")
+    assert "reload would refuse this: clients of service" in answer, answer
+    assert said in answer and holder in answer, answer
+    refused = lbd.refused("reload")
+    assert said in refused and holder in refused and "lbctl reload force" in refused
+    assert lbd.states("m") == {"127.0.0.1:8081": "up", "127.0.0.1:8082": "up"}
+    assert lab.get().pid in [app.pid for app in apps]
+    forced = lbd.ctl("reload", "force", check=False)
+    assert forced.returncode == 0 and "NOBODY SERVES" in forced.stderr + forced.stdout, forced
+    for app in apps:
+        app.kill()
+    lbd.wait_up(2)
+    assert lab.get().pid not in [app.pid for app in apps]
+
+
+FINE = {
+    "one of them is free": SERVICE + pool("", "8081-8083"),
+    "a backend stays": SERVICE + pool("8081", "8082"),
+}
+
+
+@pytest.mark.parametrize("to", FINE)
+def test_one_can_serve(lab, to):
+    lab.apps([8081, 8082])
+    lbd = lab.lbd(SERVICE + pool("8081 8082"))
+    lbd.wait_up(2)
+    follow(lbd, FINE[to])
+    wait_until(is_up(lbd, "8083" if "8083" in FINE[to] else "8081"), lbd.output)
+    assert lab.get().worker in ("8081", "8083")
+
+
+def test_workers_that_leave_are_no_strangers(lab):
+    """The pool by another name: who has the ports is lbd's, and is waited for."""
+    lbd = lab.lbd(SERVICE + pool("", "8081-8082"))
+    lbd.wait_up(2)
+    follow(lbd, "service m { listen 0.0.0.0:80; pool n; }" + pool("", "8081-8082", name="n"))
+    lbd.wait_up(2, "n")

@@ -272,8 +272,7 @@ int worker_look_at_files(struct worker *worker, struct error *error)
 	if (worker->pid ? !worker->record.files : !worker->past.tried_settings)
 		return 0;
 	err = launch_look_at_files(worker->conf, &worker->launch_name, &files, error);
-	if (!err)
-		worker->past.files_seen = files;
+	worker->past.files_seen = err ? 0 : files;
 	return err;
 }
 

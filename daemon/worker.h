@@ -122,7 +122,7 @@ worker_memory(const struct worker *worker); /* bytes resident (cgroup, else of t
  * files do not say any more, by the last look; false for NULL.
  */
 bool worker_is_outdated(const struct worker *worker);
-/* Looks whether they say what they said at its start.  -errno with a line: it is as it was. */
+/* Looks whether they say what they said at its start.  -errno with a line: that is not known from now on. */
 int worker_look_at_files(struct worker *worker, struct error *error);
 bool worker_has_old_files(const struct worker *worker); /* by the last look */
 

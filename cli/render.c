@@ -7,8 +7,6 @@
 #include "lb/ctl.h"
 #include "table.h"
 
-enum { LSB_NOT_RUNNING = 3 }; /* LSB 5.0, 22.2 "Init Script Actions": status */
-
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 static const struct column backend_columns[] = {
@@ -40,6 +38,7 @@ static const struct column service_columns[] = {
 	{"DROPPED", "dropped", COLUMN_NUMBER, false},
 	{"DEFERRED", "deferred", COLUMN_NUMBER, false},
 	{"DENIED", "denied", COLUMN_NUMBER, false},
+	{"NOTE", "note", COLUMN_TEXT, true},
 };
 
 static int no_memory(const struct cli *cli)
@@ -135,7 +134,7 @@ int render_workers(const struct cli *cli, const json_t *request, const json_t *d
 
 		for (size_t k = 0; state && k < COUNT(still); k++) {
 			if (!strcmp(state, still[k]))
-				code = LSB_NOT_RUNNING;
+				code = LB_CTL_NOT_RUNNING;
 		}
 	}
 	return code;

@@ -146,6 +146,8 @@ static void print_warnings(const struct cli *cli, const json_t *data)
 		 "clients are refused (`lbctl pool` says why)"},
 		{"clients_wait", "pools", "NOBODY SERVES YET",
 		 "clients wait (`lbctl pool` says for whom)"},
+		{"also_listened", "services", "OTHERS LISTEN THERE, TOO",
+		 "they get nothing (`lbctl service` names them)"},
 	};
 
 	for (size_t i = 0; i < sizeof(warnings) / sizeof(*warnings); i++) {

@@ -11,6 +11,7 @@
 #include "answer.h"
 #include "backend_process.h"
 #include "json_text.h"
+#include "lb/ctl.h"
 #include "nobody.h"
 #include "open_file.h"
 #include "roll.h"
@@ -259,9 +260,11 @@ int verb_signal(struct call *call)
 	for (size_t i = 0; i < targets->count; i++)
 		sent += !worker_signal(targets->list[i]->worker, number);
 	free(targets);
-	if (!sent)
+	if (!sent) {
+		call->exit_code = LB_CTL_NOT_RUNNING;
 		return error_set(&call->error, -ESRCH, "%s: not running",
 				 answer_word(call, "name", ""));
+	}
 	control_message(call->request, "%zu signalled", sent);
 	return 0;
 }
@@ -358,8 +361,10 @@ int verb_pid(struct call *call)
 		if (!backend)
 			return -EINVAL;
 		pid = worker_pid(backend->worker);
-		if (!pid)
+		if (!pid) {
+			call->exit_code = LB_CTL_NOT_RUNNING;
 			return error_set(&call->error, -ESRCH, "%s: not running", backend->name);
+		}
 	}
 	control_reply(call->request, json_integer(pid));
 	return 0;

@@ -144,8 +144,12 @@ bool backend_failed_start(const struct backend *backend)
 static bool is_silent(const struct backend *backend)
 {
 	return backend->state == STATE_DOWN && worker_conf(backend) && !backend->listens[0] &&
-	       !backend->listens[1] && !*backend->ends_for &&
-	       worker_conf(backend)->restart != RESTART_NEVER;
+	       !backend->listens[1] && !*backend->ends_for;
+}
+
+static bool is_restarted(const struct backend *backend)
+{
+	return worker_conf(backend)->restart != RESTART_NEVER;
 }
 
 static uint64_t silence_limit_us(const struct backend *backend)
@@ -161,7 +165,7 @@ static uint64_t silent_for_us(const struct backend *backend)
 
 bool backend_just_closed(const struct backend *backend)
 {
-	return is_silent(backend) && backend->ready_us &&
+	return is_silent(backend) && is_restarted(backend) && backend->ready_us &&
 	       clock_us() - backend->closed_us < JUST_CLOSED_US;
 }
 
@@ -176,16 +180,36 @@ static void arm_silence(struct backend *backend)
 	backend_arm(backend, limit_us < JUST_CLOSED_US ? limit_us : JUST_CLOSED_US);
 }
 
+static void tell_closed(struct backend *backend)
+{
+	pid_t pid = worker_pid(backend->worker);
+
+	if (backend->is_closed_told || !backend->ready_us || !pid)
+		return;
+	backend->is_closed_told = true;
+	log_warning("%s: nothing listens on it any more, and its process runs on (pid %d)",
+		    backend->name, pid);
+}
+
+static void tell_back(struct backend *backend)
+{
+	if (backend->is_closed_told)
+		log_info("%s: listens again", backend->name);
+	backend->is_closed_told = false;
+}
+
 static void look_at_silence(struct backend *backend)
 {
 	uint64_t passed_us = silent_for_us(backend), limit_us = silence_limit_us(backend);
 
-	if (passed_us >= limit_us) {
+	if (passed_us >= limit_us && is_restarted(backend)) {
 		backend_process_silent(backend);
 		return;
 	}
+	tell_closed(backend);
 	apply_pool_coming(backend->pool);
-	backend_arm(backend, limit_us - passed_us);
+	if (is_restarted(backend))
+		backend_arm(backend, limit_us - passed_us);
 }
 
 /* What each state means; the timer is whatever the state waits for. */
@@ -198,6 +222,7 @@ static void enter(struct backend *backend, enum state from)
 	case STATE_STARTING:
 		backend->note[0] = backend->ends_for[0] = 0;
 		backend->is_put_off = false;
+		backend->is_closed_told = false;
 		backend->silence = SILENCE_NONE;
 		backend->ready_us = 0;
 		backend_arm(backend, worker_conf(backend)->start_timeout_ms * 1000ULL);
@@ -206,6 +231,7 @@ static void enter(struct backend *backend, enum state from)
 		backend->note[0] = 0;
 		backend->is_put_off = false;
 		backend->port_held_us = 0;
+		tell_back(backend);
 		if (!backend->ready_us)
 			backend->ready_us = clock_us();
 		arm_up(backend);

@@ -13,6 +13,7 @@
 #include "listeners.h"
 #include "log.h"
 #include "process.h"
+#include "shadowed.h"
 
 enum { FIND_AGAIN = 5 };
 
@@ -390,8 +391,10 @@ int listeners_scan(struct model *model)
 	}
 	if (!err && scan.stranger_count)
 		err = name_strangers(&scan);
-	if (!err)
+	if (!err) {
 		pool_each_backend(model, tell_backend, &scan);
+		shadowed_look(model, scan.listeners, scan.count);
+	}
 	model->is_capture_owed |= err && scan.anew;
 	end(&scan);
 	return err;

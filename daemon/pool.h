@@ -116,7 +116,8 @@ struct backend {
 	char note[BACKEND_NOTE_BYTES]; /* why it is not up, for a person */
 	/* Why lbd ends its process, as a failure; "": it does not. */
 	char ends_for[BACKEND_NOTE_BYTES];
-	bool is_put_off; /* its restart for its check: said once */
+	bool is_put_off;     /* its restart for its check: said once */
+	bool is_closed_told; /* its process runs and nothing listens any more: said once */
 	enum silence silence;
 
 	struct lb_backend published;
@@ -156,6 +157,10 @@ struct service {
 	struct pool *pool;
 	uint16_t id;
 	bool is_new; /* not counted yet: what its number has counted was another's */
+	struct port_user
+		shadowed; /* who listens at one of its addresses, at the last look: see shadowed.h */
+	struct lb_endpoint shadowed_at;
+	uint64_t shadowed_told_us; /* 0: never */
 };
 
 struct model_hooks {

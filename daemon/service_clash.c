@@ -38,7 +38,7 @@ static bool shares_family(const struct lb_endpoint *listen, const struct sockets
 	return !listener->is_v6 || (!listener->v6only && addr_is_any(&listener->endpoint.addr));
 }
 
-static bool hides(const struct lb_endpoint *listen, const struct sockets_listener *listener)
+bool service_clash_hides(const struct lb_endpoint *listen, const struct sockets_listener *listener)
 {
 	if (listen->port != listener->endpoint.port)
 		return false;
@@ -56,7 +56,7 @@ static void find_clash(void *arg, const struct sockets_listener *listener)
 		const struct conf_service *service = &clash->conf->services[i];
 
 		for (size_t j = 0; j < service->listen_count && !clash->service; j++) {
-			if (!hides(&service->listens[j], listener) ||
+			if (!service_clash_hides(&service->listens[j], listener) ||
 			    (clash->is_served &&
 			     clash->is_served(clash->arg, &service->listens[j])) ||
 			    is_backend_of(clash->conf, listener))

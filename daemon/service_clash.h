@@ -7,6 +7,7 @@
 #define LB_SERVICE_CLASH_H
 
 #include "conf.h"
+#include "sockets.h"
 
 /*
  * -EADDRINUSE with a line for the first service whose address another instance than this one serves, or a process
@@ -16,6 +17,9 @@
 typedef bool service_clash_served(void *arg, const struct lb_endpoint *listen);
 int service_clash_check(const struct conf *conf, const char *instance,
 			service_clash_served *is_served, void *arg, struct error *error);
+
+/* Does a service at this address take clients that this listener would have?  Pure. */
+bool service_clash_hides(const struct lb_endpoint *listen, const struct sockets_listener *listener);
 
 /* The part of it that is of other instances. */
 int service_clash_others(const struct conf *conf, const char *instance,

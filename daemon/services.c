@@ -89,6 +89,20 @@ static struct service *service_new(const struct conf_service *conf, struct pool 
 	return NULL;
 }
 
+/* What was said of it is not said again. */
+static void keep_shadowed(const struct model *model, struct service **services, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct service *before = pool_find_service(model, services[i]->name);
+
+		if (!before)
+			continue;
+		services[i]->shadowed = before->shadowed;
+		services[i]->shadowed_at = before->shadowed_at;
+		services[i]->shadowed_told_us = before->shadowed_told_us;
+	}
+}
+
 int services_build(struct model *model, const struct conf *conf, struct pool *const *pools,
 		   struct service ***out)
 {
@@ -104,6 +118,7 @@ int services_build(struct model *model, const struct conf *conf, struct pool *co
 		}
 	}
 	number_services(model, services, conf->service_count);
+	keep_shadowed(model, services, conf->service_count);
 	*out = services;
 	return 0;
 }

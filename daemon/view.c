@@ -11,6 +11,7 @@
 #include "listeners.h"
 #include "nobody.h"
 #include "roll.h"
+#include "shadowed.h"
 
 /* Which families do clients of this pool come by? */
 static void families(const struct model *model, const struct pool *pool, bool wanted[2])
@@ -186,20 +187,24 @@ json_t *view_services(struct lbd *lbd)
 
 	if (!counts)
 		return list;
+	listeners_scan(model); /* who else listens there */
 	datapath_read_service_counts(model->dp, counts);
 	for (size_t i = 0; i < model->service_count; i++) {
 		const struct service *service = model->services[i];
 		const struct lb_service_count *count = &counts[service->id];
+		char text[SHADOWED_TEXT_BYTES];
+		const char *note = shadowed_text(service, text);
 
-		json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I}",
-						      "service", service->name, "pool",
-						      service->pool->name, "listens",
-						      listens(service->conf), "connections",
-						      (json_int_t)count->connections, "refused",
-						      (json_int_t)count->refused, "dropped",
-						      (json_int_t)count->dropped, "deferred",
-						      (json_int_t)count->deferred, "denied",
-						      (json_int_t)count->denied));
+		json_array_append_new(
+			list,
+			json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:o*}", "service",
+				  service->name, "pool", service->pool->name, "listens",
+				  listens(service->conf), "connections",
+				  (json_int_t)count->connections, "refused",
+				  (json_int_t)count->refused, "dropped", (json_int_t)count->dropped,
+				  "deferred", (json_int_t)count->deferred, "denied",
+				  (json_int_t)count->denied, "note",
+				  note ? json_text(note) : NULL));
 	}
 	free(counts);
 	return list;

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "json_text.h"
+#include "listeners.h"
 #include "nobody.h"
 #include "view.h"
 
@@ -93,6 +94,17 @@ json_t *view_pools_where(const struct model *model, bool (*is_so)(const struct p
 	return names;
 }
 
+/* Services at whose addresses others listen as well. */
+static json_t *shadowing(const struct model *model)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < model->service_count; i++)
+		if (model->services[i]->shadowed.inode)
+			json_array_append_new(names, json_string(model->services[i]->name));
+	return names;
+}
+
 json_t *view_status(struct lbd *lbd)
 {
 	struct model *model = &lbd->model;
@@ -100,12 +112,13 @@ json_t *view_status(struct lbd *lbd)
 	struct workers workers = {.outdated = json_array()};
 	int backends = 0;
 
+	listeners_scan(model);
 	interfaces_each(lbd->interfaces, add_interface, &tiers);
 	for (size_t i = 0; i < model->pool_count; i++)
 		backends += (int)model->pools[i]->count;
 	pool_each_backend(model, count_worker, &workers);
 	return json_pack("{s:s, s:s, s:s, s:i, s:I, s:s, s:o, s:b, s:i, s:i, s:i, s:i, s:o, s:o, "
-			 "s:o, s:o, s:o}",
+			 "s:o, s:o, s:o, s:o}",
 			 "version", LB_VERSION, "instance", lbd->instance, "state", stage(lbd),
 			 "pid", (int)getpid(), "uptime_s",
 			 (json_int_t)((clock_us() - lbd->started_us) / 1000000), "tier",
@@ -114,5 +127,6 @@ json_t *view_status(struct lbd *lbd)
 			 "backends", backends, "workers", workers.count, "outdated",
 			 workers.outdated, "all_down", all_down(model), "nobody_serves",
 			 view_pools_where(model, nobody_serves), "clients_wait",
-			 view_pools_where(model, nobody_serves_yet), "counters", counters(lbd->dp));
+			 view_pools_where(model, nobody_serves_yet), "also_listened",
+			 shadowing(model), "counters", counters(lbd->dp));
 }

@@ -37,6 +37,7 @@ enum lb_ctl_exit {
 	LB_CTL_REFUSED = 1,
 	LB_CTL_USAGE = 2,
 	LB_CTL_NO_LBD = 3,
+	LB_CTL_NOT_RUNNING = 3, /* LSB 5.0, 22.2 "Init Script Actions": status */
 };
 
 #endif

@@ -14,7 +14,7 @@ import socket
 import subprocess
 
 import pytest
-from lab import BUILD, DEADLINE, pool, run, wait_until
+from lab import BUILD, DEADLINE, pool, run, wait_until, web
 
 ROOT = BUILD.parent if BUILD.name != "san" else BUILD.parent.parent
 CONF = """
@@ -385,6 +385,13 @@ def test_pages(lab):
     assert "lbd " in lbd.ctl("version")
     assert lbd.ctl("reread") == "no difference\n"
     assert "\033[" not in status + lbd.ctl("pool")
+
+
+def test_exit_code_of_one_that_does_not_run(lab):
+    """As of LSB's status, for each verb that asks for one."""
+    lbd = lab.lbd(web("8081", worker="autostart off;"))
+    for words in (["worker", "web:8081"], ["pid", "web:8081"], ["signal", "web:8081", "HUP"]):
+        assert lbd.ctl(*words, check=False).returncode == 3, words
 
 
 @contextlib.contextmanager

@@ -8,14 +8,22 @@ from lab import PYTHON, alive, pool, wait_until
 
 QUITTER = """
 import signal, socket, sys, time
-s = socket.socket()
-s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-s.bind(("127.0.0.1", int(sys.argv[1])))
-s.listen(100)
+def listen():
+    global s
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("127.0.0.1", int(sys.argv[1])))
+    s.listen(100)
+listen()
 signal.signal(signal.SIGUSR1, lambda *_: s.close())
+signal.signal(signal.SIGUSR2, lambda *_: listen())
 while True:
     time.sleep(1000)
 """
+
+
+CLOSED = "web:8081: nothing listens on it any more, and its process runs on"
+BACK = "web:8081: listens again"
 
 
 def quitter(lab, settings="", start_timeout="4s"):
@@ -37,6 +45,7 @@ def test_a_worker_that_closes_its_listener_is_restarted(lab):
         lbd.wait_up(1)
         assert not alive(pid)
     assert lbd.output().count("has not listened for 4000 ms") == 2
+    assert lbd.output().count(CLOSED) == 2 and BACK not in lbd.output()
     assert lbd.workers()["web:8081"]["failures"] == 0
 
 
@@ -60,6 +69,19 @@ def test_never_restarted_means_never(lab):
     lbd.wait_state("127.0.0.1:8081", "down")
     assert lbd.backend("127.0.0.1:8081")["note"] == "nothing listens on it"
     assert lbd.pids()["web:8081"] == pid
+    wait_until(lambda: CLOSED + " (pid %d)" % pid in lbd.output(), lbd.output)
+
+
+def test_one_that_listens_again(lab):
+    """Both are told: nobody else says why it had no clients meanwhile."""
+    lbd = quitter(lab, start_timeout="1h")
+    lbd.wait_up(1)
+    lbd.ctl("signal", "web:8081", "USR1")
+    wait_until(lambda: CLOSED in lbd.output(), lbd.output)
+    lbd.ctl("signal", "web:8081", "USR2")
+    lbd.wait_up(1)
+    wait_until(lambda: BACK in lbd.output(), lbd.output)
+    assert lbd.workers()["web:8081"]["restarts"] == 0
 
 
 def test_nobody_waits_for_long_for_one_that_listens_no_more(lab):

@@ -86,6 +86,20 @@ static int enable_controller(const char *dir, const char *controller, char busy[
 	return err;
 }
 
+bool cgroup_has_controller(const char *controller)
+{
+	char root[PATH_MAX], word[32];
+	int fd = cgroup_root(root) ? -1 : cgroup_open_file(root, "cgroup.controllers", O_RDONLY);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+	bool found = false;
+
+	while (file && !found && fscanf(file, "%31s", word) == 1)
+		found = !strcmp(word, controller);
+	if (file)
+		fclose(file);
+	return found;
+}
+
 int cgroup_limit(const char *dir, const char *file, const char *value, struct error *error)
 {
 	char controller[32], busy[PATH_MAX] = "";

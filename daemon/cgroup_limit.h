@@ -6,7 +6,12 @@
 #ifndef LB_CGROUP_LIMIT_H
 #define LB_CGROUP_LIMIT_H
 
+#include <stdbool.h>
+
 #include "error.h"
+
+/* Whether cgroup v2 has it on this host, for whomever: "memory". */
+bool cgroup_has_controller(const char *controller);
 
 /*
  * Writes one control file, "memory.max" and the like; enables its controller from our group down

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "cgroup_limit.h"
 #include "ephemeral.h"
 #include "instance.h"
 #include "pid_file.h"
@@ -108,6 +109,31 @@ static void warn_absent(const struct conf_attach *attach, const struct launch_wa
 	warn->tell(warn->arg, error.text);
 }
 
+/* What asks for a controller that is not there is not in force: workers run without it. */
+static void warn_limits(const struct conf_pool *pool, const struct launch_warn *warn)
+{
+	const struct conf_limits *limits = pool->worker ? &pool->worker->limits : NULL;
+	const struct {
+		const char *limit, *controller;
+		bool is_set;
+	} rows[] = {
+		{"memory", "memory", limits && limits->memory_max_bytes != CONF_UNSET},
+		{"pids", "pids", limits && limits->pids_max != CONF_UNSET},
+		{"cpu", "cpu", limits && limits->cpu_max_percent},
+	};
+	struct error error;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		if (!rows[i].is_set || cgroup_has_controller(rows[i].controller))
+			continue;
+		block_error(pool->at, &error, 0,
+			    "pool %s: limit %s is not in force here: controller %s is not in "
+			    "cgroup v2 (perhaps taken by v1)",
+			    pool->name, rows[i].limit, rows[i].controller);
+		warn->tell(warn->arg, error.text);
+	}
+}
+
 /* The start refuses it; not so a reload by who serves there already, which is not to be seen from here. */
 static void warn_taken(const struct conf *conf, const char *instance,
 		       const struct launch_warn *warn)
@@ -140,6 +166,8 @@ void conf_warn(const struct conf *conf, const char *instance, const struct launc
 		warn_drawn(&conf->pools[i], &ephemeral, warn);
 	for (size_t i = 0; i < conf->pool_count; i++)
 		warn_privileged(&conf->pools[i], first_unprivileged(), warn);
+	for (size_t i = 0; i < conf->pool_count; i++)
+		warn_limits(&conf->pools[i], warn);
 	conf_warn_held_up(conf, warn);
 	conf_warn_words(conf, warn);
 	conf_warn_served(conf, warn);

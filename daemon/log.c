@@ -204,7 +204,7 @@ static void rotate_when_large(void)
 	    (uint64_t)st.st_size < own.max_bytes)
 		return;
 	/* The log is the last to complain to: when it cannot rotate it goes on growing. */
-	if (!rotate_files(own.path, own.max_files, geteuid(), &ignored))
+	if (!rotate_files(own.path, own.fd, own.max_files, geteuid(), &ignored))
 		log_reopen(&ignored);
 }
 

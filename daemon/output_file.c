@@ -191,10 +191,10 @@ static bool is_due(const struct output_file *file, off_t size)
 void output_file_rotate(struct output_file *file)
 {
 	struct error error;
-	int err = rotate_files(file->path, file->conf.max_files, file->user, &error);
+	int err = rotate_files(file->path, file->fd, file->conf.max_files, file->user, &error);
 
 	if (err && close_others(file, err))
-		err = rotate_files(file->path, file->conf.max_files, file->user, &error);
+		err = rotate_files(file->path, file->fd, file->conf.max_files, file->user, &error);
 	if (err)
 		log_warning("cannot be rotated, and grows on: %s", error.text);
 	else

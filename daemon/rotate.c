@@ -2,8 +2,10 @@
 #include "rotate.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "place.h"
@@ -33,14 +35,36 @@ static int move_all(const struct place *place, unsigned max_files)
 	return 0;
 }
 
-int rotate_files(const char *path, unsigned max_files, uid_t user, struct error *error)
+/*
+ * Where it cannot be as the old one was, it is made when it is opened, as any new log.  By its descriptor: the name may
+ * lead to another file by then.
+ */
+static void make_new(const struct place *place, const struct stat *old)
+{
+	struct error ignored;
+	int fd;
+
+	if (!S_ISREG(old->st_mode) || place_check(place, old->st_uid, 1, &ignored))
+		return;
+	fd = openat(place->dir, place->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return;
+	if (fchown(fd, old->st_uid, old->st_gid) || fchmod(fd, old->st_mode & 0777))
+		unlinkat(place->dir, place->name, 0);
+	close(fd);
+}
+
+int rotate_files(const char *path, int fd, unsigned max_files, uid_t user, struct error *error)
 {
 	struct place place;
+	struct stat old;
 	int err = place_find("log ", path, user, &place, error);
 
 	if (err)
 		return err;
-	err = move_all(&place, max_files);
+	err = fstat(fd, &old) ? -errno : move_all(&place, max_files);
+	if (!err)
+		make_new(&place, &old);
 	place_close(&place);
 	if (err)
 		error_set(error, err, "log %s: %s", path, strerror(-err));

@@ -101,19 +101,36 @@ json_t *view_pools(struct lbd *lbd, const struct pool *only, bool notes)
 }
 
 /* With when it is started again: of an hour's backoff nobody should have to guess. */
-static json_t *worker_note(const struct backend *backend, uint64_t now_us)
+static void print_worker_note(FILE *out, const struct backend *backend, uint64_t now_us)
 {
 	bool waits = backend->state == STATE_BACKOFF && backend->retry_us > now_us;
-	char text[BACKEND_NOTE_BYTES + 64];
 
 	if (!backend->note[0] && backend->kept_out)
-		return json_string("drained by command, until `lbctl pool undrain`");
+		fputs("drained by command, until `lbctl pool undrain`", out);
+	fputs(backend->note, out);
 	/* Whose port is held says already that it is tried until that is free. */
-	if (!waits || backend->port_held_us || !backend->note[0])
-		return backend->note[0] ? json_text(backend->note) : NULL;
-	snprintf(text, sizeof(text), "%s; started again in %.1f s", backend->note,
-		 (double)(backend->retry_us - now_us) / 1e6);
-	return json_text(text);
+	if (waits && !backend->port_held_us && backend->note[0])
+		fprintf(out, "; started again in %.1f s",
+			(double)(backend->retry_us - now_us) / 1e6);
+}
+
+static json_t *worker_note(const struct backend *backend, uint64_t now_us)
+{
+	const char *limits = worker_limits_note(backend->worker);
+	char *text = NULL;
+	size_t length = 0;
+	FILE *out = open_memstream(&text, &length);
+	json_t *note;
+
+	if (!out)
+		return NULL;
+	print_worker_note(out, backend, now_us);
+	if (limits && worker_pid(backend->worker))
+		fprintf(out, "%slimit not in force: %s", ftell(out) ? "; " : "", limits);
+	fclose(out);
+	note = length ? json_text(text) : NULL;
+	free(text);
+	return note;
 }
 
 struct worker_list {

@@ -212,6 +212,7 @@ void worker_free(struct worker *worker)
 		worker_close_listeners(worker);
 	worker_end_free(worker);
 	worker_close_outputs(worker);
+	free(worker->limits_note);
 	free(worker->cgroup);
 	free(worker->name);
 	free(worker->pool);
@@ -329,6 +330,11 @@ uint64_t worker_memory(const struct worker *worker)
 const char *worker_log_path(const struct worker *worker)
 {
 	return worker->log_path;
+}
+
+const char *worker_limits_note(const struct worker *worker)
+{
+	return worker->limits_note;
 }
 
 uid_t worker_log_user(const struct worker *worker)

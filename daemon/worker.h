@@ -140,6 +140,8 @@ void worker_set_past(struct worker *worker, struct worker_past past);
 /* No process runs, and another try would go by other settings, or files by the last look, than the last. */
 bool worker_is_mended(const struct worker *worker);
 const char *worker_log_path(const struct worker *worker);
+/* A limit that it is without, since it cannot be had here: a line; NULL: none. */
+const char *worker_limits_note(const struct worker *worker);
 uid_t worker_log_user(const struct worker *worker); /* whose it may be: see place.h */
 bool worker_adopted(const struct worker *worker);   /* not our child */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A worker's control group, and what is in those of its processes before. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cgroup.h"
@@ -47,13 +48,14 @@ int worker_make_cgroup(struct worker *worker, struct error *error)
 /* Not a reason not to run: said once. */
 void worker_set_limits(struct worker *worker)
 {
+	bool is_said = worker->limits_note;
 	struct error error;
+	int err = worker_limits_set(&worker->conf->limits, worker->cgroup, &error);
 
-	if (worker_limits_set(&worker->conf->limits, worker->cgroup, &error) &&
-	    !worker->limits_said) {
-		worker->limits_said = true;
+	free(worker->limits_note);
+	worker->limits_note = err ? strdup(error.text) : NULL;
+	if (err && !is_said)
 		log_warning("worker %s: limit %s", worker->name, error.text);
-	}
 }
 
 /* DANGER: each costs lbd a descriptor, a group or a process number for as long as its user likes. */

@@ -7,7 +7,7 @@ import pathlib
 import shutil
 
 import pytest
-from lab import APP, wait_equal, web
+from lab import APP, BUILD, wait_equal, web
 
 
 def environment(lab):
@@ -76,11 +76,20 @@ CGROUP_LIMITS = [
     "controller, setting, file, value", CGROUP_LIMITS, ids=[c[0] for c in CGROUP_LIMITS]
 )
 def test_cgroup_limits(lab, controller, setting, file, value):
-    """Where the controller is not to be had, the worker runs and the log says what is lost."""
+    """Where the controller is not to be had, the worker runs; the log, `worker` and `check` say what is lost."""
     lbd = lab.lbd(web("8081", worker=setting))
     lbd.wait_up(1)
-    if controller not in controllers():
+    is_there = controller in controllers()
+    note = lbd.workers()["web:8081"]["note"]
+    warned = lab.host.run(BUILD / "lbctl", "check", lbd.conf).stderr
+    assert is_there != ("limit not in force: %s %s: " % (file, value) in note), note
+    assert is_there != ("limit %s is not in force here" % controller in warned), warned
+    if not is_there:
         assert controller in lbd.output()
+        lbd.kill()
+        again = lbd.restart()
+        again.wait_up(1)
+        assert again.workers()["web:8081"]["note"] == note
         return
     path = [
         l.split(":")[2].strip()

@@ -271,6 +271,17 @@ static void test_read(void **state)
 	leave(&lab);
 }
 
+static int rotate(const char *path)
+{
+	int err, fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct error error;
+
+	assert_true(fd >= 0);
+	err = rotate_files(path, fd, 2, WORKER, &error);
+	close(fd);
+	return err;
+}
+
 /* Old files go where the log is, not where a link leads. */
 static void test_rotated(void **state)
 {
@@ -283,7 +294,7 @@ static void test_rotated(void **state)
 	enter(&lab);
 	make("d 54321 755 a\nd 0 755 b\nf 54321 600 a/log\nf 0 600 secret\nl 54321 ../secret "
 	     "a/log.1");
-	assert_int_equal(rotate_files("a/log", 2, WORKER, &lab.error), 0);
+	assert_int_equal(rotate("a/log"), 0);
 	assert_int_equal(lstat("a/log.2", &st), 0);
 	assert_true(S_ISLNK(st.st_mode));
 	assert_int_equal(stat("secret", &st), 0);
@@ -291,8 +302,34 @@ static void test_rotated(void **state)
 	assert_int_equal(lstat("a/log.1", &st), 0);
 	assert_true(S_ISREG(st.st_mode));
 	make("f 0 600 b/log\nl 54321 ../b a/to");
-	assert_int_equal(rotate_files("a/to/log", 2, WORKER, &lab.error), -EPERM);
+	assert_int_equal(rotate("a/to/log"), -EPERM);
 	assert_int_equal(stat("b/log", &st), 0);
+	leave(&lab);
+}
+
+/* The new file is whose the old one was, and as open to others; without bits that are of programs. */
+static void test_rotated_owner(void **state)
+{
+	struct lab lab;
+	struct stat st;
+
+	(void)state;
+	if (geteuid())
+		skip();
+	enter(&lab);
+	make("d 0 755 b\nf 0 644 b/log\nd 54321 755 a\nf 54321 604 a/log");
+	assert_int_equal(chown("b/log", 0, 4), 0);
+	assert_int_equal(chmod("b/log", 04664), 0);
+	assert_int_equal(rotate("b/log"), 0);
+	assert_int_equal(lstat("b/log", &st), 0);
+	assert_int_equal(st.st_uid, 0);
+	assert_int_equal(st.st_gid, 4);
+	assert_int_equal(st.st_mode, S_IFREG | 0664);
+	assert_int_equal(st.st_size, 0);
+	assert_int_equal(rotate("a/log"), 0);
+	assert_int_equal(lstat("a/log", &st), 0);
+	assert_int_equal(st.st_uid, WORKER);
+	assert_int_equal(st.st_mode, S_IFREG | 0604);
 	leave(&lab);
 }
 
@@ -300,10 +337,9 @@ static void test_rotated(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_lease),
-		cmocka_unit_test(test_read),
-		cmocka_unit_test(test_rotated),
+		cmocka_unit_test(test_rows),          cmocka_unit_test(test_lease),
+		cmocka_unit_test(test_read),          cmocka_unit_test(test_rotated),
+		cmocka_unit_test(test_rotated_owner),
 	};
 
 	if (argc > 1)

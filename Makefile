@@ -274,6 +274,9 @@ BIN := $(DESTDIR)$(PREFIX)/bin
 MAN := $(DESTDIR)$(PREFIX)/share/man
 COMPLETIONS := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 UNITS_DIR := $(DESTDIR)$(PREFIX)/lib/systemd/system
+# Of several instances: the same unit for each name.
+INSTANCE_UNIT := s,/lbd -f -c \(.*\)/lbd\.conf,/lbd -n %i -f -c \1/%i.conf,; \
+	s,/lbctl reload,/lbctl -n %i reload,; s/^Description=lbd,/Description=lbd %i,/
 MAN_PAGES := $(wildcard daemon/*.[58] daemon/static/*.8 cli/*.8)
 install: all ## install (PREFIX=/usr/local, SYSCONFDIR=/etc, DESTDIR=)
 	$(Q)install -D -m 755 -t $(SBIN) $(B)/lbd
@@ -283,13 +286,14 @@ install: all ## install (PREFIX=/usr/local, SYSCONFDIR=/etc, DESTDIR=)
 	$(Q)install -d $(UNITS_DIR)
 	$(Q)test -d $(DESTDIR)$(SYSCONFDIR)/lbd || install -d -m 711 $(DESTDIR)$(SYSCONFDIR)/lbd
 	$(Q)sed 's,/usr/local,$(PREFIX),; s,/etc,$(SYSCONFDIR),' daemon/lbd.service >$(UNITS_DIR)/lbd.service
+	$(Q)sed '$(INSTANCE_UNIT)' $(UNITS_DIR)/lbd.service >$(UNITS_DIR)/lbd@.service
 	$(Q)test -e $(DESTDIR)$(SYSCONFDIR)/lbd/lbd.conf || \
 		echo '# See lbd.conf(5); an example: $(PREFIX)/share/doc/lbd/lbd.conf' \
 		>$(DESTDIR)$(SYSCONFDIR)/lbd/lbd.conf
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/lbd $(wildcard daemon/lbd.conf README.md)
 
 uninstall: ## remove what install put there, but for the configuration
-	$(Q)rm -f $(SBIN)/lbd $(BIN)/lbctl $(BIN)/lbstatic $(COMPLETIONS)/lbctl $(UNITS_DIR)/lbd.service \
+	$(Q)rm -f $(SBIN)/lbd $(BIN)/lbctl $(BIN)/lbstatic $(COMPLETIONS)/lbctl $(UNITS_DIR)/lbd.service $(UNITS_DIR)/lbd@.service \
 		$(foreach page,$(MAN_PAGES),$(MAN)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 	$(Q)rm -rf $(DESTDIR)$(PREFIX)/share/doc/lbd
 

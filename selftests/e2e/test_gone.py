@@ -6,6 +6,7 @@ import pathlib
 import shutil
 
 from lab import kill_and_wait, wait_until, web
+from system import sealed, unsealed
 
 UNKNOWN = "user-that-has-gone"
 SIDE = dict(name="side", listen=("0.0.0.0:81",), attach="")
@@ -14,11 +15,11 @@ SIDE = dict(name="side", listen=("0.0.0.0:81",), attach="")
 def change_what_was_in_force(lbd, *changes):
     """As if `userdel` had run since: the name becomes one that this host does not know."""
     path = pathlib.Path("/run/lbd", lbd.instance, "running.conf")
-    text = path.read_text()
+    text = unsealed(path.read_text())
     for before, after in changes:
         assert before in text
         text = text.replace(before, after)
-    path.write_text(text)
+    path.write_text(sealed(text))
 
 
 def pids_of(lbd, pool):

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 from lab import BUILD, alive, bpftool, kill_and_wait, pool, wait_equal, wait_until, web
+from system import sealed, unsealed
 
 
 def links(lbd):
@@ -236,9 +237,10 @@ def test_records_of_a_newer_lbd(lab, name):
     lbd.kill()
     path = run_file(lbd, name)
     text = path.read_text()
-    first, _, rest = text.partition("\n")
-    assert first.split()[1] == "2"
-    path.write_text("%s 3\n%s" % (first.split()[0], rest))
+    first, _, rest = unsealed(text).partition("\n")
+    what, version, *more = first.split()
+    first = " ".join([what, str(int(version) + 1), *more])
+    path.write_text(sealed(first + "\n" + rest))
     failed = lbd.restart(ready=False)
     assert failed.wait() == 1
     last = failed.output().splitlines()[-1]

@@ -228,7 +228,7 @@ static void find_awaiting(struct plan *plan)
 	for (size_t i = 0; i < plan->added_count; i++) {
 		struct backend *backend = plan->added[i].backend;
 
-		if (!plan->added[i].comes_back && !backend->worker)
+		if (backend && !plan->added[i].comes_back && !backend->worker)
 			backend->awaits = leave_will_await(backend);
 	}
 }

@@ -36,8 +36,8 @@ struct worker {
 	pid_t lost; /* ended while no lbd was there, as end tells; 0: none */
 	int pidfd;
 	bool adopted, stopping;
-	char *limits_note; /* which one cannot be had here; NULL: none */
 	bool is_overdue;   /* its silence has been told */
+	char *limits_note; /* which one cannot be had here; NULL: none */
 	struct worker_past past;
 	uint64_t started_us;
 	struct record record;   /* of pid */

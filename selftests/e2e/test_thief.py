@@ -103,7 +103,8 @@ def test_who_is_in_the_way_is_named_not_who_is_beside(lab, listen):
     """One has the port at another address of the host, and is first; another is bound to the worker's."""
     beside = thief(lab, 8081, HOST4, user="daemon")
     inside = sitter(lab, "127.0.0.1", 8081, "nobody")
-    lbd = lab.lbd(web("8081", worker=QUICK + "listen %s; " % listen))
+    words = "--inherit" if listen == "inherit" else ""
+    lbd = lab.lbd(web("8081", words=words, worker=QUICK + "listen %s; " % listen))
     name = "sitter (pid %d, user nobody)" % inside.pid
     wait_until(lambda: name in lbd.workers()["web:8081"]["note"], lbd.workers)
     assert "port 8081 is in use by " + name in lbd.output()

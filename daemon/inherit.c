@@ -233,8 +233,12 @@ uint64_t inherit_inode(int fd)
 	return fd < 0 || fstat(fd, &st) ? 0 : st.st_ino;
 }
 
-/* Each try is a process: a worker that exchanges its descriptors is not to be followed for ever. */
-enum { TAKE_TRIES = 16, TAKE_DESCRIPTORS = 32768 };
+/*
+ * Each try is a process: a worker that exchanges its descriptors is not to be followed for ever.  It is looked for
+ * again, since a child on its way to exec moves its listeners down (put_descriptors(), spawn_child.c), to numbers that
+ * were looked at already.
+ */
+enum { TAKE_TRIES = 16, TAKE_WALKS = 3, TAKE_DESCRIPTORS = 32768 };
 
 struct taking {
 	pid_t pid;
@@ -259,17 +263,23 @@ static bool take_one(void *arg, pid_t thread, const struct lb_descriptor *descri
 	return taking->fd < 0 && taking->fd != -ETIMEDOUT && ++taking->tries < TAKE_TRIES;
 }
 
+/* Not where it was looked for, or not any more. */
+static bool is_elsewhere(const struct taking *taking)
+{
+	return taking->fd == -ENOENT || taking->fd == -EBADF || taking->fd == -ESTALE;
+}
+
 int inherit_take(pid_t pid, uint64_t inode)
 {
 	struct taking taking = {pid, -1, inode, 0, -ENOENT};
 	uint32_t left = TAKE_DESCRIPTORS * INSPECT_DESCRIPTOR;
-	int err;
+	int all = 1;
 
 	process_user(pid, &taking.user, NULL);
-	err = inspect_each_descriptor(pid, &left, take_one, &taking);
+	for (unsigned walk = 0; walk < TAKE_WALKS && all > 0 && is_elsewhere(&taking); walk++)
+		all = inspect_each_descriptor(pid, &left, take_one, &taking);
 	stranger_flush();
-	if (err < 0)
-		return err;
-	return taking.fd == -EBADF || taking.fd == -ESTALE ? -ENOENT
-							   : taking.fd; /* closed in between */
+	if (all < 0)
+		return all;
+	return is_elsewhere(&taking) ? -ENOENT : taking.fd;
 }

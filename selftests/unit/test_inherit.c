@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What those who have an old listener can do when it is renewed.
+ * What those who have an old listener can do when it is renewed, and when it is taken from them.
  */
 #include "inherit.h"
 
@@ -8,16 +8,21 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "addr.h"
+#include "clock.h"
 #include "unit/own_netns.h"
 
 enum { USER = 1000, RENEWALS = 300 };
@@ -126,11 +131,64 @@ static void test_hindered(void **state)
 	inherit_close(fds, USER);
 }
 
+enum { MOVES = 200, HIGH = 900, LOW = 60, WINDOW_US = 2000 };
+
+/* As a child does on its way to exec: the lower number first, then the higher one is closed. */
+static pid_t fork_mover(int fd, atomic_bool *go, unsigned delay_us)
+{
+	pid_t pid = fork();
+	uint64_t until_us;
+
+	assert_true(pid >= 0);
+	if (pid)
+		return pid;
+	dup2(fd, HIGH);
+	close(fd);
+	*go = true;
+	for (until_us = clock_us() + delay_us; clock_us() < until_us;)
+		;
+	dup2(HIGH, LOW);
+	close(HIGH);
+	pause();
+	_exit(0);
+}
+
+/* It has it all the time, by one number or another. */
+static void test_taken_while_it_moves(void **state)
+{
+	atomic_bool *go =
+		mmap(NULL, sizeof(*go), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct lb_endpoint endpoint;
+	int fds[2];
+
+	(void)state;
+	need_privilege();
+	assert_true(go != MAP_FAILED);
+	open_at("127.0.0.1:7080", &endpoint, false, fds);
+	for (unsigned i = 0; i < MOVES; i++) {
+		pid_t pid;
+		int taken;
+
+		*go = false;
+		pid = fork_mover(fds[0], go, i * WINDOW_US / MOVES);
+		while (!*go)
+			;
+		taken = inherit_take(pid, inherit_inode(fds[0]));
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		if (taken < 0)
+			fail_msg("move %u: %s", i, strerror(-taken));
+		close(taken);
+	}
+	inherit_close(fds, geteuid());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_renewed),
 		cmocka_unit_test(test_hindered),
+		cmocka_unit_test(test_taken_while_it_moves),
 	};
 
 	own_netns_enter();

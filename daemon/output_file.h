@@ -28,8 +28,9 @@ struct output_file {
 	size_t unfinished;  /* bytes of its last line, which goes on in the FIFO */
 	time_t born;
 	time_t said;
-	size_t lost; /* bytes since it could not be written; > 0 while that lasts */
-	bool waits;  /* for a descriptor, or memory */
+	bool is_told;       /* that it cannot be written; and not yet that it can be again */
+	size_t lost;        /* bytes since it could not be written; > 0 while that lasts */
+	size_t lost_in_all; /* since that was told */
 };
 
 /*

@@ -107,36 +107,40 @@ static ssize_t move_prefixed(struct output_file *file, int fifo, const char *tex
 	return taken;
 }
 
+static bool may_say(const struct output_file *file)
+{
+	return time(NULL) - file->said >= OUTPUT_SAY_AGAIN_S;
+}
+
+/* Once for as long as it lasts; where it was said a moment ago, when that is long enough ago. */
 static void say(struct output_file *file, const struct error *error, const char *what)
 {
-	time_t now = time(NULL);
-
-	if (now - file->said < OUTPUT_SAY_AGAIN_S)
+	if (file->is_told || !may_say(file))
 		return;
 	log_warning("%s; what the worker writes %s until that has changed", error->text, what);
-	file->said = now;
+	file->is_told = true;
+	file->said = time(NULL);
 }
 
 static void note_failure(struct output_file *file, const struct error *error, size_t bytes)
 {
-	if (!file->lost)
-		say(file, error, "is dropped");
+	say(file, error, "is dropped");
 	file->lost += bytes;
+	file->lost_in_all += bytes;
 }
 
-static void note_shortage(struct output_file *file, const struct error *error)
-{
-	if (!file->waits)
-		say(file, error, "waits");
-	file->waits = true;
-}
-
+/*
+ * A short line may go in where the disk is full for others: said each time, that would fill lbd's log.  So what was
+ * lost untold is told the next time.
+ */
 static void note_success(struct output_file *file)
 {
-	if (file->lost || file->waits)
-		log_info("log %s: written again; %zu bytes were lost", file->path, file->lost);
 	file->lost = 0;
-	file->waits = false;
+	if (!file->is_told && (!file->lost_in_all || !may_say(file)))
+		return;
+	log_info("log %s: written again; %zu bytes were lost", file->path, file->lost_in_all);
+	file->lost_in_all = 0;
+	file->is_told = false;
 }
 
 static void note_line(struct output_file *file, const char *text, size_t bytes)
@@ -187,7 +191,7 @@ size_t output_file_move(struct output_file *file, int fifo, const char *text, si
 			note_success(file);
 			done += n;
 		} else if (is_shortage((int)n)) {
-			note_shortage(file, &error);
+			say(file, &error, "waits");
 			break;
 		} else if (n < 0) {
 			note_failure(file, &error, bytes - done);

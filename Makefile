@@ -11,7 +11,14 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 DESTDIR ?=
 
-ifdef SAN
+# Three ways to build, each in a directory of its own: plainly, with sanitizers, and to be fuzzed.
+CC := gcc
+CLANG ?= clang
+ifdef FUZZ
+B := build/fuzz
+CC := $(CLANG)
+SANFLAGS := -fsanitize=fuzzer-no-link,address,undefined
+else ifdef SAN
 B := build/san
 SANFLAGS := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 else
@@ -25,183 +32,142 @@ Q := @
 say = @printf '  %-8s %s\n' '$(1)' '$(2)'
 endif
 
-CC := gcc
-CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool /sbin/bpftool) bpftool)
 WERROR := $(if $(CI),-Werror)
 PKGS := libbpf libmnl libnl-route-3.0 libnl-3.0 libsystemd jansson libcap-ng zlib
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla $(WERROR)
-CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SANFLAGS) -D_GNU_SOURCE -DLB_VERSION='"$(VERSION)"' \
-	-DLB_PREFIX='"$(PREFIX)"' -DLB_SYSCONFDIR='"$(SYSCONFDIR)"' \
-	-Iinclude -Ibpf -Idaemon -I$(B) -MMD -MP
+CFLAGS ?= $(if $(FUZZ),-O1,-O2) -g
+DEFINES := -D_GNU_SOURCE -DLB_VERSION='"$(VERSION)"' -DLB_PREFIX='"$(PREFIX)"' -DLB_SYSCONFDIR='"$(SYSCONFDIR)"'
+INCLUDES := -Iinclude -Ibpf -Idaemon -Icli -Iselftests -I$(B)
+ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SANFLAGS) $(DEFINES) $(INCLUDES) $(PKG_CFLAGS)
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -linih -pthread
 STATIC_LIBS = -lseccomp -lcrypt
-
-BPF_SRCS := $(filter-out bpf/inspect.bpf.c,$(wildcard bpf/*.bpf.c))
-SKELETONS := $(B)/lb.skel.h $(B)/inspect.skel.h
-BPF_OBJS := $(BPF_SRCS:%.bpf.c=$(B)/%.bpf.o)
 BPF_CFLAGS := -std=gnu11 -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-missing-braces $(WERROR) \
-	-Iinclude -Ibpf -I/usr/include/$(shell $(CC) -print-multiarch) -MMD -MP
+	-Iinclude -Ibpf -I/usr/include/$(shell $(CC) -print-multiarch)
 
-LBD_SRCS := $(filter-out daemon/main.c,$(wildcard daemon/*.c))
+include daemon/rooms.mk
 # lbstatic knows nothing of lbd but how it opens what others may touch.
-STATIC_SRCS := $(filter-out daemon/static/main.c,$(wildcard daemon/static/*.c)) \
-	daemon/error.c daemon/open_file.c daemon/place.c
-CLI_SRCS := $(wildcard cli/*.c)
-UNIT_SRCS := $(wildcard selftests/unit/test_*.c)
+STATIC_SRCS += daemon/base/error.c daemon/base/open_file.c daemon/base/place.c
+BPF_SRCS := $(filter-out bpf/inspect.bpf.c,$(wildcard bpf/*.bpf.c))
+UNIT_SRCS := $(shell find selftests/unit -name 'test_*.c')
 PACKET_SRCS := $(wildcard selftests/packet/*.c)
 BENCH_SRCS := $(wildcard selftests/bench/*.c)
 FUZZ_SRCS := $(wildcard selftests/fuzz/fuzz_*.c)
 
-LBD_OBJS := $(LBD_SRCS:%.c=$(B)/%.o)
-STATIC_OBJS := $(STATIC_SRCS:%.c=$(B)/%.o)
-CLI_OBJS := $(filter-out $(B)/cli/main.o,$(CLI_SRCS:%.c=$(B)/%.o))
-UNITS := $(UNIT_SRCS:selftests/unit/%.c=$(B)/unit/%)
+objects = $(patsubst %.c,$(B)/%.o,$(1))
+SKELETONS := $(B)/lb.skel.h $(B)/inspect.skel.h
+UNITS := $(patsubst %.c,$(B)/unit/%,$(notdir $(UNIT_SRCS)))
 BENCHES := $(BENCH_SRCS:selftests/bench/%.c=$(B)/bench/%)
-FUZZERS := $(FUZZ_SRCS:selftests/fuzz/%.c=build/fuzz/%)
+FUZZERS := $(FUZZ_SRCS:selftests/fuzz/%.c=$(B)/%)
 FUZZ_SECONDS ?= 60
-FUZZ_CFLAGS = -std=gnu11 -O1 -g $(WARN) -D_GNU_SOURCE -DLB_VERSION='"$(VERSION)"' \
-	-DLB_PREFIX='"$(PREFIX)"' -DLB_SYSCONFDIR='"$(SYSCONFDIR)"' \
-	-Iinclude -Ibpf -Idaemon -I$(B) -MMD -MP
+PROGRAMS := $(B)/lbd $(B)/lbctl $(B)/lbstatic
 
-PROGRAMS := $(if $(wildcard daemon/main.c),$(B)/lbd) $(if $(CLI_SRCS),$(B)/lbctl) \
-	$(if $(wildcard daemon/static/main.c),$(B)/lbstatic)
-
-.PHONY: all tests bpf
+.PHONY: all tests bpf force
 all: $(PROGRAMS) ## build lbd, lbctl and lbstatic (SAN=1: with sanitizers, V=1: show commands)
 	@:
-tests: $(UNITS) $(if $(PACKET_SRCS),$(B)/packet/packet) $(BENCHES) ## build the tests
+tests: $(UNITS) $(B)/packet/packet $(BENCHES) ## build the tests
 	@:
 bpf: $(SKELETONS) ## build the BPF programs
 
-$(B)/%.bpf.o: %.bpf.c
+# How everything is built: where that is not as it was, everything is built anew.
+HOW = $(CC) $(ALL_CFLAGS) $(CLANG) $(BPF_CFLAGS) $(BPFTOOL)
+$(B)/how: force
+	@mkdir -p $(@D)
+	@echo $(call quote,$(HOW)) | cmp -s - $@ || echo $(call quote,$(HOW)) >$@
+quote = '$(subst ','\'',$(1))'
+
+$(B)/%.bpf.o: %.bpf.c $(B)/how
 	$(call say,BPF,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
 
-$(B)/lb.bpf.o: $(BPF_OBJS)
+$(B)/lb.bpf.o: $(BPF_SRCS:%.bpf.c=$(B)/%.bpf.o)
+$(B)/inspect.bpf.o: $(B)/bpf/inspect.bpf.o
+$(SKELETONS:.skel.h=.bpf.o):
 	$(call say,LINK,$@)
 	$(Q)$(BPFTOOL) gen object $@ $^
-
-$(B)/inspect.bpf.o: $(B)/bpf/inspect.bpf.o
-	$(Q)$(BPFTOOL) gen object $@ $<
 
 $(SKELETONS): $(B)/%.skel.h: $(B)/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q){ echo '/* NOLINTBEGIN */'; $(BPFTOOL) gen skeleton $< name $* && echo '/* NOLINTEND */'; } > $@
 
-# Everything in C may include the skeleton: have it first, -MMD knows the rest.
-$(B)/daemon/%.o: daemon/%.c | $(SKELETONS)
+# Everything in C may include the skeletons: have them first, -MMD knows the rest.
+$(B)/%.o: %.c $(B)/how | $(SKELETONS)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
-$(B)/daemon/static/%.o: daemon/static/%.c
-	$(call say,CC,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
-
-$(B)/cli/%.o: cli/%.c
-	$(call say,CC,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -c $< -o $@
-
-$(B)/liblbd.a: $(LBD_OBJS)
+$(B)/liblbd.a: $(call objects,$(LBD_SRCS))
+$(B)/liblbstatic.a: $(call objects,$(STATIC_SRCS))
+$(B)/liblbctl.a: $(call objects,$(CLI_SRCS))
+$(B)/lib%.a:
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar qcs $@ $^
 
-$(B)/liblbstatic.a: $(STATIC_OBJS)
-	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
-
-$(B)/lbd: $(B)/daemon/main.o $(B)/liblbd.a
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ $(PKG_LIBS) -o $@
-
-$(B)/liblbctl.a: $(CLI_OBJS)
-	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
+link = $(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS_OF) $(filter %.o,$^) $(filter %.a,$^) $(LIBS_OF) -o $@
+LIBS_OF = $(PKG_LIBS)
 
 # Of lbd only what reads a configuration: not what it is linked with for that, lbctl starts at once.
+$(B)/lbctl: LDFLAGS_OF := -Wl,--as-needed
 $(B)/lbctl: $(B)/cli/main.o $(B)/liblbctl.a $(B)/liblbd.a
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -Wl,--as-needed $^ $(PKG_LIBS) -o $@
-
+$(B)/lbd: $(B)/daemon/main.o $(B)/liblbd.a
+$(B)/lbstatic: LIBS_OF = $(STATIC_LIBS)
 $(B)/lbstatic: $(B)/daemon/static/main.o $(B)/liblbstatic.a
+$(PROGRAMS):
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ $(STATIC_LIBS) -o $@
+	$(Q)$(link)
 
 # Unit tests of lbstatic are named test_static_*.c and see nothing of lbd, as it does.
-$(B)/unit/test_static_%: selftests/unit/test_static_%.c $(B)/liblbstatic.a
-	$(call say,TEST,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -Idaemon/static -Iselftests $(filter %.c %.a,$^) \
-		$(STATIC_LIBS) -lcmocka -o $@
-
-$(B)/unit/test_cli $(B)/unit/test_import: $(B)/liblbctl.a
+STATIC_UNITS := $(filter $(B)/unit/test_static_%,$(UNITS))
+CLI_UNITS := $(B)/unit/test_cli $(B)/unit/test_import
+$(UNITS): LIBS_OF = $(PKG_LIBS) -lcmocka
+$(STATIC_UNITS): LIBS_OF = $(STATIC_LIBS) -lcmocka
+$(foreach src,$(UNIT_SRCS),$(eval $(B)/unit/$(basename $(notdir $(src))): $(call objects,$(src))))
+$(STATIC_UNITS): $(B)/liblbstatic.a
+$(CLI_UNITS): $(B)/liblbctl.a
+$(filter-out $(STATIC_UNITS),$(UNITS)): $(B)/liblbd.a
 # Calls that may fail, and there do, each in its turn.
 WRAPPED := malloc calloc realloc reallocarray strdup fopen open_memstream mmap socket \
 	bpf_map_update_elem bpf_map_delete_elem bpf_map_lookup_batch bpf_map_create bpf_link_create \
 	sd_event_add_time sd_event_add_time_relative sd_event_add_io sd_event_add_defer
-$(B)/unit/test_reconcile: TEST_LDFLAGS := $(WRAPPED:%=-Wl,--wrap=%)
-$(B)/unit/test_%: selftests/unit/test_%.c $(B)/liblbd.a
+$(B)/unit/test_reconcile: LDFLAGS_OF := $(WRAPPED:%=-Wl,--wrap=%)
+
+$(B)/packet/packet: LIBS_OF = $(PKG_LIBS) -lcmocka
+$(B)/packet/packet: $(call objects,$(PACKET_SRCS)) $(B)/liblbd.a
+$(UNITS) $(B)/packet/packet:
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Icli -Iselftests $(filter %.c,$^) \
-		$(filter %/liblbctl.a,$^) $(B)/liblbd.a $(TEST_LDFLAGS) $(PKG_LIBS) -lcmocka -o $@
+	$(Q)$(link)
 
-# By its objects: of several sources in one command the .d file tells what the last includes.
-$(B)/packet/%.o: selftests/packet/%.c | $(SKELETONS)
-	$(call say,CC,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Iselftests -c $< -o $@
-
-$(B)/packet/packet: $(PACKET_SRCS:selftests/%.c=$(B)/%.o) $(B)/liblbd.a
-	$(call say,TEST,$@)
-	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(filter %.o %.a,$^) $(PKG_LIBS) -lcmocka -o $@
-
-$(B)/bench/%: selftests/bench/%.c $(B)/liblbd.a
+$(BENCHES): LIBS_OF = $(PKG_LIBS) -lm
+$(BENCHES): $(B)/bench/%: $(B)/selftests/bench/%.o $(B)/liblbd.a
 	$(call say,BENCH,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Iselftests $(filter %.c %.a,$^) $(PKG_LIBS) -lm -o $@
+	$(Q)$(link)
 
-# Fuzzers: libFuzzer's instrumentation needs objects of its own.
-build/fuzz/daemon/%.o: daemon/%.c | $(SKELETONS)
-	$(call say,CC,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(FUZZ_CFLAGS) $(PKG_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined -c $< -o $@
-
-build/fuzz/daemon/static/%.o: daemon/static/%.c
-	$(call say,CC,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined -c $< -o $@
-
-build/fuzz/liblbd.a: $(LBD_SRCS:%.c=build/fuzz/%.o)
-	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
-
-build/fuzz/liblbstatic.a: $(STATIC_SRCS:%.c=build/fuzz/%.o)
-	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
-
-STATIC_FUZZERS := $(filter build/fuzz/fuzz_http build/fuzz/fuzz_static_%,$(FUZZERS))
-$(STATIC_FUZZERS): FUZZ_INCLUDES := -Idaemon/static
-$(STATIC_FUZZERS): build/fuzz/liblbstatic.a
-$(filter-out $(STATIC_FUZZERS),$(FUZZERS)): build/fuzz/liblbd.a
-build/fuzz/fuzz_%: selftests/fuzz/fuzz_%.c
+ifdef FUZZ
+STATIC_FUZZERS := $(filter $(B)/fuzz_http $(B)/fuzz_static_%,$(FUZZERS))
+$(FUZZERS): LDFLAGS_OF := -fsanitize=fuzzer
+$(FUZZERS): LIBS_OF = $(PKG_LIBS) $(STATIC_LIBS)
+$(call objects,$(FUZZ_SRCS)): private WARN := $(filter-out -Wmissing-prototypes,$(WARN))
+$(STATIC_FUZZERS): $(B)/liblbstatic.a
+$(filter-out $(STATIC_FUZZERS),$(FUZZERS)): $(B)/liblbd.a
+$(FUZZERS): $(B)/%: $(B)/selftests/fuzz/%.o
 	$(call say,FUZZER,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(filter-out -Wmissing-prototypes,$(FUZZ_CFLAGS)) $(PKG_CFLAGS) $(FUZZ_INCLUDES) \
-		-fsanitize=fuzzer,address,undefined $(filter %.c,$^) $(filter %.a,$^) $(PKG_LIBS) \
-		$(STATIC_LIBS) -o $@
+	$(Q)$(link)
+endif
 
--include $(shell find $(B) build/fuzz -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' $(if $(filter build,$(B)),-not -path 'build/san/*' -not -path 'build/fuzz/*') 2>/dev/null)
 
 .PHONY: fuzzers deps run check static-check fuzz lint install uninstall clean help
+ifdef FUZZ
 fuzzers: $(FUZZERS)
 	@:
+else
+fuzzers:
+	$(Q)$(MAKE) --no-print-directory FUZZ=1 B=build/fuzz fuzzers
+endif
 
 deps: ## install what building and testing need (Debian: apt; elsewhere: name it)
 	$(Q)selftests/deps
@@ -238,12 +204,11 @@ model: deps ## check a model of lbd, its workers and its death in every order of
 	$(Q)mkdir -p $(B)
 	$(Q)selftests/model/model.py $(B)
 
-C_FILES := $(wildcard include/lb/*.h bpf/*.[ch] daemon/*.[ch] daemon/static/*.[ch] cli/*.[ch] \
-	selftests/*/*.[ch])
-TIDY_FILES := $(wildcard daemon/*.c daemon/static/*.c cli/*.c)
+C_FILES := $(shell find include bpf daemon cli selftests -name '*.[ch]')
+TIDY_FILES := $(filter daemon/% cli/%,$(filter %.c,$(C_FILES)))
 # __FILE__: any string will do, and this one needs no quotes.
 LINT_FLAGS = -std=gnu11 -D_GNU_SOURCE -DLB_VERSION=__FILE__ -DLB_PREFIX=__FILE__ -DLB_SYSCONFDIR=__FILE__ \
-	-Iinclude -Ibpf -Idaemon -Icli -Idaemon/static -I$(B) $(PKG_CFLAGS)
+	$(INCLUDES) $(PKG_CFLAGS)
 # It does not read the headers of jansson, libbpf and libc.
 CPPCHECK_MACROS := '-Djson_array_foreach(a,i,v)=while(next(a,&i,&v))' \
 	'-Djson_object_foreach(o,k,v)=while(next(o,&k,&v))' \
@@ -252,8 +217,8 @@ CPPCHECK_MACROS := '-Djson_array_foreach(a,i,v)=while(next(a,&i,&v))' \
 	'-DLIST_FOREACH(v,h,f)=for (v = (h)->lh_first; v; v = v->f.le_next)'
 # What it takes for mistakes and is none: a pointer into a member, a check of errno's sign, a key that is
 # compared by one member, a flag that lives as long as its loop.
-CPPCHECK_FALSE := $(addprefix --suppress=,missingIncludeSystem arrayIndexThenCheck memleak:daemon/block.c \
-	memleak:daemon/output.c autoVariables:daemon/notify.c uninitvar:daemon/static/mime.c)
+CPPCHECK_FALSE := $(addprefix --suppress=,missingIncludeSystem arrayIndexThenCheck memleak:daemon/block/block.c \
+	memleak:daemon/output/output.c autoVariables:daemon/host/net/notify.c uninitvar:daemon/static/options/mime.c)
 .PHONY: lint-format lint-cppcheck lint-tidy
 lint: lint-format lint-cppcheck lint-tidy ## clang-format, cppcheck and clang-tidy
 lint-format:
@@ -325,13 +290,7 @@ vagrant-check: ## attach to a VM's NIC, by way of libvirt and Vagrant
 
 # The bench: lbd beside what people would use instead.
 .PHONY: bench bench-deps bench-report
-BENCH_PLAIN := openloop closedloop answer flood
 BENCH_RESULTS := build/bench/results.json
-
-$(BENCH_PLAIN:%=$(B)/bench/%): $(B)/bench/%: selftests/bench/%.c
-	$(call say,BENCH,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $< $(if $(filter flood,$*),-lbpf,-lm) -o $@
 
 bench-deps: ## install what the bench measures with and beside
 	$(Q)selftests/bench/deps.sh

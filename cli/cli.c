@@ -6,11 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/name.h"
+#include "base/printable.h"
 #include "client.h"
 #include "complete.h"
 #include "lb/ctl.h"
-#include "name.h"
-#include "printable.h"
 #include "succession.h"
 #include "usage.h"
 #include "verbs.h"

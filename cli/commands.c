@@ -6,14 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check/warn.h"
 #include "client.h"
-#include "conf.h"
-#include "conf_warn.h"
-#include "import.h"
+#include "conf/conf.h"
+#include "host/process/program.h"
+#include "import/import.h"
 #include "lb/ctl.h"
-#include "program.h"
-#include "settings.h"
-#include "start_check.h"
+#include "lbd/settings.h"
+#include "start/check.h"
 
 enum { STREAM_BYTES_MAX = 16 << 20 }; /* as of a file */
 

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "host/process/process.h"
 #include "lb/ctl.h"
-#include "process.h"
 
 enum { PATIENCE_MS = 2000, WHO_BYTES = 96 };
 

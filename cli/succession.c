@@ -4,8 +4,8 @@
 #include <poll.h>
 #include <stdbool.h>
 
+#include "base/clock.h"
 #include "client.h"
-#include "clock.h"
 #include "lb/ctl.h"
 
 enum { PAUSE_MS = 20, NEXT_TIMEOUT_US = 60 * 1000 * 1000 };

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <wchar.h>
 
-#include "printable.h"
+#include "base/printable.h"
 
 enum { GAP = 2 };
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* lbstatic: serves the files below a directory over HTTP/1.1.  Exit: 0 stopped, 1 refused, 2 usage. */
-#include "connections.h"
-#include "loop.h"
-#include "memory.h"
-#include "privilege.h"
+#include "static/connection/connections.h"
+#include "static/process/loop.h"
+#include "static/process/memory.h"
+#include "static/process/privilege.h"
 
 #include <errno.h>
 #include <stdio.h>

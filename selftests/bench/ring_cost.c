@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "datapath/ring/ring.h"
 #include "lb/abi.h"
-#include "ring.h"
 
 enum { RUNS = 51 };
 

@@ -3,13 +3,13 @@
  * Everything of lbstatic that reads what a client sent: the request head, its target, its fields and
  * its content.  Beyond memory errors it looks for answers that cannot be right.
  */
-#include "coding.h"
-#include "condition.h"
-#include "content.h"
-#include "date.h"
-#include "range.h"
-#include "request.h"
-#include "target.h"
+#include "static/answer/coding.h"
+#include "static/answer/condition.h"
+#include "static/answer/content.h"
+#include "static/answer/range.h"
+#include "static/http/date.h"
+#include "static/http/request.h"
+#include "static/http/target.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -4,8 +4,8 @@
  * it gets back must be whole responses.  Of the input the first byte says how large the pieces are, the
  * second what happens to the connection, and in which turn.
  */
-#include "connections.h"
-#include "site.h"
+#include "static/connection/connections.h"
+#include "static/site/site.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* daemon/backend_drain.c: of lbd.pml. */
+/* daemon/backend/drain.c: of lbd.pml. */
 /* backend_drain() */
 inline drain(i, wanted)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lbd, its workers, the kernel side and an operator, with a death of lbd between any two steps that
- * leave something behind.  States, events and transitions are daemon/state.c's: model.py makes
- * transitions.pml of it.  What follows them is daemon/{backend_process,backend_drain,roll,leave,remember,
- * worker,worker_run}.c, function by function.
+ * leave something behind.  States, events and transitions are daemon/model/state.c's: model.py makes
+ * transitions.pml of it.  What follows them is in the rooms backend, roll, leave, remember and
+ * worker of daemon, function by function.
  *
  * What lasts when lbd dies: processes and their listeners, the kernel's map (`chosen`), records, what is
  * remembered (RUNDIR/states), who leaves and the configuration in force.  What does not: `state`, `goal`,
@@ -114,7 +114,7 @@ inline start_by_hand(i)
 	fi
 }
 
-/* worker_end.c's finish(), on_exited() */
+/* worker/end.c's finish(), on_exited() */
 inline hear_exit(i)
 {
 	record[i] = false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* daemon/{leave,leave_record,reconcile}.c, where two pools have one port: of lbd.pml. */
+/* daemon/{leave/leave,leave/record,reconcile/reconcile}.c, where two pools have one port: of lbd.pml. */
 #ifdef SAME_PORT
 inline forget(i)
 {

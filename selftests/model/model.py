@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 Checks lbd.pml with Spin: each property holds in every order of events, and fails when lbd is broken on
-purpose.  States, events and transitions are those of daemon/state.h and daemon/state.c, read from there.
+purpose.  States, events and transitions are those of daemon/model/state.h and daemon/model/state.c, read from there.
 Ends with `N passed, N failed`; of what fails, shows the steps that lead there.
 
     model.py BUILD_DIRECTORY [--only PROPERTY]
@@ -20,7 +20,7 @@ import tempfile
 from multiprocessing.pool import ThreadPool
 
 HERE = pathlib.Path(__file__).resolve().parent
-DAEMON = HERE.parent.parent / "daemon"
+MODEL = HERE.parent.parent / "daemon/model"
 SKIPPED = 77  # exit code, as automake's
 SHOWN_STEPS = 80  # of a counterexample, the last ones
 
@@ -58,7 +58,7 @@ def fail(text):
 
 def source(name):
     """Without comments."""
-    return re.sub(r"/\*.*?\*/", "", (DAEMON / name).read_text(), flags=re.S)
+    return re.sub(r"/\*.*?\*/", "", (MODEL / name).read_text(), flags=re.S)
 
 
 def enumerators(name):
@@ -81,8 +81,8 @@ def check_names(states, events, table):
     named = set(re.findall(r"\b(?:STATE|EVENT)_[A-Z_]+\b", model))
     for where, names in (
         ("the model does not use", set(states + events) - named),
-        ("daemon/state.h does not have", named - set(states + events)),
-        ("daemon/state.c has no transition by", set(events) - {event for _, event, _ in table}),
+        ("daemon/model/state.h does not have", named - set(states + events)),
+        ("daemon/model/state.c has no transition by", set(events) - {event for _, event, _ in table}),
     ):
         if names:
             fail("%s %s" % (where, " ".join(sorted(names))))
@@ -180,7 +180,7 @@ def main():
     build = options.build.resolve() / "model"
     shutil.rmtree(build, ignore_errors=True)
     build.mkdir(parents=True)
-    print("model: %d transitions of daemon/state.c" % write_transitions(build / "transitions.pml"))
+    print("model: %d transitions of daemon/model/state.c" % write_transitions(build / "transitions.pml"))
     broken = check_bounds(build, options.only)
     results = []
     names = [options.only] if options.only else PROPERTIES

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* daemon/roll.c: of lbd.pml. */
+/* daemon/roll/roll.c: of lbd.pml. */
 /* roll.c's end() */
 inline end_roll()
 {

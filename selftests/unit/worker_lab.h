@@ -21,9 +21,9 @@
 
 #include <cmocka.h>
 
-#include "cgroup.h"
-#include "reaper.h"
-#include "worker.h"
+#include "host/cgroup/cgroup.h"
+#include "host/spawn/reaper.h"
+#include "worker/worker.h"
 
 enum { LAB_PORT = 18081 };
 

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apply/apply.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply/ring.h"
+#include "backend/backend.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "model/all_down.h"
+#include "model/coming.h"
+
+enum { TRY_AGAIN_US = 1000 * 1000 };
+
+static int deferred(sd_event_source *source, void *arg)
+{
+	(void)source;
+	apply_now(arg);
+	return 0;
+}
+
+static int on_try_again(sd_event_source *source, uint64_t now, void *arg)
+{
+	(void)source, (void)now;
+	apply_now(arg);
+	return 0;
+}
+
+int apply_init(struct model *model)
+{
+	int err = sd_event_add_defer(model->event, &model->deferred, deferred, model);
+
+	if (err >= 0)
+		err = sd_event_source_set_enabled(model->deferred, SD_EVENT_OFF);
+	if (err >= 0)
+		err = clock_arm(model->event, &model->apply_timer, 0, on_try_again, model);
+	if (err >= 0)
+		clock_disarm(model->apply_timer);
+	return err < 0 ? err : 0;
+}
+
+void apply_pool_later(struct pool *pool)
+{
+	pool->dirty = true;
+	sd_event_source_set_enabled(pool->model->deferred, SD_EVENT_ONESHOT);
+}
+
+static uint32_t pool_flags(const struct pool *pool)
+{
+	return (coming_any(pool) ? LB_POOL_DEFER : 0) |
+	       (coming_after_death(pool, false) ? LB_POOL_RESTARTED_V4 : 0) |
+	       (coming_after_death(pool, true) ? LB_POOL_RESTARTED_V6 : 0);
+}
+
+void apply_pool_coming(struct pool *pool)
+{
+	if (pool->published.flags != pool_flags(pool))
+		apply_pool_later(pool);
+}
+
+static void try_pool(struct pool *pool);
+
+static int publish_backend(struct backend *backend, bool enabled)
+{
+	struct lb_backend value = {
+		.generation = backend->generation,
+		.weight = (uint16_t)backend_effective_weight(backend),
+		.flags = enabled ? LB_BACKEND_ENABLED : 0,
+		.max_connections = backend->max_connections,
+		.pool = backend->pool ? backend->pool->id : LB_MAX_SERVICES,
+	};
+	int err;
+
+	if (backend->is_published && !memcmp(&value, &backend->published, sizeof(value)))
+		return 0;
+	err = datapath_set_backend(backend->model->dp, backend->id, &value);
+	if (!err)
+		backend->published = value;
+	backend->is_published = !err;
+	return err;
+}
+
+/* Each of its backends may be enabled, or not, by that. */
+static void look_at_all(struct pool *pool)
+{
+	if (!all_down_look(pool))
+		return;
+	for (size_t i = 0; i < pool->count; i++) {
+		pool->backends[i]->is_published = false;
+		backend_explain(pool->backends[i]);
+	}
+}
+
+/*
+ * The kernel side may know of this one alone, which goes out of service: those first that it is to choose instead,
+ * or that clients wait for.  What leaves has its pool's successor written before.
+ */
+static bool is_stood_in_for(const struct backend *backend)
+{
+	const struct pool *pool = backend->pool;
+
+	if (!pool || backend->goal == GOAL_LEAVE)
+		return false;
+	return pool->has_gained || (backend->published.flags & LB_BACKEND_ENABLED &&
+				    pool->published.flags != pool_flags(pool));
+}
+
+void apply_backend(struct backend *backend)
+{
+	struct pool *pool = backend->pool;
+	bool is_enabled;
+	int err;
+
+	/* Before it is taken out: it may be the last one. */
+	if (pool && backend->failed && backend->state == STATE_DOWN)
+		look_at_all(pool);
+	is_enabled = backend_enabled(backend);
+	if (!is_enabled && is_stood_in_for(backend))
+		try_pool(pool);
+	err = publish_backend(backend, is_enabled);
+	if (err)
+		log_error("%s: cannot write it to the kernel side: %s", backend->name,
+			  strerror(-err));
+	if (!pool)
+		return;
+	pool->has_gained |= is_enabled;
+	apply_pool_later(pool);
+}
+
+void apply_backend_anew(struct backend *backend)
+{
+	backend->is_published = false;
+	apply_backend(backend);
+}
+
+static int write_id(struct backend *backend)
+{
+	struct lb_backend_id value = {
+		.backend = backend->id,
+		.flags = backend->worker || backend->awaits ? LB_ID_WORKER
+			 : backend->owner[0]                ? LB_ID_OWNER
+							    : 0,
+		.owner = backend->owner_uid,
+	};
+
+	return datapath_set_backend_id(backend->model->dp, &backend->endpoint, &value);
+}
+
+void apply_backend_id(struct backend *backend)
+{
+	int err = write_id(backend);
+
+	if (err)
+		log_error("%s: cannot write who may listen there to the kernel side: %s",
+			  backend->name, strerror(-err));
+	backend->denied = err != 0; /* the next look for listeners tries again */
+}
+
+/*
+ * The generation before its count, and the count before it can be chosen: a connection of the generation
+ * before that is opened or closed meanwhile is not counted, neither in the old sum nor in the new one.
+ */
+static int begin_generation(struct backend *backend, const struct apply_before *before)
+{
+	int err;
+
+	if (before->value.generation == backend->generation)
+		return 0;
+	err = publish_backend(backend, false);
+	return err ? err : datapath_clear_load(backend->model->dp, backend->id);
+}
+
+int apply_backend_added(struct backend *backend, struct apply_before *before)
+{
+	struct datapath *dp = backend->model->dp;
+	uint64_t cookie;
+	int err;
+
+	*before = (struct apply_before){0};
+	datapath_get_backend(dp, backend->id, &before->value);
+	before->has_id = !datapath_get_backend_id(dp, &backend->endpoint, &before->id);
+	for (int is_v6 = 0; is_v6 < 2; is_v6++)
+		before->has_listener[is_v6] =
+			!datapath_get_listener(dp, backend->id, is_v6, &cookie);
+	err = begin_generation(backend, before);
+	if (!err)
+		err = publish_backend(backend, backend_enabled(backend));
+	return err ? err : write_id(backend);
+}
+
+static void forget_group(struct backend *backend)
+{
+	if (backend->group)
+		datapath_set_worker(backend->model->dp, backend->group, NULL);
+	backend->group = 0;
+}
+
+void apply_backend_taken_back(struct backend *backend, const struct apply_before *before)
+{
+	struct datapath *dp = backend->model->dp;
+
+	forget_group(backend);
+	datapath_set_backend_id(dp, &backend->endpoint, before->has_id ? &before->id : NULL);
+	datapath_set_backend(dp, backend->id, &before->value);
+	for (int is_v6 = 0; is_v6 < 2; is_v6++)
+		if (!before->has_listener[is_v6])
+			datapath_remove_listener(dp, backend->id, is_v6);
+}
+
+int apply_worker(struct backend *backend)
+{
+	uint64_t group = worker_group(backend->worker);
+	bool fuse = backend->pool->conf->worker->fuse;
+	struct lb_worker value = {.endpoint = backend->endpoint,
+				  .backend = backend->id,
+				  .flags = fuse ? LB_WORKER_FUSE : 0};
+	int err = group ? datapath_set_worker(backend->model->dp, group, &value) : 0;
+
+	if (!err)
+		backend->group = group;
+	return err;
+}
+
+/* Whoever was given its listening socket has it still, but no connection any more. */
+void apply_worker_ended(struct backend *backend)
+{
+	forget_group(backend);
+	for (int is_v6 = 0; is_v6 < 2; is_v6++)
+		if (worker_listener(backend->worker, is_v6) < 0)
+			datapath_remove_listener(backend->model->dp, backend->id, is_v6);
+}
+
+void apply_backend_hidden(struct backend *backend)
+{
+	struct lb_backend_id known;
+
+	if (!datapath_get_backend_id(backend->model->dp, &backend->endpoint, &known) &&
+	    known.backend == backend->id)
+		datapath_set_backend_id(backend->model->dp, &backend->endpoint, NULL);
+}
+
+void apply_backend_removed(struct backend *backend)
+{
+	publish_backend(backend, false);
+	apply_backend_hidden(backend);
+	forget_group(backend);
+	datapath_remove_listener(backend->model->dp, backend->id, false);
+	datapath_remove_listener(backend->model->dp, backend->id, true);
+}
+
+/* The backends that may be chosen; only those that are up, or show by that whether they can be, unless none is up. */
+static size_t choosable(const struct pool *pool, struct ring_backend *chosen)
+{
+	size_t count = 0;
+	bool any_up = false;
+
+	for (size_t i = 0; i < pool->count; i++)
+		any_up |= pool->backends[i]->state == STATE_UP;
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct backend *backend = pool->backends[i];
+
+		if (!backend_enabled(backend) ||
+		    (any_up && backend->state != STATE_UP && !accepts_on_trial(backend)))
+			continue;
+		chosen[count++] = (struct ring_backend){
+			.id = backend->id,
+			.weight = (uint16_t)backend_effective_weight(backend),
+			.name = ring_name(&backend->endpoint, sizeof(backend->endpoint)),
+		};
+	}
+	return count;
+}
+
+/*
+ * Comes after the ring that it names.  Until it does, the kernel side indexes the new ring by the old
+ * length: the beginning of a longer ring is as good, and past the end of a shorter one lie places of the
+ * old ring, or none, and it tries again.
+ */
+static int write_pool(struct pool *pool, const struct lb_pool *value)
+{
+	int err;
+
+	if (pool->is_published && !memcmp(value, &pool->published, sizeof(*value)))
+		return 0;
+	err = datapath_set_pool(pool->model->dp, pool->id, value);
+	pool->is_published = !err;
+	if (!err)
+		pool->published = *value;
+	return err;
+}
+
+/* Those that could not be written when they changed: of the ones that may be chosen, or of the others. */
+static int publish_backends(struct pool *pool, bool enabled)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < pool->count && !err; i++) {
+		struct backend *backend = pool->backends[i];
+
+		if (!backend->is_published && backend_enabled(backend) == enabled)
+			err = publish_backend(backend, enabled);
+	}
+	return err;
+}
+
+static int publish_pool(struct pool *pool)
+{
+	struct ring_backend *chosen = calloc(pool->count + 1, sizeof(*chosen));
+	struct lb_pool value = {.scheduler = pool->conf->scheduler, .flags = pool_flags(pool)};
+	int err = chosen ? publish_backends(pool, true) : -ENOMEM;
+	size_t in_ring;
+
+	if (err)
+		goto out;
+	for (size_t i = 0; i < pool->count; i++)
+		if (backend_enabled(pool->backends[i])) {
+			if (value.count < LB_POOL_MEMBERS)
+				value.members[value.count] = pool->backends[i]->id;
+			value.count++;
+		}
+	in_ring = choosable(pool, chosen);
+	if (apply_ring_needed(pool->conf->scheduler, value.count))
+		err = apply_ring(pool, chosen, in_ring, &value.ring_entries);
+	if (!err)
+		err = write_pool(pool, &value);
+	if (!err)
+		err = publish_backends(pool, false);
+out:
+	free(chosen);
+	return err;
+}
+
+int apply_pool_added(struct pool *pool)
+{
+	return publish_pool(pool);
+}
+
+/* One that cannot be written serves as it was until it can. */
+static void try_pool(struct pool *pool)
+{
+	int err;
+
+	look_at_all(pool);
+	err = publish_pool(pool);
+	pool->dirty = err != 0;
+	pool->has_gained &= pool->dirty;
+	if (err && !pool->failing)
+		log_error("pool %s: cannot write it to the kernel side: %s; trying again",
+			  pool->name, strerror(-err));
+	if (!err && pool->failing)
+		log_info("pool %s: written to the kernel side", pool->name);
+	pool->failing = err != 0;
+	if (err)
+		clock_arm(pool->model->event, &pool->model->apply_timer, TRY_AGAIN_US, on_try_again,
+			  pool->model);
+}
+
+void apply_now(struct model *model)
+{
+	for (size_t i = 0; i < model->pool_count; i++)
+		if (model->pools[i]->dirty)
+			try_pool(model->pools[i]);
+}
+
+void apply_pool_removed(struct pool *pool)
+{
+	static const struct lb_pool empty;
+
+	datapath_set_pool(pool->model->dp, pool->id, &empty);
+	datapath_set_ring(pool->model->dp, pool->id, NULL, 0);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Behaviour of a backend: facts come in (listener, readiness, health, exit, deadlines), the transition
+ * function says which state follows, and entering a state does what it means.
+ */
+#ifndef LB_BACKEND_H
+#define LB_BACKEND_H
+
+#include "model/pool.h"
+
+/*
+ * A worker only where the pool has one and conf is supervised.  It begins stopped, or down; the kernel
+ * side does not know it before apply_backend_added().  leaves: its place, if it left already when an lbd
+ * before died, and goes on to (see leave.h); NULL: it is the configuration's.
+ */
+int backend_new(struct model *model, struct pool *pool, const struct conf_backend *conf,
+		const struct backend_place *leaves, struct backend **out, struct error *error);
+void backend_free(struct backend *backend); /* its process runs on; takes NULL */
+
+/* What is the matter with one that listens by MPTCP, and the cure. */
+extern const char backend_mptcp[];
+
+/* Why it is not up, for a person. */
+void backend_note(struct backend *backend, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Says why it is down or drained, or not up yet, by what is known now. */
+void backend_explain(struct backend *backend);
+void backend_explain_down(struct backend *backend);
+/* What it said of one that is up holds no more: what else does is said instead. */
+void backend_explain_anew(struct backend *backend);
+
+/* How its process ended; and, where that is not known, who has its port, and the end of its output. */
+void backend_note_exit(struct backend *backend, const struct worker_exit *exit);
+void backend_note_status(struct backend *backend,
+			 const struct worker_exit *exit); /* the first alone */
+void backend_note_details(struct backend *backend);
+
+/* Changes the state; false where the event means nothing now. */
+bool backend_event(struct backend *backend, enum state_event event);
+
+/* Facts. */
+void backend_set_listener(struct backend *backend, bool is_v6, bool present);
+void backend_empty(struct backend *backend);    /* while draining: its last connection has closed */
+void backend_evaluate(struct backend *backend); /* after a fact or a setting has changed */
+void backend_set_health(struct backend *backend, const struct conf_health *conf);
+/*
+ * What was found of a process counts for that one alone: an inherited listener stays for the next, whose check
+ * begins when its program runs.
+ */
+void backend_forget_check(struct backend *backend);
+/* Tries again to make the check that could not be made. */
+void backend_await_check(struct backend *backend);
+bool backend_set_owner(struct backend *backend, const struct conf_backend *conf); /* another? */
+
+/* Makes aside the check that backend_set_health() will put in place, so that it cannot fail; or drops it. */
+int backend_prepare_health(struct backend *backend, const struct conf_health *conf,
+			   struct error *error);
+void backend_drop_health(struct backend *backend);
+
+/* Not ready within its time for its check alone: it is down, and comes up when the check passes. */
+bool backend_failed_start(const struct backend *backend);
+
+/* It was ready, and its listener closed a moment ago: the end of its process may be about to be heard of. */
+bool backend_just_closed(const struct backend *backend);
+
+/* Commands; each returns at once, the state follows.  -EALREADY where it means nothing. */
+int backend_drain(struct backend *backend, uint64_t timeout_us, enum backend_goal goal);
+int backend_undrain(struct backend *backend);
+
+/*
+ * `pool drain` and `undrain`.  A worker stays out of service whatever is done with its processes meanwhile: one that
+ * has none now is started so, and its goal is never to run.  -EALREADY: there is nothing to drain; it is not drained.
+ */
+int backend_keep_out(struct backend *backend, uint64_t timeout_us);
+int backend_put_back(struct backend *backend);
+enum backend_goal backend_goal_of_start(const struct backend *backend);
+
+/*
+ * May the kernel side choose it?  When its listener is all that readiness asks for, the kernel's own
+ * look at the listener decides, so that it is right even while lbd is not running.
+ */
+bool backend_enabled(const struct backend *backend);
+
+/* Open connections, by the kernel side's count. */
+uint32_t backend_connections(const struct backend *backend);
+
+/* Weight in the kernel side's scale, ramped by the pool's slow start. */
+unsigned backend_effective_weight(const struct backend *backend);
+
+enum { BACKEND_WEIGHT_SCALE = 16 };
+
+/* For the room backend: what is to come of it, whatever its state. */
+void backend_set_goal(struct backend *backend, enum backend_goal goal);
+
+/* For the room backend: what the state waits for; -errno: there is no timer for it. */
+int backend_make_timer(struct backend *backend);
+void backend_arm(struct backend *backend, uint64_t delay_us);
+/* A new one goes on where the lbd before had come to. */
+void backend_resume(struct backend *backend);
+/* Is draining over?  At the deadline it is, whatever is still open. */
+void backend_look_at_drain(struct backend *backend);
+
+/* A handshake that was under way when draining began may still complete. */
+enum { BACKEND_DRAIN_LEAST_US = 200 * 1000 };
+
+#endif

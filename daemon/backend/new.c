@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How a backend comes to be, with its place in the kernel side and what is known of it, and goes. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/backend.h"
+#include "backend/process.h"
+#include "base/clock.h"
+#include "remember/remember.h"
+
+static void set_name(struct backend *backend, const struct conf_backend *conf)
+{
+	if (conf->supervised)
+		snprintf(backend->name, sizeof(backend->name), "%s:%u", backend->pool->name,
+			 ntohs(backend->endpoint.port));
+	else
+		addr_format_endpoint(&backend->endpoint, backend->name);
+}
+
+bool backend_set_owner(struct backend *backend, const struct conf_backend *conf)
+{
+	const char *owner = conf->owner ? conf->owner : "";
+	bool is_same = !*owner == !backend->owner[0] && backend->owner_uid == conf->owner_uid;
+
+	snprintf(backend->owner, sizeof(backend->owner), "%s", owner);
+	backend->owner_uid = conf->owner_uid;
+	return !is_same;
+}
+
+static int take_place(struct backend *backend, const struct backend_place *leaves,
+		      struct error *error)
+{
+	struct model *model = backend->model;
+	struct backend_place place;
+	int err = 0;
+
+	if (leaves)
+		place = *leaves;
+	else
+		err = pool_take_place(model, &backend->endpoint, &place);
+	if (err || model->by_id[place.id])
+		return error_set(error, -ENOSPC, "%s: all %d backends are taken", backend->name,
+				 LB_MAX_BACKENDS);
+	backend->id = place.id;
+	backend->generation = place.generation;
+	model->by_id[backend->id] = backend;
+	return 0;
+}
+
+int backend_new(struct model *model, struct pool *pool, const struct conf_backend *conf,
+		const struct backend_place *leaves, struct backend **out, struct error *error)
+{
+	struct backend *backend = calloc(1, sizeof(*backend));
+	int err;
+
+	if (!backend)
+		return error_set(error, -ENOMEM, "out of memory");
+	*backend = (struct backend){
+		.model = model,
+		.pool = pool,
+		.endpoint = conf->endpoint,
+		.weight = conf->weight,
+		.max_connections = conf->max_connections,
+		.drain_asked = conf->drain,
+		.goal = leaves        ? GOAL_LEAVE
+			: conf->drain ? GOAL_DRAIN
+				      : GOAL_RUN,
+		.state = conf->supervised         ? STATE_STOPPED
+			 : conf->drain && !leaves ? STATE_DRAINED
+						  : STATE_DOWN,
+		.since_us = clock_us(),
+		.fresh = true,
+		.leave_timeout_us = UINT64_MAX,
+	};
+	outgoing_add(model->outgoing, &backend->endpoint);
+	set_name(backend, conf);
+	backend_set_owner(backend, conf);
+	err = take_place(backend, leaves, error);
+	if (err)
+		goto out;
+	err = backend_make_timer(backend);
+	if (err) {
+		error_set(error, err, "%s: %s", backend->name, strerror(-err));
+		goto out;
+	}
+	if (conf->supervised)
+		err = backend_process_new(backend, conf->index, error);
+	else
+		remember_restore(backend);
+	if (!err) {
+		remember_tally(backend);
+		backend_resume(backend);
+	}
+out:
+	if (err) {
+		backend_free(backend);
+		return err;
+	}
+	*out = backend;
+	return 0;
+}
+
+void backend_free(struct backend *backend)
+{
+	if (!backend)
+		return;
+	outgoing_remove(backend->model->outgoing, &backend->endpoint);
+	changes_forget(&backend->model->changes, backend);
+	if (backend->model->hooks.forgotten)
+		backend->model->hooks.forgotten(backend->model->hooks_arg, backend);
+	if (backend->model->by_id[backend->id] == backend)
+		backend->model->by_id[backend->id] = NULL;
+	sd_event_source_disable_unref(backend->timer);
+	health_free(backend->health);
+	health_free(backend->prepared);
+	stuck_forget(backend);
+	accepts_forget(backend);
+	deaf_forget(backend);
+	for (int is_v6 = 0; is_v6 < 2; is_v6++)
+		holder_forget(&backend->holders[is_v6]);
+	worker_free(backend->worker);
+	free(backend);
+}

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backend/process.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply/apply.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "leave/leave.h"
+#include "listeners/listeners.h"
+#include "remember/remember.h"
+
+enum { PORT_RETRY_US = 1000 * 1000 };
+
+static const struct conf_worker *conf_of(const struct backend *backend)
+{
+	return backend->pool->conf->worker;
+}
+
+/*
+ * Somebody else has its port.  That is no failure of the worker's: it is tried again until the port is
+ * free, for as long as it takes.
+ */
+static void wait_for_port(struct backend *backend)
+{
+	backend_note(backend,
+		     "port %u is in use by %s%s: end it, or change `ports`; tried again until it "
+		     "is free",
+		     ntohs(backend->endpoint.port), backend->stranger.text,
+		     port_user_apart(&backend->stranger));
+	if (!backend->port_held_us) {
+		backend->port_held_us = clock_us();
+		log_error("%s: %s", backend->name, backend->note);
+	}
+	backend->retry_us = clock_us() + PORT_RETRY_US;
+	backend_event(backend, EVENT_EXIT);
+}
+
+/*
+ * After an exit or a failed spawn: again after a delay, or not at all, unless a stranger may be the cause.
+ * is_told: why is in the log already.
+ */
+static void failed(struct backend *backend, bool is_told)
+{
+	const struct conf_worker *conf = conf_of(backend);
+	uint32_t delay_ms = 0;
+
+	bool is_held = backend->stranger.inode && !backend->stranger.is_own;
+
+	if (backend->failures > conf->start_retries && !is_held) {
+		log_error("%s: given up after %u failures in a row, with start_retries %u: %s "
+			  "(start it by "
+			  "`lbctl worker start %s`)",
+			  backend->name, backend->failures, conf->start_retries, backend->note,
+			  backend->name);
+		backend_event(backend, EVENT_EXIT_FATAL);
+		return;
+	}
+	if (backend->failures)
+		delay_ms = worker_backoff_ms(backend->failures, conf->backoff_min_ms,
+					     conf->backoff_max_ms);
+	backend->retry_us = clock_us() + delay_ms * 1000ULL;
+	log_warning("%s: %s; started again in %u ms", backend->name,
+		    is_told ? "has ended" : backend->note, delay_ms);
+	backend_event(backend, EVENT_EXIT);
+}
+
+static bool to_restart(const struct backend *backend, const struct worker_exit *exit)
+{
+	/* Its exit code is the answer to a stop signal. */
+	if (*backend->ends_for)
+		return backend->ready_us || conf_of(backend)->restart != RESTART_NEVER;
+	switch (conf_of(backend)->restart) {
+	case RESTART_ALWAYS:
+		return true;
+	case RESTART_ON_FAILURE:
+		return !exit->known || !exit->expected;
+	default:
+		return false;
+	}
+}
+
+/*
+ * Its listener is gone before the exit is known: the state tells nothing here, but since when it is down
+ * does.  What passed until its failing check had it restarted is no time that it was up.
+ */
+static bool was_stable(const struct backend *backend)
+{
+	uint64_t until_us = backend->state == STATE_DOWN ? backend->since_us : clock_us();
+
+	return backend->ready_us && until_us > backend->ready_us &&
+	       until_us - backend->ready_us >= conf_of(backend)->stable_ms * 1000ULL;
+}
+
+static void on_exit_of_running(struct backend *backend, const struct worker_exit *exit)
+{
+	bool wanted_end = backend->goal != GOAL_RUN && backend->goal != GOAL_DRAIN;
+	bool restart = to_restart(backend, exit), is_told = *backend->ends_for;
+
+	backend_note_exit(backend, exit);
+	backend->ends_for[0] = 0;
+	if (wanted_end) {
+		/* It left by itself while it was drained: no failure. */
+		backend_event(backend, EVENT_STOP);
+		backend_event(backend, EVENT_EXIT);
+	} else if (restart && !backend->ready_us &&
+		   port_user_find(backend, PORT_USER_LISTENS, &backend->stranger)) {
+		wait_for_port(backend);
+	} else if (restart) {
+		bool stable = was_stable(backend);
+
+		backend->failures = stable ? 0 : backend->failures + 1;
+		failed(backend, is_told);
+	} else {
+		log_info("%s: %s; left so by its restart policy", backend->name, backend->note);
+		backend_event(backend, EVENT_EXIT_KEPT);
+	}
+}
+
+/*
+ * DANGER: what lbd keeps from a time with `listen inherit`, or with other addresses, would be taken for the next
+ * process's listener, and clients be sent there, before that one listens.
+ */
+static void drop_listeners(struct backend *backend)
+{
+	if (!worker_drop_listeners(backend->worker))
+		return;
+	apply_worker_ended(backend);
+	listeners_look(backend);
+}
+
+void backend_process_set_conf(struct backend *backend)
+{
+	worker_set_conf(backend->worker, conf_of(backend));
+	if (!worker_pid(backend->worker))
+		drop_listeners(backend);
+}
+
+static void on_exited(void *arg, const struct worker_exit *exit)
+{
+	struct backend *backend = arg;
+
+	worker_drop_listeners(backend->worker);
+	apply_worker_ended(backend);
+	listeners_look(backend); /* where the kernel side did not see it listen, it does not tell */
+	if (backend->state == STATE_STOPPING) {
+		backend->ends_for[0] = 0; /* a command came after that */
+		backend_event(backend, EVENT_EXIT);
+	} else {
+		on_exit_of_running(backend, exit);
+	}
+}
+
+static void on_ready(void *arg)
+{
+	struct backend *backend = arg;
+
+	backend->notified = true;
+	backend_evaluate(backend);
+}
+
+/* It drains itself: no new connections, and those that are open have their time. */
+static void on_stopping(void *arg)
+{
+	struct backend *backend = arg;
+
+	if (backend->goal != GOAL_RUN)
+		return;
+	backend->drain_timeout_us = backend->pool->conf->drain_timeout_ms * 1000ULL;
+	backend_event(backend, EVENT_DRAIN);
+}
+
+static bool on_hung(void *arg)
+{
+	return backend_process_hung(arg);
+}
+
+static void on_unheard(void *arg)
+{
+	backend_process_unheard(arg);
+}
+
+static void on_heard(void *arg)
+{
+	backend_process_heard(arg);
+}
+
+static void on_unlistened(void *arg)
+{
+	backend_process_wrong(arg, "its inherited listener cannot be used any more");
+}
+
+static int on_placed(void *arg)
+{
+	return apply_worker(arg);
+}
+
+static void use_inherited(struct backend *backend);
+
+static void on_relistened(void *arg)
+{
+	struct backend *backend = arg;
+
+	use_inherited(backend);
+	remember_later(backend->model);
+}
+
+static void on_runs(void *arg)
+{
+	struct backend *backend = arg;
+
+	accepts_watch(backend, clock_us());
+	backend_set_health(backend, &backend->pool->conf->health);
+	backend_evaluate(backend);
+	apply_backend(backend); /* what it inherits is of use by now */
+}
+
+static const struct worker_ops ops = {
+	.runs = on_runs,
+	.relistened = on_relistened,
+	.placed = on_placed,
+	.ready = on_ready,
+	.stopping = on_stopping,
+	.hung = on_hung,
+	.unheard = on_unheard,
+	.heard = on_heard,
+	.unlistened = on_unlistened,
+	.exited = on_exited,
+};
+
+int backend_process_new(struct backend *backend, unsigned index, struct error *error)
+{
+	int err = worker_new(backend->model->host, conf_of(backend), backend->pool->name,
+			     ntohs(backend->endpoint.port), index, &ops, backend, &backend->worker,
+			     error);
+
+	/* Later than at the start of lbd there is none, but with one that leaves. */
+	if (!err && !backend->model->conf && !leave_holder(backend))
+		err = worker_take_back(backend->worker, error);
+	if (err)
+		return err;
+	/* READY=1 may have been said while no lbd was there to hear it: the listener has to do. */
+	if (worker_pid(backend->worker)) {
+		backend->notified = true;
+		backend->state = STATE_DOWN;
+		backend->ready_us = worker_started_us(backend->worker);
+		err = apply_worker(backend);
+		log_info("%s: taken back, pid %d", backend->name, worker_pid(backend->worker));
+	}
+	remember_restore(backend);
+	return err ? error_set(error, err, "%s: cannot write it to the kernel side: %s",
+			       backend->name, strerror(-err))
+		   : 0;
+}
+
+static void use_inherited(struct backend *backend)
+{
+	for (int is_v6 = 0; is_v6 < 2; is_v6++) {
+		int fd = worker_listener(backend->worker, is_v6);
+
+		if (fd >= 0 && !backend->deaf.out[is_v6] &&
+		    !datapath_set_listener(backend->model->dp, backend->id, backend->generation,
+					   is_v6, fd))
+			backend_set_listener(backend, is_v6, true);
+	}
+}
+
+void backend_process_start(struct backend *backend, enum state_event event)
+{
+	struct error error = {0};
+	int err;
+
+	if (backend->model->stopping || leave_await(backend))
+		return;
+	if (!worker_has_listener(backend->worker) &&
+	    port_user_find(backend, PORT_USER_LISTENS, &backend->stranger)) {
+		wait_for_port(backend);
+		return;
+	}
+	backend->stranger.inode = 0;
+	backend->ready_us = 0; /* of the process before */
+	err = worker_spawn(backend->worker, &error);
+	if (err) {
+		apply_worker_ended(backend);
+		if (err == -EADDRINUSE &&
+		    port_user_find(backend, PORT_USER_BOUND, &backend->stranger)) {
+			wait_for_port(backend);
+			return;
+		}
+		backend_note(backend, "%s", error.text);
+		backend->failures++;
+		failed(backend, false);
+		return;
+	}
+	if (event == EVENT_RETRY)
+		backend->restarts++;
+	/* Before the loop goes on: what the new process does is heard of there, and finds the state ready. */
+	backend_event(backend, event);
+	/* Drained by command: so is the process that follows one that ended. */
+	if (backend->goal == GOAL_DRAIN)
+		backend_event(backend, EVENT_DRAIN);
+	use_inherited(backend);
+	backend_evaluate(backend);
+}
+
+/* One that was to stop: not any more, or, where it has been told to, once it has ended. */
+static int start_again(struct backend *backend)
+{
+	if (backend->goal != GOAL_STOP)
+		return -EALREADY;
+	if (backend->state == STATE_STOPPING)
+		backend_set_goal(backend, GOAL_RESTART);
+	else if (backend->kept_out)
+		backend_set_goal(backend, GOAL_DRAIN);
+	else
+		backend_undrain(backend);
+	return 0;
+}
+
+int backend_process_start_by_hand(struct backend *backend)
+{
+	if (!backend->worker)
+		return -EINVAL;
+	if (state_has_process(backend->state))
+		return start_again(backend);
+	backend->failures = 0;
+	backend->port_held_us = 0;
+	backend->goal = backend_goal_of_start(backend);
+	backend_process_start(backend, EVENT_START);
+	return 0;
+}
+
+int backend_process_stop(struct backend *backend, enum backend_goal goal)
+{
+	backend_set_goal(backend, goal);
+	if (!state_has_process(backend->state))
+		return backend_process_end_idle(backend);
+	if (backend->state == STATE_STOPPING)
+		return 0;
+	backend_event(backend, EVENT_STOP);
+	if (worker_stop(backend->worker))
+		backend_event(backend, EVENT_EXIT);
+	return 0;
+}
+
+void backend_process_drained(struct backend *backend)
+{
+	if (!backend->worker)
+		return;
+	if (backend->goal >= GOAL_STOP)
+		backend_process_stop(backend, backend->goal);
+	else if (backend->goal == GOAL_RUN)
+		backend_arm(backend, conf_of(backend)->stop_timeout_ms * 1000ULL);
+}
+
+void backend_process_lingers(struct backend *backend)
+{
+	char why[BACKEND_NOTE_BYTES];
+
+	if (!backend->worker || backend->goal != GOAL_RUN)
+		return;
+	snprintf(why, sizeof(why), "said STOPPING=1, and has not ended %u ms after its drain",
+		 conf_of(backend)->stop_timeout_ms);
+	backend_process_wrong(backend, why);
+}
+
+void backend_process_stopped(struct backend *backend)
+{
+	if (backend->goal == GOAL_RESTART && !backend->model->stopping) {
+		backend->goal = backend_goal_of_start(backend);
+		backend->failures = 0;
+		backend_process_start(backend, EVENT_START);
+	} else if (backend->goal != GOAL_RESTART) {
+		worker_expire_listeners(backend->worker);
+	}
+}
+
+int backend_process_end_idle(struct backend *backend)
+{
+	if (!backend->worker)
+		return -EALREADY;
+	if (backend->state == STATE_STOPPED)
+		backend_process_stopped(backend);
+	else
+		backend_event(backend, EVENT_STOP);
+	return 0;
+}

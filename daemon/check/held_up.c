@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * By userfaultfd(2) a process decides how long a page fault lasts, also one of a write(2) to its output, and so how
+ * long the kernel holds the lock of that FIFO: every read of it, tee(2) and splice(2) wait as long, O_NONBLOCK
+ * or not.  See kernel doc admin-guide/mm/userfaultfd.rst for who may.
+ */
+#include "check/warn.h"
+
+#include <linux/capability.h>
+#include <stdio.h>
+
+#define SETTING "/proc/sys/vm/unprivileged_userfaultfd"
+
+static bool is_for_all(void)
+{
+	FILE *file = fopen(SETTING, "re");
+	int value = 0;
+
+	if (!file)
+		return false;
+	if (fscanf(file, "%d", &value) != 1)
+		value = 0;
+	fclose(file);
+	return value;
+}
+
+static bool may_trace(const struct conf_pool *pool)
+{
+	return pool->worker && pool->worker->confinement.set_capabilities &&
+	       pool->worker->confinement.capabilities & 1ULL << CAP_SYS_PTRACE;
+}
+
+void conf_warn_held_up(const struct conf *conf, const struct launch_warn *warn)
+{
+	bool has_workers = false;
+	struct error error;
+
+	for (size_t i = 0; i < conf->pool_count; i++) {
+		has_workers |= conf->pools[i].worker != NULL;
+		if (!may_trace(&conf->pools[i]))
+			continue;
+		error_set(&error, 0,
+			  "pool %s: by CAP_SYS_PTRACE its workers can hold lbd up for ever "
+			  "(userfaultfd(2)) and take over any process, lbd too (ptrace(2)); "
+			  "unless they are trusted as root is, take SYS_PTRACE out of its "
+			  "`capabilities`",
+			  conf->pools[i].name);
+		warn->tell(warn->arg, error.text);
+	}
+	if (!has_workers || !is_for_all())
+		return;
+	error_set(&error, 0,
+		  "vm.unprivileged_userfaultfd is not 0: any worker can hold lbd up for ever by "
+		  "userfaultfd(2); unless all are trusted as root is, set it to 0 (sysctl -w "
+		  "vm.unprivileged_userfaultfd=0, and in /etc/sysctl.d)");
+	warn->tell(warn->arg, error.text);
+}

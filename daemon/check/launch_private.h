@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What check/launch.c, check/launch_log.c and check/launch_static.c share; for nobody else. */
+#ifndef LB_LAUNCH_CHECK_PRIVATE_H
+#define LB_LAUNCH_CHECK_PRIVATE_H
+
+#include "check/launch.h"
+#include "worker/launch.h"
+
+/* A worker whose start is looked at. */
+struct look {
+	const struct conf_pool *pool;
+	const char *block; /* of it, which its settings are in */
+	const struct launch_warn *warn;
+	struct error *error;
+	bool follows; /* others of its pool, which have been looked at */
+	bool broken;  /* an environment file, which may have said where to find a program */
+	struct launch_name name;
+	char worker[300];
+};
+
+enum wanted { PATH, DIRECTORY, REGULAR };
+
+/* As conf_written() has it. */
+const struct block *launch_look_at(const struct look *look, const char *directive, size_t nth);
+
+/* Whether the path, whose variables are expanded, is there, and what is wanted; root may look there. */
+int launch_look_path(const struct look *look, const struct block *at, const char *what,
+		     const char *text, enum wanted wanted);
+
+/*
+ * 0, or -errno: what the account that a program is started as may not do with the path.  0 as well where that is not
+ * asked: who starts with it does not wait for that user's file systems, and who has CAP_DAC_* passes by all modes.
+ */
+int launch_look_as(const struct look *look, const struct account *account, const char *path,
+		   int mode);
+
+/* Of a worker that is lbstatic: its words, and what it opens at its start, as the user that it will be then. */
+int launch_check_static(const struct look *look, char *const *argv, const struct account *user);
+
+/* check/launch_log.c: whether what it says can be written where it is to go. */
+int launch_check_logs(const struct look *look, const char *log_directory);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The file that holds the process number of lbd.  Others rely on theirs: one that names another program that runs
+ * is never written over, and only our own is removed.
+ */
+#ifndef LB_PID_FILE_H
+#define LB_PID_FILE_H
+
+#include <sys/types.h>
+
+#include "base/error.h"
+
+/* May it be written?  Only root can put anything there, and no other program that runs has it.  -errno with a line. */
+int pid_file_check(const char *path, struct error *error);
+
+/* The first half of that. */
+int pid_file_check_place(const char *path, struct error *error);
+
+/* The second: -EEXIST.  own: the lbd that is to have it; 0: none runs. */
+int pid_file_check_other(const char *path, pid_t own, struct error *error);
+
+int pid_file_write(const char *path, struct error *error);
+
+void pid_file_remove(const char *path);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/net/match.h"
+
+#include <string.h>
+
+#include "base/addr.h"
+
+bool listeners_match(const struct lb_endpoint *worker, const struct lb_endpoint *bound)
+{
+	if (bound->port != worker->port)
+		return false;
+	if (!memcmp(&bound->addr, &worker->addr, sizeof(bound->addr)))
+		return true;
+	if (addr_is_any(&bound->addr) || addr_is_any(&worker->addr))
+		return true;
+	return addr_is_loopback(&bound->addr) && addr_is_loopback(&worker->addr) &&
+	       addr_is_v4(&bound->addr) != addr_is_v4(&worker->addr);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A worker that listens, but not where its pool expects it: what a person has to know to mend either. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "listeners/listeners.h"
+
+enum { SHOWN = 3, LOOKED_AT = 1024 };
+
+struct found {
+	const struct backend *backend;
+	struct sockets_listener listeners[LOOKED_AT];
+	size_t count;
+};
+
+static void collect(void *arg, const struct sockets_listener *listener)
+{
+	struct found *found = arg;
+	const struct worker *worker = found->backend->worker;
+
+	if (found->count < LOOKED_AT && listener->inode && listeners_made_by(worker, listener) &&
+	    !listeners_own(found->backend, listener))
+		found->listeners[found->count++] = *listener;
+}
+
+/* Without control groups: by the session of who holds it. */
+static void keep_session(struct found *found)
+{
+	struct sockets_owner *owners = calloc(LOOKED_AT, sizeof(*owners));
+	uint32_t *inodes = calloc(LOOKED_AT, sizeof(*inodes));
+	size_t kept = 0;
+
+	for (size_t i = 0; owners && inodes && i < found->count; i++) {
+		owners[i].session = worker_pid(found->backend->worker);
+		inodes[i] = found->listeners[i].inode;
+	}
+	if (owners && inodes && !sockets_find_owners(inodes, found->count, owners))
+		for (size_t i = 0; i < found->count; i++)
+			if (owners[i].pid)
+				found->listeners[kept++] = found->listeners[i];
+	found->count = kept;
+	free(owners);
+	free(inodes);
+}
+
+static void print(const struct found *found, char text[LISTENERS_TEXT_BYTES])
+{
+	char address[ADDR_TEXT_BYTES];
+	size_t used = 0;
+
+	for (size_t i = 0; i < found->count && i < SHOWN; i++)
+		used += (size_t)snprintf(
+			text + used, LISTENERS_TEXT_BYTES - used, "%s%s", i ? ", " : "",
+			addr_format_endpoint(&found->listeners[i].endpoint, address));
+	if (found->count > SHOWN)
+		snprintf(text + used, LISTENERS_TEXT_BYTES - used, " and %zu more",
+			 found->count - SHOWN);
+}
+
+bool listeners_elsewhere(const struct backend *backend, char text[LISTENERS_TEXT_BYTES])
+{
+	struct found *found = backend->worker ? calloc(1, sizeof(*found)) : NULL;
+	bool any = false;
+
+	if (found) {
+		found->backend = backend;
+		sockets_each_listener(0, collect, found);
+		if (!worker_group(backend->worker))
+			keep_session(found);
+		print(found, text);
+		any = found->count;
+	}
+	free(found);
+	return any;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/port_user.h"
+
+#include <arpa/inet.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "host/cgroup/cgroup.h"
+#include "host/process/process.h"
+#include "listeners/listeners.h"
+#include "model/pool.h"
+
+static const char *user_name(uid_t uid, char number[16])
+{
+	const struct passwd *entry = getpwuid(uid);
+
+	snprintf(number, 16, "%u", uid);
+	return entry ? entry->pw_name : number;
+}
+
+/*
+ * What lbd made bears its user, or the worker's once it has ended (see inherit_end()); its connections do as well.
+ * Neither says who holds it.
+ */
+static bool is_inherited(const struct backend *backend, const struct sockets_listener *socket)
+{
+	return backend && backend->worker && backend->pool->conf->worker->inherit &&
+	       (socket->uid == geteuid() || socket->uid == worker_log_user(backend->worker));
+}
+
+static void tell_inherited(struct port_user *user, const struct backend *backend, uid_t uid)
+{
+	const char *name = backend->pool->conf->worker->user;
+	char number[16];
+
+	if (!name || uid != geteuid())
+		name = user_name(uid, number);
+	user->is_inherited = true;
+	snprintf(user->text, sizeof(user->text),
+		 "a socket that this worker has inherited, it seems, and that is still open "
+		 "somewhere "
+		 "(a process outside of its control group, perhaps of user %.32s, may hold it)",
+		 name);
+}
+
+const char *port_user_apart(const struct port_user *user)
+{
+	if (user->is_own)
+		return ", of this worker itself, but not as the pool expects it";
+	return user->is_inherited ? "" : ", which is not this worker";
+}
+
+static bool is_of_worker(const struct backend *backend, pid_t pid)
+{
+	const struct worker *worker = backend ? backend->worker : NULL;
+
+	return worker && (pid == worker_pid(worker) ||
+			  (worker_cgroup(worker) && cgroup_holds(worker_cgroup(worker), pid)));
+}
+
+void port_user_set(struct port_user *user, const struct backend *backend,
+		   const struct sockets_listener *socket, const struct sockets_owner *owner)
+{
+	uid_t uid = socket->uid;
+	const char *name;
+	char number[16];
+
+	/* Who made the socket may have passed it on. */
+	if (owner->pid)
+		process_user(owner->pid, &uid, NULL);
+	name = user_name(uid, number);
+
+	user->inode = socket->inode;
+	user->bound = socket->endpoint;
+	user->is_inherited = false;
+	user->is_beside = backend && !port_user_blocks(&backend->endpoint, socket);
+	user->is_own = owner->pid && is_of_worker(backend, owner->pid);
+	if (!owner->pid && is_inherited(backend, socket))
+		tell_inherited(user, backend, uid);
+	else if (owner->pid)
+		snprintf(user->text, sizeof(user->text), "%s (pid %d, user %.32s)", owner->comm,
+			 owner->pid, name);
+	else
+		snprintf(user->text, sizeof(user->text), "a process of user %.32s", name);
+}
+
+/* As inet_csk_bind_conflict() has it for two that do not both ask for SO_REUSEPORT. */
+bool port_user_blocks(const struct lb_endpoint *endpoint, const struct sockets_listener *socket)
+{
+	bool is_v6 = !addr_is_v4(&endpoint->addr);
+	const struct lb_endpoint *bound = &socket->endpoint;
+
+	if (bound->port != endpoint->port)
+		return false;
+	if (!memcmp(&bound->addr, &endpoint->addr, sizeof(bound->addr)))
+		return true;
+	if (!addr_is_any(&bound->addr) && !addr_is_any(&endpoint->addr))
+		return false;
+	return socket->is_v6 == is_v6 || (socket->is_v6 && !socket->v6only);
+}
+
+struct search {
+	const struct backend *backend;
+	enum port_user_by by;
+	bool found, is_beside;
+	struct sockets_listener socket;
+};
+
+/* Without an inode it is nobody's any more: what a closed connection leaves behind. */
+static void look_at(void *arg, const struct sockets_listener *socket)
+{
+	struct search *search = arg;
+	const struct backend *backend = search->backend;
+	bool is_beside = !port_user_blocks(&backend->endpoint, socket);
+
+	if (!socket->inode || listeners_own(backend, socket))
+		return;
+	if (search->found && (is_beside || !search->is_beside))
+		return;
+	if (is_beside && search->by != PORT_USER_BESIDE)
+		return;
+	search->found = true;
+	search->is_beside = is_beside;
+	search->socket = *socket;
+}
+
+bool port_user_find(const struct backend *backend, enum port_user_by by, struct port_user *user)
+{
+	struct search search = {.backend = backend, .by = by};
+	struct sockets_owner owner = {0};
+	uint16_t port = ntohs(backend->endpoint.port);
+
+	if (by == PORT_USER_LISTENS)
+		sockets_each_listener(port, look_at, &search);
+	else
+		sockets_each_on_port(port, look_at, &search);
+	if (!search.found)
+		return false;
+	owner.user = search.socket.uid;
+	sockets_find_owners(&search.socket.inode, 1, &owner);
+	port_user_set(user, backend, &search.socket, &owner);
+	return true;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who else has a backend's port: what a person has to know to end it.  The name is the process's own
+ * word, hence shown, never believed.
+ */
+#ifndef LB_PORT_USER_H
+#define LB_PORT_USER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host/net/sockets.h"
+
+enum { PORT_USER_BYTES = 192 };
+
+/* Zeroed: nobody. */
+struct port_user {
+	uint32_t inode;             /* of its socket */
+	struct lb_endpoint bound;   /* what that is bound to */
+	bool is_inherited;          /* nobody is seen to hold it: text tells that */
+	bool is_own;                /* a process of the worker itself has it */
+	bool is_beside;             /* hinders only who binds the port of every address */
+	char text[PORT_USER_BYTES]; /* "nc (pid 7, user nobody)" */
+};
+
+struct backend;
+
+/* By which socket somebody has the port. */
+enum port_user_by {
+	PORT_USER_LISTENS, /* a listener that the backend's address cannot be bound beside */
+	PORT_USER_BOUND,   /* any socket of that kind */
+	PORT_USER_BESIDE,  /* where there is none, one of another address of the host */
+};
+
+/* Looks for somebody who has the backend's port by a socket that is not the backend's. */
+bool port_user_find(const struct backend *backend, enum port_user_by by, struct port_user *user);
+
+/* What a sentence adds to text. */
+const char *port_user_apart(const struct port_user *user);
+
+/*
+ * Fills it in from a socket, and the process that holds it (pid 0: not known).  backend: whose port it is; NULL
+ * where the process is known.
+ */
+void port_user_set(struct port_user *user, const struct backend *backend,
+		   const struct sockets_listener *socket, const struct sockets_owner *owner);
+
+/* Would binding a listener to that endpoint fail because of the socket?  Pure. */
+bool port_user_blocks(const struct lb_endpoint *endpoint, const struct sockets_listener *socket);
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What has changed for clients: where they are served, by which pool, and who may come. */
+#include <string.h>
+
+#include "base/addr.h"
+#include "reconcile/private.h"
+
+enum { V4_BITS = 96 };
+
+/* Most often it is where it was: at hint. */
+static bool has_listen(const struct conf_service *service, size_t hint,
+		       const struct lb_endpoint *endpoint)
+{
+	if (hint < service->listen_count &&
+	    !memcmp(&service->listens[hint], endpoint, sizeof(*endpoint)))
+		return true;
+	for (size_t i = 0; i < service->listen_count; i++)
+		if (!memcmp(&service->listens[i], endpoint, sizeof(*endpoint)))
+			return true;
+	return false;
+}
+
+static const struct conf_service *find_listen(const struct conf *conf,
+					      const struct lb_endpoint *endpoint)
+{
+	for (size_t i = 0; i < conf->service_count; i++)
+		if (has_listen(&conf->services[i], 0, endpoint))
+			return &conf->services[i];
+	return NULL;
+}
+
+/* Who serves clients of that address, as the kernel side chooses: one of the address before one of any. */
+static const struct conf_service *serving(const struct conf *conf,
+					  const struct lb_endpoint *endpoint)
+{
+	const struct conf_service *service = find_listen(conf, endpoint);
+	struct lb_endpoint any = *endpoint;
+
+	if (service)
+		return service;
+	addr_any(!addr_is_v4(&endpoint->addr), &any.addr);
+	return find_listen(conf, &any);
+}
+
+/* The service has clients that another one had, or it itself, whatever their names. */
+static bool takes_over(const struct conf *from, const struct conf *to,
+		       const struct conf_service *now)
+{
+	for (size_t i = 0; i < now->listen_count; i++)
+		if (serving(from, &now->listens[i]))
+			return true;
+	for (size_t i = 0; i < from->service_count; i++)
+		for (size_t j = 0; j < from->services[i].listen_count; j++)
+			if (serving(to, &from->services[i].listens[j]) == now)
+				return true;
+	return false;
+}
+
+static void tell_move(struct difference *difference, const struct conf *from, const struct conf *to,
+		      const struct conf_service *now)
+{
+	const struct conf_pool *pool = &to->pools[now->pool];
+
+	if (difference_is_late(pool) && !conf_find_pool(from, pool->name) &&
+	    takes_over(from, to, now))
+		difference_line(difference,
+				"service %s: its pool %s is new: clients wait until one of it is "
+				"up; to serve on without a wait, add the pool first, and name it "
+				"there when one is up",
+				now->name, pool->name);
+}
+
+static void tell_listens(struct difference *difference, const struct conf_service *has,
+			 const struct conf_service *has_not, const char *what)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	for (size_t i = 0; i < has->listen_count; i++)
+		if (!has_listen(has_not, i, &has->listens[i]))
+			difference_line(difference, "service %s: listen %s %s", has->name,
+					addr_format_endpoint(&has->listens[i], text), what);
+}
+
+static bool same_rule(const struct conf_acl *a, const struct conf_acl *b)
+{
+	return a->allow == b->allow && a->prefix_bits == b->prefix_bits &&
+	       !memcmp(&a->addr, &b->addr, sizeof(a->addr));
+}
+
+static bool has_rule(const struct conf_service *service, size_t hint, const struct conf_acl *rule)
+{
+	if (hint < service->acl_count && same_rule(&service->acl[hint], rule))
+		return true;
+	for (size_t i = 0; i < service->acl_count; i++)
+		if (same_rule(&service->acl[i], rule))
+			return true;
+	return false;
+}
+
+static void tell_rules(struct difference *difference, const struct conf_service *has,
+		       const struct conf_service *other, const char *what)
+{
+	for (size_t i = 0; i < has->acl_count; i++) {
+		const struct conf_acl *rule = &has->acl[i];
+		char text[ADDR_TEXT_BYTES];
+
+		if (!has_rule(other, i, rule))
+			difference_line(difference, "service %s: %s %s/%u %s", has->name,
+					rule->allow ? "allow" : "deny",
+					addr_format(&rule->addr, text),
+					rule->prefix_bits - (addr_is_v4(&rule->addr) ? V4_BITS : 0),
+					what);
+	}
+}
+
+static const char *others(const struct conf_service *service)
+{
+	return service->default_deny ? "denied" : "allowed";
+}
+
+static void tell_service(struct difference *difference, const struct conf_service *was,
+			 const char *pool_was, const struct conf_service *now, const char *pool)
+{
+	if (strcmp(pool_was, pool) != 0)
+		difference_line(difference, "service %s: pool %s, was %s", now->name, pool,
+				pool_was);
+	tell_listens(difference, was, now, "removed");
+	tell_listens(difference, now, was, "added");
+	tell_rules(difference, was, now, "removed");
+	tell_rules(difference, now, was, "added");
+	if (was->default_deny != now->default_deny)
+		difference_line(difference,
+				"service %s: clients that no rule names are %s, were %s", now->name,
+				others(now), others(was));
+}
+
+void difference_services(struct difference *difference, const struct conf *from,
+			 const struct conf *to)
+{
+	for (size_t i = 0; i < from->service_count; i++)
+		if (!conf_find_service(to, from->services[i].name))
+			difference_line(difference, "service %s removed", from->services[i].name);
+	for (size_t i = 0; i < to->service_count; i++) {
+		const struct conf_service *now = &to->services[i];
+		const struct conf_service *was = conf_find_service(from, now->name);
+
+		if (!was)
+			difference_line(difference, "service %s added", now->name);
+		else
+			tell_service(difference, was, from->pools[was->pool].name, now,
+				     to->pools[now->pool].name);
+		tell_move(difference, from, to, now);
+	}
+}

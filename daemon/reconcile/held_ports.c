@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconcile/held_ports.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "host/net/sockets.h"
+#include "leave/leave.h"
+#include "listeners/listeners.h"
+#include "model/port_user.h"
+
+/* At the first address that both have. */
+static bool shares_address(const struct conf_service *a, const struct conf_service *b)
+{
+	for (size_t i = 0; i < a->listen_count; i++)
+		for (size_t j = 0; j < b->listen_count; j++)
+			if (!memcmp(&a->listens[i], &b->listens[j], sizeof(a->listens[i])))
+				return true;
+	return false;
+}
+
+static bool has_one_up(const struct pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (pool->backends[i]->state == STATE_UP)
+			return true;
+	return false;
+}
+
+/* By its addresses: that is what its clients know it by. */
+static bool is_served(const struct model *model, const struct conf_service *service)
+{
+	for (size_t i = 0; i < model->service_count; i++)
+		if (shares_address(model->services[i]->conf, service) &&
+		    has_one_up(model->services[i]->pool))
+			return true;
+	return false;
+}
+
+static bool is_known(const struct model *model, const struct conf_pool *pool,
+		     const struct conf_backend *conf)
+{
+	const struct pool *known = pool_find(model, pool->name);
+	const struct backend *found =
+		known ? pool_find_backend(model, known, &conf->endpoint) : NULL;
+
+	return (found && found->worker) || leave_find(model, pool->name, conf);
+}
+
+struct look {
+	const struct model *model;
+	const struct lb_endpoint *endpoint;
+	struct sockets_listener listener; /* without an inode: none is in the way */
+};
+
+/* What leaves with the change is waited for, and its clients with it. */
+static bool is_of_a_worker(const struct model *model, const struct sockets_listener *listener)
+{
+	for (size_t i = 0; i < LB_MAX_BACKENDS; i++) {
+		const struct backend *at = model->by_id[i];
+
+		if (at && at->worker && listeners_match(&at->endpoint, &listener->endpoint) &&
+		    listeners_own(at, listener))
+			return true;
+	}
+	return false;
+}
+
+static void look_at(void *arg, const struct sockets_listener *listener)
+{
+	struct look *look = arg;
+
+	if (!look->listener.inode && listener->inode &&
+	    port_user_blocks(look->endpoint, listener) && !is_of_a_worker(look->model, listener))
+		look->listener = *listener;
+}
+
+/* The first that does not say so ends the look: most often the first of all. */
+static bool all_are_held(const struct model *model, const struct conf_pool *pool,
+			 struct sockets_listener *first)
+{
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		const struct conf_backend *conf = &pool->backends[i];
+		struct look look = {.model = model, .endpoint = &conf->endpoint};
+
+		if (!conf->supervised || is_known(model, pool, conf) ||
+		    sockets_each_listener(ntohs(conf->endpoint.port), look_at, &look) ||
+		    !look.listener.inode)
+			return false;
+		if (!i)
+			*first = look.listener;
+	}
+	return pool->backend_count > 0;
+}
+
+static int refuse(const struct conf_service *service, const struct conf_pool *pool,
+		  const struct sockets_listener *listener, struct error *error)
+{
+	struct sockets_owner owner = {.user = listener->uid};
+	struct port_user user = {0};
+
+	sockets_find_owners(&listener->inode, 1, &owner);
+	port_user_set(&user, NULL, listener, &owner);
+	return error_set(
+		error, -EADDRINUSE,
+		"clients of service %.60s would be refused until one of them is free: the ports of "
+		"the new workers of pool %.60s are in use, %u by %.100s; start them on other "
+		"ports, beside what serves (MOVING in lbd.conf(5)); if that is meant: `lbctl "
+		"reload force`",
+		service->name, pool->name, ntohs(listener->endpoint.port), user.text);
+}
+
+int held_ports_check(const struct model *model, const struct conf *to, struct error *error)
+{
+	struct sockets_listener listener;
+
+	for (size_t i = 0; i < to->service_count; i++) {
+		const struct conf_service *service = &to->services[i];
+		const struct conf_pool *pool = &to->pools[service->pool];
+
+		if (pool->worker && pool->worker->autostart && is_served(model, service) &&
+		    all_are_held(model, pool, &listener))
+			return refuse(service, pool, &listener, error);
+	}
+	return 0;
+}

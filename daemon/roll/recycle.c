@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "roll/recycle.h"
+
+#include "backend/backend.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "datapath/ring/ring.h"
+#include "roll/roll.h"
+
+enum { LOOK_US = 5 * 1000 * 1000, JITTER_PERCENT = 10 };
+
+/* Up to 10 % more or less, by the process, so that workers started together do not end together. */
+static uint64_t age_limit_us(const struct backend *backend, uint32_t max_age_s)
+{
+	pid_t pid = worker_pid(backend->worker);
+	uint64_t spread = ring_name(&pid, sizeof(pid)) % (2 * JITTER_PERCENT + 1);
+
+	return max_age_s * 10000ULL * (100 - JITTER_PERCENT + spread);
+}
+
+static const char *reason(const struct backend *backend)
+{
+	const struct conf_worker *conf = backend->pool->conf->worker;
+	uint64_t age_us = clock_us() - worker_started_us(backend->worker);
+
+	if (conf->max_age_s && age_us > age_limit_us(backend, conf->max_age_s))
+		return "age";
+	if (conf->max_memory_bytes && worker_memory(backend->worker) > conf->max_memory_bytes)
+		return "memory";
+	return NULL;
+}
+
+static bool wants(const struct conf_worker *conf)
+{
+	return conf && (conf->max_age_s || conf->max_memory_bytes);
+}
+
+/*
+ * One at a time: nothing while another of the pool is on its way.  The oldest first, or one that is
+ * always over its limit would be the only one whose turn ever comes.
+ */
+static void look_at_pool(struct pool *pool)
+{
+	struct backend *chosen = NULL;
+
+	if (!wants(pool->conf->worker) || roll_active(pool) || roll_on_its_way(pool))
+		return;
+	for (size_t i = 0; i < pool->count; i++) {
+		struct backend *backend = pool->backends[i];
+
+		if (backend->worker && backend->state == STATE_UP && roll_spares(backend) &&
+		    reason(backend) &&
+		    (!chosen ||
+		     worker_started_us(backend->worker) < worker_started_us(chosen->worker)))
+			chosen = backend;
+	}
+	if (!chosen)
+		return;
+	log_info("%s: recycled for its %s", chosen->name, reason(chosen));
+	backend_drain(chosen, pool->conf->drain_timeout_ms * 1000ULL, GOAL_RESTART);
+}
+
+static int look(sd_event_source *source, uint64_t now, void *arg)
+{
+	struct model *model = arg;
+
+	(void)source, (void)now;
+	for (size_t i = 0; i < model->pool_count; i++)
+		look_at_pool(model->pools[i]);
+	recycle_watch(model);
+	return 0;
+}
+
+void recycle_watch(struct model *model)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < model->pool_count; i++)
+		any |= wants(model->pools[i]->conf->worker);
+	if (any && !model->stopping)
+		clock_arm(model->event, &model->recycle_timer, LOOK_US, look, model);
+	else
+		clock_disarm(model->recycle_timer);
+}

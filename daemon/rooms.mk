@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+# The rooms of each program and their sources, from the top floor down: a room may include what stands below
+# it, and nothing above or beside it.
+#
+#     $(call room,PROGRAM,DIRECTORY,SOURCES without .c)
+room = $(eval $(1)_ROOMS += $(2))$(eval $(1)_SRCS += $(patsubst %,$(2)/%.c,$(3)))
+
+# lbctl
+$(call room,CLI,cli,\
+	cli client commands complete render render_status silence succession table usage verbs verbs_find)
+$(call room,CLI,cli/import,\
+	access daemon format import join model nginx port program server static supervisor upstream worker)
+
+# lbd
+$(call room,LBD,daemon/start,background check first_conf options signals start takeover)
+$(call room,LBD,daemon/verbs,asked change config lbd pool save served verbs worker)
+$(call room,LBD,daemon/view,status view)
+$(call room,LBD,daemon/lbd,follow lbd loss reexec run_dir save save_plan service_manager settings stop wait)
+$(call room,LBD,daemon/control,client control parse places reply time)
+$(call room,LBD,daemon/reconcile,\
+	check difference difference_service held_ports nobody plan reconcile services stage stale)
+$(call room,LBD,daemon/roll,check recycle roll turn watch)
+$(call room,LBD,daemon/leave,leave record restore)
+$(call room,LBD,daemon/listeners,elsewhere holder listeners scan shadowed)
+$(call room,LBD,daemon/backend,accepts backend check deaf drain end new note process stuck)
+$(call room,LBD,daemon/remember,file remember)
+$(call room,LBD,daemon/apply,apply ring services)
+$(call room,LBD,daemon/model,all_down changes coming pool port_user state)
+$(call room,LBD,daemon/health,exec health http tcp)
+$(call room,LBD,daemon/check,\
+	account_access accounts held_up launch launch_log launch_once launch_static own_addresses \
+	privileges served service_clash warn words)
+$(call room,LBD,daemon/worker,bury end group launch limits listeners notify record run worker)
+$(call room,LBD,daemon/keeping,held notify output)
+$(call room,LBD,daemon/output,file file_move flow hold output peek syslog target)
+$(call room,LBD,daemon/keeper,keeper kept_notify process)
+$(call room,LBD,daemon/datapath,\
+	capture datapath guard interfaces libbpf link locals maps others pins read ring seed sink xdp)
+$(call room,LBD,daemon/datapath/ring,maglev ring turns)
+$(call room,LBD,daemon/conf,\
+	check conf confine edit expand fingerprint health name origin output pool process resolve running \
+	service split static static_words table value worker worker_set written)
+$(call room,LBD,daemon/block,block file files include parse print)
+$(call room,LBD,daemon/host/instance,instance pid_file)
+$(call room,LBD,daemon/host/net,\
+	ephemeral inherit inherit_options local_keys match netlink notify outgoing owners routes sockets)
+$(call room,LBD,daemon/host/spawn,orphans reaper remains spawn spawn_child)
+$(call room,LBD,daemon/host/cgroup,below cgroup end kill limit root)
+$(call room,LBD,daemon/host/process,\
+	account aside capabilities close_range closer confine environment grandchild inspect name_lock \
+	process process_life processes program stranger)
+$(call room,LBD,daemon/base,\
+	addr buffer error json_text log name open_file own_dir place printable publish read_file rotate \
+	seal tail utf8)
+
+# lbstatic
+$(call room,STATIC,daemon/static/process,landlock listener loop memory privilege syscalls)
+$(call room,STATIC,daemon/static/connection,connection connections exchange log)
+$(call room,STATIC,daemon/static/answer,\
+	answer cache coding condition content fields guard listing multipart output range response serve \
+	status)
+$(call room,STATIC,daemon/static/site,lookup site)
+$(call room,STATIC,daemon/static/options,access auth counters directives mime options pattern rules written)
+$(call room,STATIC,daemon/static/http,date request target writer)
+$(call room,STATIC,daemon/static/ground,fault timers)

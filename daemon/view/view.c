@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "view/view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json_text.h"
+#include "listeners/listeners.h"
+#include "listeners/shadowed.h"
+#include "reconcile/nobody.h"
+#include "roll/roll.h"
+
+/* Which families do clients of this pool come by? */
+static void families(const struct model *model, const struct pool *pool, bool wanted[2])
+{
+	wanted[0] = wanted[1] = false;
+	for (size_t i = 0; i < model->service_count; i++) {
+		const struct service *service = model->services[i];
+
+		if (service->pool != pool)
+			continue;
+		for (size_t j = 0; j < service->conf->listen_count; j++)
+			wanted[!addr_is_v4(&service->conf->listens[j].addr)] = true;
+	}
+}
+
+static json_t *note(const struct backend *backend, const bool wanted[2], bool notes)
+{
+	if (backend->note[0] && notes)
+		return json_text(backend->note);
+	if (backend->state != STATE_UP)
+		return NULL;
+	if (wanted[0] && !backend->listens[0])
+		return json_string("no IPv4 listener");
+	if (wanted[1] && !backend->listens[1])
+		return json_string("no IPv6 listener");
+	return NULL;
+}
+
+static json_t *listeners(const struct backend *backend)
+{
+	json_t *list = json_array();
+
+	if (backend->listens[0])
+		json_array_append_new(list, json_string("v4"));
+	if (backend->listens[1])
+		json_array_append_new(list, json_string("v6"));
+	return list;
+}
+
+static json_t *view_backend(const struct backend *backend, const struct lb_load *load,
+			    const bool wanted[2], bool notes)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:i, s:i, s:s?, s:o*, s:o, s:o*}", "address",
+			 addr_format_endpoint(&backend->endpoint, text), "state",
+			 state_name(backend->state), "weight", backend->weight, "active",
+			 (json_int_t)load->active, "total", (json_int_t)load->total, "queue",
+			 backend->queue, "max_connections", backend->max_connections, "worker",
+			 backend->worker ? backend->name : NULL, "owner",
+			 backend->owner[0] ? json_text(backend->owner) : NULL, "listeners",
+			 listeners(backend), "note", note(backend, wanted, notes));
+}
+
+json_t *view_pools(struct lbd *lbd, const struct pool *only, bool notes)
+{
+	struct model *model = &lbd->model;
+	struct lb_load *loads = calloc(LB_MAX_BACKENDS, sizeof(*loads));
+	json_t *list = json_array();
+
+	if (!loads)
+		return list;
+	/* What listens now, and how long the accept queues are. */
+	listeners_scan(model);
+	datapath_read_loads(model->dp, loads);
+	for (size_t i = 0; i < model->pool_count; i++) {
+		const struct pool *pool = model->pools[i];
+		json_t *backends;
+		bool wanted[2];
+
+		if (only && pool != only)
+			continue;
+		backends = json_array();
+		families(model, pool, wanted);
+		for (size_t j = 0; j < pool->count; j++)
+			json_array_append_new(backends, view_backend(pool->backends[j],
+								     &loads[pool->backends[j]->id],
+								     wanted, notes));
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:b, s:b, s:o}", "pool", pool->name,
+					"scheduler", conf_scheduler_name(pool->conf->scheduler),
+					"nobody_serves", nobody_serves(pool), "clients_wait",
+					nobody_serves_yet(pool), "backends", backends));
+	}
+	free(loads);
+	return list;
+}
+
+/* With when it is started again: of an hour's backoff nobody should have to guess. */
+static void print_worker_note(FILE *out, const struct backend *backend, uint64_t now_us)
+{
+	bool waits = backend->state == STATE_BACKOFF && backend->retry_us > now_us;
+
+	if (!backend->note[0] && backend->kept_out)
+		fputs("drained by command, until `lbctl pool undrain`", out);
+	fputs(backend->note, out);
+	/* Whose port is held says already that it is tried until that is free. */
+	if (waits && !backend->port_held_us && backend->note[0])
+		fprintf(out, "; started again in %.1f s",
+			(double)(backend->retry_us - now_us) / 1e6);
+}
+
+static json_t *worker_note(const struct backend *backend, uint64_t now_us)
+{
+	const char *limits = worker_limits_note(backend->worker);
+	char *text = NULL;
+	size_t length = 0;
+	FILE *out = open_memstream(&text, &length);
+	json_t *note;
+
+	if (!out)
+		return NULL;
+	print_worker_note(out, backend, now_us);
+	if (limits && worker_pid(backend->worker))
+		fprintf(out, "%slimit not in force: %s", ftell(out) ? "; " : "", limits);
+	fclose(out);
+	note = length ? json_text(text) : NULL;
+	free(text);
+	return note;
+}
+
+struct worker_list {
+	json_t *list;
+	uint64_t now_us;
+	bool notes;
+};
+
+static void add_worker(void *arg, struct backend *backend)
+{
+	struct worker_list *workers = arg;
+	pid_t pid;
+	json_t *one;
+
+	if (!backend->worker)
+		return;
+	pid = worker_pid(backend->worker);
+	one = json_pack("{s:s, s:s, s:s, s:i, s:i, s:s*, s:s*, s:o*}", "name", backend->name,
+			"pool", backend->pool->name, "state", state_name(backend->state),
+			"restarts", backend->restarts, "failures", backend->failures, "settings",
+			worker_is_outdated(backend->worker) ? "old" : NULL, "roll",
+			backend->turn ? roll_turn_name(backend->turn) : NULL, "note",
+			workers->notes ? worker_note(backend, workers->now_us) : NULL);
+	if (worker_relistened(backend->worker))
+		json_object_set_new(one, "relistened",
+				    json_integer(worker_relistened(backend->worker)));
+	if (pid) {
+		json_object_set_new(one, "pid", json_integer(pid));
+		json_object_set_new(one, "uptime_s",
+				    json_integer((json_int_t)(workers->now_us -
+							      worker_started_us(backend->worker)) /
+						 1000000));
+		json_object_set_new(one, "memory",
+				    json_integer((json_int_t)worker_memory(backend->worker)));
+	}
+	if (backend->state == STATE_BACKOFF && backend->retry_us > workers->now_us)
+		json_object_set_new(one, "retry_ms",
+				    json_integer((json_int_t)(backend->retry_us - workers->now_us) /
+						 1000));
+	json_array_append_new(workers->list, one);
+}
+
+json_t *view_workers(struct lbd *lbd, const char *target, bool notes)
+{
+	struct worker_list workers = {.list = json_array(), .now_us = clock_us(), .notes = notes};
+	struct error ignored;
+
+	if (target)
+		pool_each_target(&lbd->model, target, add_worker, &workers, &ignored);
+	else
+		pool_each_backend(&lbd->model, add_worker, &workers);
+	return workers.list;
+}
+
+static json_t *listens(const struct conf_service *conf)
+{
+	json_t *list = json_array();
+	char text[ADDR_TEXT_BYTES];
+
+	for (size_t i = 0; i < conf->listen_count; i++)
+		json_array_append_new(list,
+				      json_string(addr_format_endpoint(&conf->listens[i], text)));
+	return list;
+}
+
+json_t *view_services(struct lbd *lbd)
+{
+	struct model *model = &lbd->model;
+	struct lb_service_count *counts = calloc(LB_MAX_SERVICES, sizeof(*counts));
+	json_t *list = json_array();
+
+	if (!counts)
+		return list;
+	listeners_scan(model); /* who else listens there */
+	datapath_read_service_counts(model->dp, counts);
+	for (size_t i = 0; i < model->service_count; i++) {
+		const struct service *service = model->services[i];
+		const struct lb_service_count *count = &counts[service->id];
+		char text[SHADOWED_TEXT_BYTES];
+		const char *note = shadowed_text(service, text);
+
+		json_array_append_new(
+			list,
+			json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:o*}", "service",
+				  service->name, "pool", service->pool->name, "listens",
+				  listens(service->conf), "connections",
+				  (json_int_t)count->connections, "refused",
+				  (json_int_t)count->refused, "dropped", (json_int_t)count->dropped,
+				  "deferred", (json_int_t)count->deferred, "denied",
+				  (json_int_t)count->denied, "note",
+				  note ? json_text(note) : NULL));
+	}
+	free(counts);
+	return list;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/limits.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "host/cgroup/limit.h"
+
+enum { CPU_PERIOD_US = 100000 };
+
+static int set(const char *cgroup, const char *file, const char *value, int before,
+	       struct error *error)
+{
+	struct error other;
+	int err;
+
+	if (!cgroup)
+		return error_set(error, -ENOENT, "%s %s: no cgroup v2 here: no such limit", file,
+				 value);
+	err = cgroup_limit(cgroup, file, value, before ? &other : error);
+	return before ? before : err;
+}
+
+int worker_limits_set(const struct conf_limits *conf, const char *cgroup, struct error *error)
+{
+	char value[64];
+	int err = 0;
+
+	if (conf->memory_max_bytes != CONF_UNSET) {
+		snprintf(value, sizeof(value), "%llu", (unsigned long long)conf->memory_max_bytes);
+		err = set(cgroup, "memory.max", value, err, error);
+	}
+	if (conf->pids_max != CONF_UNSET) {
+		snprintf(value, sizeof(value), "%llu", (unsigned long long)conf->pids_max);
+		err = set(cgroup, "pids.max", value, err, error);
+	}
+	if (conf->cpu_max_percent) {
+		snprintf(value, sizeof(value), "%llu %d",
+			 conf->cpu_max_percent * (CPU_PERIOD_US / 100ull), CPU_PERIOD_US);
+		err = set(cgroup, "cpu.max", value, err, error);
+	}
+	return err;
+}

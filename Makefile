@@ -219,8 +219,10 @@ CPPCHECK_MACROS := '-Djson_array_foreach(a,i,v)=while(next(a,&i,&v))' \
 # compared by one member, a flag that lives as long as its loop.
 CPPCHECK_FALSE := $(addprefix --suppress=,missingIncludeSystem arrayIndexThenCheck memleak:daemon/block/block.c \
 	memleak:daemon/output/output.c autoVariables:daemon/host/net/notify.c uninitvar:daemon/static/options/mime.c)
-.PHONY: lint-format lint-cppcheck lint-tidy
+.PHONY: lint-rooms lint-format lint-cppcheck lint-tidy
 lint: lint-format lint-cppcheck lint-tidy ## clang-format, cppcheck and clang-tidy
+lint-rooms: ## hold the tree to daemon/rooms.mk
+	$(Q)selftests/lint-rooms
 lint-format:
 	$(call say,FORMAT,$(words $(C_FILES)) files)
 	$(Q)clang-format --dry-run -Werror $(C_FILES)

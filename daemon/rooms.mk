@@ -11,7 +11,18 @@ $(call room,CLI,cli,\
 $(call room,CLI,cli/import,\
 	access daemon format import join model nginx port program server static supervisor upstream worker)
 
-# lbd
+# lbstatic
+$(call room,STATIC,daemon/static/process,landlock listener loop memory privilege syscalls)
+$(call room,STATIC,daemon/static/connection,connection connections exchange log)
+$(call room,STATIC,daemon/static/answer,\
+	answer cache coding condition content fields guard listing multipart output range response serve \
+	status)
+$(call room,STATIC,daemon/static/site,lookup site)
+$(call room,STATIC,daemon/static/options,access auth counters directives mime options pattern rules written)
+$(call room,STATIC,daemon/static/http,date request target writer)
+$(call room,STATIC,daemon/static/ground,fault timers)
+
+# lbd; of it lbstatic has how files of others are opened (base/), and lbctl how a configuration is read
 $(call room,LBD,daemon/start,background check first_conf options signals start takeover)
 $(call room,LBD,daemon/verbs,asked change config lbd pool save served verbs worker)
 $(call room,LBD,daemon/view,status view)
@@ -52,14 +63,3 @@ $(call room,LBD,daemon/host/process,\
 $(call room,LBD,daemon/base,\
 	addr buffer error json_text log name open_file own_dir place printable publish read_file rotate \
 	seal tail utf8)
-
-# lbstatic
-$(call room,STATIC,daemon/static/process,landlock listener loop memory privilege syscalls)
-$(call room,STATIC,daemon/static/connection,connection connections exchange log)
-$(call room,STATIC,daemon/static/answer,\
-	answer cache coding condition content fields guard listing multipart output range response serve \
-	status)
-$(call room,STATIC,daemon/static/site,lookup site)
-$(call room,STATIC,daemon/static/options,access auth counters directives mime options pattern rules written)
-$(call room,STATIC,daemon/static/http,date request target writer)
-$(call room,STATIC,daemon/static/ground,fault timers)

@@ -4,7 +4,7 @@
 #define LBSTATIC_SERVE_H
 
 #include "static/answer/response.h"
-#include "static/http/server.h"
+#include "static/connection/server.h"
 
 /*
  * Makes the response to a request, or, with request NULL, the refusal with status.  *closes says

@@ -17,7 +17,7 @@
 
 #include "static/answer/content.h"
 #include "static/answer/output.h"
-#include "static/http/server.h"
+#include "static/connection/server.h"
 #include "static/options/access.h"
 
 enum state { READ, SEND, CONTENT, LINGER, CLOSED };

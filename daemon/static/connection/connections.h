@@ -3,7 +3,7 @@
 #ifndef LBSTATIC_CONNECTIONS_H
 #define LBSTATIC_CONNECTIONS_H
 
-#include "static/http/server.h"
+#include "static/connection/server.h"
 #include "static/options/access.h"
 
 /* Takes the accepted fd (closed on failure) and gives the connection its first turn. */

@@ -3,7 +3,7 @@
 #ifndef LBSTATIC_LOOP_H
 #define LBSTATIC_LOOP_H
 
-#include "static/http/server.h"
+#include "static/connection/server.h"
 #include "static/process/listener.h"
 
 struct loop;

@@ -30,13 +30,13 @@ $(call room,LBD,daemon/lbd,follow lbd loss reexec run_dir save save_plan service
 $(call room,LBD,daemon/control,client control parse places reply time)
 $(call room,LBD,daemon/reconcile,\
 	check difference difference_service held_ports nobody plan reconcile services stage stale)
-$(call room,LBD,daemon/roll,check recycle roll turn watch)
+$(call room,LBD,daemon/roll,check recycle roll watch)
 $(call room,LBD,daemon/leave,leave record restore)
 $(call room,LBD,daemon/listeners,elsewhere holder listeners scan shadowed)
 $(call room,LBD,daemon/backend,accepts backend check deaf drain end new note process stuck)
 $(call room,LBD,daemon/remember,file remember)
 $(call room,LBD,daemon/apply,apply ring services)
-$(call room,LBD,daemon/model,all_down changes coming pool port_user state)
+$(call room,LBD,daemon/model,all_down changes coming pool port_user state turn)
 $(call room,LBD,daemon/health,exec health http tcp)
 $(call room,LBD,daemon/check,\
 	account_access accounts held_up launch launch_log launch_once launch_static own_addresses \

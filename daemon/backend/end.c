@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "listeners/listeners.h"
-#include "roll/roll.h"
 
 enum { LOOK_AGAIN_US = 1000 * 1000 };
 
@@ -149,9 +148,9 @@ static const char *why_still_hung(const struct backend *backend)
 
 	if (backend->state != STATE_UP || backend->goal != GOAL_RUN || !pool)
 		return NULL;
-	if (roll_active(pool) || roll_on_its_way(pool))
+	if (turn_is_rolling(pool) || turn_on_its_way(pool))
 		return "another of its pool is being restarted";
-	return !roll_spares(backend) && another_is_to_come(pool)
+	return !turn_spares(backend) && another_is_to_come(pool)
 		       ? "no other of its pool is up, and one is about to be started again"
 		       : NULL;
 }
@@ -217,9 +216,9 @@ bool backend_process_check_restarts(const struct backend *backend)
 
 static const char *why_not_now(const struct backend *backend)
 {
-	if (!roll_spares(backend))
+	if (!turn_spares(backend))
 		return "no other of its pool is up";
-	if (roll_active(backend->pool) || roll_on_its_way(backend->pool))
+	if (turn_is_rolling(backend->pool) || turn_on_its_way(backend->pool))
 		return "another of its pool is being restarted";
 	return NULL;
 }

@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "listeners/listeners.h"
 #include "model/pool.h"
-#include "roll/roll.h"
 
 enum { LOOK_US = 1000 * 1000, STUCK_US = 5 * 1000 * 1000 };
 
@@ -70,7 +69,7 @@ static void mark(struct backend *backend)
 		return;
 	}
 	if (restart) {
-		if (!roll_active(pool) && !roll_on_its_way(pool))
+		if (!turn_is_rolling(pool) && !turn_on_its_way(pool))
 			backend_process_wrong(backend, REASON);
 		return;
 	}

@@ -78,7 +78,7 @@ static char *list_rolls(const struct model *model)
 	if (!out)
 		return NULL;
 	for (size_t i = 0; i < model->pool_count; i++)
-		if (roll_active(model->pools[i]))
+		if (turn_is_rolling(model->pools[i]))
 			fprintf(out, "%s ", model->pools[i]->name);
 	fclose(out);
 	return text;

@@ -24,6 +24,7 @@
 #include "model/changes.h"
 #include "model/port_user.h"
 #include "model/state.h"
+#include "model/turn.h"
 #include "worker/worker.h"
 
 struct model;
@@ -38,14 +39,6 @@ enum backend_goal {
 	GOAL_STOP,    /* drain, then stop */
 	GOAL_RESTART, /* drain, stop, start */
 	GOAL_LEAVE,   /* drain, stop, forget: gone from the configuration */
-};
-
-/* A worker's turn in its pool's roll: see roll.h. */
-enum turn {
-	TURN_NONE,
-	TURN_DUE,    /* still to come */
-	TURN_FORCED, /* and if it is the last one that is up */
-	TURN_NOW,
 };
 
 /* What its watchdog makes of it. */

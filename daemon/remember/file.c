@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/read_file.h"
 #include "base/seal.h"
-#include "roll/roll.h"
+#include "model/pool.h"
 
 enum { VERSION = 3, SEALED_SINCE = 3, FILE_BYTES_MAX = 64 << 20 };
 
@@ -87,7 +87,7 @@ static void write_one(void *arg, struct backend *backend)
 		return;
 	fprintf(file, "%s state=%s goal=%s turn=%s failures=%u restarts=%u good=%u bad=%u ",
 		backend->name, state_name(backend->state), goals[backend->goal],
-		roll_turn_name(backend->turn), backend->failures, backend->restarts, tally.good,
+		turn_name(backend->turn), backend->failures, backend->restarts, tally.good,
 		tally.bad);
 	if (state_has_process(backend->state) && !backend->ready_us)
 		fprintf(file, "unready=1 ");
@@ -145,8 +145,8 @@ static bool find_goal(const char *name, struct remembered *one)
 
 static bool find_turn(const char *name, struct remembered *one)
 {
-	one->turn = roll_find_turn(name);
-	return !strcmp(roll_turn_name(one->turn), name);
+	one->turn = turn_find(name);
+	return !strcmp(turn_name(one->turn), name);
 }
 
 static void take_number(struct remembered *one, const char *key, const char *value)

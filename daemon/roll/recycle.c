@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "datapath/ring/ring.h"
-#include "roll/roll.h"
+#include "model/pool.h"
 
 enum { LOOK_US = 5 * 1000 * 1000, JITTER_PERCENT = 10 };
 
@@ -43,12 +43,12 @@ static void look_at_pool(struct pool *pool)
 {
 	struct backend *chosen = NULL;
 
-	if (!wants(pool->conf->worker) || roll_active(pool) || roll_on_its_way(pool))
+	if (!wants(pool->conf->worker) || turn_is_rolling(pool) || turn_on_its_way(pool))
 		return;
 	for (size_t i = 0; i < pool->count; i++) {
 		struct backend *backend = pool->backends[i];
 
-		if (backend->worker && backend->state == STATE_UP && roll_spares(backend) &&
+		if (backend->worker && backend->state == STATE_UP && turn_spares(backend) &&
 		    reason(backend) &&
 		    (!chosen ||
 		     worker_started_us(backend->worker) < worker_started_us(chosen->worker)))

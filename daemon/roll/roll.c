@@ -11,9 +11,9 @@
 #include "backend/process.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "model/turn.h"
 #include "remember/remember.h"
 #include "roll/check.h"
-#include "roll/turn.h"
 #include "roll/watch.h"
 
 struct roll {
@@ -118,7 +118,7 @@ static void advance(struct pool *pool)
 		return;
 	if (!turn_count_due(pool))
 		end(pool, NULL);
-	else if (!roll_on_its_way(pool))
+	else if (!turn_on_its_way(pool))
 		end_for_the_last(pool);
 }
 
@@ -388,11 +388,6 @@ void roll_move(struct pool *from, struct pool *to)
 	to->roll = from->roll;
 	from->roll = NULL;
 	memcpy(to->roll_error, from->roll_error, sizeof(to->roll_error));
-}
-
-bool roll_active(const struct pool *pool)
-{
-	return pool->roll != NULL;
 }
 
 const char *roll_error(const struct pool *pool)

@@ -11,13 +11,7 @@
 #define LB_ROLL_H
 
 #include "model/pool.h"
-
-struct roll_watcher {
-	void (*progress)(void *arg, const char *text);
-	/* Once, at the end: error is NULL when all went well. */
-	void (*done)(void *arg, const char *error);
-	void *arg;
-};
+#include "roll/watch.h"
 
 /*
  * All workers of a pool but those that were stopped or drained by command.  force: the last one that is
@@ -51,21 +45,10 @@ void roll_resume(struct pool *pool);
 /* A backend's state has changed. */
 void roll_changed(struct backend *backend, enum state to);
 
-/* One of it gets up by itself soon: until then no other is taken away. */
-bool roll_on_its_way(const struct pool *pool);
-
-/* Would the pool serve without this one?  Also where it has no other, which could. */
-bool roll_spares(const struct backend *backend);
-
 void roll_unwatch(struct pool *pool, const void *arg); /* the watcher has gone */
 void roll_forget(struct pool *pool, const char *why);  /* ends its roll */
 void roll_move(struct pool *from, struct pool *to);    /* the pool by another configuration */
 void roll_free(struct pool *pool);                     /* of lbd's end: the next goes on with it */
-bool roll_active(const struct pool *pool);
 const char *roll_error(const struct pool *pool); /* why the last one ended early, or "" */
-
-/* For remember.c: a turn as a word, and back. */
-const char *roll_turn_name(enum turn turn);
-enum turn roll_find_turn(const char *name);
 
 #endif

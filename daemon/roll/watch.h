@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who is told how a roll goes on: whoever began it, and who has come since to wait for its end; for roll.c alone. */
+/* Who is told how a roll goes on: whoever began it, and who has come since to wait for its end. */
 #ifndef LB_ROLL_WATCH_H
 #define LB_ROLL_WATCH_H
 
-#include "roll/roll.h"
+struct roll_watcher {
+	void (*progress)(void *arg, const char *text);
+	/* Once, at the end: error is NULL when all went well. */
+	void (*done)(void *arg, const char *error);
+	void *arg;
+};
 
+/* For roll.c alone: the list of them. */
 struct roll_watch;
 
 /* *list may be NULL before; -ENOMEM. */

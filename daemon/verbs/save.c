@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "roll/roll.h"
 #include "verbs/verbs.h"
 
 enum { NAMED_MOST = 20 };
@@ -34,7 +33,7 @@ static void list(struct model *model, struct unsaved *unsaved)
 {
 	pool_each_backend(model, add_worker, unsaved);
 	for (size_t i = 0; i < model->pool_count; i++)
-		if (roll_active(model->pools[i]))
+		if (turn_is_rolling(model->pools[i]))
 			add(unsaved, "pool ", model->pools[i]->name, "half-way through a roll");
 	if (unsaved->count > NAMED_MOST)
 		fprintf(unsaved->out, " and %zu more", unsaved->count - NAMED_MOST);

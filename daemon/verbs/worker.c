@@ -217,7 +217,7 @@ int verb_roll(struct call *call)
 		return say_none(call, pool);
 	if (err)
 		return refuse_roll(call, pool, err);
-	if (!waits && !roll_active(pool) && *roll_error(pool))
+	if (!waits && !turn_is_rolling(pool) && *roll_error(pool))
 		return error_set(&call->error, -EINVAL, "pool %s: %s", pool->name,
 				 roll_error(pool));
 	if (!waits)

@@ -11,7 +11,6 @@
 #include "listeners/listeners.h"
 #include "listeners/shadowed.h"
 #include "reconcile/nobody.h"
-#include "roll/roll.h"
 
 /* Which families do clients of this pool come by? */
 static void families(const struct model *model, const struct pool *pool, bool wanted[2])
@@ -152,7 +151,7 @@ static void add_worker(void *arg, struct backend *backend)
 			"pool", backend->pool->name, "state", state_name(backend->state),
 			"restarts", backend->restarts, "failures", backend->failures, "settings",
 			worker_is_outdated(backend->worker) ? "old" : NULL, "roll",
-			backend->turn ? roll_turn_name(backend->turn) : NULL, "note",
+			backend->turn ? turn_name(backend->turn) : NULL, "note",
 			workers->notes ? worker_note(backend, workers->now_us) : NULL);
 	if (worker_relistened(backend->worker))
 		json_object_set_new(one, "relistened",

@@ -706,9 +706,9 @@ static void test_roll_leaves_no_gap(void **state)
 	watch("127.0.0.1:86");
 	for (int round = 0; round < 3; round++) {
 		assert_int_equal(roll_start(pool, false, NULL), 0);
-		for (int turn = 0; turn < 5000 && roll_active(pool); turn++)
+		for (int turn = 0; turn < 5000 && turn_is_rolling(pool); turn++)
 			sd_event_run(model.event, 10000);
-		assert_false(roll_active(pool));
+		assert_false(turn_is_rolling(pool));
 		assert_string_equal(roll_error(pool), "");
 	}
 	expect_somebody("roll");
@@ -727,7 +727,7 @@ static void test_one_alone_is_waited_for(void **state)
 	may_wait = true;
 	watch("127.0.0.1:86");
 	assert_int_equal(roll_start(pool, false, NULL), 0);
-	for (int turn = 0; turn < 5000 && roll_active(pool); turn++)
+	for (int turn = 0; turn < 5000 && turn_is_rolling(pool); turn++)
 		sd_event_run(model.event, 10000);
 	assert_string_equal(roll_error(pool), "");
 	expect_somebody("roll of one");

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "roll/turn.h"
+#include "model/turn.h"
 
 #include <string.h>
 
-#include "backend/backend.h"
-#include "roll/roll.h"
+#include "model/pool.h"
+
+bool turn_is_rolling(const struct pool *pool)
+{
+	return pool->roll != NULL;
+}
 
 size_t turn_count(const struct pool *pool, enum turn turn)
 {
@@ -20,7 +24,7 @@ size_t turn_count_due(const struct pool *pool)
 	return turn_count(pool, TURN_DUE) + turn_count(pool, TURN_FORCED);
 }
 
-bool roll_spares(const struct backend *backend)
+bool turn_spares(const struct backend *backend)
 {
 	const struct pool *pool = backend->pool;
 
@@ -47,7 +51,7 @@ struct backend *turn_next(const struct pool *pool)
 			continue;
 		if (backend->state != STATE_UP)
 			return backend;
-		if (!chosen && (backend->turn == TURN_FORCED || roll_spares(backend)))
+		if (!chosen && (backend->turn == TURN_FORCED || turn_spares(backend)))
 			chosen = backend;
 	}
 	return chosen;
@@ -60,7 +64,7 @@ static bool is_tried_soon(const struct backend *backend)
 	       !backend->port_held_us;
 }
 
-bool roll_on_its_way(const struct pool *pool)
+bool turn_on_its_way(const struct pool *pool)
 {
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct backend *backend = pool->backends[i];
@@ -104,12 +108,12 @@ static const char *const turns[] = {
 	[TURN_NOW] = "now",
 };
 
-const char *roll_turn_name(enum turn turn)
+const char *turn_name(enum turn turn)
 {
 	return turns[turn];
 }
 
-enum turn roll_find_turn(const char *name)
+enum turn turn_find(const char *name)
 {
 	for (enum turn turn = TURN_NONE; turn <= TURN_NOW; turn++)
 		if (!strcmp(turns[turn], name))

@@ -13,10 +13,9 @@ $(call room,CLI,cli/import,\
 
 # lbstatic
 $(call room,STATIC,daemon/static/process,landlock listener loop memory privilege syscalls)
-$(call room,STATIC,daemon/static/connection,connection connections exchange log)
+$(call room,STATIC,daemon/static/connection,connection connections exchange log serve)
 $(call room,STATIC,daemon/static/answer,\
-	answer cache coding condition content fields guard listing multipart output range response serve \
-	status)
+	answer cache coding condition content fields guard listing multipart output range response status)
 $(call room,STATIC,daemon/static/site,lookup site)
 $(call room,STATIC,daemon/static/options,access auth counters directives mime options pattern rules written)
 $(call room,STATIC,daemon/static/http,date request target writer)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "static/connection/exchange.h"
 
-#include "static/answer/serve.h"
+#include "static/connection/serve.h"
 
 #include <errno.h>
 #include <netinet/in.h>

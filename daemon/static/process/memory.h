@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What memory the process keeps once it has started. */
 #ifndef LBSTATIC_MEMORY_H
 #define LBSTATIC_MEMORY_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which answer a request gets: method, path, who may have it; and what is noted about it. */
+/*
+ * Which answer a request gets from this server (its cache first, then the site): method, path, who may have it; and
+ * what is noted about it in the counters and the log.  For exchange.c alone.
+ */
 #ifndef LBSTATIC_SERVE_H
 #define LBSTATIC_SERVE_H
 

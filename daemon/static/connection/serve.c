@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "static/answer/serve.h"
+#include "static/connection/serve.h"
 
 #include "static/answer/coding.h"
 #include "static/answer/guard.h"
@@ -9,7 +9,7 @@
 #include <errno.h>
 
 /* A fresh answer from the cache, with a reference, or NULL. */
-static struct answer *find(struct server *server, struct slice path, unsigned codings)
+static struct answer *find_cached(struct server *server, struct slice path, unsigned codings)
 {
 	uint64_t valid = server->options->limits.cache_valid_ms;
 	uint64_t oldest = server->now_ms > valid ? server->now_ms - valid : 0;
@@ -53,7 +53,7 @@ static struct answer *find_or_make(struct server *server, const struct request *
 	const struct options *options = server->options;
 	unsigned codings =
 		options->precompressed ? coding_accepted(request->field[FIELD_ACCEPT_ENCODING]) : 0;
-	struct answer *answer = find(server, path, codings);
+	struct answer *answer = find_cached(server, path, codings);
 	char decoded[PATH_BYTES];
 	int status = 0;
 
@@ -75,8 +75,8 @@ static struct answer *find_or_make(struct server *server, const struct request *
 }
 
 /* The answer for a request that could be read; *facts learns the query and the realm. */
-static struct answer *choose(struct server *server, const struct request *request,
-			     const struct address *client, struct response_facts *facts)
+static struct answer *answer_request(struct server *server, const struct request *request,
+				     const struct address *client, struct response_facts *facts)
 {
 	struct slice path;
 	int status;
@@ -102,7 +102,7 @@ int serve_request(struct server *server, const struct request *request, int stat
 	};
 	int err;
 
-	facts.answer = request ? choose(server, request, client, &facts)
+	facts.answer = request ? answer_request(server, request, client, &facts)
 			       : answer_error(server->site, status);
 	if (!facts.answer)
 		return -ENOMEM;

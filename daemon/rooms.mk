@@ -17,7 +17,8 @@ $(call room,STATIC,daemon/static/connection,connection connections exchange log 
 $(call room,STATIC,daemon/static/answer,\
 	answer cache coding condition content fields guard listing multipart output range response status)
 $(call room,STATIC,daemon/static/site,lookup site)
-$(call room,STATIC,daemon/static/options,access auth counters directives mime options pattern rules written)
+$(call room,STATIC,daemon/static/options,\
+	access auth command_line counters directives mime options pattern rule_directives rules scale written)
 $(call room,STATIC,daemon/static/http,date request target writer)
 $(call room,STATIC,daemon/static/ground,fault timers)
 

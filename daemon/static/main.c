@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* lbstatic: serves the files below a directory over HTTP/1.1.  Exit: 0 stopped, 1 refused, 2 usage. */
 #include "static/connection/connections.h"
+#include "static/options/command_line.h"
 #include "static/process/loop.h"
 #include "static/process/memory.h"
 #include "static/process/privilege.h"
@@ -114,11 +115,11 @@ int main(int argc, char **argv)
 	int err, code = STOPPED;
 
 	options_init(&options);
-	err = options_parse(&options, argc, argv, &fault);
+	err = command_line_read(&options, argc, argv, &fault);
 	if (err)
 		code = complain(&fault, USAGE);
 	else if (options.help)
-		options_print_help();
+		command_line_print_help();
 	else if (options.version)
 		printf("lbstatic %s\n", LB_VERSION);
 	else if (serve(&options, &fault))

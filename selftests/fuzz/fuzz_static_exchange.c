@@ -5,6 +5,7 @@
  * second what happens to the connection, and in which turn.
  */
 #include "static/connection/connections.h"
+#include "static/options/command_line.h"
 #include "static/site/site.h"
 
 #include <errno.h>
@@ -50,7 +51,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	(void)argc, (void)argv;
 	options_init(&options);
-	require(!options_parse(&options, sizeof(words) / sizeof(*words), words, &fault));
+	require(!command_line_read(&options, sizeof(words) / sizeof(*words), words, &fault));
 	require(!site_open(&site, &options, &fault));
 	server = (struct server){.options = &options, .site = &site, .connections_max = 100};
 	timers_init(&server.timers);

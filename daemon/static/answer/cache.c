@@ -63,7 +63,7 @@ void cache_free(struct cache *cache)
 	free(cache->bucket);
 }
 
-static struct answer *find(struct cache *cache, struct slice key, unsigned codings, uint32_t hash)
+static struct answer *find_kept(struct cache *cache, struct slice key, unsigned codings, uint32_t hash)
 {
 	struct answer *answer = cache->bucket[hash & cache->mask];
 
@@ -77,7 +77,7 @@ static struct answer *find(struct cache *cache, struct slice key, unsigned codin
 struct answer *cache_get(struct cache *cache, struct slice key, unsigned codings,
 			 uint64_t oldest_ms)
 {
-	struct answer *answer = find(cache, key, codings, hash_of(cache, key, codings));
+	struct answer *answer = find_kept(cache, key, codings, hash_of(cache, key, codings));
 
 	if (!answer || answer->made_ms < oldest_ms)
 		return NULL;
@@ -91,7 +91,7 @@ struct answer *cache_get(struct cache *cache, struct slice key, unsigned codings
 void cache_put(struct cache *cache, struct answer *answer, unsigned codings, uint64_t now_ms)
 {
 	uint32_t hash = hash_of(cache, answer->key, codings);
-	struct answer *before = find(cache, answer->key, codings, hash);
+	struct answer *before = find_kept(cache, answer->key, codings, hash);
 
 	if (before)
 		drop(cache, before);

@@ -39,7 +39,7 @@ static int check_hash(const char *path, unsigned line, const struct user *user, 
 		path, line, user->name);
 }
 
-static int add_line(struct users *users, const char *path, unsigned line, const char *text,
+static int add_user(struct users *users, const char *path, unsigned line, const char *text,
 		    struct fault *fault)
 {
 	size_t len = strcspn(text, "\r\n");
@@ -76,7 +76,7 @@ int users_load(const char *path, struct users **out, struct fault *fault)
 		fault_set(fault, err, "password file %s: %s", path, strerror(-err));
 	}
 	for (unsigned line = 1; !err && getline(&text, &room, file) >= 0; line++)
-		err = add_line(users, path, line, text, fault);
+		err = add_user(users, path, line, text, fault);
 	free(text);
 	if (file)
 		fclose(file);

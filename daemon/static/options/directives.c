@@ -1,34 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "static/options/directives.h"
 
+#include "static/options/private.h"
+#include "static/options/scale.h"
+
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-
-struct setting;
-
-/* What a directive's function sees. */
-struct call {
-	struct options *options;
-	const struct setting *setting;
-	const char *const *argument;
-	unsigned arguments;
-	struct fault *fault;
-};
-
-struct setting {
-	const char *name;
-	unsigned min, max; /* arguments */
-	int (*apply)(const struct call *call);
-	size_t offset; /* of what it sets in struct options, for the general functions */
-	const char *usage, *help;
-};
-
-static int refuse(const struct call *call, const char *found, const char *allowed)
-{
-	return fault_set(call->fault, -EINVAL, "%s: found '%s', allowed: %s", call->setting->name,
-			 found, allowed);
-}
 
 static void *field(const struct call *call)
 {
@@ -46,7 +23,7 @@ static int set_switch(const struct call *call)
 	bool on = !strcmp(call->argument[0], "on");
 
 	if (!on && strcmp(call->argument[0], "off"))
-		return refuse(call, call->argument[0], "on, off");
+		return directive_refuse(call, call->argument[0], "on, off");
 	*(bool *)field(call) = on;
 	return 0;
 }
@@ -56,7 +33,8 @@ static int set_duration(const struct call *call)
 	long long ms = duration_parse(call->argument[0]);
 
 	if (ms < 0 || ms > 0x7fffffff)
-		return refuse(call, call->argument[0], "a duration such as 500ms, 10s, 5m, 2h, 1d");
+		return directive_refuse(call, call->argument[0],
+					"a duration such as 500ms, 10s, 5m, 2h, 1d");
 	*(unsigned *)field(call) = ms;
 	return 0;
 }
@@ -66,7 +44,7 @@ static int set_number(const struct call *call)
 	long long number = size_parse(call->argument[0]);
 
 	if (number < 0 || number > 0x7fffffff)
-		return refuse(call, call->argument[0], "a number from 0");
+		return directive_refuse(call, call->argument[0], "a number from 0");
 	*(unsigned *)field(call) = number;
 	return 0;
 }
@@ -76,7 +54,8 @@ static int set_size(const struct call *call)
 	long long size = size_parse(call->argument[0]);
 
 	if (size < 0)
-		return refuse(call, call->argument[0], "a size such as 500, 64k, 10m, 1g");
+		return directive_refuse(call, call->argument[0],
+					"a size such as 500, 64k, 10m, 1g");
 	*(uint64_t *)field(call) = size;
 	return 0;
 }
@@ -87,7 +66,7 @@ static int set_head_size(const struct call *call)
 	long long size = size_parse(call->argument[0]);
 
 	if (size < 128 || size > 65536)
-		return refuse(call, call->argument[0], "a size from 128 to 64k");
+		return directive_refuse(call, call->argument[0], "a size from 128 to 64k");
 	*(size_t *)field(call) = size;
 	return 0;
 }
@@ -95,7 +74,7 @@ static int set_head_size(const struct call *call)
 static int set_listen(const struct call *call)
 {
 	if (call->options->listens == LISTENS_MAX)
-		return refuse(call, call->argument[0], "16 addresses at most");
+		return directive_refuse(call, call->argument[0], "16 addresses at most");
 	call->options->listen[call->options->listens++] = call->argument[0];
 	return 0;
 }
@@ -104,191 +83,14 @@ static int set_index(const struct call *call)
 {
 	for (unsigned i = 0; i < call->arguments; i++) {
 		if (strchr(call->argument[i], '/'))
-			return refuse(call, call->argument[i], "file names without a slash");
+			return directive_refuse(call, call->argument[i],
+						"file names without a slash");
 		call->options->index[i] = call->argument[i];
 	}
 	call->options->indexes = call->arguments;
 	if (call->arguments == 1 && !strcmp(call->argument[0], "off"))
 		call->options->indexes = 0;
 	return 0;
-}
-
-static struct rule *add(const struct call *call, enum rule_kind kind, const char *pattern)
-{
-	struct rule *rule = rules_add(&call->options->rules, kind, pattern);
-
-	if (!rule) {
-		fault_set(call->fault, -ENOMEM, "%s: no memory", call->setting->name);
-		return NULL;
-	}
-	rule->argument = call->argument + 1;
-	rule->arguments = call->arguments - 1;
-	return rule;
-}
-
-/* The fields that say where a response ends, or that change with each one. */
-static bool is_framing(const char *line, size_t name_bytes)
-{
-	static const char *const names[] = {"Content-Length", "Transfer-Encoding",
-					    "Connection",     "Date",
-					    "Content-Range",  "Content-Encoding"};
-
-	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (slice_is_nocase((struct slice){line, name_bytes}, names[i]))
-			return true;
-	return false;
-}
-
-static int check_header(const struct call *call, const char *line)
-{
-	size_t name = strcspn(line, ":");
-
-	if (!name || !line[name] || strcspn(line, " \t\r\n\"(),/;<=>?@[\\]{}") < name)
-		return refuse(call, line, "\"Name: value\"");
-	for (const char *at = line; *at; at++)
-		if (((unsigned char)*at < 0x20 && *at != '\t') || *at == 0x7f)
-			return refuse(call, line, "\"Name: value\" without control characters");
-	if (is_framing(line, name))
-		return refuse(call, line, "any field but those that lbstatic must set itself");
-	return 0;
-}
-
-static int add_header(const struct call *call)
-{
-	int err = check_header(call, call->argument[1]);
-
-	return err ? err : add(call, RULE_HEADER, call->argument[0]) ? 0 : -ENOMEM;
-}
-
-static int add_header_everywhere(const struct call *call)
-{
-	int err = check_header(call, call->argument[0]);
-	struct rule *rule = err ? NULL : add(call, RULE_HEADER, "*");
-
-	if (!rule)
-		return err ? err : -ENOMEM;
-	rule->argument = call->argument;
-	rule->arguments = 1;
-	return 0;
-}
-
-static int add_expires(const struct call *call)
-{
-	bool off = !strcmp(call->argument[1], "off");
-	long long ms = off ? -1000 : duration_parse(call->argument[1]);
-	struct rule *rule;
-
-	if (!off && ms < 0)
-		return refuse(call, call->argument[1], "off, or a duration such as 10s, 5m, 30d");
-	rule = add(call, RULE_EXPIRES, call->argument[0]);
-	if (!rule)
-		return -ENOMEM;
-	rule->seconds = ms / 1000;
-	return 0;
-}
-
-static int add_alias(const struct call *call)
-{
-	if (*call->argument[0] != '/' && !strpbrk(call->argument[0], "*?["))
-		return refuse(call, call->argument[0], "a path prefix such as /media, or *.png");
-	return add(call, RULE_ALIAS, call->argument[0]) ? 0 : -ENOMEM;
-}
-
-/* As a request's path is once it is decoded: the access rules look at the names of pages, too. */
-static bool is_plain(const char *page)
-{
-	const char *slash = strchr(page, '/');
-
-	for (; slash; slash = strchr(slash + 1, '/')) {
-		size_t len = strcspn(slash + 1, "/");
-
-		if ((!len && slash[1]) || (len == 1 && slash[1] == '.') ||
-		    (len == 2 && slash[1] == '.' && slash[2] == '.'))
-			return false;
-	}
-	return true;
-}
-
-static int check_page(const struct call *call, const char *page)
-{
-	if (*page == '/' && is_plain(page))
-		return 0;
-	return refuse(call, page, "a path from the root such as /index.html, without // . ..");
-}
-
-static int add_try_files(const struct call *call)
-{
-	for (unsigned i = 1; i < call->arguments; i++) {
-		const char *page = call->argument[i];
-		bool last = i == call->arguments - 1;
-		long status = *page == '=' && last ? strtol(page + 1, NULL, 10) : 0;
-
-		if (*page == '=' && status != 403 && status != 404)
-			return refuse(call, page, "=403 or =404, and as the last");
-		if (*page != '=' && *page != '/' && strncmp(page, "$uri", 4))
-			return refuse(call, page, "$uri, $uri/, $uri.html, /a/path, =404");
-		if (!is_plain(page))
-			return refuse(call, page, "a path without // . ..");
-	}
-	return add(call, RULE_TRY_FILES, call->argument[0]) ? 0 : -ENOMEM;
-}
-
-static int add_fallback(const struct call *call)
-{
-	int err = check_page(call, call->argument[1]);
-
-	return err ? err : add(call, RULE_FALLBACK, call->argument[0]) ? 0 : -ENOMEM;
-}
-
-static int add_error_page(const struct call *call)
-{
-	long status = strtol(call->argument[0], NULL, 10);
-	int err = check_page(call, call->argument[1]);
-	struct rule *rule;
-
-	if (err)
-		return err;
-	if (status < 400 || status > 599)
-		return refuse(call, call->argument[0], "a status from 400 to 599");
-	rule = add(call, RULE_ERROR_PAGE, "*");
-	if (!rule)
-		return -ENOMEM;
-	rule->status = status;
-	return 0;
-}
-
-static int add_access(const struct call *call, bool allows)
-{
-	struct prefix client;
-	struct rule *rule;
-
-	if (prefix_parse(&client, call->argument[0]))
-		return refuse(
-			call, call->argument[0],
-			"all, or a prefix without bits beyond its length, such as 10.0.0.0/8");
-	rule = add(call, RULE_ACCESS, call->arguments > 1 ? call->argument[1] : "*");
-	if (!rule)
-		return -ENOMEM;
-	rule->client = client;
-	rule->allows = allows;
-	return 0;
-}
-
-static int add_allow(const struct call *call)
-{
-	return add_access(call, true);
-}
-
-static int add_deny(const struct call *call)
-{
-	return add_access(call, false);
-}
-
-static int add_auth(const struct call *call)
-{
-	if (call->arguments > 2 && strpbrk(call->argument[2], "\"\\\r\n"))
-		return refuse(call, call->argument[2], "a realm without quotes and backslashes");
-	return add(call, RULE_AUTH, call->argument[0]) ? 0 : -ENOMEM;
 }
 
 static int set_access_log(const struct call *call)
@@ -301,7 +103,7 @@ static int set_access_log(const struct call *call)
 			if (!strcmp(call->argument[1], formats[format]))
 				break;
 		if (format == 3)
-			return refuse(call, call->argument[1], "common, combined, json");
+			return directive_refuse(call, call->argument[1], "common, combined, json");
 	}
 	call->options->log_format = format;
 	call->options->access_log = strcmp(call->argument[0], "off") ? call->argument[0] : NULL;
@@ -372,7 +174,7 @@ static bool same_name(const char *name, const char *given)
 	return !*name && !*given;
 }
 
-static const struct setting *find(const char *name)
+static const struct setting *find_setting(const char *name)
 {
 	for (unsigned i = 0; i < SETTINGS; i++)
 		if (same_name(settings[i].name, name))
@@ -382,7 +184,7 @@ static const struct setting *find(const char *name)
 
 unsigned directive_arguments(const char *name)
 {
-	const struct setting *setting = find(name);
+	const struct setting *setting = find_setting(name);
 
 	return setting ? setting->max : 0;
 }
@@ -390,7 +192,7 @@ unsigned directive_arguments(const char *name)
 int directive_apply(struct options *options, const char *name, const char *const *argument,
 		    unsigned arguments, struct fault *fault)
 {
-	struct call call = {options, find(name), argument, arguments, fault};
+	struct call call = {options, find_setting(name), argument, arguments, fault};
 
 	if (!call.setting)
 		return fault_set(fault, -EINVAL, "unknown directive '%s'; see lbstatic --help",

@@ -72,7 +72,7 @@ static int compare(const void *a, const void *b)
 	return strcasecmp(((const struct pair *)a)->extension, ((const struct pair *)b)->extension);
 }
 
-static int add(struct mime *mime, const char *extension, const char *type)
+static int add_pair(struct mime *mime, const char *extension, const char *type)
 {
 	struct pair *pairs;
 
@@ -91,7 +91,7 @@ static int add(struct mime *mime, const char *extension, const char *type)
 }
 
 /* One line: a type and its extensions; '#' begins a comment. */
-static int add_line(struct mime *mime, char *line)
+static int add_types(struct mime *mime, char *line)
 {
 	static const char blank[] = " \t\r";
 	char *rest, *type, *extension;
@@ -100,7 +100,7 @@ static int add_line(struct mime *mime, char *line)
 	line[strcspn(line, "#")] = '\0';
 	type = strtok_r(line, blank, &rest);
 	while (type && !err && (extension = strtok_r(NULL, blank, &rest)))
-		err = add(mime, extension, type);
+		err = add_pair(mime, extension, type);
 	return err;
 }
 
@@ -133,7 +133,7 @@ int mime_load(const char *path, struct mime **out)
 		err = read_file(path, &mime->text);
 	rest = mime->text;
 	while (!err && (line = strsep(&rest, "\n")))
-		err = add_line(mime, line);
+		err = add_types(mime, line);
 	if (err) {
 		mime_free(mime);
 		return err;
@@ -153,7 +153,7 @@ void mime_free(struct mime *mime)
 	free(mime);
 }
 
-static const char *find(const struct pair *pairs, size_t count, const struct pair *key)
+static const char *find_type(const struct pair *pairs, size_t count, const struct pair *key)
 {
 	const struct pair *found =
 		count ? bsearch(key, pairs, count, sizeof(*pairs), compare) : NULL;
@@ -169,9 +169,9 @@ const char *mime_find(const struct mime *mime, const char *path)
 
 	if (dot && strlen(dot + 1) < EXTENSION_BYTES) {
 		memcpy(key.extension, dot + 1, strlen(dot + 1) + 1);
-		type = find(mime->pairs, mime->count, &key);
+		type = find_type(mime->pairs, mime->count, &key);
 		if (!type)
-			type = find(builtin, sizeof(builtin) / sizeof(*builtin), &key);
+			type = find_type(builtin, sizeof(builtin) / sizeof(*builtin), &key);
 	}
 	return type ? type : "application/octet-stream";
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What lbstatic was asked to do.  Every directive can be given on the command line (--name and its
- * arguments, which end at the next word that begins with '-') and in a rules file (a line, with
- * double quotes around what has blanks); both go through the same table in directives.c.
+ * What lbstatic was asked to do: plain data, filled by directives.c at the start and only read afterwards.
  */
 #ifndef LBSTATIC_OPTIONS_H
 #define LBSTATIC_OPTIONS_H
@@ -58,16 +56,5 @@ struct options {
 
 void options_init(struct options *options);
 void options_free(struct options *options);
-
-/* Reads the command line, and a rules file that it names, into options; 0 or -errno with fault. */
-int options_parse(struct options *options, int argc, char **argv, struct fault *fault);
-
-/* The text of --help. */
-void options_print_help(void);
-
-/* "500ms", "10s", "5m", "2h", "1d", "0"; milliseconds, or -1. */
-long long duration_parse(const char *text);
-/* "100", "64k", "10m", "1g"; or -1. */
-long long size_parse(const char *text);
 
 #endif

@@ -14,6 +14,7 @@
 #include "static/options/access.h"
 #include "static/options/mime.h"
 #include "static/options/pattern.h"
+#include "static/options/scale.h"
 
 #define ROWS(array) (sizeof(array) / sizeof(*(array)))
 

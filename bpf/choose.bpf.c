@@ -8,8 +8,9 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-#include "choose.h"
+#include "backend.h"
 #include "count.h"
+#include "flow.h"
 #include "kernel.h"
 #include "pick.h"
 
@@ -58,7 +59,7 @@ static __always_inline bool choose_read_load(__u32 id, bool is_v6, struct pick_l
 					     bool *is_full)
 {
 	struct lb_load *counted = bpf_map_lookup_elem(&loads, &id);
-	struct bpf_sock *listener = choose_listener(LB_LISTENER(id, is_v6));
+	struct bpf_sock *listener = backend_listener(LB_LISTENER(id, is_v6));
 	struct tcp_sock *tcp;
 	bool found = false;
 
@@ -68,7 +69,7 @@ static __always_inline bool choose_read_load(__u32 id, bool is_v6, struct pick_l
 	if (tcp && counted) {
 		load->queue = tcp->inet_conn.icsk_inet.sk.sk_ack_backlog;
 		*is_full = load->queue > tcp->inet_conn.icsk_inet.sk.sk_max_ack_backlog;
-		load->connections = choose_connections(tcp, counted);
+		load->connections = backend_connections(tcp, counted);
 		found = true;
 	}
 	bpf_sk_release(listener);
@@ -78,7 +79,7 @@ static __always_inline bool choose_read_load(__u32 id, bool is_v6, struct pick_l
 static __always_inline bool pick_look(struct pick_source *source, __u16 backend,
 				      struct pick_load *load)
 {
-	struct lb_backend *settings = choose_enabled(backend);
+	struct lb_backend *settings = backend_enabled(backend);
 	bool is_full = false;
 	__u32 id = backend;
 
@@ -138,7 +139,7 @@ static long choose_step(__u32 i, void *pick)
 
 static __always_inline __u64 choose_hash_client(__u64 first, __u64 second)
 {
-	const struct lb_seed *seed = choose_seed();
+	const struct lb_seed *seed = seed_of_flows();
 
 	return seed ? flow_hash_client(first, second, seed) : 0;
 }
@@ -153,7 +154,7 @@ static __always_inline int choose_nobody(const struct lb_pool *pool, bool is_v6)
 	struct bpf_sock *sink = NULL;
 
 	if (pool->flags & flag)
-		sink = choose_listener(LB_SINK(is_v6));
+		sink = backend_listener(LB_SINK(is_v6));
 	if (!sink)
 		return PICK_NO_BACKEND;
 	bpf_sk_release(sink);

@@ -202,4 +202,12 @@ struct {
 	__type(value, struct lb_meta);
 } meta LB_MAP;
 
+/* NULL: never, of an array's first element. */
+static __always_inline const struct lb_seed *seed_of_flows(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&seeds, &zero);
+}
+
 #endif

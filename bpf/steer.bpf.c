@@ -13,6 +13,7 @@
 #include <linux/in.h>
 #include <stdbool.h>
 
+#include "backend.h"
 #include "choose.h"
 #include "cookie.h"
 #include "count.h"
@@ -78,7 +79,7 @@ struct steer {
 static __always_inline struct lb_backend *steer_find(const struct steer *steer, __u16 id,
 						     int reason)
 {
-	struct lb_backend *backend = choose_enabled(id);
+	struct lb_backend *backend = backend_enabled(id);
 
 	if (!backend || reason == LB_STEER_CHOSEN)
 		return backend;
@@ -94,7 +95,7 @@ static __always_inline bool steer_is_full(const struct lb_backend *backend, __u3
 		return false;
 	counted = bpf_map_lookup_elem(&loads, &id);
 	return counted &&
-	       pick_is_at_limit(choose_connections(listener, counted), backend->max_connections);
+	       pick_is_at_limit(backend_connections(listener, counted), backend->max_connections);
 }
 
 /* Where the SYN may be answered with a cookie, its ACK will be told by `cookies` who sent it. */
@@ -128,7 +129,7 @@ static __always_inline int steer_deliver(struct steer *steer, __u16 id, int reas
 
 	if (!backend)
 		return LB_STEER_LISTENER_GONE;
-	listener = choose_listener(LB_LISTENER(id, steer->flow.is_v6));
+	listener = backend_listener(LB_LISTENER(id, steer->flow.is_v6));
 	if (!listener)
 		return LB_STEER_LISTENER_GONE;
 	reason = steer_give(steer, listener, backend, id, reason);

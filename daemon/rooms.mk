@@ -36,7 +36,7 @@ $(call room,LBD,daemon/listeners,elsewhere holder listeners scan shadowed)
 $(call room,LBD,daemon/backend,accepts backend check deaf drain end new note process stuck)
 $(call room,LBD,daemon/remember,file remember)
 $(call room,LBD,daemon/apply,apply ring services)
-$(call room,LBD,daemon/model,all_down changes coming pool port_user state turn)
+$(call room,LBD,daemon/model,all_down backend changes choice coming pool port_user readiness state turn)
 $(call room,LBD,daemon/health,exec health http tcp)
 $(call room,LBD,daemon/check,\
 	account_access accounts held_up launch launch_log launch_once launch_static own_addresses \

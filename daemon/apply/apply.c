@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "model/all_down.h"
+#include "model/choice.h"
 #include "model/coming.h"
 
 enum { TRY_AGAIN_US = 1000 * 1000 };
@@ -66,7 +67,7 @@ static int publish_backend(struct backend *backend, bool enabled)
 {
 	struct lb_backend value = {
 		.generation = backend->generation,
-		.weight = (uint16_t)backend_effective_weight(backend),
+		.weight = (uint16_t)choice_weight(backend),
 		.flags = enabled ? LB_BACKEND_ENABLED : 0,
 		.max_connections = backend->max_connections,
 		.pool = backend->pool ? backend->pool->id : LB_MAX_SERVICES,
@@ -116,7 +117,7 @@ void apply_backend(struct backend *backend)
 	/* Before it is taken out: it may be the last one. */
 	if (pool && backend->failed && backend->state == STATE_DOWN)
 		look_at_all(pool);
-	is_enabled = backend_enabled(backend);
+	is_enabled = choice_enabled(backend);
 	if (!is_enabled && is_stood_in_for(backend))
 		try_pool(pool);
 	err = publish_backend(backend, is_enabled);
@@ -186,7 +187,7 @@ int apply_backend_added(struct backend *backend, struct apply_before *before)
 			!datapath_get_listener(dp, backend->id, is_v6, &cookie);
 	err = begin_generation(backend, before);
 	if (!err)
-		err = publish_backend(backend, backend_enabled(backend));
+		err = publish_backend(backend, choice_enabled(backend));
 	return err ? err : write_id(backend);
 }
 
@@ -261,12 +262,12 @@ static size_t choosable(const struct pool *pool, struct ring_backend *chosen)
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct backend *backend = pool->backends[i];
 
-		if (!backend_enabled(backend) ||
-		    (any_up && backend->state != STATE_UP && !accepts_on_trial(backend)))
+		if (!choice_enabled(backend) ||
+		    (any_up && backend->state != STATE_UP && !choice_on_trial(backend)))
 			continue;
 		chosen[count++] = (struct ring_backend){
 			.id = backend->id,
-			.weight = (uint16_t)backend_effective_weight(backend),
+			.weight = (uint16_t)choice_weight(backend),
 			.name = ring_name(&backend->endpoint, sizeof(backend->endpoint)),
 		};
 	}
@@ -299,7 +300,7 @@ static int publish_backends(struct pool *pool, bool enabled)
 	for (size_t i = 0; i < pool->count && !err; i++) {
 		struct backend *backend = pool->backends[i];
 
-		if (!backend->is_published && backend_enabled(backend) == enabled)
+		if (!backend->is_published && choice_enabled(backend) == enabled)
 			err = publish_backend(backend, enabled);
 	}
 	return err;
@@ -315,7 +316,7 @@ static int publish_pool(struct pool *pool)
 	if (err)
 		goto out;
 	for (size_t i = 0; i < pool->count; i++)
-		if (backend_enabled(pool->backends[i])) {
+		if (choice_enabled(pool->backends[i])) {
 			if (value.count < LB_POOL_MEMBERS)
 				value.members[value.count] = pool->backends[i]->id;
 			value.count++;

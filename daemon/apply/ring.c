@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "apply/apply.h"
-#include "backend/backend.h"
+#include "model/choice.h"
 
 enum { INTERLEAVE_MAX = 4096 }; /* entries of a round-robin sequence */
 
@@ -56,7 +56,7 @@ int apply_pool_room(const struct pool *pool)
 			return -ENOMEM;
 		for (size_t i = 0; i < count; i++)
 			all[i].weight =
-				(uint16_t)(pool->conf->backends[i].weight * BACKEND_WEIGHT_SCALE);
+				(uint16_t)(pool->conf->backends[i].weight * CHOICE_WEIGHT_SCALE);
 		size = ring_size(all, count);
 		free(all);
 	}

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "host/net/sockets.h"
 #include "listeners/listeners.h"
+#include "model/pool.h"
 
 enum { LIVES_US = 1000 * 1000, LOOK_US = 200 * 1000 };
 
@@ -67,18 +68,4 @@ void accepts_forget(struct backend *backend)
 {
 	sd_event_source_disable_unref(backend->accepts.timer);
 	backend->accepts = (struct accepts){0};
-}
-
-bool accepts_needed(const struct backend *backend)
-{
-	const struct conf_pool *pool = backend->pool ? backend->pool->conf : NULL;
-
-	return pool && backend->worker && pool->worker && pool->worker->inherit &&
-	       pool->worker->readiness == READY_LISTENER && pool->health.kind == HEALTH_NONE;
-}
-
-bool accepts_on_trial(const struct backend *backend)
-{
-	return backend->state == STATE_STARTING && accepts_needed(backend) &&
-	       worker_runs(backend->worker);
 }

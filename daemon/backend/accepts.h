@@ -13,21 +13,10 @@
 
 struct backend;
 
-struct accepts {
-	sd_event_source *timer; /* until it does */
-	bool is_seen;
-};
-
 /* The process runs its program since then (CLOCK_MONOTONIC): looks, and tells backend_evaluate() once it accepts. */
 void accepts_watch(struct backend *backend, uint64_t since_us);
 
 /* Of another process, or none. */
 void accepts_forget(struct backend *backend);
-
-/* Is that all that its readiness can go by?  Neither a check nor READY=1 tells of it. */
-bool accepts_needed(const struct backend *backend);
-
-/* It is to get connections, though it is not known yet whether it accepts: who else would show it. */
-bool accepts_on_trial(const struct backend *backend);
 
 #endif

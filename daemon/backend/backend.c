@@ -7,91 +7,16 @@
 #include <string.h>
 
 #include "apply/apply.h"
+#include "backend/accepts.h"
+#include "backend/deaf.h"
 #include "backend/process.h"
+#include "backend/stuck.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "model/all_down.h"
-
-enum {
-	SLOW_START_STEPS = 10,
-	JUST_CLOSED_US = 1000 * 1000,
-};
+#include "model/choice.h"
+#include "model/readiness.h"
 
 static int on_timer(sd_event_source *source, uint64_t now, void *arg);
-
-static const struct conf_worker *worker_conf(const struct backend *backend)
-{
-	return backend->worker && backend->pool ? backend->pool->conf->worker : NULL;
-}
-
-static bool has_check(const struct backend *backend)
-{
-	return backend->pool && backend->pool->conf->health.kind != HEALTH_NONE;
-}
-
-/* Is a listener all that readiness asks for? */
-static bool gated_by_listener(const struct backend *backend)
-{
-	const struct conf_worker *conf = worker_conf(backend);
-
-	if (has_check(backend) || backend->stuck.out)
-		return false;
-	if (!conf || conf->readiness != READY_LISTENER)
-		return !conf;
-	/* What it inherits listens also where no program runs. */
-	return !conf->inherit || worker_runs(backend->worker);
-}
-
-bool backend_enabled(const struct backend *backend)
-{
-	if (!backend->pool || backend->goal != GOAL_RUN || backend->model->stopping ||
-	    *backend->ends_for)
-		return false;
-	switch (backend->state) {
-	case STATE_UP:
-		return true;
-	case STATE_DOWN:
-		if (backend->pool->all_down && all_down_fails(backend))
-			return true;
-		return gated_by_listener(backend);
-	case STATE_STARTING:
-	case STATE_BACKOFF:
-		return gated_by_listener(backend);
-	default:
-		return false;
-	}
-}
-
-unsigned backend_effective_weight(const struct backend *backend)
-{
-	uint64_t full = (uint64_t)backend->weight * BACKEND_WEIGHT_SCALE;
-	uint64_t ramp_us = backend->pool ? backend->pool->conf->slow_start_ms * 1000ULL : 0;
-	uint64_t up_us = backend->up_since_us ? clock_us() - backend->up_since_us : 0;
-	uint64_t weight;
-
-	if (!ramp_us || up_us >= ramp_us)
-		return (unsigned)full;
-	/* In steps, so that rings are not rebuilt for every glance. */
-	weight = full * (1 + up_us * SLOW_START_STEPS / ramp_us) / (SLOW_START_STEPS + 1);
-	return weight ? (unsigned)weight : 1;
-}
-
-static bool usable(const struct backend *backend)
-{
-	const struct conf_worker *conf = worker_conf(backend);
-
-	if ((!backend->listens[0] && !backend->listens[1]) || backend->stuck.out ||
-	    *backend->ends_for)
-		return false;
-	/* What it inherits listens before it runs. */
-	if (backend->worker && !worker_runs(backend->worker))
-		return false;
-	if (conf && conf->readiness == READY_NOTIFY && !backend->notified)
-		return false;
-	if (accepts_needed(backend) && !backend->ready_us && !backend->accepts.is_seen)
-		return false;
-	return !has_check(backend) || backend->healthy;
-}
 
 void backend_arm(struct backend *backend, uint64_t delay_us)
 {
@@ -103,15 +28,10 @@ static void arm_retry(struct backend *backend)
 	backend_arm(backend, backend->retry_us > clock_us() ? backend->retry_us - clock_us() : 0);
 }
 
-static bool ramping(const struct backend *backend)
-{
-	return backend_effective_weight(backend) < backend->weight * BACKEND_WEIGHT_SCALE;
-}
-
 /* How long it has to stay up yet for its failures to be forgotten: by the process's age since it got up. */
 static uint64_t stable_left_us(const struct backend *backend)
 {
-	uint64_t stable_us = worker_conf(backend)->stable_ms * 1000ULL;
+	uint64_t stable_us = backend_worker_conf(backend)->stable_ms * 1000ULL;
 	uint64_t passed_us = clock_us() - backend->ready_us;
 
 	return passed_us < stable_us ? stable_us - passed_us : 0;
@@ -119,54 +39,28 @@ static uint64_t stable_left_us(const struct backend *backend)
 
 static bool on_probation(const struct backend *backend)
 {
-	return backend->failures && worker_conf(backend);
+	return backend->failures && backend_worker_conf(backend);
 }
 
 /* While up: the next step of the ramp, or the end of the probation after failures. */
 static void arm_up(struct backend *backend)
 {
-	uint64_t step_us = UINT64_MAX, left_us = UINT64_MAX;
+	uint64_t step_us = choice_step_us(backend), left_us = UINT64_MAX;
 
-	if (ramping(backend))
-		step_us = backend->pool->conf->slow_start_ms * 1000ULL / SLOW_START_STEPS;
 	if (on_probation(backend))
 		left_us = stable_left_us(backend);
 	if (step_us != UINT64_MAX || left_us != UINT64_MAX)
 		backend_arm(backend, step_us < left_us ? step_us : left_us);
 }
 
-bool backend_failed_start(const struct backend *backend)
-{
-	return backend->state == STATE_DOWN && backend->goal == GOAL_RUN && backend->worker &&
-	       !backend->ready_us && backend->failed;
-}
-
-static bool is_silent(const struct backend *backend)
-{
-	return backend->state == STATE_DOWN && worker_conf(backend) && !backend->listens[0] &&
-	       !backend->listens[1] && !*backend->ends_for;
-}
-
 static bool is_restarted(const struct backend *backend)
 {
-	return worker_conf(backend)->restart != RESTART_NEVER;
+	return backend_worker_conf(backend)->restart != RESTART_NEVER;
 }
 
 static uint64_t silence_limit_us(const struct backend *backend)
 {
-	return worker_conf(backend)->start_timeout_ms * 1000ULL;
-}
-
-static uint64_t silent_for_us(const struct backend *backend)
-{
-	return clock_us() -
-	       (backend->closed_us > backend->since_us ? backend->closed_us : backend->since_us);
-}
-
-bool backend_just_closed(const struct backend *backend)
-{
-	return is_silent(backend) && is_restarted(backend) && backend->ready_us &&
-	       clock_us() - backend->closed_us < JUST_CLOSED_US;
+	return backend_worker_conf(backend)->start_timeout_ms * 1000ULL;
 }
 
 /* A worker that runs and listens no more does not come back by itself: it has as long as for a start. */
@@ -174,10 +68,11 @@ static void arm_silence(struct backend *backend)
 {
 	uint64_t limit_us;
 
-	if (!is_silent(backend))
+	if (!readiness_is_silent(backend))
 		return;
 	limit_us = silence_limit_us(backend);
-	backend_arm(backend, limit_us < JUST_CLOSED_US ? limit_us : JUST_CLOSED_US);
+	backend_arm(backend,
+		    limit_us < READINESS_JUST_CLOSED_US ? limit_us : READINESS_JUST_CLOSED_US);
 }
 
 static void tell_closed(struct backend *backend)
@@ -200,7 +95,7 @@ static void tell_back(struct backend *backend)
 
 static void look_at_silence(struct backend *backend)
 {
-	uint64_t passed_us = silent_for_us(backend), limit_us = silence_limit_us(backend);
+	uint64_t passed_us = readiness_silent_for_us(backend), limit_us = silence_limit_us(backend);
 
 	if (passed_us >= limit_us && is_restarted(backend)) {
 		backend_process_silent(backend);
@@ -225,7 +120,7 @@ static void enter(struct backend *backend, enum state from)
 		backend->is_closed_told = false;
 		backend->silence = SILENCE_NONE;
 		backend->ready_us = 0;
-		backend_arm(backend, worker_conf(backend)->start_timeout_ms * 1000ULL);
+		backend_arm(backend, backend_worker_conf(backend)->start_timeout_ms * 1000ULL);
 		break;
 	case STATE_UP:
 		backend->note[0] = 0;
@@ -293,7 +188,7 @@ bool backend_event(struct backend *backend, enum state_event event)
 
 void backend_evaluate(struct backend *backend)
 {
-	if (usable(backend))
+	if (readiness_met(backend))
 		backend_event(backend, EVENT_READY);
 	else if (backend->state == STATE_UP)
 		backend_event(backend, EVENT_LOST);
@@ -312,7 +207,7 @@ void backend_set_listener(struct backend *backend, bool is_v6, bool present)
 		return;
 	backend_set_health(backend, &backend->pool->conf->health);
 	backend_evaluate(backend);
-	if (has_check(backend))
+	if (backend_has_check(backend))
 		apply_pool_coming(backend->pool);
 	if (!present)
 		arm_silence(backend);
@@ -336,7 +231,7 @@ static int on_timer(sd_event_source *source, uint64_t now, void *arg)
 	case STATE_DOWN:
 		backend_set_health(backend, &backend->pool->conf->health);
 		backend_evaluate(backend);
-		if (is_silent(backend))
+		if (readiness_is_silent(backend))
 			look_at_silence(backend);
 		else
 			backend_process_check_failed(backend);
@@ -366,7 +261,7 @@ static uint64_t age_us(const struct backend *backend)
 /* Its time began when it was started, not with this lbd. */
 static void resume_starting(struct backend *backend)
 {
-	uint64_t limit_us = worker_conf(backend)->start_timeout_ms * 1000ULL;
+	uint64_t limit_us = backend_worker_conf(backend)->start_timeout_ms * 1000ULL;
 	uint64_t passed_us = age_us(backend);
 
 	backend_arm(backend, passed_us < limit_us ? limit_us - passed_us : 0);
@@ -405,13 +300,13 @@ void backend_resume(struct backend *backend)
 
 		backend->listens[is_v6] = !datapath_get_listener(dp, backend->id, is_v6, &cookie);
 	}
-	if (!backend->listens[0] && !backend->listens[1])
+	if (!backend_listens(backend))
 		return;
 	backend->notified = backend->healthy = true;
 	backend_set_health(backend, &backend->pool->conf->health);
 	backend->state = STATE_UP;
 	backend->up_since_us = 1; /* long ago: no slow start */
-	if (backend->worker && age_us(backend) >= worker_conf(backend)->stable_ms * 1000ULL)
+	if (backend->worker && age_us(backend) >= backend_worker_conf(backend)->stable_ms * 1000ULL)
 		backend->failures = 0;
 	arm_up(backend);
 }

@@ -3,8 +3,8 @@
  * Behaviour of a backend: facts come in (listener, readiness, health, exit, deadlines), the transition
  * function says which state follows, and entering a state does what it means.
  */
-#ifndef LB_BACKEND_H
-#define LB_BACKEND_H
+#ifndef LB_BACKEND_BACKEND_H
+#define LB_BACKEND_BACKEND_H
 
 #include "model/pool.h"
 
@@ -58,12 +58,6 @@ int backend_prepare_health(struct backend *backend, const struct conf_health *co
 			   struct error *error);
 void backend_drop_health(struct backend *backend);
 
-/* Not ready within its time for its check alone: it is down, and comes up when the check passes. */
-bool backend_failed_start(const struct backend *backend);
-
-/* It was ready, and its listener closed a moment ago: the end of its process may be about to be heard of. */
-bool backend_just_closed(const struct backend *backend);
-
 /* Commands; each returns at once, the state follows.  -EALREADY where it means nothing. */
 int backend_drain(struct backend *backend, uint64_t timeout_us, enum backend_goal goal);
 int backend_undrain(struct backend *backend);
@@ -74,21 +68,9 @@ int backend_undrain(struct backend *backend);
  */
 int backend_keep_out(struct backend *backend, uint64_t timeout_us);
 int backend_put_back(struct backend *backend);
-enum backend_goal backend_goal_of_start(const struct backend *backend);
-
-/*
- * May the kernel side choose it?  When its listener is all that readiness asks for, the kernel's own
- * look at the listener decides, so that it is right even while lbd is not running.
- */
-bool backend_enabled(const struct backend *backend);
 
 /* Open connections, by the kernel side's count. */
 uint32_t backend_connections(const struct backend *backend);
-
-/* Weight in the kernel side's scale, ramped by the pool's slow start. */
-unsigned backend_effective_weight(const struct backend *backend);
-
-enum { BACKEND_WEIGHT_SCALE = 16 };
 
 /* For the room backend: what is to come of it, whatever its state. */
 void backend_set_goal(struct backend *backend, enum backend_goal goal);

@@ -13,7 +13,7 @@ enum { TRY_AGAIN_US = 1000 * 1000 };
 /* What a worker inherits listens before it runs. */
 static bool wants_check(const struct backend *backend, const struct conf_health *conf)
 {
-	return conf->kind != HEALTH_NONE && (backend->listens[0] || backend->listens[1]) &&
+	return conf->kind != HEALTH_NONE && backend_listens(backend) &&
 	       (!backend->worker || worker_runs(backend->worker));
 }
 

@@ -9,6 +9,7 @@
 #include "base/addr.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "model/choice.h"
 
 enum { LOOK_US = 2 * 1000 * 1000, DEAF_US = 10 * 1000 * 1000 };
 
@@ -82,7 +83,7 @@ static bool others_take(const struct backend *backend, bool is_v6)
 	for (size_t i = 0; i < pool->count && pool->count <= LB_POOL_MEMBERS; i++) {
 		const struct backend *other = pool->backends[i];
 
-		if (other != backend && other->state == STATE_UP && backend_enabled(other) &&
+		if (other != backend && other->state == STATE_UP && choice_enabled(other) &&
 		    other->listens[is_v6] && !other->deaf.said[is_v6] && !other->stuck.since_us)
 			return true;
 	}

@@ -17,16 +17,6 @@
 
 struct backend;
 
-/* Zeroed: not watched.  Arrays are by is_v6. */
-struct deaf {
-	sd_event_source *timer;
-	uint32_t queue[2]; /* at the last look */
-	/* Nobody has been taken out of it since; CLOCK_MONOTONIC, 0: nobody waits. */
-	uint64_t since_us[2];
-	bool said[2];
-	bool out[2]; /* the kernel side has none of it */
-};
-
 /* It is up.  Where lbd has not two listeners for it, nothing is looked at. */
 void deaf_watch(struct backend *backend);
 void deaf_end(

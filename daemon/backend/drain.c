@@ -112,11 +112,6 @@ int backend_undrain(struct backend *backend)
 	return 0;
 }
 
-enum backend_goal backend_goal_of_start(const struct backend *backend)
-{
-	return backend->kept_out ? GOAL_DRAIN : GOAL_RUN;
-}
-
 int backend_keep_out(struct backend *backend, uint64_t timeout_us)
 {
 	bool stays = state_has_process(backend->state) && backend->state != STATE_STOPPING;

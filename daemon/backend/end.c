@@ -13,18 +13,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "listeners/listeners.h"
+#include "model/readiness.h"
+#include "model/turn.h"
 
 enum { LOOK_AGAIN_US = 1000 * 1000 };
-
-static const struct conf_worker *conf_of(const struct backend *backend)
-{
-	return backend->pool->conf->worker;
-}
-
-static bool listens(const struct backend *backend)
-{
-	return backend->listens[0] || backend->listens[1];
-}
 
 /* The state stays, out of service, until the exit, which is then taken as one by itself. */
 static void end(struct backend *backend)
@@ -59,16 +51,16 @@ static void note_not_listening(struct backend *backend, unsigned ms)
 /* What of readiness is missing; only the first is of interest. */
 static void note_late(struct backend *backend)
 {
-	unsigned ms = conf_of(backend)->start_timeout_ms;
+	unsigned ms = backend_worker_conf(backend)->start_timeout_ms;
 
-	if (!listens(backend))
+	if (!backend_listens(backend))
 		note_not_listening(backend, ms);
 	else if (!worker_runs(backend->worker))
 		backend_note(backend, "not ready within %u ms: its program has not begun to run",
 			     ms);
-	else if (conf_of(backend)->readiness == READY_NOTIFY && !backend->notified)
+	else if (backend_worker_conf(backend)->readiness == READY_NOTIFY && !backend->notified)
 		backend_note(backend, "not ready within %u ms: has not said READY=1", ms);
-	else if (accepts_needed(backend))
+	else if (readiness_by_accepts(backend))
 		backend_note(
 			backend,
 			"not ready within %u ms: accepts nothing: all who came to it wait in its "
@@ -85,9 +77,9 @@ static void note_late(struct backend *backend)
 /* Where a failing check takes a worker out of service only, it does so from the beginning. */
 static bool is_kept(const struct backend *backend)
 {
-	return backend->health && !backend->pool->conf->health.restart && listens(backend) &&
-	       !backend->stuck.out &&
-	       (conf_of(backend)->readiness != READY_NOTIFY || backend->notified);
+	return backend->health && !backend->pool->conf->health.restart &&
+	       backend_listens(backend) && !backend->stuck.out &&
+	       (backend_worker_conf(backend)->readiness != READY_NOTIFY || backend->notified);
 }
 
 void backend_process_late(struct backend *backend)
@@ -98,12 +90,12 @@ void backend_process_late(struct backend *backend)
 		return;
 	}
 	/* It may have been told of nothing: the kernel side does not see MPTCP. */
-	if (!listens(backend) && !listeners_scan(backend->model) &&
+	if (!backend_listens(backend) && !listeners_scan(backend->model) &&
 	    backend->state != STATE_STARTING)
 		return;
 	if (is_kept(backend)) {
 		log_warning("%s: not ready within %u ms: check: %s; out of service until it passes",
-			    backend->name, conf_of(backend)->start_timeout_ms,
+			    backend->name, backend_worker_conf(backend)->start_timeout_ms,
 			    health_last(backend->health));
 		backend->failed = true;
 		backend_event(backend, EVENT_LOST);

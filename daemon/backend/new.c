@@ -6,9 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/accepts.h"
 #include "backend/backend.h"
+#include "backend/deaf.h"
 #include "backend/process.h"
+#include "backend/stuck.h"
 #include "base/clock.h"
+#include "listeners/holder.h"
 #include "remember/remember.h"
 
 static void set_name(struct backend *backend, const struct conf_backend *conf)

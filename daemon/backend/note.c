@@ -7,9 +7,12 @@
 #include <string.h>
 
 #include "backend/backend.h"
+#include "backend/deaf.h"
 #include "backend/process.h"
+#include "backend/stuck.h"
 #include "base/clock.h"
 #include "model/all_down.h"
+#include "model/port_user.h"
 
 enum { LAST_OUTPUT_LINES = 3 };
 
@@ -52,7 +55,7 @@ void backend_explain_down(struct backend *backend)
 {
 	if (backend->awaits || *backend->ends_for)
 		return; /* its note says so */
-	if (!backend->listens[0] && !backend->listens[1])
+	if (!backend_listens(backend))
 		explain_no_listener(backend);
 	else if (backend->stuck.out)
 		backend_note(backend, "accepts nothing: its accept queue is full");
@@ -66,7 +69,7 @@ void backend_explain_down(struct backend *backend)
 /* By what outlives lbd alone: the next one says the same.  Of another goal the end that follows is told. */
 static void explain_drained(struct backend *backend)
 {
-	bool is_silent = !backend->worker && !backend->listens[0] && !backend->listens[1];
+	bool is_silent = !backend->worker && !backend_listens(backend);
 
 	if (backend->goal != GOAL_DRAIN || *backend->ends_for)
 		return;
@@ -145,7 +148,7 @@ static void add_last_output(struct backend *backend)
 
 void backend_note_details(struct backend *backend)
 {
-	if (!backend->listens[0] && !backend->listens[1])
+	if (!backend_listens(backend))
 		add_stranger(backend);
 	add_last_output(backend);
 }

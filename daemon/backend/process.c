@@ -9,18 +9,15 @@
 #include <string.h>
 
 #include "apply/apply.h"
+#include "backend/accepts.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "leave/leave.h"
 #include "listeners/listeners.h"
+#include "model/port_user.h"
 #include "remember/remember.h"
 
 enum { PORT_RETRY_US = 1000 * 1000 };
-
-static const struct conf_worker *conf_of(const struct backend *backend)
-{
-	return backend->pool->conf->worker;
-}
 
 /*
  * Somebody else has its port.  That is no failure of the worker's: it is tried again until the port is
@@ -47,7 +44,7 @@ static void wait_for_port(struct backend *backend)
  */
 static void failed(struct backend *backend, bool is_told)
 {
-	const struct conf_worker *conf = conf_of(backend);
+	const struct conf_worker *conf = backend_worker_conf(backend);
 	uint32_t delay_ms = 0;
 
 	bool is_held = backend->stranger.inode && !backend->stranger.is_own;
@@ -74,8 +71,8 @@ static bool to_restart(const struct backend *backend, const struct worker_exit *
 {
 	/* Its exit code is the answer to a stop signal. */
 	if (*backend->ends_for)
-		return backend->ready_us || conf_of(backend)->restart != RESTART_NEVER;
-	switch (conf_of(backend)->restart) {
+		return backend->ready_us || backend_worker_conf(backend)->restart != RESTART_NEVER;
+	switch (backend_worker_conf(backend)->restart) {
 	case RESTART_ALWAYS:
 		return true;
 	case RESTART_ON_FAILURE:
@@ -94,7 +91,7 @@ static bool was_stable(const struct backend *backend)
 	uint64_t until_us = backend->state == STATE_DOWN ? backend->since_us : clock_us();
 
 	return backend->ready_us && until_us > backend->ready_us &&
-	       until_us - backend->ready_us >= conf_of(backend)->stable_ms * 1000ULL;
+	       until_us - backend->ready_us >= backend_worker_conf(backend)->stable_ms * 1000ULL;
 }
 
 static void on_exit_of_running(struct backend *backend, const struct worker_exit *exit)
@@ -136,7 +133,7 @@ static void drop_listeners(struct backend *backend)
 
 void backend_process_set_conf(struct backend *backend)
 {
-	worker_set_conf(backend->worker, conf_of(backend));
+	worker_set_conf(backend->worker, backend_worker_conf(backend));
 	if (!worker_pid(backend->worker))
 		drop_listeners(backend);
 }
@@ -235,7 +232,7 @@ static const struct worker_ops ops = {
 
 int backend_process_new(struct backend *backend, unsigned index, struct error *error)
 {
-	int err = worker_new(backend->model->host, conf_of(backend), backend->pool->name,
+	int err = worker_new(backend->model->host, backend->pool->conf->worker, backend->pool->name,
 			     ntohs(backend->endpoint.port), index, &ops, backend, &backend->worker,
 			     error);
 
@@ -355,7 +352,7 @@ void backend_process_drained(struct backend *backend)
 	if (backend->goal >= GOAL_STOP)
 		backend_process_stop(backend, backend->goal);
 	else if (backend->goal == GOAL_RUN)
-		backend_arm(backend, conf_of(backend)->stop_timeout_ms * 1000ULL);
+		backend_arm(backend, backend_worker_conf(backend)->stop_timeout_ms * 1000ULL);
 }
 
 void backend_process_lingers(struct backend *backend)
@@ -365,7 +362,7 @@ void backend_process_lingers(struct backend *backend)
 	if (!backend->worker || backend->goal != GOAL_RUN)
 		return;
 	snprintf(why, sizeof(why), "said STOPPING=1, and has not ended %u ms after its drain",
-		 conf_of(backend)->stop_timeout_ms);
+		 backend_worker_conf(backend)->stop_timeout_ms);
 	backend_process_wrong(backend, why);
 }
 

@@ -13,16 +13,6 @@
 
 struct backend;
 
-/* Zeroed: all is well. */
-struct stuck {
-	sd_event_source *timer;
-	uint64_t
-		since_us; /* full since then, and nothing accepted; CLOCK_MONOTONIC, 0: not watched */
-	uint64_t total;   /* connections that it had had by then */
-	bool said;
-	bool out; /* of service: it is not up */
-};
-
 extern const char stuck_reason[]; /* the note of one that stays in service */
 
 void stuck_seen(struct backend *backend);   /* the kernel side has met its queue full */

@@ -8,6 +8,7 @@
 
 #include "backend/backend.h"
 #include "lb/ctl.h"
+#include "model/readiness.h"
 #include "roll/roll.h"
 
 struct wait {
@@ -31,7 +32,7 @@ static enum verdict look_started(const struct backend *backend)
 		return THERE;
 	if (backend->goal == GOAL_RESTART || backend->awaits)
 		return NOT_YET;
-	if (backend_failed_start(backend))
+	if (readiness_failed_start(backend))
 		return FAILED;
 	return backend->goal == GOAL_RUN && state_has_process(backend->state) ? NOT_YET : FAILED;
 }

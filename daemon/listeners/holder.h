@@ -9,14 +9,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-struct model;
-
-/* Zeroed: nobody. */
-struct holder {
-	struct model *model;
-	sd_event_source *exit;
-	uint32_t inode; /* of the listener that it was looked for for; 0: none yet */
-};
+#include "model/facts.h"
 
 /* Watches another process from now on; takes pidfd over.  Its end brings about listeners_scan(). */
 void holder_watch(struct holder *holder, struct model *model, int pidfd, uint32_t inode);

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 
 #include "backend/backend.h"
+#include "backend/stuck.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/cgroup/cgroup.h"

@@ -12,8 +12,10 @@
 #include "backend/backend.h"
 #include "base/log.h"
 #include "host/process/process.h"
+#include "listeners/holder.h"
 #include "listeners/listeners.h"
 #include "listeners/shadowed.h"
+#include "model/port_user.h"
 
 enum { FIND_AGAIN = 5 };
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/all_down.h"
 
-#include "backend/backend.h"
 #include "base/log.h"
+#include "model/readiness.h"
 
 bool all_down_fails(const struct backend *backend)
 {
 	return backend->state == STATE_DOWN && backend->goal == GOAL_RUN && backend->failed &&
 	       !backend->stuck.out && !backend->awaits && !*backend->ends_for &&
-	       !backend_failed_start(backend) && (backend->listens[0] || backend->listens[1]);
+	       !readiness_failed_start(backend) && backend_listens(backend);
 }
 
 static bool is_so(const struct pool *pool, size_t *failing)

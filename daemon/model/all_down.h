@@ -8,7 +8,7 @@
 
 #include "model/pool.h"
 
-/* Looks whether that is so, and says what has changed; true where backend_enabled() may differ now. */
+/* Looks whether that is so, and says what has changed; true where choice_enabled() may differ now. */
 bool all_down_look(struct pool *pool);
 
 /* Is it for its check alone that the backend is not up? */

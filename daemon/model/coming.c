@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/coming.h"
 
-#include "backend/backend.h"
+#include "model/choice.h"
+#include "model/readiness.h"
 
 enum { COMING_SOON_MS = 1000 }; /* about when a client sends its SYN again */
 
@@ -32,8 +33,7 @@ static bool is_soon(const struct pool *pool, const struct backend *backend)
 /* Drained and put back while it was starting: it has as long as for a start, see arm_silence(). */
 static bool never_listened(const struct backend *backend)
 {
-	return backend->worker && !backend->ready_us && !backend->listens[0] &&
-	       !backend->listens[1];
+	return backend->worker && !backend->ready_us && !backend_listens(backend);
 }
 
 static bool is_coming(const struct pool *pool, const struct backend *backend)
@@ -53,7 +53,7 @@ static bool is_coming(const struct pool *pool, const struct backend *backend)
 	case STATE_BACKOFF:
 		return is_soon(pool, backend) && !backend->port_held_us;
 	case STATE_DOWN:
-		return never_listened(backend) || backend_just_closed(backend) ||
+		return never_listened(backend) || readiness_just_closed(backend) ||
 		       (backend->health && health_is_first(backend->health));
 	default:
 		return false;
@@ -73,7 +73,7 @@ bool coming_any(const struct pool *pool)
 static bool is_restarted(const struct backend *backend)
 {
 	return (backend->state == STATE_UP || backend->state == STATE_DOWN) && backend->worker &&
-	       !backend->kept_out && backend_enabled(backend) &&
+	       !backend->kept_out && choice_enabled(backend) &&
 	       backend->pool->conf->worker->restart != RESTART_NEVER;
 }
 

@@ -11,116 +11,14 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-#include "backend/accepts.h"
-#include "backend/deaf.h"
-#include "backend/stuck.h"
 #include "base/addr.h"
 #include "conf/conf.h"
 #include "datapath/datapath.h"
 #include "datapath/interfaces.h"
-#include "health/health.h"
 #include "host/net/outgoing.h"
-#include "listeners/holder.h"
+#include "model/backend.h"
 #include "model/changes.h"
-#include "model/port_user.h"
-#include "model/state.h"
-#include "model/turn.h"
 #include "worker/worker.h"
-
-struct model;
-struct pool;
-
-enum { BACKEND_NOTE_BYTES = 256, BACKEND_NAME_BYTES = 128 };
-
-/* What to do with a backend's process once it is drained. */
-enum backend_goal {
-	GOAL_RUN,
-	GOAL_DRAIN,   /* out of service; the process stays */
-	GOAL_STOP,    /* drain, then stop */
-	GOAL_RESTART, /* drain, stop, start */
-	GOAL_LEAVE,   /* drain, stop, forget: gone from the configuration */
-};
-
-/* What its watchdog makes of it. */
-enum silence {
-	SILENCE_NONE,
-	SILENCE_HANGS,   /* not restarted yet */
-	SILENCE_UNHEARD, /* may have no way to be heard */
-};
-
-/* In the kernel side's maps. */
-struct backend_place {
-	uint16_t id;
-	uint32_t generation; /* of those that have had the id: each counts its own connections */
-};
-
-struct backend {
-	struct model *model;
-	struct pool *pool;
-	struct backend *next; /* in the model's list `leaving` */
-	struct lb_endpoint endpoint;
-	char name[BACKEND_NAME_BYTES]; /* "web:8081"; without a worker "127.0.0.1:8081" */
-	uint16_t id;                   /* in the kernel side's maps */
-	uint32_t generation;
-	unsigned weight;
-	uint32_t max_connections;
-	bool drain_asked; /* by the configuration's word `drain` */
-	bool kept_out; /* a worker drained by command: so is each process of it until undrained */
-
-	enum state state;
-	enum backend_goal goal;
-	char owner[CONF_USER_BYTES]; /* only this user's listener is its own; "": anybody's */
-	uid_t owner_uid;
-	uint64_t group;  /* control group by which the kernel side knows its worker; 0: none */
-	bool listens[2]; /* a listener is in place, by is_v6 */
-	bool tracked[2]; /* the kernel side saw it open, and tells when it closes */
-	struct holder holders[2];
-	struct port_user stranger; /* who has its port and is not it, at the last look */
-	bool is_mptcp;             /* so it listens, at the last look: see backend_mptcp */
-	bool is_mptcp_told;        /* in the log */
-	bool denied;               /* the kernel side has told of somebody like that */
-	uint64_t port_held_us;     /* its worker cannot start for that since then; 0: it can */
-	struct stuck stuck;
-	struct accepts accepts;
-	struct deaf deaf;
-	uint32_t queue; /* in its accept queues, at the last look */
-	bool notified;  /* READY=1 since the process was spawned */
-	bool healthy;   /* by its check; true where there is none */
-	bool failed;    /* its check has failed so often that it counts */
-
-	struct worker *worker; /* NULL: not ours to supervise */
-	struct health *health;
-	struct health_tally
-		tally; /* of the same process's check by an lbd before; for the next check */
-	struct health *prepared;   /* scratch of plan.h: the next configuration's check */
-	sd_event_source *timer;    /* what the state waits for */
-	uint64_t since_us;         /* CLOCK_MONOTONIC, when it entered the state */
-	uint64_t up_since_us;      /* for slow start; 0: not up */
-	uint64_t ready_us;         /* when this process got up for the first time; 0: not yet */
-	uint64_t closed_us;        /* when its last listener closed; 0: none has */
-	uint64_t retry_us;         /* in backoff: when it is started again */
-	uint64_t drain_timeout_us; /* UINT64_MAX: as long as it takes */
-	uint32_t
-		cut; /* connections that the last drain's deadline ended, or left to the process's end */
-	uint64_t leave_timeout_us; /* when it is removed; UINT64_MAX: its pool's drain_timeout */
-	uint64_t leave_until_us;   /* of one that leaves: CLOCK_MONOTONIC; UINT64_MAX: no end */
-	unsigned failures;         /* in a row */
-	unsigned restarts;
-	char note[BACKEND_NOTE_BYTES]; /* why it is not up, for a person */
-	/* Why lbd ends its process, as a failure; "": it does not. */
-	char ends_for[BACKEND_NOTE_BYTES];
-	bool is_put_off;     /* its restart for its check: said once */
-	bool is_closed_told; /* its process runs and nothing listens any more: said once */
-	enum silence silence;
-
-	struct lb_backend published;
-	bool is_published;
-	enum turn turn;
-	pid_t turn_pid; /* the process that its turn is to replace; 0: none */
-	bool fresh;     /* not considered for autostart yet */
-	bool awaits;    /* the end of one that leaves and has its name or port */
-	bool kept;      /* scratch of plan.h: in the next configuration as well */
-};
 
 /* By one configuration: a change makes another pool of the name, and moves the backends that stay. */
 struct pool {

@@ -10,18 +10,7 @@
 #include <stdint.h>
 
 #include "host/net/sockets.h"
-
-enum { PORT_USER_BYTES = 192 };
-
-/* Zeroed: nobody. */
-struct port_user {
-	uint32_t inode;             /* of its socket */
-	struct lb_endpoint bound;   /* what that is bound to */
-	bool is_inherited;          /* nobody is seen to hold it: text tells that */
-	bool is_own;                /* a process of the worker itself has it */
-	bool is_beside;             /* hinders only who binds the port of every address */
-	char text[PORT_USER_BYTES]; /* "nc (pid 7, user nobody)" */
-};
+#include "model/facts.h"
 
 struct backend;
 

@@ -11,6 +11,7 @@
 #include "backend/process.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "model/readiness.h"
 #include "model/turn.h"
 #include "remember/remember.h"
 #include "roll/check.h"
@@ -327,7 +328,7 @@ static void look_at_turn(struct backend *backend, enum state to)
 		end_turn(backend, "up");
 		break;
 	case STATE_DOWN:
-		if (!backend_failed_start(backend))
+		if (!readiness_failed_start(backend))
 			break;
 		/* fall through */
 	case STATE_BACKOFF:

@@ -7,7 +7,8 @@
 #include <cmocka.h>
 
 #include "base/addr.h"
-#include "listeners/listeners.h"
+#include "host/net/match.h"
+#include "model/port_user.h"
 
 static void which_socket_serves_which_backend(void **unused)
 {

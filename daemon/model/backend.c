@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/backend.h"
+
+#include "model/pool.h"
+
+const struct conf_worker *backend_worker_conf(const struct backend *backend)
+{
+	return backend->worker && backend->pool ? backend->pool->conf->worker : NULL;
+}
+
+bool backend_has_check(const struct backend *backend)
+{
+	return backend->pool && backend->pool->conf->health.kind != HEALTH_NONE;
+}
+
+bool backend_listens(const struct backend *backend)
+{
+	return backend->listens[0] || backend->listens[1];
+}
+
+enum backend_goal backend_goal_of_start(const struct backend *backend)
+{
+	return backend->kept_out ? GOAL_DRAIN : GOAL_RUN;
+}

@@ -270,7 +270,7 @@ int main(int argc, char **argv)
 	lbd.model.event = lbd.event;
 	lbd.model.host = &lbd.host;
 	lbd.model.changes = (struct changes){.tell = state_changed, .arg = &lbd};
-	lbd.model.hooks = (struct model_hooks){backend_forgotten};
+	lbd.model.hooks.forgotten = backend_forgotten;
 	lbd.model.hooks_arg = &lbd;
 	return run(&lbd);
 }

@@ -32,11 +32,12 @@ $(call room,LBD,daemon/reconcile,\
 	check difference difference_service held_ports nobody plan reconcile services stage stale)
 $(call room,LBD,daemon/roll,check recycle roll watch)
 $(call room,LBD,daemon/leave,leave record restore)
-$(call room,LBD,daemon/listeners,elsewhere holder listeners scan shadowed)
-$(call room,LBD,daemon/backend,accepts backend check deaf drain end new note process stuck)
+$(call room,LBD,daemon/listeners,listeners scan shadowed)
+$(call room,LBD,daemon/backend,backend check drain end new note process)
+$(call room,LBD,daemon/looks,accepts deaf elsewhere holder port_user stuck)
 $(call room,LBD,daemon/remember,file remember)
 $(call room,LBD,daemon/apply,apply ring services)
-$(call room,LBD,daemon/model,all_down backend changes choice coming pool port_user readiness state turn)
+$(call room,LBD,daemon/model,all_down backend changes choice coming listener pool readiness state turn)
 $(call room,LBD,daemon/health,exec health http tcp)
 $(call room,LBD,daemon/check,\
 	account_access accounts held_up launch launch_log launch_once launch_static own_addresses \
@@ -54,7 +55,7 @@ $(call room,LBD,daemon/conf,\
 $(call room,LBD,daemon/block,block file files include parse print)
 $(call room,LBD,daemon/host/instance,instance pid_file)
 $(call room,LBD,daemon/host/net,\
-	ephemeral inherit inherit_options local_keys match netlink notify outgoing owners routes sockets)
+	ephemeral inherit inherit_options local_keys match netlink notify outgoing owner_text owners routes sockets)
 $(call room,LBD,daemon/host/spawn,orphans reaper remains spawn spawn_child)
 $(call room,LBD,daemon/host/cgroup,below cgroup end kill limit root)
 $(call room,LBD,daemon/host/process,\

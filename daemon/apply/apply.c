@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "apply/ring.h"
-#include "backend/backend.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "model/all_down.h"
@@ -90,7 +89,7 @@ static void look_at_all(struct pool *pool)
 		return;
 	for (size_t i = 0; i < pool->count; i++) {
 		pool->backends[i]->is_published = false;
-		backend_explain(pool->backends[i]);
+		pool->model->hooks.explain(pool->backends[i]);
 	}
 }
 

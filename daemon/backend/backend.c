@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "apply/apply.h"
-#include "backend/accepts.h"
-#include "backend/deaf.h"
 #include "backend/process.h"
-#include "backend/stuck.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "looks/accepts.h"
+#include "looks/deaf.h"
+#include "looks/stuck.h"
 #include "model/choice.h"
 #include "model/readiness.h"
 

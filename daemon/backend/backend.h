@@ -8,6 +8,9 @@
 
 #include "model/pool.h"
 
+/* What rooms below tell of a backend (model_hooks) comes to it from now on; before the first backend. */
+void backend_init(struct model *model);
+
 /*
  * A worker only where the pool has one and conf is supervised.  It begins stopped, or down; the kernel
  * side does not know it before apply_backend_added().  leaves: its place, if it left already when an lbd
@@ -68,9 +71,6 @@ int backend_undrain(struct backend *backend);
  */
 int backend_keep_out(struct backend *backend, uint64_t timeout_us);
 int backend_put_back(struct backend *backend);
-
-/* Open connections, by the kernel side's count. */
-uint32_t backend_connections(const struct backend *backend);
 
 /* For the room backend: what is to come of it, whatever its state. */
 void backend_set_goal(struct backend *backend, enum backend_goal goal);

@@ -12,14 +12,6 @@
 
 enum { DRAIN_LOOK_US = 1000 * 1000 }; /* should an event have been lost */
 
-uint32_t backend_connections(const struct backend *backend)
-{
-	struct lb_load load = {0};
-
-	datapath_read_load(backend->model->dp, backend->id, &load);
-	return load.active;
-}
-
 void backend_empty(struct backend *backend)
 {
 	uint64_t passed = clock_us() - backend->since_us;

@@ -12,7 +12,7 @@
 #include "backend/process.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "listeners/listeners.h"
+#include "looks/elsewhere.h"
 #include "model/readiness.h"
 #include "model/turn.h"
 
@@ -32,12 +32,12 @@ static void end(struct backend *backend)
 
 static void note_not_listening(struct backend *backend, unsigned ms)
 {
-	char elsewhere[LISTENERS_TEXT_BYTES], expected[ADDR_TEXT_BYTES];
+	char elsewhere[ELSEWHERE_TEXT_BYTES], expected[ADDR_TEXT_BYTES];
 	uint16_t port = ntohs(backend->endpoint.port);
 
 	if (backend->is_mptcp)
 		backend_note(backend, "not ready within %u ms: %s", ms, backend_mptcp);
-	else if (listeners_elsewhere(backend, elsewhere))
+	else if (elsewhere_find(backend, elsewhere))
 		backend_note(backend,
 			     "not ready within %u ms: does not listen on port %u: it listens on "
 			     "%s; the pool expects %s",
@@ -90,7 +90,7 @@ void backend_process_late(struct backend *backend)
 		return;
 	}
 	/* It may have been told of nothing: the kernel side does not see MPTCP. */
-	if (!backend_listens(backend) && !listeners_scan(backend->model) &&
+	if (!backend_listens(backend) && !backend->model->hooks.scan(backend->model) &&
 	    backend->state != STATE_STARTING)
 		return;
 	if (is_kept(backend)) {

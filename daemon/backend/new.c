@@ -6,14 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/accepts.h"
 #include "backend/backend.h"
-#include "backend/deaf.h"
 #include "backend/process.h"
-#include "backend/stuck.h"
 #include "base/clock.h"
-#include "listeners/holder.h"
+#include "looks/accepts.h"
+#include "looks/deaf.h"
+#include "looks/holder.h"
+#include "looks/stuck.h"
 #include "remember/remember.h"
+
+void backend_init(struct model *model)
+{
+	model->hooks.evaluate = backend_evaluate;
+	model->hooks.explain = backend_explain;
+	model->hooks.explain_anew = backend_explain_anew;
+	model->hooks.wrong = backend_process_wrong;
+}
 
 static void set_name(struct backend *backend, const struct conf_backend *conf)
 {

@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "backend/backend.h"
-#include "backend/deaf.h"
 #include "backend/process.h"
-#include "backend/stuck.h"
 #include "base/clock.h"
+#include "looks/deaf.h"
+#include "looks/port_user.h"
+#include "looks/stuck.h"
 #include "model/all_down.h"
-#include "model/port_user.h"
 
 enum { LAST_OUTPUT_LINES = 3 };
 
@@ -84,7 +84,7 @@ static void explain_up(struct backend *backend)
 	if (backend->stuck.said)
 		backend_note(backend, "%s", stuck_reason);
 	else if (deaf_is_told(backend))
-		deaf_explain(backend);
+		deaf_text(backend, backend->note);
 	else if (backend->silence)
 		backend_process_explain_silence(backend);
 }

@@ -9,12 +9,12 @@
 #include <string.h>
 
 #include "apply/apply.h"
-#include "backend/accepts.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "leave/leave.h"
 #include "listeners/listeners.h"
-#include "model/port_user.h"
+#include "looks/accepts.h"
+#include "looks/port_user.h"
 #include "remember/remember.h"
 
 enum { PORT_RETRY_US = 1000 * 1000 };
@@ -119,6 +119,18 @@ static void on_exit_of_running(struct backend *backend, const struct worker_exit
 	}
 }
 
+/* What the kernel side has in its slots: of a process that has ended it does not always tell. */
+static void look_at_listeners(struct backend *backend)
+{
+	for (int is_v6 = 0; is_v6 < 2; is_v6++) {
+		uint64_t cookie;
+		int err = datapath_get_listener(backend->model->dp, backend->id, is_v6, &cookie);
+
+		if (!err || err == -ENOENT) /* else nothing is known anew */
+			backend_set_listener(backend, is_v6, !err);
+	}
+}
+
 /*
  * DANGER: what lbd keeps from a time with `listen inherit`, or with other addresses, would be taken for the next
  * process's listener, and clients be sent there, before that one listens.
@@ -128,7 +140,7 @@ static void drop_listeners(struct backend *backend)
 	if (!worker_drop_listeners(backend->worker))
 		return;
 	apply_worker_ended(backend);
-	listeners_look(backend);
+	look_at_listeners(backend);
 }
 
 void backend_process_set_conf(struct backend *backend)
@@ -144,7 +156,8 @@ static void on_exited(void *arg, const struct worker_exit *exit)
 
 	worker_drop_listeners(backend->worker);
 	apply_worker_ended(backend);
-	listeners_look(backend); /* where the kernel side did not see it listen, it does not tell */
+	look_at_listeners(
+		backend); /* where the kernel side did not see it listen, it does not tell */
 	if (backend->state == STATE_STOPPING) {
 		backend->ends_for[0] = 0; /* a command came after that */
 		backend_event(backend, EVENT_EXIT);

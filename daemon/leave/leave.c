@@ -10,6 +10,7 @@
 #include "backend/process.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "host/net/match.h"
 #include "leave/record.h"
 #include "listeners/listeners.h"
 

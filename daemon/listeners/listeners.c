@@ -6,11 +6,9 @@
 #include <sys/epoll.h>
 
 #include "backend/backend.h"
-#include "backend/stuck.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "host/cgroup/cgroup.h"
-#include "host/net/inherit.h"
+#include "looks/stuck.h"
 
 enum {
 	LOOK_AGAIN_US = 500 * 1000,   /* where nothing tells of listeners */
@@ -112,69 +110,10 @@ void listeners_scan_later(struct model *model)
 
 int listeners_watch(struct model *model, sd_event_source **source)
 {
+	model->hooks.scan = listeners_scan;
+	model->hooks.scan_later = listeners_scan_later;
 	if (!datapath_tracks(model->dp))
 		listeners_scan_later(model);
 	return sd_event_add_io(model->event, source, datapath_events_fd(model->dp), EPOLLIN,
 			       handle_readable, model);
-}
-
-/* What lbd itself listens on for the worker (`listen inherit`). */
-static bool is_inherited(const struct worker *worker, const struct sockets_listener *listener)
-{
-	for (int is_v6 = 0; is_v6 < 2; is_v6++) {
-		int fd = worker_listener(worker, is_v6);
-
-		if (fd >= 0 && inherit_inode(fd) == listener->inode)
-			return true;
-	}
-	return false;
-}
-
-bool listeners_made_by(const struct worker *worker, const struct sockets_listener *listener)
-{
-	uint64_t group = worker_group(worker);
-
-	if (!worker_pid(worker))
-		return false;
-	if (!group || listener->group == group)
-		return true;
-	return cgroup_contains(worker_cgroup(worker), listener->group);
-}
-
-bool listeners_own(const struct backend *backend, const struct sockets_listener *listener)
-{
-	const struct worker *worker = backend->worker;
-
-	if (worker)
-		return is_inherited(worker, listener) ||
-		       (listeners_match(&backend->endpoint, &listener->endpoint) &&
-			listeners_made_by(worker, listener));
-	/* Of two at one address the one that leaves has no use for it. */
-	if (backend->goal == GOAL_LEAVE ||
-	    memcmp(&listener->endpoint, &backend->endpoint, sizeof(backend->endpoint)))
-		return false;
-	return !backend->owner[0] || backend->owner_uid == listener->uid;
-}
-
-bool listeners_in_place(const struct backend *backend, const struct sockets_listener *listener)
-{
-	for (int is_v6 = 0; is_v6 < 2; is_v6++) {
-		uint64_t cookie;
-
-		if (!datapath_get_listener(backend->model->dp, backend->id, is_v6, &cookie) &&
-		    cookie == listener->cookie)
-			return true;
-	}
-	return false;
-}
-
-void listeners_look(struct backend *backend)
-{
-	for (int is_v6 = 0; is_v6 < 2; is_v6++) {
-		uint64_t cookie;
-		int err = datapath_get_listener(backend->model->dp, backend->id, is_v6, &cookie);
-
-		if (!err || err == -ENOENT) /* else nothing is known anew */
-			backend_set_listener(backend, is_v6, !err);
-	}
 }

@@ -6,8 +6,6 @@
 #ifndef LB_LISTENERS_H
 #define LB_LISTENERS_H
 
-#include "host/net/match.h"
-#include "host/net/sockets.h"
 #include "model/pool.h"
 
 /* Reads the kernel side's events as they come. */
@@ -29,25 +27,5 @@ void listeners_scan_later(struct model *model);
  * the last one's.  Nothing is told; what fails is owed, and done by the next look that can.
  */
 void listeners_capture(struct model *model, struct backend *const *backends, size_t count);
-
-/* Tells one backend what the kernel side has in its slots. */
-void listeners_look(struct backend *backend);
-
-/*
- * Is it the backend's own?  Of a worker: made in its control group, on its port, see listeners_match(),
- * or opened for it by lbd; without a control group of its own any that matches, and whoever takes it has
- * to look for its process.  Else: bound to exactly the backend's address, and by its owner if it names one.
- */
-bool listeners_own(const struct backend *backend, const struct sockets_listener *listener);
-
-/* Is it where the kernel side takes the backend's listener from? */
-bool listeners_in_place(const struct backend *backend, const struct sockets_listener *listener);
-
-/* listeners/elsewhere.c: what the backend's worker listens on that is not the backend's: "[::1]:99, 0.0.0.0:8". */
-enum { LISTENERS_TEXT_BYTES = 256 };
-bool listeners_elsewhere(const struct backend *backend, char text[LISTENERS_TEXT_BYTES]);
-
-/* Whether the worker made it: told by its control group; without one, always. */
-bool listeners_made_by(const struct worker *worker, const struct sockets_listener *listener);
 
 #endif

@@ -11,11 +11,13 @@
 #include "apply/apply.h"
 #include "backend/backend.h"
 #include "base/log.h"
+#include "host/net/match.h"
 #include "host/process/process.h"
-#include "listeners/holder.h"
 #include "listeners/listeners.h"
 #include "listeners/shadowed.h"
-#include "model/port_user.h"
+#include "looks/holder.h"
+#include "looks/port_user.h"
+#include "model/listener.h"
 
 enum { FIND_AGAIN = 5 };
 
@@ -165,8 +167,8 @@ static const struct sockets_listener *worse(const struct backend *backend,
 					    const struct sockets_listener *known,
 					    const struct sockets_listener *listener)
 {
-	if (known && (port_user_blocks(&backend->endpoint, known) ||
-		      !port_user_blocks(&backend->endpoint, listener)))
+	if (known && (match_blocks(&backend->endpoint, known) ||
+		      !match_blocks(&backend->endpoint, listener)))
 		return known;
 	return listeners_match(&backend->endpoint, &listener->endpoint) ? listener : known;
 }
@@ -184,12 +186,12 @@ static void look_at_backend(void *arg, struct backend *backend)
 	if (backend->awaits)
 		return;
 	for (; end < scan->count && scan->listeners[end].endpoint.port == port; end++)
-		if (!listeners_own(backend, &scan->listeners[end])) {
+		if (!listener_is_own(backend, &scan->listeners[end])) {
 			let_go(backend, &scan->listeners[end]);
 			stranger = worse(backend, stranger, &scan->listeners[end]);
 		}
 	for (size_t i = first; i < end; i++)
-		if (listeners_own(backend, &scan->listeners[i]))
+		if (listener_is_own(backend, &scan->listeners[i]))
 			look_at_own(scan, backend, &scan->listeners[i]);
 	if (stranger && !scan->present[backend->id][0] && !scan->present[backend->id][1])
 		want_stranger(scan, backend, stranger);
@@ -257,7 +259,7 @@ static void take_failed(struct scan *scan, const struct capture *capture, int er
 		return;
 	}
 	/* It is chosen, but may be counted as another's. */
-	if (scan->anew && listeners_in_place(backend, &capture->listener)) {
+	if (scan->anew && listener_is_in_place(backend, &capture->listener)) {
 		scan->model->is_capture_owed = true;
 		return;
 	}

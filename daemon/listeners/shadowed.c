@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "check/service_clash.h"
 #include "host/net/match.h"
-#include "model/port_user.h"
+#include "looks/port_user.h"
 
 enum {
 	TOLD_AGAIN_US = 60 * 1000 * 1000, /* whoever comes and goes there does not fill the log */

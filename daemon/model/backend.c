@@ -22,3 +22,19 @@ enum backend_goal backend_goal_of_start(const struct backend *backend)
 {
 	return backend->kept_out ? GOAL_DRAIN : GOAL_RUN;
 }
+
+uint32_t backend_connections(const struct backend *backend)
+{
+	struct lb_load load = {0};
+
+	datapath_read_load(backend->model->dp, backend->id, &load);
+	return load.active;
+}
+
+uint64_t backend_connections_ever(const struct backend *backend)
+{
+	struct lb_load load = {0};
+
+	datapath_read_load(backend->model->dp, backend->id, &load);
+	return load.total;
+}

@@ -54,9 +54,20 @@ struct service {
 	uint64_t shadowed_told_us; /* 0: never */
 };
 
+/*
+ * What rooms below tell and ask of those above.  backend/ and listeners/ set theirs (backend_init(), listeners_watch());
+ * of the first arg is the model's hooks_arg.
+ */
 struct model_hooks {
-	/* A backend is about to be freed. */
-	void (*forgotten)(void *arg, struct backend *backend);
+	void (*forgotten)(void *arg,
+			  struct backend *backend);    /* about to be freed; NULL: nobody asks */
+	void (*evaluate)(struct backend *backend);     /* what its state depends on has changed */
+	void (*explain)(struct backend *backend);      /* what its note says may have changed */
+	void (*explain_anew)(struct backend *backend); /* what its note says holds no more */
+	/* Its process is to be ended at once, for why, and started again as after an exit by itself. */
+	void (*wrong)(struct backend *backend, const char *why);
+	int (*scan)(struct model *model);        /* looks for listeners now; -errno */
+	void (*scan_later)(struct model *model); /* once for however many ask for it */
 };
 
 struct model {

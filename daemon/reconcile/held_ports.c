@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "host/net/match.h"
+#include "host/net/owner_text.h"
 #include "host/net/sockets.h"
 #include "leave/leave.h"
 #include "listeners/listeners.h"
-#include "model/port_user.h"
+#include "model/listener.h"
 
 /* At the first address that both have. */
 static bool shares_address(const struct conf_service *a, const struct conf_service *b)
@@ -61,7 +63,7 @@ static bool is_of_a_worker(const struct model *model, const struct sockets_liste
 		const struct backend *at = model->by_id[i];
 
 		if (at && at->worker && listeners_match(&at->endpoint, &listener->endpoint) &&
-		    listeners_own(at, listener))
+		    listener_is_own(at, listener))
 			return true;
 	}
 	return false;
@@ -71,8 +73,8 @@ static void look_at(void *arg, const struct sockets_listener *listener)
 {
 	struct look *look = arg;
 
-	if (!look->listener.inode && listener->inode &&
-	    port_user_blocks(look->endpoint, listener) && !is_of_a_worker(look->model, listener))
+	if (!look->listener.inode && listener->inode && match_blocks(look->endpoint, listener) &&
+	    !is_of_a_worker(look->model, listener))
 		look->listener = *listener;
 }
 
@@ -98,17 +100,17 @@ static int refuse(const struct conf_service *service, const struct conf_pool *po
 		  const struct sockets_listener *listener, struct error *error)
 {
 	struct sockets_owner owner = {.user = listener->uid};
-	struct port_user user = {0};
+	char user[128];
 
 	sockets_find_owners(&listener->inode, 1, &owner);
-	port_user_set(&user, NULL, listener, &owner);
+	owner_text(&owner, listener->uid, user, sizeof(user));
 	return error_set(
 		error, -EADDRINUSE,
 		"clients of service %.60s would be refused until one of them is free: the ports of "
 		"the new workers of pool %.60s are in use, %u by %.100s; start them on other "
 		"ports, beside what serves (MOVING in lbd.conf(5)); if that is meant: `lbctl "
 		"reload force`",
-		service->name, pool->name, ntohs(listener->endpoint.port), user.text);
+		service->name, pool->name, ntohs(listener->endpoint.port), user);
 }
 
 int held_ports_check(const struct model *model, const struct conf *to, struct error *error)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "apply/apply.h"
+#include "backend/backend.h"
 #include "base/log.h"
 #include "check/accounts.h"
 #include "check/warn.h"
@@ -145,6 +146,7 @@ static int make_model(struct lbd *lbd, struct error *error)
 		return err;
 	if (!lbd->model.is_ahead)
 		forget_rolls(lbd);
+	backend_init(&lbd->model);
 	err = apply_init(&lbd->model);
 	if (!err)
 		err = leave_init(&lbd->model);

@@ -17,8 +17,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/net/inherit.h"
+#include "host/net/owner_text.h"
+#include "host/net/sockets.h"
 #include "host/process/stranger.h"
-#include "model/port_user.h"
 #include "worker/private.h"
 
 enum {
@@ -244,13 +245,12 @@ static bool find_owners(const uint32_t *inodes, unsigned count, struct sockets_o
 
 static void tell_holder(const char *name, const struct sockets_owner *owner)
 {
-	struct sockets_listener socket = {0};
-	struct port_user user;
+	char text[128];
 
-	port_user_set(&user, NULL, &socket, owner);
+	owner_text(owner, 0, text, sizeof(text));
 	log_warning("worker %s: its inherited listener is held by %s, to whom the worker must have "
 		    "passed it: it is shut down, so that clients get no answers of that one",
-		    name, user.text);
+		    name, text);
 }
 
 void worker_expire_listeners(struct worker *worker)

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "host/net/sockets.h"
 #include "lb/abi.h"
 
 /*
@@ -12,5 +13,8 @@
  * address, or at the loopback address of the other family.  As track has it.
  */
 bool listeners_match(const struct lb_endpoint *worker, const struct lb_endpoint *bound);
+
+/* Would binding a listener to that endpoint fail because of the socket? */
+bool match_blocks(const struct lb_endpoint *endpoint, const struct sockets_listener *socket);
 
 #endif

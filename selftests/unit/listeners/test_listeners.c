@@ -8,7 +8,6 @@
 
 #include "base/addr.h"
 #include "host/net/match.h"
-#include "model/port_user.h"
 
 static void which_socket_serves_which_backend(void **unused)
 {
@@ -73,7 +72,7 @@ static void which_socket_is_in_the_way(void **unused)
 		assert_int_equal(addr_parse_endpoint(rows[i].backend, &backend, &error), 0);
 		assert_int_equal(addr_parse_endpoint(rows[i].bound, &listener.endpoint, &error), 0);
 		listener.is_v6 = !addr_is_v4(&listener.endpoint.addr);
-		if (port_user_blocks(&backend, &listener) != rows[i].blocks)
+		if (match_blocks(&backend, &listener) != rows[i].blocks)
 			fail_msg("%s blocked by %s", rows[i].backend, rows[i].bound);
 	}
 }

@@ -207,6 +207,7 @@ static int setup(void **state)
 	if (datapath_open("reconcile", &model.dp, &error) ||
 	    interfaces_new(model.event, model.dp, &model.interfaces, &error))
 		fail_msg("%s", error.text);
+	backend_init(&model);
 	assert_int_equal(apply_init(&model), 0);
 	assert_int_equal(leave_init(&model), 0);
 	assert_true(listeners_watch(&model, &events) >= 0);

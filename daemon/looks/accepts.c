@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "backend/accepts.h"
+#include "looks/accepts.h"
 
 #include <arpa/inet.h>
 
-#include "backend/backend.h"
 #include "base/clock.h"
 #include "host/net/sockets.h"
-#include "listeners/listeners.h"
+#include "model/listener.h"
 #include "model/pool.h"
 
 enum { LIVES_US = 1000 * 1000, LOOK_US = 200 * 1000 };
@@ -20,7 +19,7 @@ static void add_queue(void *arg, const struct sockets_listener *listener)
 {
 	struct waiting *waiting = arg;
 
-	if (listeners_in_place(waiting->backend, listener))
+	if (listener_is_in_place(waiting->backend, listener))
 		waiting->count += listener->queue;
 }
 
@@ -38,19 +37,19 @@ static bool accepts(const struct backend *backend)
 	return !waiting.count || open > waiting.count;
 }
 
-static int on_look(sd_event_source *source, uint64_t now, void *arg)
+static int on_accepts_look(sd_event_source *source, uint64_t now, void *arg)
 {
 	struct backend *backend = arg;
 	struct accepts *state = &backend->accepts;
 
 	(void)source, (void)now;
 	if (!accepts(backend)) {
-		clock_arm(backend->model->event, &state->timer, LOOK_US, on_look, backend);
+		clock_arm(backend->model->event, &state->timer, LOOK_US, on_accepts_look, backend);
 		return 0;
 	}
 	state->timer = sd_event_source_disable_unref(state->timer);
 	state->is_seen = true;
-	backend_evaluate(backend);
+	backend->model->hooks.evaluate(backend);
 	return 0;
 }
 
@@ -61,7 +60,7 @@ void accepts_watch(struct backend *backend, uint64_t since_us)
 	if (!backend->pool || !backend->pool->conf->worker || !backend->pool->conf->worker->inherit)
 		return;
 	clock_arm(backend->model->event, &backend->accepts.timer,
-		  passed_us < LIVES_US ? LIVES_US - passed_us : 0, on_look, backend);
+		  passed_us < LIVES_US ? LIVES_US - passed_us : 0, on_accepts_look, backend);
 }
 
 void accepts_forget(struct backend *backend)

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "listeners/holder.h"
+#include "looks/holder.h"
 
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "listeners/listeners.h"
 #include "model/pool.h"
 
 /* Another process may hold the listener on: the look tells, and finds that one. */
-static int on_exit_event(sd_event_source *source, int fd, uint32_t events, void *arg)
+static int on_holder_exit(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct holder *holder = arg;
 
 	(void)source, (void)fd, (void)events;
 	holder_forget(holder);
-	listeners_scan_later(holder->model);
+	holder->model->hooks.scan_later(holder->model);
 	return 0;
 }
 
@@ -23,7 +22,8 @@ void holder_watch(struct holder *holder, struct model *model, int pidfd, uint32_
 	holder_forget(holder);
 	holder->model = model;
 	holder->inode = inode;
-	if (sd_event_add_io(model->event, &holder->exit, pidfd, EPOLLIN, on_exit_event, holder) < 0)
+	if (sd_event_add_io(model->event, &holder->exit, pidfd, EPOLLIN, on_holder_exit, holder) <
+	    0)
 		close(pidfd);
 	else
 		sd_event_source_set_io_fd_own(holder->exit, 1);

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "backend/stuck.h"
+#include "looks/stuck.h"
 
 #include <arpa/inet.h>
 
 #include "apply/apply.h"
-#include "backend/backend.h"
-#include "backend/process.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "listeners/listeners.h"
+#include "model/listener.h"
 #include "model/pool.h"
+#include "model/turn.h"
 
 enum { LOOK_US = 1000 * 1000, STUCK_US = 5 * 1000 * 1000 };
 
@@ -26,18 +25,10 @@ static void look_at_queue(void *arg, const struct sockets_listener *listener)
 {
 	struct queue *queue = arg;
 
-	if (!listeners_in_place(queue->backend, listener))
+	if (!listener_is_in_place(queue->backend, listener))
 		return;
 	queue->is_full |= listener->queue > listener->backlog;
 	queue->is_half_full |= listener->queue > listener->backlog / 2;
-}
-
-static uint64_t total_of(const struct backend *backend)
-{
-	struct lb_load load = {0};
-
-	datapath_read_load(backend->model->dp, backend->id, &load);
-	return load.total;
 }
 
 /* A refusal by the last one would be worse than its queue, where clients try again. */
@@ -52,9 +43,10 @@ static bool has_another(const struct backend *backend)
 	return false;
 }
 
-static void mark(struct backend *backend)
+static void mark_stuck(struct backend *backend)
 {
 	struct stuck *stuck = &backend->stuck;
+	const struct model_hooks *hooks = &backend->model->hooks;
 	const struct pool *pool = backend->pool;
 	bool restart = pool->conf->health.restart && backend->worker;
 
@@ -65,54 +57,55 @@ static void mark(struct backend *backend)
 				    "; no other is up in its pool: it stays in service",
 				    backend->name);
 		stuck->said = true;
-		backend_explain(backend);
+		hooks->explain(backend);
 		return;
 	}
 	if (restart) {
 		if (!turn_is_rolling(pool) && !turn_on_its_way(pool))
-			backend_process_wrong(backend, REASON);
+			hooks->wrong(backend, REASON);
 		return;
 	}
 	log_warning("%s: " REASON "; out of service until there is room", backend->name);
 	stuck->out = true;
-	backend_evaluate(backend);
+	hooks->evaluate(backend);
 }
 
 /* The kernel side may tell of it again. */
-static void end(struct backend *backend)
+static void end_stuck(struct backend *backend)
 {
+	const struct model_hooks *hooks = &backend->model->hooks;
 	bool was_out = backend->stuck.out, was_said = backend->stuck.said;
 
 	stuck_forget(backend);
 	if (was_out || was_said)
 		log_info("%s: accepts again", backend->name);
 	if (was_said)
-		backend_explain_anew(backend);
+		hooks->explain_anew(backend);
 	if (was_out)
-		backend_evaluate(backend);
+		hooks->evaluate(backend);
 	apply_backend_anew(backend);
 }
 
-static int on_look(sd_event_source *source, uint64_t now, void *arg)
+static int on_stuck_look(sd_event_source *source, uint64_t now, void *arg)
 {
 	struct backend *backend = arg;
 	struct stuck *stuck = &backend->stuck;
 	struct queue queue = {.backend = backend};
-	uint64_t total = total_of(backend);
+	uint64_t total = backend_connections_ever(backend);
 
 	(void)source, (void)now;
 	sockets_each_listener(ntohs(backend->endpoint.port), look_at_queue, &queue);
 	if (stuck->out || stuck->said ? !queue.is_half_full : !queue.is_full) {
-		end(backend);
+		end_stuck(backend);
 		return 0;
 	}
 	if (total != stuck->total) { /* something was accepted, or there would have been no room */
 		stuck->total = total;
 		stuck->since_us = clock_us();
 	}
-	clock_arm(backend->model->event, &stuck->timer, LOOK_US, on_look, backend);
+	clock_arm(backend->model->event, &stuck->timer, LOOK_US, on_stuck_look, backend);
 	if (!stuck->out && clock_us() - stuck->since_us >= STUCK_US && backend->state == STATE_UP)
-		mark(backend);
+		mark_stuck(backend);
 	return 0;
 }
 
@@ -123,8 +116,8 @@ void stuck_seen(struct backend *backend)
 	if (stuck->since_us)
 		return;
 	stuck->since_us = clock_us();
-	stuck->total = total_of(backend);
-	clock_arm(backend->model->event, &stuck->timer, LOOK_US, on_look, backend);
+	stuck->total = backend_connections_ever(backend);
+	clock_arm(backend->model->event, &stuck->timer, LOOK_US, on_stuck_look, backend);
 }
 
 void stuck_forget(struct backend *backend)

@@ -34,7 +34,4 @@ const char *port_user_apart(const struct port_user *user);
 void port_user_set(struct port_user *user, const struct backend *backend,
 		   const struct sockets_listener *socket, const struct sockets_owner *owner);
 
-/* Would binding a listener to that endpoint fail because of the socket?  Pure. */
-bool port_user_blocks(const struct lb_endpoint *endpoint, const struct sockets_listener *socket);
-
 #endif

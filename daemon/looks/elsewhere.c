@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A worker that listens, but not where its pool expects it: what a person has to know to mend either. */
+#include "looks/elsewhere.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/addr.h"
-#include "listeners/listeners.h"
+#include "model/listener.h"
+#include "model/pool.h"
 
 enum { SHOWN = 3, LOOKED_AT = 1024 };
 
@@ -20,8 +22,8 @@ static void collect(void *arg, const struct sockets_listener *listener)
 	struct found *found = arg;
 	const struct worker *worker = found->backend->worker;
 
-	if (found->count < LOOKED_AT && listener->inode && listeners_made_by(worker, listener) &&
-	    !listeners_own(found->backend, listener))
+	if (found->count < LOOKED_AT && listener->inode && listener_is_made_by(worker, listener) &&
+	    !listener_is_own(found->backend, listener))
 		found->listeners[found->count++] = *listener;
 }
 
@@ -45,21 +47,21 @@ static void keep_session(struct found *found)
 	free(inodes);
 }
 
-static void print(const struct found *found, char text[LISTENERS_TEXT_BYTES])
+static void print(const struct found *found, char text[ELSEWHERE_TEXT_BYTES])
 {
 	char address[ADDR_TEXT_BYTES];
 	size_t used = 0;
 
 	for (size_t i = 0; i < found->count && i < SHOWN; i++)
 		used += (size_t)snprintf(
-			text + used, LISTENERS_TEXT_BYTES - used, "%s%s", i ? ", " : "",
+			text + used, ELSEWHERE_TEXT_BYTES - used, "%s%s", i ? ", " : "",
 			addr_format_endpoint(&found->listeners[i].endpoint, address));
 	if (found->count > SHOWN)
-		snprintf(text + used, LISTENERS_TEXT_BYTES - used, " and %zu more",
+		snprintf(text + used, ELSEWHERE_TEXT_BYTES - used, " and %zu more",
 			 found->count - SHOWN);
 }
 
-bool listeners_elsewhere(const struct backend *backend, char text[LISTENERS_TEXT_BYTES])
+bool elsewhere_find(const struct backend *backend, char text[ELSEWHERE_TEXT_BYTES])
 {
 	struct found *found = backend->worker ? calloc(1, sizeof(*found)) : NULL;
 	bool any = false;

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "backend/deaf.h"
+#include "looks/deaf.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
-#include "backend/backend.h"
 #include "base/addr.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "model/choice.h"
+#include "model/pool.h"
 
 enum { LOOK_US = 2 * 1000 * 1000, DEAF_US = 10 * 1000 * 1000 };
 
@@ -41,22 +42,22 @@ bool deaf_is_told(const struct backend *backend)
 	return backend->deaf.said[0] || backend->deaf.said[1];
 }
 
-void deaf_explain(struct backend *backend)
+void deaf_text(const struct backend *backend, char text[BACKEND_NOTE_BYTES])
 {
 	const struct deaf *deaf = &backend->deaf;
 	bool is_v6 = deaf->said[1];
-	char text[ADDR_TEXT_BYTES];
+	char address[ADDR_TEXT_BYTES];
 
-	backend_note(backend,
-		     "accepts nothing from %s, where clients wait: by dual_stack it has two "
-		     "descriptors, 3 and 4 (LISTEN_FDS), and must accept from both%s",
-		     bound_to(worker_listener(backend->worker, is_v6), text),
-		     !deaf->out[is_v6] ? ""
-		     : is_v6           ? "; others of its pool take clients over IPv6"
-				       : "; others of its pool take clients over IPv4");
+	snprintf(text, BACKEND_NOTE_BYTES,
+		 "accepts nothing from %s, where clients wait: by dual_stack it has two "
+		 "descriptors, 3 and 4 (LISTEN_FDS), and must accept from both%s",
+		 bound_to(worker_listener(backend->worker, is_v6), address),
+		 !deaf->out[is_v6] ? ""
+		 : is_v6           ? "; others of its pool take clients over IPv6"
+				   : "; others of its pool take clients over IPv4");
 }
 
-static void mark(struct backend *backend, bool is_v6)
+static void mark_deaf(struct backend *backend, bool is_v6)
 {
 	char text[ADDR_TEXT_BYTES];
 
@@ -66,7 +67,7 @@ static void mark(struct backend *backend, bool is_v6)
 		    backend->name, bound_to(worker_listener(backend->worker, is_v6), text));
 }
 
-static void end(struct backend *backend, bool is_v6)
+static void end_deaf(struct backend *backend, bool is_v6)
 {
 	char text[ADDR_TEXT_BYTES];
 
@@ -124,13 +125,13 @@ static void look_at(struct backend *backend, bool is_v6, uint32_t queue, uint32_
 	if (!queue || queue < deaf->queue[is_v6]) {
 		deaf->since_us[is_v6] = 0;
 		if (deaf->said[is_v6])
-			end(backend, is_v6);
+			end_deaf(backend, is_v6);
 	}
 	deaf->queue[is_v6] = queue;
 	if (queue && !deaf->since_us[is_v6])
 		deaf->since_us[is_v6] = clock_us();
 	if (queue && !other && !deaf->said[is_v6] && clock_us() - deaf->since_us[is_v6] >= DEAF_US)
-		mark(backend, is_v6);
+		mark_deaf(backend, is_v6);
 }
 
 void deaf_look_at_others(const struct backend *backend)
@@ -141,11 +142,11 @@ void deaf_look_at_others(const struct backend *backend)
 		for (int is_v6 = 0; is_v6 < 2; is_v6++)
 			if (pool->backends[i]->deaf.out[is_v6]) {
 				decide(pool->backends[i], is_v6);
-				backend_explain_anew(pool->backends[i]);
+				backend->model->hooks.explain_anew(pool->backends[i]);
 			}
 }
 
-static int on_look(sd_event_source *source, uint64_t now, void *arg)
+static int on_deaf_look(sd_event_source *source, uint64_t now, void *arg)
 {
 	struct backend *backend = arg;
 	int v4 = worker_listener(backend->worker, false);
@@ -161,9 +162,9 @@ static int on_look(sd_event_source *source, uint64_t now, void *arg)
 		decide(backend, false);
 		decide(backend, true);
 		if (was_told || deaf_is_told(backend))
-			backend_explain_anew(backend);
+			backend->model->hooks.explain_anew(backend);
 	}
-	clock_arm(backend->model->event, &backend->deaf.timer, LOOK_US, on_look, backend);
+	clock_arm(backend->model->event, &backend->deaf.timer, LOOK_US, on_deaf_look, backend);
 	return 0;
 }
 
@@ -172,7 +173,8 @@ void deaf_watch(struct backend *backend)
 	const struct conf_worker *conf = backend->pool ? backend->pool->conf->worker : NULL;
 
 	if (backend->worker && conf && conf->inherit && conf->dual_stack)
-		clock_arm(backend->model->event, &backend->deaf.timer, LOOK_US, on_look, backend);
+		clock_arm(backend->model->event, &backend->deaf.timer, LOOK_US, on_deaf_look,
+			  backend);
 }
 
 void deaf_end(struct backend *backend)

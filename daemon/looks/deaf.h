@@ -13,9 +13,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <systemd/sd-event.h>
 
-struct backend;
+#include "model/backend.h"
 
 /* It is up.  Where lbd has not two listeners for it, nothing is looked at. */
 void deaf_watch(struct backend *backend);
@@ -27,6 +26,6 @@ void deaf_look_at_others(
 	const struct backend *backend); /* this one may not take their clients any more */
 
 bool deaf_is_told(const struct backend *backend);
-void deaf_explain(struct backend *backend); /* its note */
+void deaf_text(const struct backend *backend, char text[BACKEND_NOTE_BYTES]); /* for its note */
 
 #endif

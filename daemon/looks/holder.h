@@ -11,7 +11,7 @@
 
 #include "model/facts.h"
 
-/* Watches another process from now on; takes pidfd over.  Its end brings about listeners_scan(). */
+/* Watches another process from now on; takes pidfd over.  At its end model_hooks.scan_later() is called. */
 void holder_watch(struct holder *holder, struct model *model, int pidfd, uint32_t inode);
 void holder_forget(struct holder *holder);
 

@@ -1,25 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "model/port_user.h"
+#include "looks/port_user.h"
 
 #include <arpa/inet.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/addr.h"
 #include "host/cgroup/cgroup.h"
-#include "host/process/process.h"
-#include "listeners/listeners.h"
+#include "host/net/match.h"
+#include "host/net/owner_text.h"
+#include "model/listener.h"
 #include "model/pool.h"
-
-static const char *user_name(uid_t uid, char number[16])
-{
-	const struct passwd *entry = getpwuid(uid);
-
-	snprintf(number, 16, "%u", uid);
-	return entry ? entry->pw_name : number;
-}
 
 /*
  * What lbd made bears its user, or the worker's once it has ended (see inherit_end()); its connections do as well.
@@ -34,10 +26,10 @@ static bool is_inherited(const struct backend *backend, const struct sockets_lis
 static void tell_inherited(struct port_user *user, const struct backend *backend, uid_t uid)
 {
 	const char *name = backend->pool->conf->worker->user;
-	char number[16];
+	char number[OWNER_NUMBER_BYTES];
 
 	if (!name || uid != geteuid())
-		name = user_name(uid, number);
+		name = owner_user(uid, number);
 	user->is_inherited = true;
 	snprintf(user->text, sizeof(user->text),
 		 "a socket that this worker has inherited, it seems, and that is still open "
@@ -64,42 +56,15 @@ static bool is_of_worker(const struct backend *backend, pid_t pid)
 void port_user_set(struct port_user *user, const struct backend *backend,
 		   const struct sockets_listener *socket, const struct sockets_owner *owner)
 {
-	uid_t uid = socket->uid;
-	const char *name;
-	char number[16];
-
-	/* Who made the socket may have passed it on. */
-	if (owner->pid)
-		process_user(owner->pid, &uid, NULL);
-	name = user_name(uid, number);
-
 	user->inode = socket->inode;
 	user->bound = socket->endpoint;
 	user->is_inherited = false;
-	user->is_beside = backend && !port_user_blocks(&backend->endpoint, socket);
+	user->is_beside = backend && !match_blocks(&backend->endpoint, socket);
 	user->is_own = owner->pid && is_of_worker(backend, owner->pid);
 	if (!owner->pid && is_inherited(backend, socket))
-		tell_inherited(user, backend, uid);
-	else if (owner->pid)
-		snprintf(user->text, sizeof(user->text), "%s (pid %d, user %.32s)", owner->comm,
-			 owner->pid, name);
+		tell_inherited(user, backend, socket->uid);
 	else
-		snprintf(user->text, sizeof(user->text), "a process of user %.32s", name);
-}
-
-/* As inet_csk_bind_conflict() has it for two that do not both ask for SO_REUSEPORT. */
-bool port_user_blocks(const struct lb_endpoint *endpoint, const struct sockets_listener *socket)
-{
-	bool is_v6 = !addr_is_v4(&endpoint->addr);
-	const struct lb_endpoint *bound = &socket->endpoint;
-
-	if (bound->port != endpoint->port)
-		return false;
-	if (!memcmp(&bound->addr, &endpoint->addr, sizeof(bound->addr)))
-		return true;
-	if (!addr_is_any(&bound->addr) && !addr_is_any(&endpoint->addr))
-		return false;
-	return socket->is_v6 == is_v6 || (socket->is_v6 && !socket->v6only);
+		owner_text(owner, socket->uid, user->text, sizeof(user->text));
 }
 
 struct search {
@@ -114,9 +79,9 @@ static void look_at(void *arg, const struct sockets_listener *socket)
 {
 	struct search *search = arg;
 	const struct backend *backend = search->backend;
-	bool is_beside = !port_user_blocks(&backend->endpoint, socket);
+	bool is_beside = !match_blocks(&backend->endpoint, socket);
 
-	if (!socket->inode || listeners_own(backend, socket))
+	if (!socket->inode || listener_is_own(backend, socket))
 		return;
 	if (search->found && (is_beside || !search->is_beside))
 		return;

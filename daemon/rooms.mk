@@ -33,11 +33,11 @@ $(call room,LBD,daemon/reconcile,\
 $(call room,LBD,daemon/roll,check recycle roll watch)
 $(call room,LBD,daemon/leave,leave record restore)
 $(call room,LBD,daemon/listeners,listeners scan shadowed)
-$(call room,LBD,daemon/backend,backend check drain end new note process)
+$(call room,LBD,daemon/backend,await backend check drain end new note process restore)
 $(call room,LBD,daemon/looks,accepts deaf elsewhere holder port_user stuck)
 $(call room,LBD,daemon/remember,file remember)
 $(call room,LBD,daemon/apply,apply ring services)
-$(call room,LBD,daemon/model,all_down backend changes choice coming listener pool readiness state turn)
+$(call room,LBD,daemon/model,all_down backend changes choice coming leaving listener pool readiness state turn)
 $(call room,LBD,daemon/health,exec health http tcp)
 $(call room,LBD,daemon/check,\
 	account_access accounts held_up launch launch_log launch_once launch_static own_addresses \

@@ -42,6 +42,20 @@ void backend_note_details(struct backend *backend);
 /* Changes the state; false where the event means nothing now. */
 bool backend_event(struct backend *backend, enum state_event event);
 
+/*
+ * By what an lbd before this one has remembered: a new backend, before it is resumed; what its check had counted, if the
+ * process is the same; and, after autostart, what was under way.
+ */
+void backend_restore(struct backend *backend);
+void backend_restore_tally(struct backend *backend);
+void backend_go_on(struct backend *backend);
+
+/*
+ * True where one that leaves has its name or port (see leave.h): it is started, and its listener looked for, when that
+ * one is gone.
+ */
+bool backend_await(struct backend *backend);
+
 /* Facts. */
 void backend_set_listener(struct backend *backend, bool is_v6, bool present);
 void backend_empty(struct backend *backend);    /* while draining: its last connection has closed */

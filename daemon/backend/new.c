@@ -101,9 +101,9 @@ int backend_new(struct model *model, struct pool *pool, const struct conf_backen
 	if (conf->supervised)
 		err = backend_process_new(backend, conf->index, error);
 	else
-		remember_restore(backend);
+		backend_restore(backend);
 	if (!err) {
-		remember_tally(backend);
+		backend_restore_tally(backend);
 		backend_resume(backend);
 	}
 out:

@@ -11,10 +11,9 @@
 #include "apply/apply.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "leave/leave.h"
-#include "listeners/listeners.h"
 #include "looks/accepts.h"
 #include "looks/port_user.h"
+#include "model/leaving.h"
 #include "remember/remember.h"
 
 enum { PORT_RETRY_US = 1000 * 1000 };
@@ -250,7 +249,7 @@ int backend_process_new(struct backend *backend, unsigned index, struct error *e
 			     error);
 
 	/* Later than at the start of lbd there is none, but with one that leaves. */
-	if (!err && !backend->model->conf && !leave_holder(backend))
+	if (!err && !backend->model->conf && !leaving_holder(backend))
 		err = worker_take_back(backend->worker, error);
 	if (err)
 		return err;
@@ -262,7 +261,7 @@ int backend_process_new(struct backend *backend, unsigned index, struct error *e
 		err = apply_worker(backend);
 		log_info("%s: taken back, pid %d", backend->name, worker_pid(backend->worker));
 	}
-	remember_restore(backend);
+	backend_restore(backend);
 	return err ? error_set(error, err, "%s: cannot write it to the kernel side: %s",
 			       backend->name, strerror(-err))
 		   : 0;
@@ -285,7 +284,7 @@ void backend_process_start(struct backend *backend, enum state_event event)
 	struct error error = {0};
 	int err;
 
-	if (backend->model->stopping || leave_await(backend))
+	if (backend->model->stopping || backend_await(backend))
 		return;
 	if (!worker_has_listener(backend->worker) &&
 	    port_user_find(backend, PORT_USER_LISTENS, &backend->stranger)) {

@@ -10,7 +10,6 @@
 #include "backend/process.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "host/net/match.h"
 #include "leave/record.h"
 #include "listeners/listeners.h"
 
@@ -18,61 +17,10 @@ struct leave {
 	sd_event_source *reaper;
 };
 
-/* Wherever its listener may be, see listeners_match(). */
-static bool holds(const struct backend *at, const struct backend *backend)
-{
-	return at != backend && at->worker &&
-	       (listeners_match(&at->endpoint, &backend->endpoint) ||
-		!strcmp(at->name, backend->name));
-}
-
-struct backend *leave_holder(const struct backend *backend)
-{
-	for (struct backend *at = backend->model->leaving; at; at = at->next)
-		if (holds(at, backend))
-			return at;
-	return NULL;
-}
-
-static bool will_hold(const struct backend *at, const struct backend *backend)
-{
-	return !at->kept && holds(at, backend) && state_has_process(at->state);
-}
-
-bool leave_will_await(const struct backend *backend)
-{
-	const struct model *model = backend->model;
-
-	for (const struct backend *at = model->leaving; at; at = at->next)
-		if (will_hold(at, backend))
-			return true;
-	for (size_t i = 0; i < model->pool_count; i++)
-		for (size_t j = 0; j < model->pools[i]->count; j++)
-			if (will_hold(model->pools[i]->backends[j], backend))
-				return true;
-	return false;
-}
-
-bool leave_await(struct backend *backend)
-{
-	const struct backend *holder = leave_holder(backend);
-	bool did = backend->awaits;
-
-	backend->awaits = holder != NULL;
-	/* Whose the address is: a listener that is opened there meanwhile is found when that one has ended. */
-	if (!backend->worker && backend->awaits != did)
-		apply_backend_id(backend);
-	apply_pool_coming(backend->pool);
-	if (holder)
-		backend_note(backend, "waits for the end of %s (pid %d), which leaves",
-			     holder->name, worker_pid(holder->worker));
-	return backend->awaits;
-}
-
 static void stop_awaiting(void *arg, struct backend *backend)
 {
 	(void)arg;
-	if (!backend->awaits || leave_await(backend))
+	if (!backend->awaits || backend_await(backend))
 		return;
 	backend->note[0] = 0;
 	if (!backend->worker)

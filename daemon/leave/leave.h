@@ -39,18 +39,6 @@ struct backend *leave_find(const struct model *model, const char *pool,
 /* It does not leave any more: it is in a pool of the model again, whose backend->pool is the caller's to set. */
 void leave_take_back(struct backend *backend);
 
-/* Who leaves and has that backend's name or port still; NULL: nobody. */
-struct backend *leave_holder(const struct backend *backend);
-
-/* True where somebody has: the backend is started, and its listener looked for, when that one is gone. */
-bool leave_await(struct backend *backend);
-
-/*
- * The same of one that a plan adds, before anything of it is followed: with those that will leave by that plan, which
- * are not `kept`.
- */
-bool leave_will_await(const struct backend *backend);
-
 /* To be called when a backend's state has changed: forgets it if that was the end. */
 void leave_changed(struct backend *backend);
 

@@ -7,6 +7,7 @@
 
 #include "backend/backend.h"
 #include "leave/leave.h"
+#include "model/leaving.h"
 #include "reconcile/services.h"
 #include "reconcile/stage.h"
 
@@ -229,7 +230,7 @@ static void find_awaiting(struct plan *plan)
 		struct backend *backend = plan->added[i].backend;
 
 		if (backend && !plan->added[i].comes_back && !backend->worker)
-			backend->awaits = leave_will_await(backend);
+			backend->awaits = leaving_will_hold(backend);
 	}
 }
 

@@ -154,12 +154,12 @@ static void roll_old(struct model *model, const struct conf *before, bool is_rel
 static void start_worker(struct backend *backend)
 {
 	if (!backend->worker && backend->fresh)
-		leave_await(backend);
+		backend_await(backend);
 	if (backend->worker && backend->fresh && backend->state == STATE_STOPPED &&
 	    backend->pool->conf->worker->autostart)
 		backend_process_start(backend, EVENT_START);
 	if (backend->fresh || backend->goal == GOAL_STOP)
-		remember_resume(backend);
+		backend_go_on(backend);
 	if (!backend->fresh)
 		return;
 	backend->fresh = false;

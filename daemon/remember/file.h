@@ -6,25 +6,7 @@
 #ifndef LB_REMEMBER_FILE_H
 #define LB_REMEMBER_FILE_H
 
-#include "model/pool.h"
-
-struct remembered {
-	struct remembered *next;
-	char name[BACKEND_NAME_BYTES];
-	enum state state;
-	int goal;
-	unsigned failures, restarts;
-	bool unready; /* the process has not been up yet */
-	bool kept_out;
-	struct health_tally tally;
-	struct worker_past past;
-	unsigned long long retry_us; /* CLOCK_MONOTONIC: the same for the next lbd */
-	unsigned long long drain_us; /* how long it may drain, */
-	unsigned long long since_us; /* from when on, by CLOCK_MONOTONIC; 0: not known */
-	enum turn turn;
-	/* Of one without a process, or on its way to its end: nothing else tells it any more. */
-	char note[BACKEND_NOTE_BYTES];
-};
+#include "remember/remember.h"
 
 /* Whole or not at all.  -errno with a line. */
 int remember_file_write(const struct model *model, struct error *error);

@@ -14,6 +14,25 @@
 
 #include "model/pool.h"
 
+/* Of one backend. */
+struct remembered {
+	struct remembered *next;
+	char name[BACKEND_NAME_BYTES];
+	enum state state;
+	int goal;
+	unsigned failures, restarts;
+	bool unready; /* the process has not been up yet */
+	bool kept_out;
+	struct health_tally tally;
+	struct worker_past past;
+	unsigned long long retry_us; /* CLOCK_MONOTONIC: the same for the next lbd */
+	unsigned long long drain_us; /* how long it may drain, */
+	unsigned long long since_us; /* from when on, by CLOCK_MONOTONIC; 0: not known */
+	enum turn turn;
+	/* Of one without a process, or on its way to its end: nothing else tells it any more. */
+	char note[BACKEND_NOTE_BYTES];
+};
+
 /* Writes it, in one step, at the end of this turn of the loop; called on each change of a state, a
  * goal or a turn. */
 void remember_later(struct model *model);
@@ -31,16 +50,10 @@ int remember_read(struct model *model, uint64_t running_us, struct error *error)
 int remember_check(const char *run_dir, struct error *error);
 void remember_forget(struct model *model);
 
-/* Before autostart: gives a new backend what was remembered of it. */
-void remember_restore(struct backend *backend);
-
-/* What its check had counted, if the process is the same. */
-void remember_tally(struct backend *backend);
+/* What is known of it; NULL: nothing.  Valid until remember_forget(). */
+const struct remembered *remember_find(const struct backend *backend);
 
 /* It had been told to end. */
 bool remember_stopping(const struct backend *backend);
-
-/* After autostart: takes up again what was under way. */
-void remember_resume(struct backend *backend);
 
 #endif

@@ -33,7 +33,7 @@ $(call room,LBD,daemon/reconcile,\
 $(call room,LBD,daemon/roll,check recycle roll watch)
 $(call room,LBD,daemon/leave,leave record restore)
 $(call room,LBD,daemon/listeners,listeners scan shadowed)
-$(call room,LBD,daemon/backend,await backend check drain end new note process restore)
+$(call room,LBD,daemon/backend,await backend check drain end exit new note process restore)
 $(call room,LBD,daemon/looks,accepts deaf elsewhere holder port_user stuck)
 $(call room,LBD,daemon/remember,file remember)
 $(call room,LBD,daemon/apply,apply ring services)

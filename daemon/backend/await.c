@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A backend whose name or port one that leaves still has. */
 #include "apply/apply.h"
-#include "backend/backend.h"
+#include "backend/private.h"
 #include "model/leaving.h"
 
 bool backend_await(struct backend *backend)

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "backend/backend.h"
-
-#include <arpa/inet.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "apply/apply.h"
-#include "backend/process.h"
+#include "backend/private.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "looks/accepts.h"
@@ -160,6 +154,11 @@ static void enter(struct backend *backend, enum state from)
 	(void)from;
 }
 
+void backend_begin(struct backend *backend, enum state state)
+{
+	backend->state = state;
+}
+
 bool backend_event(struct backend *backend, enum state_event event)
 {
 	enum state from = backend->state, to = state_next(from, event);
@@ -304,7 +303,7 @@ void backend_resume(struct backend *backend)
 		return;
 	backend->notified = backend->healthy = true;
 	backend_set_health(backend, &backend->pool->conf->health);
-	backend->state = STATE_UP;
+	backend_begin(backend, STATE_UP);
 	backend->up_since_us = 1; /* long ago: no slow start */
 	if (backend->worker && age_us(backend) >= backend_worker_conf(backend)->stable_ms * 1000ULL)
 		backend->failures = 0;

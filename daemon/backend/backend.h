@@ -29,25 +29,13 @@ void backend_note(struct backend *backend, const char *format, ...)
 
 /* Says why it is down or drained, or not up yet, by what is known now. */
 void backend_explain(struct backend *backend);
-void backend_explain_down(struct backend *backend);
 /* What it said of one that is up holds no more: what else does is said instead. */
 void backend_explain_anew(struct backend *backend);
-
-/* How its process ended; and, where that is not known, who has its port, and the end of its output. */
-void backend_note_exit(struct backend *backend, const struct worker_exit *exit);
-void backend_note_status(struct backend *backend,
-			 const struct worker_exit *exit); /* the first alone */
-void backend_note_details(struct backend *backend);
 
 /* Changes the state; false where the event means nothing now. */
 bool backend_event(struct backend *backend, enum state_event event);
 
-/*
- * By what an lbd before this one has remembered: a new backend, before it is resumed; what its check had counted, if the
- * process is the same; and, after autostart, what was under way.
- */
-void backend_restore(struct backend *backend);
-void backend_restore_tally(struct backend *backend);
+/* After autostart: what was under way with it, by what an lbd before this one has remembered. */
 void backend_go_on(struct backend *backend);
 
 /*
@@ -61,13 +49,6 @@ void backend_set_listener(struct backend *backend, bool is_v6, bool present);
 void backend_empty(struct backend *backend);    /* while draining: its last connection has closed */
 void backend_evaluate(struct backend *backend); /* after a fact or a setting has changed */
 void backend_set_health(struct backend *backend, const struct conf_health *conf);
-/*
- * What was found of a process counts for that one alone: an inherited listener stays for the next, whose check
- * begins when its program runs.
- */
-void backend_forget_check(struct backend *backend);
-/* Tries again to make the check that could not be made. */
-void backend_await_check(struct backend *backend);
 bool backend_set_owner(struct backend *backend, const struct conf_backend *conf); /* another? */
 
 /* Makes aside the check that backend_set_health() will put in place, so that it cannot fail; or drops it. */
@@ -85,19 +66,5 @@ int backend_undrain(struct backend *backend);
  */
 int backend_keep_out(struct backend *backend, uint64_t timeout_us);
 int backend_put_back(struct backend *backend);
-
-/* For the room backend: what is to come of it, whatever its state. */
-void backend_set_goal(struct backend *backend, enum backend_goal goal);
-
-/* For the room backend: what the state waits for; -errno: there is no timer for it. */
-int backend_make_timer(struct backend *backend);
-void backend_arm(struct backend *backend, uint64_t delay_us);
-/* A new one goes on where the lbd before had come to. */
-void backend_resume(struct backend *backend);
-/* Is draining over?  At the deadline it is, whatever is still open. */
-void backend_look_at_drain(struct backend *backend);
-
-/* A handshake that was under way when draining began may still complete. */
-enum { BACKEND_DRAIN_LEAST_US = 200 * 1000 };
 
 #endif

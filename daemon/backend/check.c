@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A backend's health check: when there is one, where it goes, what it finds. */
 #include "apply/apply.h"
-#include "backend/backend.h"
-#include "backend/process.h"
+#include "backend/private.h"
 #include "base/addr.h"
 #include "base/clock.h"
 #include "base/log.h"

@@ -3,8 +3,7 @@
 #include <errno.h>
 
 #include "apply/apply.h"
-#include "backend/backend.h"
-#include "backend/process.h"
+#include "backend/private.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/net/sockets.h"

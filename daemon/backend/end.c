@@ -4,12 +4,10 @@
  * like an exit, and its reason is kept until the process is gone: how it ended says nothing.
  */
 #include <arpa/inet.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "apply/apply.h"
-#include "backend/process.h"
+#include "backend/private.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "looks/elsewhere.h"

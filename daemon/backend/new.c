@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/backend.h"
-#include "backend/process.h"
+#include "backend/private.h"
 #include "base/clock.h"
 #include "looks/accepts.h"
 #include "looks/deaf.h"

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an lbd before this one has remembered of a backend, and what that means for it now. */
-#include <string.h>
 
-#include "backend/backend.h"
-#include "backend/process.h"
+#include "backend/private.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "remember/remember.h"
@@ -33,13 +31,13 @@ static void restore_running(struct backend *backend, const struct remembered *kn
 	if (known->goal > GOAL_RUN && known->goal <= GOAL_RESTART)
 		backend->goal = (enum backend_goal)known->goal;
 	if (known->state == STATE_STARTING)
-		backend->state = STATE_STARTING;
+		backend_begin(backend, STATE_STARTING);
 	if (known->state == STATE_STARTING || known->unready)
 		backend->ready_us = 0;
 	/* By its own word: nobody asks for it anew. */
 	if (known->goal == GOAL_RUN &&
 	    (known->state == STATE_DRAINING || known->state == STATE_DRAINED)) {
-		backend->state = STATE_DRAINING;
+		backend_begin(backend, STATE_DRAINING);
 		backend->drain_timeout_us = drain_left_us(known);
 	}
 }
@@ -65,14 +63,14 @@ static bool is_left_ended(const struct backend *backend, const struct remembered
 static void restore_ended(struct backend *backend, const struct remembered *known)
 {
 	if (is_left_ended(backend, known)) {
-		backend->state = STATE_EXITED;
+		backend_begin(backend, STATE_EXITED);
 		backend_note(backend,
 			     "ended while no lbd was there; left so by its restart policy");
 		log_info("%s: %s", backend->name, backend->note);
 	}
 	if (known->state == STATE_EXITED || known->state == STATE_FATAL ||
 	    known->state == STATE_BACKOFF) {
-		backend->state = known->state;
+		backend_begin(backend, known->state);
 		backend->retry_us = known->retry_us;
 		backend_note(backend, "%s before this lbd was started", state_name(known->state));
 	}
@@ -108,7 +106,7 @@ static void restore_drain(struct backend *backend, const struct remembered *know
 
 	if (backend->state != STATE_DRAINED || (!goes_on && !backend->model->is_ahead))
 		return;
-	backend->state = STATE_DRAINING;
+	backend_begin(backend, STATE_DRAINING);
 	backend->drain_timeout_us =
 		goes_on ? drain_left_us(known) : backend->pool->conf->drain_timeout_ms * 1000ULL;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Those that leave when lbd is started: an lbd before saw them go, or nobody did. */
-#include <string.h>
 
 #include "backend/backend.h"
 #include "backend/process.h"

@@ -32,7 +32,7 @@ $(call room,LBD,daemon/reconcile,\
 	check difference difference_service held_ports nobody plan reconcile services stage stale)
 $(call room,LBD,daemon/roll,check recycle roll watch)
 $(call room,LBD,daemon/leave,leave record restore)
-$(call room,LBD,daemon/listeners,listeners scan shadowed)
+$(call room,LBD,daemon/listeners,listeners scan shadowed sorted take)
 $(call room,LBD,daemon/backend,await backend check drain end exit new note process restore)
 $(call room,LBD,daemon/looks,accepts deaf elsewhere holder port_user stuck)
 $(call room,LBD,daemon/remember,file remember)

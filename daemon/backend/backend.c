@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-
 #include "apply/apply.h"
 #include "backend/private.h"
 #include "base/clock.h"

@@ -117,3 +117,9 @@ int listeners_watch(struct model *model, sd_event_source **source)
 	return sd_event_add_io(model->event, source, datapath_events_fd(model->dp), EPOLLIN,
 			       handle_readable, model);
 }
+
+void listeners_capture(struct model *model, struct backend *const *backends, size_t count)
+{
+	if (scan_capture(model, backends, count))
+		listeners_scan_later(model);
+}

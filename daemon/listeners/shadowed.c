@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "check/service_clash.h"
 #include "host/net/match.h"
+#include "listeners/sorted.h"
 #include "looks/port_user.h"
 
 enum {
@@ -28,7 +29,7 @@ struct search {
 	bool is_backends;
 };
 
-static void look_at_backend(void *arg, struct backend *backend)
+static void compare_backend(void *arg, struct backend *backend)
 {
 	struct search *search = arg;
 
@@ -39,24 +40,8 @@ static bool is_backends(struct model *model, const struct sockets_listener *list
 {
 	struct search search = {.listener = listener};
 
-	pool_each_backend(model, look_at_backend, &search);
+	pool_each_backend(model, compare_backend, &search);
 	return search.is_backends;
-}
-
-/* Index of the first of this port, or of a later one. */
-static size_t first_of_port(const struct sockets_listener *listeners, size_t count, __be16 port)
-{
-	size_t low = 0, high = count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (listeners[middle].endpoint.port < port)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
 }
 
 /* At this address. */
@@ -64,7 +49,7 @@ static const struct sockets_listener *find_at(struct model *model, const struct 
 					      const struct sockets_listener *listeners,
 					      size_t count)
 {
-	size_t i = first_of_port(listeners, count, listen->port);
+	size_t i = sorted_first(listeners, count, listen->port);
 	unsigned looks = 0;
 
 	for (; i < count && listeners[i].endpoint.port == listen->port && looks < LOOKS_MOST; i++) {
@@ -77,8 +62,9 @@ static const struct sockets_listener *find_at(struct model *model, const struct 
 	return NULL;
 }
 
-static const struct sockets_listener *find(struct model *model, struct service *service,
-					   const struct sockets_listener *listeners, size_t count)
+static const struct sockets_listener *find_of(struct model *model, struct service *service,
+					      const struct sockets_listener *listeners,
+					      size_t count)
 {
 	const struct sockets_listener *found = NULL;
 
@@ -129,7 +115,7 @@ void shadowed_look(struct model *model, const struct sockets_listener *listeners
 
 	for (size_t i = 0; list && i < model->service_count; i++) {
 		struct service *service = model->services[i];
-		const struct sockets_listener *found = find(model, service, listeners, count);
+		const struct sockets_listener *found = find_of(model, service, listeners, count);
 
 		if (!found)
 			service->shadowed.inode = 0;

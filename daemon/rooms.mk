@@ -30,7 +30,7 @@ $(call room,LBD,daemon/lbd,follow lbd loss reexec run_dir save save_plan service
 $(call room,LBD,daemon/control,client control parse places reply time)
 $(call room,LBD,daemon/reconcile,\
 	check difference difference_service held_ports nobody plan reconcile services stage stale)
-$(call room,LBD,daemon/roll,check recycle roll watch)
+$(call room,LBD,daemon/roll,check recycle roll step watch)
 $(call room,LBD,daemon/leave,leave record restore)
 $(call room,LBD,daemon/listeners,listeners scan shadowed sorted take)
 $(call room,LBD,daemon/backend,await backend check drain end exit new note process restore)

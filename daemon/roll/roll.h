@@ -11,6 +11,7 @@
 #define LB_ROLL_H
 
 #include "model/pool.h"
+#include "roll/step.h"
 #include "roll/watch.h"
 
 /*
@@ -22,9 +23,6 @@ int roll_start(struct pool *pool, bool force, const struct roll_watcher *watcher
 
 /* One more who is told of the roll under way.  -ESRCH: there is none; -ENOMEM. */
 int roll_join(struct pool *pool, const struct roll_watcher *watcher);
-
-/* Of one that was drained by command: its next process is there, and drained as well. */
-bool roll_is_drained_anew(const struct backend *backend);
 
 /*
  * Those of its workers whose process runs with other settings than the configuration has now, also those whose
@@ -41,9 +39,6 @@ int roll_go(struct pool *pool);
 
 /* Goes on with what the lbd before had under way. */
 void roll_resume(struct pool *pool);
-
-/* A backend's state has changed. */
-void roll_changed(struct backend *backend, enum state to);
 
 void roll_unwatch(struct pool *pool, const void *arg); /* the watcher has gone */
 void roll_forget(struct pool *pool, const char *why);  /* ends its roll */

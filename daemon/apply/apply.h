@@ -8,6 +8,7 @@
 #ifndef LB_APPLY_H
 #define LB_APPLY_H
 
+#include "apply/place.h"
 #include "model/pool.h"
 
 /* Publishes a backend at once, and its pool and ring at the end of this turn of the loop. */
@@ -28,40 +29,10 @@ void apply_pool_coming(struct pool *pool);
 /* Publishes all that is marked now; what cannot be written is said, and tried again until it can. */
 void apply_now(struct model *model);
 
-/* What the kernel side had in a new backend's places. */
-struct apply_before {
-	struct lb_backend value;
-	struct lb_backend_id id; /* of its address */
-	bool has_id;
-	bool has_listener[2]; /* by is_v6 */
-};
-
-/* Makes the kernel side know a new backend's address; or takes that back; or forgets an old one's. */
-int apply_backend_added(struct backend *backend, struct apply_before *before);
-void apply_backend_taken_back(struct backend *backend, const struct apply_before *before);
-void apply_backend_hidden(struct backend *backend); /* address only: another may have it now */
-void apply_backend_removed(struct backend *backend);
-
-/* Who may listen at its address, after a change; the kernel side tells of others anew. */
-void apply_backend_id(struct backend *backend);
-
-/* Makes the kernel side know its worker's sockets by their control group; forget them, with its end. */
-int apply_worker(struct backend *backend);
-void apply_worker_ended(struct backend *backend);
-
 /* Writes a pool that no service names yet. */
 int apply_pool_added(struct pool *pool);
 
-/* Room for what the pool of that id is to become, so that writing it cannot fail for want of it. */
-int apply_pool_room(const struct pool *pool);
-
 /* Takes a pool's value and ring out of the kernel side. */
 void apply_pool_removed(struct pool *pool);
-
-/*
- * Makes services and access rules equal to these; removes what none of them names.  On failure some are
- * written: the same with those before takes it back.
- */
-int apply_services(struct model *model, struct service *const *services, size_t count);
 
 #endif

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "apply/apply.h"
 #include "model/choice.h"
 
 enum { INTERLEAVE_MAX = 4096 }; /* entries of a round-robin sequence */

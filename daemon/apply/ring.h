@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For apply.c: a pool's ring, built and written where it has changed. */
+/* A pool's ring, built and written where it has changed. */
 #ifndef LB_APPLY_RING_H
 #define LB_APPLY_RING_H
 
@@ -12,5 +12,8 @@ bool apply_ring_needed(enum lb_scheduler scheduler, size_t enabled);
 /* *entries: its length, for the pool's value, which is written after it.  -errno. */
 int apply_ring(struct pool *pool, const struct ring_backend *chosen, size_t count,
 	       uint32_t *entries);
+
+/* Room for what the pool of that id is to become, so that writing it cannot fail for want of it. */
+int apply_pool_room(const struct pool *pool);
 
 #endif

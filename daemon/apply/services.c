@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "apply/services.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "apply/apply.h"
 #include "datapath/ring/ring.h"
 
 /* What is to be in the kernel side, sorted, and what is there beside it. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/ring.h"
+#include "apply/services.h"
 #include "base/log.h"
 #include "check/service_clash.h"
 #include "listeners/listeners.h"

@@ -2,20 +2,12 @@
 #include "roll/roll.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/backend.h"
-#include "backend/process.h"
-#include "base/clock.h"
 #include "base/log.h"
-#include "model/readiness.h"
 #include "model/turn.h"
 #include "remember/remember.h"
-#include "roll/check.h"
-#include "roll/watch.h"
 
 /* One that was stopped or drained by command is left so. */
 static bool is_wanted(const struct backend *backend)

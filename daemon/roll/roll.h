@@ -44,6 +44,6 @@ void roll_unwatch(struct pool *pool, const void *arg); /* the watcher has gone *
 void roll_forget(struct pool *pool, const char *why);  /* ends its roll */
 void roll_move(struct pool *from, struct pool *to);    /* the pool by another configuration */
 void roll_free(struct pool *pool);                     /* of lbd's end: the next goes on with it */
-const char *roll_error(const struct pool *pool); /* why the last one ended early, or "" */
+const char *roll_error(const struct pool *pool);       /* why the last one ended early, or "" */
 
 #endif

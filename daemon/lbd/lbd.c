@@ -325,7 +325,7 @@ static int would_refuse(const struct lbd *lbd, const struct conf *conf, struct e
 
 	if (!err)
 		err = reconcile_check(&lbd->model, conf, error);
-	return err ? err : settings_try(conf, lbd->instance, lbd->foreground, error);
+	return err ? err : settings_try(conf, lbd->instance, lbd->foreground, getpid(), error);
 }
 
 int lbd_reread(struct lbd *lbd, FILE *changes, struct error *error)

@@ -132,7 +132,7 @@ int settings_use(const struct conf *conf, const char *instance, bool foreground,
 		return use_files_in_force(conf, instance, foreground, error);
 	if (!err)
 		err = use_log(conf, instance, foreground, error);
-	return err || !conf->pid_file ? err : pid_file_check(conf->pid_file, error);
+	return err || !conf->pid_file ? err : pid_file_check(conf->pid_file, getpid(), error);
 }
 
 int settings_write_pid(const struct conf *conf, bool in_force, struct error *error)
@@ -145,7 +145,7 @@ int settings_write_pid(const struct conf *conf, bool in_force, struct error *err
 	return 0;
 }
 
-int settings_try(const struct conf *conf, const char *instance, bool foreground,
+int settings_try(const struct conf *conf, const char *instance, bool foreground, pid_t lbd,
 		 struct error *error)
 {
 	int err = raise_limits(conf, error);
@@ -153,7 +153,7 @@ int settings_try(const struct conf *conf, const char *instance, bool foreground,
 	if (!err)
 		err = try_log(conf, instance, foreground, error);
 	if (!err && conf->pid_file)
-		err = pid_file_check(conf->pid_file, error);
+		err = pid_file_check(conf->pid_file, lbd, error);
 	return err;
 }
 

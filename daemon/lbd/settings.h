@@ -4,6 +4,7 @@
 #define LB_SETTINGS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "check/launch.h"
@@ -21,8 +22,11 @@ int settings_use(const struct conf *conf, const char *instance, bool foreground,
 /* When nothing else can refuse the start: until then the file is as it was.  in_force: an error in the log as well. */
 int settings_write_pid(const struct conf *conf, bool in_force, struct error *error);
 
-/* Whether that would be refused; but for the limits of this process all is left as it is. */
-int settings_try(const struct conf *conf, const char *instance, bool foreground,
+/*
+ * Whether that would be refused; but for the limits of this process all is left as it is.  lbd: the one that would do
+ * it, which need not be this process; 0: none runs.
+ */
+int settings_try(const struct conf *conf, const char *instance, bool foreground, pid_t lbd,
 		 struct error *error);
 
 /* settings_use() by another configuration than before; on failure that one's are in force again. */

@@ -38,10 +38,11 @@ static int check_records(const char *run_dir, struct error *error)
 		   : remember_check(run_dir, error);
 }
 
-/* What the start refuses: after the exec there would be no lbd. */
+/* What the start refuses: after the exec there would be no lbd.  That is not this process, but who asks for the test. */
 static int check_start(const struct conf *conf, const struct options *options, struct error *error)
 {
-	return settings_try(conf, options->instance, options->foreground, error);
+	return settings_try(conf, options->instance, options->foreground,
+			    instance_pid(options->instance), error);
 }
 
 /* What is in force, and no file instead of it: nobody has asked for that. */

@@ -4,7 +4,7 @@
 import os
 
 import pytest
-from lab import BUILD, DEADLINE, web
+from lab import BUILD, DEADLINE, wait_until, web
 
 
 @pytest.fixture
@@ -70,3 +70,19 @@ def test_the_end_removes_its_own(lab, other):
     own.write_text("%d\n" % process.pid)
     assert lbd.stop() == 0
     assert own.read_text() == path.read_text()
+
+
+def test_a_reexec(lab, other):
+    """Its test is another process, and the file holds the number of the lbd that it is for; another's is refused."""
+    process, path = other
+    own = lab.path / "own.pid"
+    lbd = lab.lbd("pid_file %s;" % own)
+    lbd.ctl("reexec")
+    wait_until(lambda: "going on with the configuration" in lbd.output(), lbd.output)
+    assert own.read_text() == "%d\n" % lbd.pid
+    own.write_text(path.read_text())
+    assert "cannot take over: " in (said := lbd.refused("reexec"))
+    assert "pid_file %s: holds the number of " % own in said and "(pid %d)" % process.pid in said
+    process.kill()
+    lbd.ctl("reexec")
+    wait_until(lambda: own.read_text() == "%d\n" % lbd.pid, own.read_text)

@@ -91,16 +91,16 @@ int pid_file_check_place(const char *path, struct error *error)
 	return err;
 }
 
-int pid_file_check(const char *path, struct error *error)
+int pid_file_check(const char *path, pid_t own, struct error *error)
 {
 	int err = pid_file_check_place(path, error);
 
-	return err ? err : pid_file_check_other(path, getpid(), error);
+	return err ? err : pid_file_check_other(path, own, error);
 }
 
 int pid_file_write(const char *path, struct error *error)
 {
-	int err = pid_file_check(path, error);
+	int err = pid_file_check(path, getpid(), error);
 
 	return err ? err : publish("pid_file ", path, 0644, print_pid, NULL, error);
 }

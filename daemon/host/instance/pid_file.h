@@ -10,13 +10,16 @@
 
 #include "base/error.h"
 
-/* May it be written?  Only root can put anything there, and no other program that runs has it.  -errno with a line. */
-int pid_file_check(const char *path, struct error *error);
+/*
+ * May it be written?  Only root can put anything there, and no other program that runs has it.  -errno with a line.
+ * own: the lbd that is to have it, which is not always who asks; 0: none runs.
+ */
+int pid_file_check(const char *path, pid_t own, struct error *error);
 
 /* The first half of that. */
 int pid_file_check_place(const char *path, struct error *error);
 
-/* The second: -EEXIST.  own: the lbd that is to have it; 0: none runs. */
+/* The second: -EEXIST. */
 int pid_file_check_other(const char *path, pid_t own, struct error *error);
 
 int pid_file_write(const char *path, struct error *error);

@@ -62,5 +62,5 @@ $(call room,LBD,daemon/host/process,\
 	account aside capabilities close_range closer confine environment grandchild inspect name_lock \
 	process process_life processes program stranger)
 $(call room,LBD,daemon/base,\
-	addr buffer error json_text log name open_file own_dir place printable publish read_file rotate \
+	addr buffer error hash json_text log name open_file own_dir place printable publish read_file rotate \
 	seal tail utf8)

@@ -7,6 +7,7 @@
 
 #include "apply/ring.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "model/all_down.h"
 #include "model/choice.h"
@@ -132,7 +133,7 @@ static size_t choosable(const struct pool *pool, struct ring_backend *chosen)
 		chosen[count++] = (struct ring_backend){
 			.id = backend->id,
 			.weight = (uint16_t)choice_weight(backend),
-			.name = ring_name(&backend->endpoint, sizeof(backend->endpoint)),
+			.name = hash_bytes(&backend->endpoint, sizeof(backend->endpoint)),
 		};
 	}
 	return count;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "model/choice.h"
 
 enum { INTERLEAVE_MAX = 4096 }; /* entries of a round-robin sequence */
@@ -15,7 +16,7 @@ bool apply_ring_needed(enum lb_scheduler scheduler, size_t enabled)
 
 static uint64_t digest(const uint16_t *ring, size_t count)
 {
-	return ring_name(ring, count * sizeof(*ring)) | 1;
+	return hash_bytes(ring, count * sizeof(*ring)) | 1;
 }
 
 int apply_ring(struct pool *pool, const struct ring_backend *chosen, size_t count,

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "datapath/ring/ring.h"
+#include "base/hash.h"
 
 /* What is to be in the kernel side, sorted, and what is there beside it. */
 struct wanted {
@@ -93,9 +93,9 @@ static void wanted_fill(struct wanted *wanted)
 
 static uint64_t digest_add(uint64_t digest, const void *bytes, size_t length)
 {
-	const uint64_t both[2] = {digest, ring_name(bytes, length)};
+	const uint64_t both[2] = {digest, hash_bytes(bytes, length)};
 
-	return ring_name(both, sizeof(both));
+	return hash_bytes(both, sizeof(both));
 }
 
 /* Of all that the services are in the kernel side; never 0. */

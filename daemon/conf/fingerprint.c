@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "conf/build.h"
-#include "datapath/ring/ring.h"
 
 static void put_text(FILE *out, const char *name, const char *value)
 {
@@ -99,7 +99,7 @@ int conf_worker_fingerprint(struct conf_worker *worker)
 		free(text);
 		return -ENOMEM;
 	}
-	worker->fingerprint = ring_name(text, length) | 1;
+	worker->fingerprint = hash_bytes(text, length) | 1;
 	free(text);
 	return 0;
 }

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "block/files.h"
 #include "block/tree.h"
-#include "datapath/ring/ring.h"
 
 #define ORIGIN_WORD "@origin"
 
@@ -46,7 +46,7 @@ int origin_text(const char *file, bool is_main, char **text, struct error *error
 
 static uint64_t hash_text(const char *text)
 {
-	return text && *text ? ring_name(text, strlen(text)) : 0;
+	return text && *text ? hash_bytes(text, strlen(text)) : 0;
 }
 
 static int hash_of(const char *file, bool is_main, uint64_t *hash)

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "block/tree.h"
 #include "conf/build.h"
-#include "datapath/ring/ring.h"
 
 const char *conf_static_program = "lbstatic";
 
@@ -218,7 +218,7 @@ static struct block *add(struct block *parent, const struct block *at, bool has_
 /* Names may have the same place: the next one then, of which the first of them in the file knows nothing. */
 static unsigned take_place(bool taken[CONF_STATIC_PLACES], const char *name)
 {
-	unsigned wanted = (unsigned)(ring_name(name, strlen(name)) % CONF_STATIC_PLACES);
+	unsigned wanted = (unsigned)(hash_bytes(name, strlen(name)) % CONF_STATIC_PLACES);
 
 	for (unsigned i = 0; i < CONF_STATIC_PLACES; i++) {
 		unsigned place = (wanted + i) % CONF_STATIC_PLACES;

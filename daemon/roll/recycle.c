@@ -3,8 +3,8 @@
 
 #include "backend/backend.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
-#include "datapath/ring/ring.h"
 #include "model/pool.h"
 
 enum { LOOK_US = 5 * 1000 * 1000, JITTER_PERCENT = 10 };
@@ -13,7 +13,7 @@ enum { LOOK_US = 5 * 1000 * 1000, JITTER_PERCENT = 10 };
 static uint64_t age_limit_us(const struct backend *backend, uint32_t max_age_s)
 {
 	pid_t pid = worker_pid(backend->worker);
-	uint64_t spread = ring_name(&pid, sizeof(pid)) % (2 * JITTER_PERCENT + 1);
+	uint64_t spread = hash_bytes(&pid, sizeof(pid)) % (2 * JITTER_PERCENT + 1);
 
 	return max_age_s * 10000ULL * (100 - JITTER_PERCENT + spread);
 }

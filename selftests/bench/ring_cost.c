@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/hash.h"
 #include "datapath/ring/ring.h"
 #include "lb/abi.h"
 
@@ -40,7 +41,7 @@ static void make(struct ring_backend *backends, size_t count, unsigned weight_ma
 	for (size_t i = 0; i < count; i++) {
 		backends[i].id = (uint16_t)i;
 		backends[i].weight = (uint16_t)(1 + i * 7919 % weight_max);
-		backends[i].name = ring_name(&i, sizeof(i));
+		backends[i].name = hash_bytes(&i, sizeof(i));
 	}
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "datapath/ring/share.h"
 
 /* From FEW free entries on, each is asked for its rank: to look for one takes size / free steps. */
@@ -181,8 +182,8 @@ static struct ring_preference *prefer(const struct ring_backend *backends, size_
 	struct ring_preference *preferences = malloc(count * sizeof(*preferences));
 
 	for (size_t i = 0; preferences && i < count; i++) {
-		preferences[i].offset = (uint32_t)(ring_mix(backends[i].name) % size);
-		preferences[i].skip = (uint32_t)(ring_mix(~backends[i].name) % (size - 1) + 1);
+		preferences[i].offset = (uint32_t)(hash_mix(backends[i].name) % size);
+		preferences[i].skip = (uint32_t)(hash_mix(~backends[i].name) % (size - 1) + 1);
 	}
 	return preferences;
 }

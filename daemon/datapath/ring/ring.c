@@ -8,26 +8,6 @@
 
 enum { ENTRIES_PER_UNIT = 100 };
 
-uint64_t ring_mix(uint64_t x)
-{
-	/* The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014). */
-	x ^= x >> 30;
-	x *= 0xbf58476d1ce4e5b9;
-	x ^= x >> 27;
-	x *= 0x94d049bb133111eb;
-	return x ^ x >> 31;
-}
-
-uint64_t ring_name(const void *bytes, size_t length)
-{
-	const uint8_t *byte = bytes;
-	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
-
-	while (length-- > 0)
-		hash = (hash ^ *byte++) * 0x100000001b3;
-	return ring_mix(hash);
-}
-
 static uint32_t common_divisor(uint32_t a, uint32_t b)
 {
 	while (b) {

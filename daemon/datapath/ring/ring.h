@@ -11,7 +11,7 @@
 struct ring_backend {
 	uint16_t id;     /* goes into the ring */
 	uint16_t weight; /* 0 is left out */
-	uint64_t name; /* hash that the place depends on: equal on each host, and after a restart */
+	uint64_t name;   /* hash_bytes() of its endpoint, which its place depends on */
 };
 
 /*
@@ -19,9 +19,6 @@ struct ring_backend {
  * unit is the weights' greatest common divisor.
  */
 size_t ring_size(const struct ring_backend *backends, size_t count);
-
-/* Hash of an endpoint's bytes for ring_backend.name. */
-uint64_t ring_name(const void *bytes, size_t length);
 
 /*
  * Fills ring[size] by Maglev's algorithm (Eisenbud et al., NSDI 2016, 3.4) with weights; size is prime.

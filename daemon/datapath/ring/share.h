@@ -7,9 +7,6 @@
 
 enum { RING_BACKENDS_MAX = 65534 };
 
-/* A good 64-bit hash of a number. */
-uint64_t ring_mix(uint64_t x);
-
 /* Those of weight > 0, in an order that depends on their names alone; NULL when out of memory. */
 struct ring_backend *ring_sorted(const struct ring_backend *backends, size_t *count);
 

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/read_file.h"
-#include "datapath/ring/ring.h"
 
 /* Each variable is compared with those before: a file's owner is not to keep lbd busy with that. */
 enum { FILE_BYTES_MAX = 1 << 20, FILE_VARS_MAX = 1000 };
@@ -219,9 +219,9 @@ uint64_t environment_digest(const struct environment *env)
 	uint64_t digest = 0;
 
 	for (size_t i = 0; i < env->count; i++) {
-		uint64_t chain[] = {digest, ring_name(env->vars[i], strlen(env->vars[i]))};
+		uint64_t chain[] = {digest, hash_bytes(env->vars[i], strlen(env->vars[i]))};
 
-		digest = ring_name(chain, sizeof(chain));
+		digest = hash_bytes(chain, sizeof(chain));
 	}
 	return digest | 1;
 }

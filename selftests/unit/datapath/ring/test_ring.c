@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "datapath/ring/ring.h"
 #include "lb/abi.h"
 
@@ -23,7 +24,7 @@ static void make(size_t count, unsigned (*weight)(size_t i))
 	for (size_t i = 0; i < count; i++) {
 		backends[i].id = (uint16_t)i;
 		backends[i].weight = (uint16_t)weight(i);
-		backends[i].name = ring_name(&i, sizeof(i));
+		backends[i].name = hash_bytes(&i, sizeof(i));
 	}
 }
 

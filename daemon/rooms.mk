@@ -50,7 +50,7 @@ $(call room,LBD,daemon/datapath,\
 	capture datapath guard interfaces libbpf link locals maps others pins read ring seed sink xdp)
 $(call room,LBD,daemon/datapath/ring,maglev ring turns)
 $(call room,LBD,daemon/conf,\
-	check conf confine edit expand fingerprint health name origin output pool process resolve running \
+	accounts check conf confine edit expand fingerprint health name origin output pool process resolve running \
 	service split static static_words table value worker worker_set written)
 $(call room,LBD,daemon/block,block file files include parse print)
 $(call room,LBD,daemon/host/instance,instance pid_file)

@@ -29,17 +29,6 @@ conf_setter conf_set_user, conf_set_group, conf_set_directory, conf_set_signal, 
 /* The words "user NAME" after a command, if there are any. */
 int conf_read_command_user(const struct block *at, const struct conf_directive *row, char **user,
 			   struct error *error);
-/* -ENOENT: this host knows no such user, or group. */
-int conf_find_uid(const char *name, uid_t *uid);
-int conf_find_gid(const char *name);
-/* The same of one that the configuration may name though it is unknown now: 0, and *uid is what it was, or -1. */
-int conf_accept_user(const char *name, uid_t *uid);
-int conf_accept_group(const char *name);
-/* What it may name: see conf_rebuild() and conf_build_change(). */
-extern const struct conf_accepted {
-	bool all;
-	const struct conf *before; /* or NULL */
-} * conf_accepted;
 
 /* conf/output.c: FILE|syslog|journal|none [size N] [files N] [age T] [prefix] */
 int conf_output_read(const struct block *at, const struct conf_directive *row,

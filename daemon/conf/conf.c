@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "block/tree.h"
+#include "conf/accounts.h"
 #include "conf/build.h"
 #include "host/instance/instance.h"
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "conf/accounts.h"
 #include "conf/build.h"
 
 #define AT(field) .offset = offsetof(struct draft, field)

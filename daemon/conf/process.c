@@ -1,61 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Checks and setters of a worker's settings that the system must know: users, directories, signals, commands. */
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "check/accounts.h"
+#include "conf/accounts.h"
 #include "conf/build.h"
-
-const struct conf_accepted *conf_accepted;
-
-static bool is_number(const char *text)
-{
-	return *text && !text[strspn(text, "0123456789")];
-}
-
-int conf_find_uid(const char *name, uid_t *uid)
-{
-	const struct passwd *entry = getpwnam(name);
-
-	if (!entry && is_number(name))
-		entry = getpwuid((uid_t)strtoul(name, NULL, 10));
-	if (!entry)
-		return -ENOENT;
-	*uid = entry->pw_uid;
-	return 0;
-}
-
-int conf_find_gid(const char *name)
-{
-	bool found =
-		getgrnam(name) || (is_number(name) && getgrgid((gid_t)strtoul(name, NULL, 10)));
-
-	return found ? 0 : -ENOENT;
-}
-
-static bool is_accepted(const char *name, bool is_group, uid_t *uid)
-{
-	const struct conf *before = conf_accepted ? conf_accepted->before : NULL;
-
-	*uid = (uid_t)-1;
-	return conf_accepted &&
-	       (conf_accepted->all || (before && conf_accounts_has(before, name, is_group, uid)));
-}
-
-int conf_accept_user(const char *name, uid_t *uid)
-{
-	return conf_find_uid(name, uid) && !is_accepted(name, false, uid) ? -ENOENT : 0;
-}
-
-int conf_accept_group(const char *name)
-{
-	uid_t ignored;
-
-	return conf_find_gid(name) && !is_accepted(name, true, &ignored) ? -ENOENT : 0;
-}
 
 static int check_user(const struct block *at, const struct conf_directive *row, const char *name,
 		      struct error *error)

@@ -50,8 +50,8 @@ $(call room,LBD,daemon/datapath,\
 	capture datapath guard interfaces libbpf link locals maps others pins read ring seed sink xdp)
 $(call room,LBD,daemon/datapath/ring,maglev ring turns)
 $(call room,LBD,daemon/conf,\
-	accounts check conf confine edit expand fingerprint health name origin output pool process resolve running \
-	service split static static_words table value worker worker_set written)
+	accounts check confine edit expand find fingerprint health name origin output pool process read \
+	resolve running service split static static_words table top value worker worker_set written)
 $(call room,LBD,daemon/block,block file files include parse print)
 $(call room,LBD,daemon/host/instance,instance pid_file)
 $(call room,LBD,daemon/host/net,\

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What concerns several pools and services: addresses that two of them use, and limits of all together. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/addr.h"
-#include "conf/build.h"
+#include "conf/private.h"
 
 /* An address that somebody uses: a backend of pool, or a listen of service. */
 struct use {
@@ -21,7 +22,7 @@ static int compare_endpoints(const struct lb_endpoint *a, const struct lb_endpoi
 	return memcmp(&a->addr, &b->addr, sizeof(a->addr));
 }
 
-static int compare(const void *a, const void *b)
+static int compare_uses(const void *a, const void *b)
 {
 	const struct use *x = a, *y = b;
 	int order = compare_endpoints(&x->endpoint, &y->endpoint);
@@ -33,8 +34,8 @@ static int compare(const void *a, const void *b)
 	return (x->place > y->place) - (x->place < y->place);
 }
 
-static const struct use *find(const struct use *uses, size_t count,
-			      const struct lb_endpoint *endpoint)
+static const struct use *find_use(const struct use *uses, size_t count,
+				  const struct lb_endpoint *endpoint)
 {
 	size_t low = 0, high = count;
 
@@ -57,7 +58,7 @@ static const struct use *find_any(const struct use *uses, size_t count,
 	struct lb_endpoint any = *endpoint;
 
 	addr_any(!addr_is_v4(&endpoint->addr), &any.addr);
-	return find(uses, count, &any);
+	return find_use(uses, count, &any);
 }
 
 static const struct conf_backend *backend_of(const struct conf *conf, const struct use *use)
@@ -137,7 +138,7 @@ static int check_between(const struct conf *conf, const struct use *backends, si
 {
 	for (size_t i = 0; i < backend_count; i++) {
 		const struct conf_backend *backend = backend_of(conf, &backends[i]);
-		const struct use *listen = find(listens, listen_count, &backend->endpoint);
+		const struct use *listen = find_use(listens, listen_count, &backend->endpoint);
 		char text[ADDR_TEXT_BYTES], service[ADDR_TEXT_BYTES];
 
 		if (!listen && is_local(backend))
@@ -204,7 +205,7 @@ static struct use *list_backends(const struct conf *conf, size_t count)
 		for (unsigned k = 0; k < conf->pools[i].backend_count; k++)
 			*use++ = (struct use){conf->pools[i].backends[k].endpoint, i, k};
 	if (uses)
-		qsort(uses, count, sizeof(*uses), compare);
+		qsort(uses, count, sizeof(*uses), compare_uses);
 	return uses;
 }
 
@@ -216,7 +217,7 @@ static struct use *list_listens(const struct conf *conf, size_t count)
 		for (unsigned k = 0; k < conf->services[i].listen_count; k++)
 			*use++ = (struct use){conf->services[i].listens[k], i, k};
 	if (uses)
-		qsort(uses, count, sizeof(*uses), compare);
+		qsort(uses, count, sizeof(*uses), compare_uses);
 	return uses;
 }
 

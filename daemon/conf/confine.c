@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What a worker may not do: the setters of its capabilities and of the paths that it may only read. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/worker.h"
+#include "conf/worker_set.h"
 #include "host/process/capabilities.h"
 
 int worker_set_capabilities(void *target, const struct conf_directive *row, const struct block *at,

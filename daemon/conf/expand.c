@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Variables in words: $port, $index, $pool, $host_name and $ENV{NAME}. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -6,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "conf/build.h"
+#include "conf/private.h"
 
 /* A variable in text: its name, and what it is of for $ENV{NAME}. */
 struct variable {

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "conf/build.h"
+#include "conf/private.h"
 
 static void put_text(FILE *out, const char *name, const char *value)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A block `health { }`. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/build.h"
+#include "conf/private.h"
 
 #define AT(field) .offset = offsetof(struct conf_health, field)
 

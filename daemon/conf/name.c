@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Blocks with a name: pools and services. */
 #include <errno.h>
 #include <string.h>
 
 #include "base/name.h"
-#include "conf/build.h"
+#include "conf/private.h"
 
-int conf_check_name(const struct block *at, struct error *error)
+static int check_name(const struct block *at, struct error *error)
 {
 	const char *name = at->words[1];
 
@@ -21,4 +22,14 @@ int conf_check_name(const struct block *at, struct error *error)
 				   "lbctl; take another",
 				   at->words[0]);
 	return 0;
+}
+
+int conf_walk_named(const struct block *at, char **name, const char *what,
+		    const struct conf_directive *table, void *target, struct error *error)
+{
+	int code = check_name(at, error);
+
+	if (!code)
+		code = conf_copy(at, name, at->words[1], error);
+	return code ? code : conf_walk(at, what, table, target, error);
 }

@@ -60,7 +60,7 @@ static int hash_of(const char *file, bool is_main, uint64_t *hash)
 	return err;
 }
 
-static struct source *find(const struct origin *origin, const char *file)
+static struct source *find_source(const struct origin *origin, const char *file)
 {
 	for (size_t i = 0; i < origin->count; i++)
 		if (!strcmp(origin->list[i].file, file))
@@ -68,7 +68,7 @@ static struct source *find(const struct origin *origin, const char *file)
 	return NULL;
 }
 
-static int add(struct origin *origin, const char *file, uint64_t hash)
+static int add_source(struct origin *origin, const char *file, uint64_t hash)
 {
 	struct source *list;
 
@@ -87,12 +87,12 @@ static bool is_main(const struct origin *origin, const char *file)
 
 static int renew(struct origin *origin, const char *file)
 {
-	struct source *known = find(origin, file);
+	struct source *known = find_source(origin, file);
 	uint64_t hash;
 
 	hash_of(file, is_main(origin, file), &hash);
 	if (!known)
-		return hash ? add(origin, file, hash) : 0;
+		return hash ? add_source(origin, file, hash) : 0;
 	known->hash = hash;
 	return 0;
 }
@@ -100,7 +100,7 @@ static int renew(struct origin *origin, const char *file)
 /* As it will be when it is read again. */
 int origin_expect(struct origin *origin, const char *file, const char *text, struct error *error)
 {
-	struct source *known = find(origin, file);
+	struct source *known = find_source(origin, file);
 	struct block *root = NULL;
 	char *again = NULL;
 	int err = block_parse(file, text, strlen(text), &root, error);
@@ -142,7 +142,7 @@ struct tally {
 };
 
 /* One that was moved away says nothing, and nobody's words are lost by writing it. */
-static void settle(const struct origin *origin, struct source *known, struct tally *tally)
+static void settle_source(const struct origin *origin, struct source *known, struct tally *tally)
 {
 	uint64_t hash;
 	int err = hash_of(known->file, is_main(origin, known->file), &hash);
@@ -165,7 +165,7 @@ bool origin_settle(struct origin *origin, bool *is_half)
 
 	for (size_t i = 0; i < origin->count; i++)
 		if (origin->list[i].is_expected)
-			settle(origin, &origin->list[i], &tally);
+			settle_source(origin, &origin->list[i], &tally);
 	if (tally.written && !tally.unwritten && !tally.edited)
 		*is_half = false;
 	else if (tally.written || (tally.edited && tally.edited + tally.unwritten > 1))
@@ -175,7 +175,7 @@ bool origin_settle(struct origin *origin, bool *is_half)
 
 void origin_forget(struct origin *origin, const char *file)
 {
-	struct source *known = find(origin, file);
+	struct source *known = find_source(origin, file);
 
 	if (known)
 		known->hash = 0;
@@ -183,7 +183,7 @@ void origin_forget(struct origin *origin, const char *file)
 
 enum origin_look origin_look(const struct origin *origin, const char *file)
 {
-	const struct source *known = find(origin, file);
+	const struct source *known = find_source(origin, file);
 	uint64_t hash;
 	int err = hash_of(file, is_main(origin, file), &hash);
 
@@ -201,7 +201,7 @@ const char *origin_file(const struct origin *origin, size_t i)
 
 bool origin_has(const struct origin *origin, const char *file)
 {
-	const struct source *known = find(origin, file);
+	const struct source *known = find_source(origin, file);
 
 	return known && known->hash;
 }
@@ -209,7 +209,7 @@ bool origin_has(const struct origin *origin, const char *file)
 static bool has_all(const struct origin *origin, const struct origin *other)
 {
 	for (size_t i = 0; i < other->count; i++) {
-		const struct source *same = find(origin, other->list[i].file);
+		const struct source *same = find_source(origin, other->list[i].file);
 
 		if ((same ? same->hash : 0) != other->list[i].hash)
 			return false;
@@ -256,7 +256,7 @@ struct origin *origin_read(const char *conf_path)
 {
 	struct origin *origin = calloc(1, sizeof(*origin));
 
-	if (origin && !add(origin, conf_path, 0) && !renew(origin, conf_path) &&
+	if (origin && !add_source(origin, conf_path, 0) && !renew(origin, conf_path) &&
 	    read_all(origin, conf_path) != -ENOMEM)
 		return origin;
 	origin_free(origin);
@@ -297,11 +297,11 @@ void origin_print(const struct origin *origin, FILE *out)
 	block_free(root);
 }
 
-static int take(struct origin *origin, const struct block *at)
+static int take_source(struct origin *origin, const struct block *at)
 {
-	struct source *source = at->count < 3 ? NULL : find(origin, at->words[1]);
+	struct source *source = at->count < 3 ? NULL : find_source(origin, at->words[1]);
 
-	if (!source && (at->count < 3 || add(origin, at->words[1], 0)))
+	if (!source && (at->count < 3 || add_source(origin, at->words[1], 0)))
 		return -ENOMEM;
 	if (!source)
 		source = &origin->list[origin->count - 1];
@@ -317,12 +317,12 @@ struct origin *origin_take(struct block *root, const char *conf_path)
 	static const char *const word[] = {ORIGIN_WORD, NULL};
 	struct origin *origin = calloc(1, sizeof(*origin));
 
-	if (origin && add(origin, conf_path, 0)) {
+	if (origin && add_source(origin, conf_path, 0)) {
 		origin_free(origin);
 		return NULL;
 	}
 	for (struct block *at; origin && (at = block_find(root, word)); block_remove(root, at))
-		if (take(origin, at)) {
+		if (take_source(origin, at)) {
 			origin_free(origin);
 			origin = NULL;
 			break;

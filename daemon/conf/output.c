@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Where a stream of a process goes: the words of `stdout`, `stderr` and `log`. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/build.h"
+#include "conf/private.h"
 
 static int read_kind(const struct block *at, const struct conf_directive *row,
 		     struct conf_output *output, struct error *error)
@@ -27,7 +28,7 @@ static int read_kind(const struct block *at, const struct conf_directive *row,
 }
 
 /* `name value`; 0, or -EINVAL. */
-static int read_option(const char *name, const char *value, struct conf_output *output)
+static int read_output_option(const char *name, const char *value, struct conf_output *output)
 {
 	uint64_t number;
 
@@ -55,7 +56,8 @@ int conf_output_read(const struct block *at, const struct conf_directive *row,
 			output->prefix = true;
 			continue;
 		}
-		if (i + 1 == at->count || read_option(at->words[i], at->words[i + 1], output))
+		if (i + 1 == at->count ||
+		    read_output_option(at->words[i], at->words[i + 1], output))
 			return conf_refuse(at, row, at->words[i + (i + 1 < at->count)], error);
 		i++;
 	}

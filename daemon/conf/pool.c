@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A block `pool NAME { }`. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -7,15 +8,15 @@
 
 #include "base/addr.h"
 #include "conf/accounts.h"
-#include "conf/build.h"
+#include "conf/private.h"
 
-#define AT(field) .offset = offsetof(struct draft, field)
+#define AT(field) .offset = offsetof(struct pool_draft, field)
 #define TIME      "such as 500ms, 10s, 5m, 2h or 1d"
 
 enum { WEIGHT_MAX = 1000, MOST_MS = 0x7fffffff };
 
 /* A backend's own weight and limit are filled in at the end where it names none. */
-struct draft {
+struct pool_draft {
 	struct conf_pool pool;
 	uint32_t scheduler, weight, max_connections;
 	const struct block *health;
@@ -34,32 +35,27 @@ const char *conf_scheduler_name(enum lb_scheduler scheduler)
 	return scheduler < LB_SCHEDULERS ? schedulers[scheduler] : "unknown";
 }
 
-static struct conf_backend *add_backend(struct conf_pool *pool, const struct block *at,
-					struct error *error)
+static int add_backend(struct conf_pool *pool, const struct block *at,
+		       struct conf_backend **backend, struct error *error)
 {
-	struct conf_backend *backend;
-
-	if (pool->backend_count == LB_MAX_BACKENDS) {
-		block_error(at, error, -EINVAL,
-			    "pool: found more than %d backends; up to that "
-			    "many are allowed, in all pools together",
-			    LB_MAX_BACKENDS);
-		return NULL;
-	}
-	backend = conf_grow((void **)&pool->backends, pool->backend_count, sizeof(*backend));
-	if (!backend) {
-		conf_no_memory(at, error);
-		return NULL;
-	}
+	if (pool->backend_count == LB_MAX_BACKENDS)
+		return block_error(
+			at, error, -EINVAL,
+			"pool: found more than %d backends; up to that many are allowed, "
+			"in all pools together",
+			LB_MAX_BACKENDS);
+	*backend = conf_grow((void **)&pool->backends, pool->backend_count, sizeof(**backend));
+	if (!*backend)
+		return conf_no_memory(at, error);
 	pool->backend_count++;
-	backend->at = at;
-	backend->weight = unset;
-	backend->max_connections = unset;
-	return backend;
+	(*backend)->at = at;
+	(*backend)->weight = unset;
+	(*backend)->max_connections = unset;
+	return 0;
 }
 
 /* One word of a backend, and the one after it where it has a value: how many words, or -EINVAL. */
-static int read_option(char **words, struct conf_backend *backend)
+static int read_backend_option(char **words, struct conf_backend *backend)
 {
 	uint64_t value;
 
@@ -85,16 +81,16 @@ static int read_option(char **words, struct conf_backend *backend)
 static int set_backend(void *target, const struct conf_directive *row, const struct block *at,
 		       struct error *error)
 {
-	struct draft *draft = target;
-	struct conf_backend *backend = add_backend(&draft->pool, at, error);
+	struct pool_draft *draft = target;
+	struct conf_backend *backend;
 	struct error inner;
 
-	if (!backend)
+	if (add_backend(&draft->pool, at, &backend, error))
 		return -EINVAL;
 	if (addr_parse_endpoint(at->words[1], &backend->endpoint, &inner))
 		return block_error(at, error, -EINVAL, "%s: %s", row->name, inner.text);
 	for (size_t i = 2; i < at->count;) {
-		int words = read_option(at->words + i, backend);
+		int words = read_backend_option(at->words + i, backend);
 
 		if (words < 0)
 			return conf_refuse(at, row, at->words[i + (i + 1 < at->count)], error);
@@ -106,7 +102,7 @@ static int set_backend(void *target, const struct conf_directive *row, const str
 static int set_owner(void *target, const struct conf_directive *row, const struct block *at,
 		     struct error *error)
 {
-	struct draft *draft = target;
+	struct pool_draft *draft = target;
 
 	draft->owner = at->words[1];
 	if (conf_accept_user(draft->owner, &draft->owner_uid))
@@ -120,9 +116,9 @@ static int add_workers(struct conf_pool *pool, const struct block *ports, struct
 	const struct conf_worker *worker = pool->worker;
 
 	for (unsigned i = 0; i < worker->count; i++) {
-		struct conf_backend *backend = add_backend(pool, ports, error);
+		struct conf_backend *backend;
 
-		if (!backend)
+		if (add_backend(pool, ports, &backend, error))
 			return -EINVAL;
 		backend->endpoint.addr = worker->addr;
 		backend->endpoint.port = htons((uint16_t)(worker->first_port + i));
@@ -136,7 +132,7 @@ static int add_workers(struct conf_pool *pool, const struct block *ports, struct
 static int set_worker(void *target, const struct conf_directive *row, const struct block *at,
 		      struct error *error)
 {
-	struct draft *draft = target;
+	struct pool_draft *draft = target;
 	const struct block *ports;
 	int code = conf_worker_build(at, &draft->pool.worker, &ports, error);
 
@@ -147,7 +143,7 @@ static int set_worker(void *target, const struct conf_directive *row, const stru
 static int set_health(void *target, const struct conf_directive *row, const struct block *at,
 		      struct error *error)
 {
-	struct draft *draft = target;
+	struct pool_draft *draft = target;
 
 	(void)row;
 	draft->health = at;
@@ -206,7 +202,7 @@ static int settle_check(struct conf_pool *pool, struct error *error)
 	return code;
 }
 
-static int settle(struct draft *draft, struct error *error)
+static int settle_pool(struct pool_draft *draft, struct error *error)
 {
 	struct conf_pool *pool = &draft->pool;
 
@@ -232,16 +228,12 @@ static int settle(struct draft *draft, struct error *error)
 
 int conf_pool_build(const struct block *at, struct conf_pool *pool, struct error *error)
 {
-	struct draft draft = {.pool = {.at = at, .drain_timeout_ms = 30000, .roll_parallel = 1},
-			      .weight = 1};
-	int code = conf_check_name(at, error);
+	struct pool_draft draft = {
+		.pool = {.at = at, .drain_timeout_ms = 30000, .roll_parallel = 1}, .weight = 1};
+	int code = conf_walk_named(at, &draft.pool.name, "pool", conf_pool_table, &draft, error);
 
 	if (!code)
-		code = conf_copy(at, &draft.pool.name, at->words[1], error);
-	if (!code)
-		code = conf_walk(at, "pool", conf_pool_table, &draft, error);
-	if (!code)
-		code = settle(&draft, error);
+		code = settle_pool(&draft, error);
 	if (code)
 		conf_pool_clear(&draft.pool);
 	*pool = draft.pool;

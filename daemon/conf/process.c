@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "conf/accounts.h"
-#include "conf/build.h"
+#include "conf/private.h"
 
 static int check_user(const struct block *at, const struct conf_directive *row, const char *name,
 		      struct error *error)

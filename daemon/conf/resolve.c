@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Names: none twice, the pool of each service, and the service `default`. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/build.h"
+#include "conf/private.h"
 
 /* A pool or service by its name, for a sorted list. */
 struct named {
@@ -12,7 +13,7 @@ struct named {
 	unsigned index;
 };
 
-static int compare(const void *a, const void *b)
+static int compare_named(const void *a, const void *b)
 {
 	const struct named *x = a, *y = b;
 	int order = strcmp(x->name, y->name);
@@ -30,7 +31,7 @@ static int sort_names(struct named *list, size_t count, struct error *error)
 {
 	char place[CONF_PLACE_BYTES];
 
-	qsort(list, count, sizeof(*list), compare);
+	qsort(list, count, sizeof(*list), compare_named);
 	for (size_t i = 1; i < count; i++)
 		if (strcmp(list[i].name, list[i - 1].name) == 0)
 			return block_error(list[i].at, error, -EINVAL,

@@ -53,8 +53,8 @@ int running_write(const char *run_dir, const struct running *running, const stru
 }
 
 /* Takes root over. */
-static int build(const char *path, struct block *root, const char *conf_path, struct conf **conf,
-		 struct error *error)
+static int build_running(const char *path, struct block *root, const char *conf_path,
+			 struct conf **conf, struct error *error)
 {
 	int err = 0;
 
@@ -73,7 +73,7 @@ int running_build(const char *path, const char *text, const char *conf_path, str
 	struct block *root = NULL;
 	int err = block_parse(path, text, strlen(text), &root, error);
 
-	return err ? err : build(path, root, conf_path, conf, error);
+	return err ? err : build_running(path, root, conf_path, conf, error);
 }
 
 static bool skip(char **at, const char *words)
@@ -105,7 +105,7 @@ static int build_known(const char *path, struct block *root, const char *conf_pa
 {
 	running->origin = origin_take(root, conf_path);
 	if (running->origin)
-		return build(path, root, conf_path, conf, error);
+		return build_running(path, root, conf_path, conf, error);
 	block_free(root);
 	return error_set(error, -ENOMEM, "%s: out of memory", path);
 }

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A block `service NAME { }`: where it listens, and whom it admits. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/addr.h"
-#include "conf/build.h"
+#include "conf/private.h"
+
+#define TOGETHER ", in all services together"
 
 enum { V4_BITS = 96 };
 
-struct draft {
+struct service_draft {
 	struct conf_service service;
 	const char *pool;
 	const struct block *allow_all, *deny_all; /* `all` written; NULL: not */
@@ -19,49 +22,41 @@ struct draft {
 static int set_listen(void *target, const struct conf_directive *row, const struct block *at,
 		      struct error *error)
 {
-	struct conf_service *service = &((struct draft *)target)->service;
+	static const struct conf_most most = {LB_MAX_LISTENS, "addresses", TOGETHER};
+	struct conf_service *service = &((struct service_draft *)target)->service;
 	struct lb_endpoint *listen;
 	struct error inner;
+	int code = conf_room(at, (void **)&service->listens, service->listen_count, sizeof(*listen),
+			     &most, error);
 
-	if (service->listen_count == LB_MAX_LISTENS)
-		return block_error(at, error, -EINVAL,
-				   "listen: found more than %d addresses; up to that many are "
-				   "allowed, in all services together",
-				   LB_MAX_LISTENS);
-	listen = conf_grow((void **)&service->listens, service->listen_count, sizeof(*listen));
-	if (!listen)
-		return conf_no_memory(at, error);
+	if (code)
+		return code;
+	listen = &service->listens[service->listen_count];
 	service->listen_count++;
 	if (addr_parse_endpoint(at->words[1], listen, &inner))
 		return block_error(at, error, -EINVAL, "%s: %s", row->name, inner.text);
 	return 0;
 }
 
-static int set_pool(void *target, const struct conf_directive *row, const struct block *at,
-		    struct error *error)
+static int set_pool_name(void *target, const struct conf_directive *row, const struct block *at,
+			 struct error *error)
 {
 	(void)row;
 	(void)error;
-	((struct draft *)target)->pool = at->words[1];
+	((struct service_draft *)target)->pool = at->words[1];
 	return 0;
 }
 
 static int add_rule(struct conf_service *service, const struct block *at,
 		    const struct conf_acl *rule, struct error *error)
 {
-	struct conf_acl *room;
+	static const struct conf_most most = {LB_MAX_ACL, "access rules", TOGETHER};
+	int code = conf_room(at, (void **)&service->acl, service->acl_count, sizeof(*rule), &most,
+			     error);
 
-	if (service->acl_count == LB_MAX_ACL)
-		return block_error(at, error, -EINVAL,
-				   "%s: found more than %d access rules; up to that many are "
-				   "allowed, in all services together",
-				   at->words[0], LB_MAX_ACL);
-	room = conf_grow((void **)&service->acl, service->acl_count, sizeof(*room));
-	if (!room)
-		return conf_no_memory(at, error);
-	*room = *rule;
-	service->acl_count++;
-	return 0;
+	if (!code)
+		service->acl[service->acl_count++] = *rule;
+	return code;
 }
 
 static int refuse_both(const struct block *at, const char *prefix, struct error *error)
@@ -72,7 +67,8 @@ static int refuse_both(const struct block *at, const char *prefix, struct error 
 			   at->words[0], prefix);
 }
 
-static int set_all(struct draft *draft, const struct block *at, bool allow, struct error *error)
+static int set_all(struct service_draft *draft, const struct block *at, bool allow,
+		   struct error *error)
 {
 	if (draft->allow_all || draft->deny_all)
 		return refuse_both(at, "all", error);
@@ -86,7 +82,7 @@ static int set_all(struct draft *draft, const struct block *at, bool allow, stru
 static int set_rule(void *target, const struct conf_directive *row, const struct block *at,
 		    struct error *error)
 {
-	struct draft *draft = target;
+	struct service_draft *draft = target;
 	struct conf_acl rule = {.allow = strcmp(row->name, "allow") == 0};
 	struct error inner;
 
@@ -102,7 +98,7 @@ static int set_rule(void *target, const struct conf_directive *row, const struct
 
 const struct conf_directive conf_service_table[] = {
 	{"listen", "listen ADDRESS:PORT;", 1, 1, .set = set_listen, .repeat = true},
-	{"pool", "pool NAME;", 1, 1, .set = set_pool},
+	{"pool", "pool NAME;", 1, 1, .set = set_pool_name},
 	{"allow", "allow PREFIX|all;", 1, 1, .set = set_rule, .repeat = true},
 	{"deny", "deny PREFIX|all;", 1, 1, .set = set_rule, .repeat = true},
 	{.name = NULL},
@@ -145,7 +141,7 @@ static bool has_all_of_v4(const struct conf_service *service)
 	return false;
 }
 
-static int settle(struct draft *draft, struct error *error)
+static int settle_service(struct service_draft *draft, struct error *error)
 {
 	struct conf_service *service = &draft->service;
 	struct conf_acl v4 = {.prefix_bits = V4_BITS};
@@ -167,15 +163,12 @@ static int settle(struct draft *draft, struct error *error)
 int conf_service_build(const struct block *at, struct conf_service *service, const char **pool,
 		       struct error *error)
 {
-	struct draft draft = {.service = {.at = at}};
-	int code = conf_check_name(at, error);
+	struct service_draft draft = {.service = {.at = at}};
+	int code = conf_walk_named(at, &draft.service.name, "service", conf_service_table, &draft,
+				   error);
 
 	if (!code)
-		code = conf_copy(at, &draft.service.name, at->words[1], error);
-	if (!code)
-		code = conf_walk(at, "service", conf_service_table, &draft, error);
-	if (!code)
-		code = settle(&draft, error);
+		code = settle_service(&draft, error);
 	if (code)
 		conf_service_clear(&draft.service);
 	*service = draft.service;

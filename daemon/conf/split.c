@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A command as words, by the quoting rules of a shell. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A block `static NAME { }`: the pool, the worker and the service that it stands for. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +8,7 @@
 
 #include "base/hash.h"
 #include "block/tree.h"
-#include "conf/build.h"
+#include "conf/private.h"
 
 const char *conf_static_program = "lbstatic";
 
@@ -156,7 +157,7 @@ static int take_listen(struct expansion *expansion, const struct block *at, stru
 	return move_to(inherit || own ? expansion->worker : expansion->service, at, error);
 }
 
-static int refuse_unknown(const struct block *at, struct error *error)
+static int refuse_directive(const struct block *at, struct error *error)
 {
 	return block_error(at, error, -EINVAL,
 			   "found \"%.60s\" in static, which is unknown there; allowed: listen, "
@@ -166,7 +167,7 @@ static int refuse_unknown(const struct block *at, struct error *error)
 }
 
 /* Gives one directive to whom it concerns. */
-static int take(struct expansion *expansion, const struct block *at, struct error *error)
+static int take_directive(struct expansion *expansion, const struct block *at, struct error *error)
 {
 	static const struct conf_directive *const tables[] = {options, conf_worker_table,
 							      conf_pool_table, conf_service_table,
@@ -196,12 +197,12 @@ static int take(struct expansion *expansion, const struct block *at, struct erro
 		return move_to(expansion->worker, at, error);
 	if (conf_find_row(conf_pool_table, name))
 		return move_to(expansion->pool, at, error);
-	return refuse_unknown(at, error);
+	return refuse_directive(at, error);
 }
 
 /* A directive of ours, at the place of the `static`. */
-static struct block *add(struct block *parent, const struct block *at, bool has_body,
-			 const char *name, const char *value)
+static struct block *add_directive(struct block *parent, const struct block *at, bool has_body,
+				   const char *name, const char *value)
 {
 	const char *const words[] = {name, value, NULL};
 	struct block *block = block_new(at->file, at->line, at->column);
@@ -251,20 +252,20 @@ static int add_ports(struct block *worker, const struct block *at, bool taken[CO
 		cores = PORTS_PER_PLACE;
 	first = PORTS_FIRST + place * PORTS_PER_PLACE;
 	snprintf(range, sizeof(range), "%u-%u", first, first + (unsigned)cores - 1);
-	return add(worker, at, false, "ports", range) ? 0 : conf_no_memory(at, error);
+	return add_directive(worker, at, false, "ports", range) ? 0 : conf_no_memory(at, error);
 }
 
-static int start(struct expansion *expansion, const struct block *at, struct block *to,
-		 struct error *error)
+static int begin_expansion(struct expansion *expansion, const struct block *at, struct block *to,
+			   struct error *error)
 {
 	const char *name = at->words[1];
 
-	expansion->pool = add(to, at, true, "pool", name);
-	expansion->service = add(to, at, true, "service", name);
+	expansion->pool = add_directive(to, at, true, "pool", name);
+	expansion->service = add_directive(to, at, true, "service", name);
 	if (!expansion->pool || !expansion->service)
 		return conf_no_memory(at, error);
-	expansion->worker = add(expansion->pool, at, true, "worker", NULL);
-	if (!expansion->worker || !add(expansion->service, at, false, "pool", name))
+	expansion->worker = add_directive(expansion->pool, at, true, "worker", NULL);
+	if (!expansion->worker || !add_directive(expansion->service, at, false, "pool", name))
 		return conf_no_memory(at, error);
 	return 0;
 }
@@ -284,7 +285,7 @@ static int take_all(struct expansion *expansion, const struct block *at, struct 
 	put_word(expansion->command, conf_static_program);
 	for (const struct block *child = at->first; child && !code; child = child->next)
 		if (!child->is_include)
-			code = take(expansion, child, error);
+			code = take_directive(expansion, child, error);
 	if (!code && !expansion->root)
 		code = block_error(at, error, -EINVAL,
 				   "static %s: found no root; write root DIR; for what it is to "
@@ -307,11 +308,11 @@ static int add_inherit(const struct expansion *expansion, const struct block *at
 
 	if (expansion->own)
 		return 0;
-	if (!block_find(worker, listen) && !add(worker, at, false, "listen", "inherit"))
+	if (!block_find(worker, listen) && !add_directive(worker, at, false, "listen", "inherit"))
 		return -ENOMEM;
 	if (expansion->address || block_find(worker, dual_stack))
 		return 0;
-	return add(worker, at, false, "dual_stack", "on") ? 0 : -ENOMEM;
+	return add_directive(worker, at, false, "dual_stack", "on") ? 0 : -ENOMEM;
 }
 
 int conf_static_expand(const struct block *at, struct block *to, bool taken[CONF_STATIC_PLACES],
@@ -320,7 +321,7 @@ int conf_static_expand(const struct block *at, struct block *to, bool taken[CONF
 	struct expansion expansion = {0};
 	char *command = NULL;
 	size_t length;
-	int code = start(&expansion, at, to, error);
+	int code = begin_expansion(&expansion, at, to, error);
 
 	if (code)
 		return code;
@@ -332,7 +333,7 @@ int conf_static_expand(const struct block *at, struct block *to, bool taken[CONF
 		code = conf_no_memory(at, error);
 	if (!code)
 		code = add_ports(expansion.worker, at, taken, error);
-	if (!code && (!add(expansion.worker, at, false, "command", command + 1) ||
+	if (!code && (!add_directive(expansion.worker, at, false, "command", command + 1) ||
 		      add_inherit(&expansion, at)))
 		code = conf_no_memory(at, error);
 	free(command);

@@ -205,6 +205,8 @@ int conf_walk(const struct block *parent, const char *what, const struct conf_di
 			code = conf_check_shape(at, row, error);
 		if (!code)
 			code = row->set(target, row, at, error);
+		if (row->note)
+			*(const struct block **)((char *)target + row->note) = at;
 	}
 	return code;
 }

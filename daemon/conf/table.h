@@ -20,6 +20,7 @@ struct conf_directive {
 	size_t offset;        /* for the setters below: of the field in target */
 	uint64_t least, most; /* numbers, sizes, durations in the field's unit */
 	const char *const *choices;
+	size_t note; /* of a field in target that gets the directive, a const struct block *; 0: none */
 	bool body, repeat; /* wants { }; may come again */
 };
 
@@ -78,6 +79,14 @@ char *conf_path(const struct block *at, const char *text);
 
 /* Room for one more element behind count of them; NULL when out of memory, array untouched. */
 void *conf_grow(void **array, size_t count, size_t size);
+
+/* The same for what `at` adds.  -EINVAL where there are as many as may be; -ENOMEM. */
+struct conf_most {
+	size_t count;
+	const char *what, *where; /* "pools"; "" or ", in all services together" */
+};
+int conf_room(const struct block *at, void **array, size_t count, size_t size,
+	      const struct conf_most *most, struct error *error);
 
 /* Values as text; 0, or -EINVAL when it is none or larger than most. */
 int conf_parse_number(const char *text, uint64_t most, uint64_t *number);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Values of directives: what their words mean, and the setters that put them into fields. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -210,4 +211,14 @@ void *conf_grow(void **array, size_t count, size_t size)
 	*array = larger;
 	memset((char *)larger + count * size, 0, size);
 	return (char *)larger + count * size;
+}
+
+int conf_room(const struct block *at, void **array, size_t count, size_t size,
+	      const struct conf_most *most, struct error *error)
+{
+	if (count == most->count)
+		return block_error(at, error, -EINVAL,
+				   "%s: found more than %zu %s; up to that many are allowed%s",
+				   at->words[0], most->count, most->what, most->where);
+	return conf_grow(array, count, size) ? 0 : conf_no_memory(at, error);
 }

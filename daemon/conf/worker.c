@@ -6,9 +6,10 @@
 #include <unistd.h>
 
 #include "base/addr.h"
-#include "conf/worker.h"
+#include "conf/worker_set.h"
 
 #define AT(field)      .offset = offsetof(struct worker_draft, worker.field)
+#define NOTE(field)    .note = offsetof(struct worker_draft, field)
 #define TIME           "such as 500ms, 10s, 5m, 2h or 1d"
 #define OUTPUT_OPTIONS "[size N] [files N] [age TIME] [prefix];"
 
@@ -19,12 +20,13 @@ static const char *const listens[] = {"own", "inherit", NULL};
 const struct conf_directive conf_worker_table[] = {
 	{"command", "command \"PROGRAM WORDS...\";", 1, 1, conf_set_command, AT(command)},
 	{"ports", "ports FIRST-LAST; or ports FIRST count N|auto; of 1..65535", 1, 3,
-	 .set = worker_set_ports},
+	 .set = worker_set_ports, NOTE(ports)},
 	{"address", "address ADDRESS;", 1, 1, .set = worker_set_address},
 	{"listen", "listen own|inherit;", 1, 1, conf_set_choice,
 	 .offset = offsetof(struct worker_draft, listen), .choices = listens},
-	{"dual_stack", "dual_stack on|off;", 1, 1, worker_set_dual_stack, AT(dual_stack)},
-	{"backlog", "backlog N; 1..1048576", 1, 1, worker_set_backlog, AT(backlog), 1, 1048576},
+	{"dual_stack", "dual_stack on|off;", 1, 1, conf_set_flag, AT(dual_stack), NOTE(dual_stack)},
+	{"backlog", "backlog N; 1..1048576", 1, 1, conf_set_number, AT(backlog), 1, 1048576,
+	 NOTE(backlog)},
 	{"directory", "directory DIR;", 1, 1, conf_set_directory, AT(directory)},
 	{"user", "user NAME;", 1, 1, conf_set_user, AT(user)},
 	{"group", "group NAME;", 1, 1, conf_set_group, AT(group)},
@@ -47,8 +49,8 @@ const struct conf_directive conf_worker_table[] = {
 	{"backoff", "backoff MIN MAX; times, " TIME, 2, 2, .set = worker_set_backoff},
 	{"ready", "ready listener|notify;", 1, 1, conf_set_choice,
 	 .offset = offsetof(struct worker_draft, readiness), .choices = readinesses},
-	{"watchdog", "watchdog TIME; " TIME, 1, 1, worker_set_watchdog, AT(watchdog_ms), 0,
-	 MOST_MS},
+	{"watchdog", "watchdog TIME; " TIME, 1, 1, conf_set_ms, AT(watchdog_ms), 0, MOST_MS,
+	 NOTE(watchdog)},
 	{"stop_signal", "stop_signal TERM; or INT, QUIT, HUP, USR1, USR2, KILL ...", 1, 1,
 	 conf_set_signal, AT(stop_signal)},
 	{"stop_timeout", "stop_timeout TIME; " TIME, 1, 1, conf_set_ms, AT(stop_timeout_ms), 0,
@@ -91,11 +93,11 @@ static int check(struct worker_draft *draft, const struct block *at, struct erro
 		return block_error(at, error, -EINVAL,
 				   "worker: found no ports; write ports 8081-8084; or ports 8081 "
 				   "count auto;");
-	if (draft->dual_stack && !worker->inherit)
+	if (worker->dual_stack && !worker->inherit)
 		return block_error(draft->dual_stack, error, -EINVAL,
 				   "dual_stack: found without listen inherit;, which it needs: "
 				   "lbd opens that listener");
-	if (draft->dual_stack && addr_is_v4(&worker->addr) && !addr_is_any(&worker->addr) &&
+	if (worker->dual_stack && addr_is_v4(&worker->addr) && !addr_is_any(&worker->addr) &&
 	    !addr_is_loopback(&worker->addr))
 		return block_error(draft->dual_stack, error, -EINVAL,
 				   "dual_stack: found with an IPv4 address that has no counterpart "
@@ -146,7 +148,7 @@ static int make_defaults(const struct block *at, struct worker_draft *draft, str
 }
 
 /* What was collected beside the worker. */
-static void settle(struct worker_draft *draft)
+static void settle_worker(struct worker_draft *draft)
 {
 	struct conf_worker *worker = &draft->worker;
 
@@ -156,7 +158,7 @@ static void settle(struct worker_draft *draft)
 	confine_settle(&worker->confinement);
 }
 
-static void clear(struct conf_worker *worker)
+static void clear_worker(struct conf_worker *worker)
 {
 	free(worker->command);
 	free(worker->directory);
@@ -181,7 +183,7 @@ int conf_worker_build(const struct block *at, struct conf_worker **worker,
 
 	if (!code)
 		code = conf_walk(at, "worker", conf_worker_table, &draft, error);
-	settle(&draft);
+	settle_worker(&draft);
 	if (!code)
 		code = check(&draft, at, error);
 	if (!code && conf_worker_fingerprint(&draft.worker))
@@ -192,7 +194,7 @@ int conf_worker_build(const struct block *at, struct conf_worker **worker,
 		code = -ENOMEM;
 	}
 	if (code) {
-		clear(&draft.worker);
+		clear_worker(&draft.worker);
 		return code;
 	}
 	**worker = draft.worker;
@@ -203,6 +205,6 @@ int conf_worker_build(const struct block *at, struct conf_worker **worker,
 void conf_worker_free(struct conf_worker *worker)
 {
 	if (worker)
-		clear(worker);
+		clear_worker(worker);
 	free(worker);
 }

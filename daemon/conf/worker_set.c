@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The setters of the table of `worker { }` that conf/table.h has not. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/addr.h"
-#include "conf/worker.h"
+#include "conf/worker_set.h"
 #include "host/process/environment.h"
 
 static int count_of(const char *text, uint64_t *count)
@@ -37,7 +38,6 @@ int worker_set_ports(void *target, const struct conf_directive *row, const struc
 				   LB_MAX_BACKENDS);
 	draft->worker.first_port = (uint16_t)first;
 	draft->worker.count = (unsigned)count;
-	draft->ports = at;
 	return 0;
 }
 
@@ -50,31 +50,6 @@ int worker_set_address(void *target, const struct conf_directive *row, const str
 	if (addr_parse(at->words[1], &draft->worker.addr, &inner))
 		return block_error(at, error, -EINVAL, "%s: %s", row->name, inner.text);
 	return 0;
-}
-
-int worker_set_dual_stack(void *target, const struct conf_directive *row, const struct block *at,
-			  struct error *error)
-{
-	struct worker_draft *draft = target;
-	int code = conf_set_flag(target, row, at, error);
-
-	if (!code && draft->worker.dual_stack)
-		draft->dual_stack = at;
-	return code;
-}
-
-int worker_set_backlog(void *target, const struct conf_directive *row, const struct block *at,
-		       struct error *error)
-{
-	((struct worker_draft *)target)->backlog = at;
-	return conf_set_number(target, row, at, error);
-}
-
-int worker_set_watchdog(void *target, const struct conf_directive *row, const struct block *at,
-			struct error *error)
-{
-	((struct worker_draft *)target)->watchdog = at;
-	return conf_set_ms(target, row, at, error);
 }
 
 int conf_add_text(const struct block *at, char ***list, char *text, struct error *error)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Where a setting is written, for messages. */
 #include <string.h>
 
 #include "conf/conf.h"

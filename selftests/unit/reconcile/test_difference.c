@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "conf/build.h"
+#include "conf/private.h"
 #include "reconcile/difference.h"
 
 /* The directives of a block, and a configuration with room for one. */

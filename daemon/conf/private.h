@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the room conf use of one another: each builds one kind of block. */
-#ifndef LB_CONF_BUILD_H
-#define LB_CONF_BUILD_H
+/* What the files of the room conf share, each of which builds one kind of block; for nobody else. */
+#ifndef LB_CONF_PRIVATE_H
+#define LB_CONF_PRIVATE_H
 
 #include "conf/conf.h"
 #include "conf/table.h"
 
-/* conf.c: the directives outside of all blocks, and those of `control { }`. */
+/* conf/top.c: the directives outside of all blocks, and those of `control { }`. */
 extern const struct conf_directive conf_top_table[], conf_control_table[];
 
 /* conf/pool.c: the block `pool NAME { }`; on an error *pool holds nothing. */
@@ -68,7 +68,8 @@ int conf_check(const struct conf *conf, struct error *error);
 int conf_check_variables(const struct block *at, const char *text, struct error *error);
 bool conf_has_variables(const char *text);
 
-/* conf/name.c: of pools and services, the second word of at. */
-int conf_check_name(const struct block *at, struct error *error);
+/* conf/name.c: conf_walk() of a block whose second word is the name of a pool or a service: a copy goes to *name. */
+int conf_walk_named(const struct block *at, char **name, const char *what,
+		    const struct conf_directive *table, void *target, struct error *error);
 
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "conf/conf.h"
-
+/* The directives outside of all blocks, and the configuration that they come to. */
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -8,8 +7,7 @@
 #include <string.h>
 
 #include "block/tree.h"
-#include "conf/accounts.h"
-#include "conf/build.h"
+#include "conf/private.h"
 #include "host/instance/instance.h"
 
 #define AT(field) .offset = offsetof(struct builder, conf.field)
@@ -20,57 +18,39 @@ struct builder {
 	bool static_places[CONF_STATIC_PLACES]; /* taken */
 };
 
-static int add_pool(struct builder *builder, const struct block *at, struct error *error)
+static int set_top_pool(void *target, const struct conf_directive *row, const struct block *at,
+			struct error *error)
 {
-	struct conf *conf = &builder->conf;
-	struct conf_pool *pool;
-	int code;
+	static const struct conf_most most = {LB_MAX_SERVICES, "pools", ""};
+	struct conf *conf = &((struct builder *)target)->conf;
+	size_t count = conf->pool_count;
+	int code = conf_room(at, (void **)&conf->pools, count, sizeof(*conf->pools), &most, error);
 
-	if (conf->pool_count == LB_MAX_SERVICES)
-		return block_error(at, error, -EINVAL,
-				   "%s: found more than %d pools; up to that many are allowed",
-				   at->words[0], LB_MAX_SERVICES);
-	pool = conf_grow((void **)&conf->pools, conf->pool_count, sizeof(*pool));
-	if (!pool)
-		return conf_no_memory(at, error);
-	code = conf_pool_build(at, pool, error);
+	(void)row;
+	if (!code)
+		code = conf_pool_build(at, &conf->pools[count], error);
 	conf->pool_count += !code;
 	return code;
-}
-
-static int add_service(struct builder *builder, const struct block *at, struct error *error)
-{
-	struct conf *conf = &builder->conf;
-	size_t count = conf->service_count;
-	struct conf_service *service;
-	const char **pool;
-	int code;
-
-	if (count == LB_MAX_SERVICES)
-		return block_error(at, error, -EINVAL,
-				   "%s: found more than %d services; up to that many are allowed",
-				   at->words[0], LB_MAX_SERVICES);
-	service = conf_grow((void **)&conf->services, count, sizeof(*service));
-	pool = conf_grow((void **)&builder->pools, count, sizeof(*pool));
-	if (!service || !pool)
-		return conf_no_memory(at, error);
-	code = conf_service_build(at, service, pool, error);
-	conf->service_count += !code;
-	return code;
-}
-
-static int set_pool(void *target, const struct conf_directive *row, const struct block *at,
-		    struct error *error)
-{
-	(void)row;
-	return add_pool(target, at, error);
 }
 
 static int set_service(void *target, const struct conf_directive *row, const struct block *at,
 		       struct error *error)
 {
+	static const struct conf_most most = {LB_MAX_SERVICES, "services", ""};
+	struct builder *builder = target;
+	struct conf *conf = &builder->conf;
+	size_t count = conf->service_count;
+	int code = conf_room(at, (void **)&conf->services, count, sizeof(*conf->services), &most,
+			     error);
+
 	(void)row;
-	return add_service(target, at, error);
+	if (code)
+		return code;
+	if (!conf_grow((void **)&builder->pools, count, sizeof(*builder->pools)))
+		return conf_no_memory(at, error);
+	code = conf_service_build(at, &conf->services[count], &builder->pools[count], error);
+	conf->service_count += !code;
+	return code;
 }
 
 static int set_static(void *target, const struct conf_directive *row, const struct block *at,
@@ -80,12 +60,11 @@ static int set_static(void *target, const struct conf_directive *row, const stru
 	const struct block *before = builder->conf.expanded->last, *pool;
 	int code = conf_static_expand(at, builder->conf.expanded, builder->static_places, error);
 
-	(void)row;
 	if (code)
 		return code;
 	pool = before ? before->next : builder->conf.expanded->first;
-	code = add_pool(builder, pool, error);
-	return code ? code : add_service(builder, pool->next, error);
+	code = set_top_pool(builder, row, pool, error);
+	return code ? code : set_service(builder, row, pool->next, error);
 }
 
 static int set_include(void *target, const struct conf_directive *row, const struct block *at,
@@ -205,13 +184,13 @@ const struct conf_directive conf_top_table[] = {
 	{"hash_seed", "hash_seed HEX;", 1, 1, .set = set_hash_seed},
 	{"control", "control { ... }", 0, 0, set_control, .body = true},
 	{"include", "include PATTERN;", 1, 1, set_include, .repeat = true},
-	{"pool", "pool NAME { ... }", 1, 1, set_pool, .body = true, .repeat = true},
+	{"pool", "pool NAME { ... }", 1, 1, set_top_pool, .body = true, .repeat = true},
 	{"service", "service NAME { ... }", 1, 1, set_service, .body = true, .repeat = true},
 	{"static", "static NAME { ... }", 1, 1, set_static, .body = true, .repeat = true},
 	{.name = NULL},
 };
 
-static void clear(struct conf *conf)
+static void clear_conf(struct conf *conf)
 {
 	for (size_t i = 0; i < conf->pool_count; i++)
 		conf_pool_clear(&conf->pools[i]);
@@ -239,7 +218,7 @@ static void set_log_directories(struct conf *conf)
 				conf->log_directory ? conf->log_directory : LB_LOG_DIR;
 }
 
-static int build(struct builder *builder, struct block *root, struct error *error)
+static int build_top(struct builder *builder, struct block *root, struct error *error)
 {
 	int code;
 
@@ -258,7 +237,7 @@ static int build(struct builder *builder, struct block *root, struct error *erro
 int conf_build(struct block *root, struct conf **conf, struct error *error)
 {
 	struct builder builder = {.conf = {.holders = 1, .control_mode = -1}};
-	int code = build(&builder, root, error);
+	int code = build_top(&builder, root, error);
 
 	free(builder.pools);
 	*conf = code ? NULL : malloc(sizeof(**conf));
@@ -267,104 +246,12 @@ int conf_build(struct block *root, struct conf **conf, struct error *error)
 		code = -ENOMEM;
 	}
 	if (code) {
-		clear(&builder.conf);
+		clear_conf(&builder.conf);
 		return code;
 	}
 	**conf = builder.conf;
 	(*conf)->root = root;
 	return 0;
-}
-
-static int build_accepting(struct block *root, struct conf_accepted accepted, struct conf **conf,
-			   struct error *error)
-{
-	int err;
-
-	conf_accepted = &accepted;
-	err = conf_build(root, conf, error);
-	conf_accepted = NULL;
-	return err;
-}
-
-int conf_rebuild(struct block *root, struct conf **conf, struct error *error)
-{
-	return build_accepting(root, (struct conf_accepted){.all = true}, conf, error);
-}
-
-int conf_build_change(struct block *root, const struct conf *before, struct conf **conf,
-		      struct error *error)
-{
-	return build_accepting(root, (struct conf_accepted){.before = before}, conf, error);
-}
-
-/* Takes root over, also on failure. */
-static int build_whole(struct block *root, bool accept, struct conf **conf, struct error *error)
-{
-	int code = block_include(root, error);
-
-	if (!code)
-		code = (accept ? conf_rebuild : conf_build)(root, conf, error);
-	if (code)
-		block_free(root);
-	return code;
-}
-
-static int read_whole(const char *path, bool accept, struct conf **conf, struct error *error)
-{
-	struct block *root = NULL;
-	uid_t changer;
-	int code = block_parse_file(path, &root, error);
-
-	if (!code)
-		code = block_file_changer(path, &changer, error);
-	if (code) {
-		block_free(root);
-		return code;
-	}
-	return build_whole(root, accept, conf, error);
-}
-
-int conf_read(const char *path, struct conf **conf, struct error *error)
-{
-	return read_whole(path, false, conf, error);
-}
-
-int conf_read_to_start(const char *path, struct conf **conf, struct error *error)
-{
-	return read_whole(path, true, conf, error);
-}
-
-int conf_read_text(const char *name, const char *text, size_t length, struct conf **conf,
-		   struct error *error)
-{
-	struct block *root;
-	int code = block_parse(name, text, length, &root, error);
-
-	return code ? code : build_whole(root, false, conf, error);
-}
-
-const struct conf_attach *conf_find_attach(const struct conf *conf, const char *interface)
-{
-	for (size_t i = 0; i < conf->attach_count; i++)
-		if (!strcmp(conf->attaches[i].interface, interface))
-			return &conf->attaches[i];
-	return NULL;
-}
-
-const struct conf_pool *conf_find_pool(const struct conf *conf, const char *name)
-{
-	for (size_t i = 0; i < conf->pool_count; i++)
-		if (!strcmp(conf->pools[i].name, name))
-			return &conf->pools[i];
-	return NULL;
-}
-
-const struct conf_service *conf_find_service(const struct conf *conf, const char *name)
-{
-	for (size_t i = 0; i < conf->service_count; i++)
-		if (!strcmp(conf->services[i].name, name))
-			return &conf->services[i];
-	return NULL;
 }
 
 struct conf *conf_hold(struct conf *conf)
@@ -377,7 +264,7 @@ void conf_free(struct conf *conf)
 {
 	if (!conf || --conf->holders)
 		return;
-	clear(conf);
+	clear_conf(conf);
 	block_free(conf->root);
 	free(conf);
 }

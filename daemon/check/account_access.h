@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What the user of a worker may do with a path, as the kernel has it. */
 #ifndef LB_ACCOUNT_ACCESS_H
 #define LB_ACCOUNT_ACCESS_H
 

@@ -6,7 +6,8 @@
 #ifndef LB_CHECK_ACCOUNTS_H
 #define LB_CHECK_ACCOUNTS_H
 
-#include "check/launch.h"
+#include "check/verdict.h"
+#include "conf/conf.h"
 
 /* Tells a line for each that is unknown now: who is kept from what by that. */
 void conf_accounts_warn(const struct conf *conf, const struct launch_warn *warn);

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * By userfaultfd(2) a process decides how long a page fault lasts, also one of a write(2) to its output, and so how
- * long the kernel holds the lock of that FIFO: every read of it, tee(2) and splice(2) wait as long, O_NONBLOCK
- * or not.  See kernel doc admin-guide/mm/userfaultfd.rst for who may.
- */
-#include "check/warn.h"
+#include "check/held_up.h"
 
 #include <linux/capability.h>
 #include <stdio.h>

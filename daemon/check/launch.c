@@ -11,10 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/place.h"
-#include "check/account_access.h"
+#include "check/launch_log.h"
+#include "check/launch_look.h"
 #include "check/launch_once.h"
-#include "check/launch_private.h"
+#include "check/launch_static.h"
 #include "worker/launch.h"
 
 /* 0, or the errno that running it would give. */
@@ -62,39 +62,6 @@ static int look_for(const struct launch *launch)
 	return found;
 }
 
-int launch_refuse(int err, const struct launch_warn *warn, const struct error *error)
-{
-	if (!err || !warn->refuse)
-		return err;
-	warn->refuse(warn->arg, error->text);
-	return 0;
-}
-
-int launch_judge(const char *path, int err, const struct launch_warn *warn,
-		 const struct error *error)
-{
-	if (!err || place_is_closed(path))
-		return launch_refuse(err, warn, error);
-	warn->tell(warn->arg, error->text);
-	return 0;
-}
-
-static char *expand(const struct look *look, const char *text)
-{
-	return conf_expand(text, look->pool->name, look->name.port, look->name.index);
-}
-
-const struct block *launch_look_at(const struct look *look, const char *directive, size_t nth)
-{
-	return conf_written(look->pool, look->block, directive, nth);
-}
-
-static int no_memory(const struct look *look)
-{
-	return block_error(look->pool->at, look->error, -ENOMEM, "pool %s: out of memory",
-			   look->pool->name);
-}
-
 /* Of those alone who check: who starts with it goes on, and all is well with it but for that. */
 static void tell_reserved(const struct look *look, size_t nth, const struct environment *read)
 {
@@ -114,14 +81,14 @@ static void tell_reserved(const struct look *look, size_t nth, const struct envi
 /* *broken: nothing can be started with it. */
 static int check_environment_file(const struct look *look, size_t nth, bool *broken)
 {
-	char *path = expand(look, look->pool->worker->environment_files[nth]);
+	char *path = launch_expand(look, look->pool->worker->environment_files[nth]);
 	struct environment scratch = {0};
 	struct error inner;
 	uid_t user;
 	int err;
 
 	if (!path)
-		return no_memory(look);
+		return launch_no_memory(look);
 	err = account_uid(look->pool->worker->user, &user, &inner);
 	if (!err)
 		err = environment_read(&scratch, path, user, &inner);
@@ -138,40 +105,7 @@ static int check_environment_file(const struct look *look, size_t nth, bool *bro
 	return err;
 }
 
-static int look_at_path(const char *path, enum wanted wanted)
-{
-	struct stat status;
-
-	if (stat(path, &status))
-		return errno;
-	if (wanted == DIRECTORY && !S_ISDIR(status.st_mode))
-		return ENOTDIR;
-	if (wanted == REGULAR && S_ISDIR(status.st_mode))
-		return EISDIR;
-	return wanted == REGULAR && !S_ISREG(status.st_mode) ? EINVAL : 0;
-}
-
-int launch_look_path(const struct look *look, const struct block *at, const char *what,
-		     const char *text, enum wanted wanted)
-{
-	static const char *const nouns[] = {"path", "directory", "file"};
-	char *path = expand(look, text);
-	int err;
-
-	if (!path)
-		return no_memory(look);
-	err = look_at_path(path, wanted);
-	if (err) {
-		err = block_error(at, look->error, -err,
-				  "pool %s: %s %.300s: %s; name a %s that is there",
-				  look->pool->name, what, path, strerror(err), nouns[wanted]);
-		err = launch_judge(path, err, look->warn, look->error);
-	}
-	free(path);
-	return err;
-}
-
-static int check_paths(const struct look *look, bool *broken)
+static int check_worker_paths(const struct look *look, bool *broken)
 {
 	const struct conf_worker *worker = look->pool->worker;
 	char **paths = worker->confinement.read_only;
@@ -201,7 +135,7 @@ static int judge_program(const struct look *look, const struct launch *launch, i
 	}
 	for (char **at = look->pool->worker ? look->pool->worker->environment_files : none;
 	     *at && err; at++) {
-		char *file = expand(look, *at);
+		char *file = launch_expand(look, *at);
 
 		if (file)
 			err = launch_judge(file, err, look->warn, look->error);
@@ -232,23 +166,6 @@ static int refuse_launch(const struct look *look, const struct block *at, const 
 	block_error(at, look->error, err, "pool %s: %s: %.600s", look->pool->name, what,
 		    inner->text);
 	return launch_refuse(err, look->warn, look->error);
-}
-
-static bool passes_modes(const struct conf_worker *worker)
-{
-	return worker && worker->confinement.set_capabilities &&
-	       worker->confinement.capabilities &
-		       (1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_DAC_READ_SEARCH);
-}
-
-int launch_look_as(const struct look *look, const struct account *account, const char *path,
-		   int mode)
-{
-	if (!look->warn->refuse || !account->set || passes_modes(look->pool->worker))
-		return 0;
-	if (access(path, F_OK)) /* told already; that user may be kept from seeing even that */
-		return -errno;
-	return account_access(account, path, mode);
 }
 
 /* Its program is started as its user, in a directory that this user is in then. */
@@ -341,7 +258,7 @@ static int check_worker(struct look *look, unsigned index, const char *log_direc
 	look->broken = false;
 	snprintf(look->worker, sizeof(look->worker), "%.280s:%u", pool->name, port);
 	look->name = (struct launch_name){look->worker, pool->name, port, index};
-	err = check_paths(look, &look->broken);
+	err = check_worker_paths(look, &look->broken);
 	if (!err)
 		err = check_commands(look);
 	return err ? err : launch_check_logs(look, log_directory);

@@ -11,14 +11,8 @@
 #define LB_LAUNCH_CHECK_H
 
 #include "base/error.h"
+#include "check/verdict.h"
 #include "conf/conf.h"
-
-struct launch_warn {
-	void (*tell)(void *arg, const char *line);
-	/* NULL: the first error ends it.  Else each is told here as well, and the next is looked for. */
-	void (*refuse)(void *arg, const char *line);
-	void *arg;
-};
 
 /*
  * What each of a pool's workers will run with: its command, hooks and logs (relative ones in log_directory), and
@@ -34,12 +28,5 @@ int launch_check_worker(const struct conf_pool *pool, unsigned index, const char
 /* The command of an exec check alone. */
 int launch_check_health(const struct conf_pool *pool, const struct launch_warn *warn,
 			struct error *error);
-
-/* An error that was found: 0 where others are looked for, too. */
-int launch_refuse(int err, const struct launch_warn *warn, const struct error *error);
-
-/* The error that was found at this path, or 0 and a warning. */
-int launch_judge(const char *path, int err, const struct launch_warn *warn,
-		 const struct error *error);
 
 #endif

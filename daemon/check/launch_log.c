@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "check/launch_log.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +10,6 @@
 
 #include "base/open_file.h"
 #include "base/place.h"
-#include "check/launch_private.h"
 #include "host/instance/instance.h"
 #include "host/process/account.h"
 

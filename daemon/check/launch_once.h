@@ -3,7 +3,9 @@
 #ifndef LB_LAUNCH_ONCE_H
 #define LB_LAUNCH_ONCE_H
 
-#include "check/launch.h"
+#include <stddef.h>
+
+#include "check/verdict.h"
 
 struct launch_once {
 	struct launch_warn warn;

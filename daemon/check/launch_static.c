@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "check/launch_static.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "check/launch_private.h"
 #include "conf/static_words.h"
 
 static int check_static_words(const struct look *look, char *const *argv)
@@ -100,7 +101,8 @@ static const struct opened opened[] = {
 	{"--counters", "counters", 0, REGULAR, true},
 };
 
-static int check_paths(const struct look *look, char *const *argv, const struct account *user)
+static int check_static_paths(const struct look *look, char *const *argv,
+			      const struct account *user)
 {
 	int err = 0;
 
@@ -123,5 +125,5 @@ int launch_check_static(const struct look *look, char *const *argv, const struct
 {
 	int err = check_static_words(look, argv);
 
-	return err ? err : check_paths(look, argv, user);
+	return err ? err : check_static_paths(look, argv, user);
 }

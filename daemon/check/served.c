@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whom is nobody served by, though all is written well? */
-#include "check/warn.h"
+#include "check/served.h"
 
 #include <stdio.h>
 #include <string.h>

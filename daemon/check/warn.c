@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "check/held_up.h"
+#include "check/served.h"
 #include "check/service_clash.h"
+#include "check/words.h"
 #include "host/cgroup/limit.h"
 #include "host/instance/instance.h"
 #include "host/instance/pid_file.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "check/warn.h"
+#include "check/words.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "check/warn.h"
+#include "check/served.h"
+#include "check/words.h"
 #include "conf/running.h"
 #include "lbd/loss.h"
 #include "lbd/settings.h"

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-#include "check/launch.h"
+#include "check/verdict.h"
 #include "conf/origin.h"
 #include "conf/running.h"
 #include "control/control.h"

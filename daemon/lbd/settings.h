@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
-#include "check/launch.h"
+#include "check/verdict.h"
 #include "conf/conf.h"
 
 /*

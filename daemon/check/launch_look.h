@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What check/launch.c, check/launch_log.c and check/launch_static.c share; for nobody else. */
-#ifndef LB_LAUNCH_CHECK_PRIVATE_H
-#define LB_LAUNCH_CHECK_PRIVATE_H
+/* How launch, launch_log and launch_static look at what a worker's start needs; for nobody else. */
+#ifndef LB_LAUNCH_LOOK_H
+#define LB_LAUNCH_LOOK_H
 
-#include "check/launch.h"
+#include "check/verdict.h"
 #include "worker/launch.h"
 
 /* A worker whose start is looked at. */
@@ -20,6 +20,11 @@ struct look {
 
 enum wanted { PATH, DIRECTORY, REGULAR };
 
+/* The text with its variables expanded, as this worker has them; NULL: out of memory. */
+char *launch_expand(const struct look *look, const char *text);
+/* -ENOMEM with a line. */
+int launch_no_memory(const struct look *look);
+
 /* As conf_written() has it. */
 const struct block *launch_look_at(const struct look *look, const char *directive, size_t nth);
 
@@ -33,11 +38,5 @@ int launch_look_path(const struct look *look, const struct block *at, const char
  */
 int launch_look_as(const struct look *look, const struct account *account, const char *path,
 		   int mode);
-
-/* Of a worker that is lbstatic: its words, and what it opens at its start, as the user that it will be then. */
-int launch_check_static(const struct look *look, char *const *argv, const struct account *user);
-
-/* check/launch_log.c: whether what it says can be written where it is to go. */
-int launch_check_logs(const struct look *look, const char *log_directory);
 
 #endif

@@ -280,8 +280,8 @@ static int client_watch(struct client *client, int fd)
 	int error = sd_event_add_io(host->event, &client->io, fd, EPOLLIN, client_ready, client);
 
 	if (error >= 0)
-		error = sd_event_add_time_relative(host->event, &client->deadline, CLOCK_MONOTONIC,
-						   host->silence_us, 0, client_expire, client);
+		error = clock_arm_anew(host->event, &client->deadline, host->silence_us,
+				       CLOCK_LAX_US, client_expire, client);
 	return error;
 }
 

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "control/places.h"
 #include "host/process/stranger.h"
 #include "lb/ctl.h"
@@ -242,8 +243,8 @@ static int watch(struct control *control, struct error *error)
 				     control);
 
 	if (result >= 0)
-		result = sd_event_add_time_relative(event, &control->retry, CLOCK_MONOTONIC,
-						    ACCEPT_RETRY_US, 0, accept_retry, control);
+		result = clock_arm_anew(event, &control->retry, ACCEPT_RETRY_US, CLOCK_LAX_US,
+					accept_retry, control);
 	if (result < 0)
 		return error_set(error, result, "control: cannot watch its socket: %s",
 				 strerror(-result));

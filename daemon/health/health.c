@@ -19,9 +19,8 @@ enum {
 
 static int arm(struct health *health, uint64_t delay_us, sd_event_time_handler_t handler)
 {
-	health->timer = sd_event_source_disable_unref(health->timer);
-	return sd_event_add_time_relative(health->event, &health->timer, CLOCK_MONOTONIC, delay_us,
-					  TIMER_SLACK_US, handler, health);
+	return clock_arm_anew(health->event, &health->timer, delay_us, TIMER_SLACK_US, handler,
+			      health);
 }
 
 static int on_late(sd_event_source *source, uint64_t now, void *arg)

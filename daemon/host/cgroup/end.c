@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "host/cgroup/cgroup.h"
 
 enum { LOOK_US = 1000 * 1000, LOOK_MAX_US = 8 * 1000 * 1000 };
@@ -112,8 +113,7 @@ static void watch_change(sd_event *event, struct ending *ending)
 
 static int watch(sd_event *event, struct ending *ending)
 {
-	int err = sd_event_add_time_relative(event, &ending->timer, CLOCK_MONOTONIC, LOOK_US, 0,
-					     on_look, ending);
+	int err = clock_arm_anew(event, &ending->timer, LOOK_US, CLOCK_LAX_US, on_look, ending);
 
 	if (err < 0)
 		return err;

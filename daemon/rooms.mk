@@ -42,7 +42,9 @@ $(call room,LBD,daemon/health,exec health http tcp)
 $(call room,LBD,daemon/check,\
 	account_access accounts held_up launch launch_log launch_look launch_once launch_static \
 	own_addresses privileges served service_clash verdict warn words)
-$(call room,LBD,daemon/worker,bury end group launch limits listeners notify record run worker)
+$(call room,LBD,daemon/worker,\
+	bury end group launch limits listeners listeners_back notify pending record run stop streams \
+	take_back worker)
 $(call room,LBD,daemon/keeping,held notify output)
 $(call room,LBD,daemon/output,file file_move flow hold output peek syslog target)
 $(call room,LBD,daemon/keeper,keeper kept_notify process)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a stop signal, or an exit, to nothing being left. */
+/* From an exit to nothing being left: the group ends, the hook runs, the record goes. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -20,10 +20,7 @@
 enum {
 	LOOK_AGAIN_US = 10000, /* without a cgroup the group's end has to be looked for */
 	LOOKS_TOLD = 100,      /* so many of these pass at a time where it is told */
-	KILL_AGAIN_US = 1000 * 1000,
-	GIVE_UP_US = 20 * 1000 * 1000, /* with MAX_LOOKS within what stop.c tells systemd */
-	STOP_LOOK_US = 1000 * 1000,
-	MAX_LOOKS = 500, /* some process hangs in the kernel: goes on without */
+	MAX_LOOKS = 500, /* some process hangs in the kernel: goes on without; see GIVE_UP_US */
 };
 
 void worker_kill_group(const char *cgroup, pid_t session, uint64_t start_ticks)
@@ -32,11 +29,23 @@ void worker_kill_group(const char *cgroup, pid_t session, uint64_t start_ticks)
 		process_signal_session(session, start_ticks, SIGKILL);
 }
 
-static bool group_gone(const struct worker *worker)
+bool worker_group_gone(const struct worker *worker)
 {
 	if (worker->cgroup)
 		return !cgroup_populated(worker->cgroup);
 	return !process_signal_session(worker->record.pid, worker->record.start_ticks, 0);
+}
+
+struct worker_ending worker_ending(const struct worker *worker)
+{
+	if (worker->ending.signal)
+		return worker->ending;
+	return (struct worker_ending){worker->conf->stop_signal, worker->conf->stop_timeout_ms};
+}
+
+void worker_set_ending(struct worker *worker, struct worker_ending ending)
+{
+	worker->ending = ending;
 }
 
 static void finish(struct worker *worker)
@@ -70,7 +79,7 @@ static void hook_done(struct worker *worker)
 	worker_kill_group(worker->cgroup, worker->hook.pid, 0);
 	end_hook(worker);
 	worker->hook_ran = true;
-	if (group_gone(worker))
+	if (worker_group_gone(worker))
 		finish(worker);
 	else
 		watch_group(worker);
@@ -124,8 +133,9 @@ static int watch_hook(struct worker *worker, struct error *error)
 				  EPOLLIN, on_hook_end, worker);
 
 	if (err >= 0)
-		err = worker_timer(worker, &worker->hook_timer,
-				   worker_ending(worker).timeout_ms * 1000ull, on_hook_late);
+		err = clock_arm_anew(worker->host->event, &worker->hook_timer,
+				     worker_ending(worker).timeout_ms * 1000ull, CLOCK_SLACK_US,
+				     on_hook_late, worker);
 	return err < 0 ? error_set(error, err, "%s", strerror(-err)) : 0;
 }
 
@@ -182,7 +192,8 @@ static void look_again(struct worker *worker)
 	unsigned looks = worker->group_source ? LOOKS_TOLD : 1;
 
 	worker->group_looks += looks;
-	worker_timer(worker, &worker->group_timer, looks * (uint64_t)LOOK_AGAIN_US, on_group_look);
+	clock_arm_anew(worker->host->event, &worker->group_timer, looks * (uint64_t)LOOK_AGAIN_US,
+		       CLOCK_SLACK_US, on_group_look, worker);
 }
 
 static int on_group_look(sd_event_source *source, uint64_t now, void *arg)
@@ -190,7 +201,7 @@ static int on_group_look(sd_event_source *source, uint64_t now, void *arg)
 	struct worker *worker = arg;
 
 	(void)source, (void)now;
-	if (group_gone(worker)) {
+	if (worker_group_gone(worker)) {
 		on_group_gone(worker);
 	} else if (worker->group_looks >= MAX_LOOKS) {
 		tell_left(worker);
@@ -211,7 +222,7 @@ static int on_group_event(sd_event_source *source, int fd, uint32_t events, void
 	/* Reading takes the event. */
 	if (pread(fd, text, sizeof(text), 0) < 0)
 		return 0;
-	if (group_gone(arg))
+	if (worker_group_gone(arg))
 		on_group_gone(arg);
 	return 0;
 }
@@ -228,7 +239,7 @@ static void watch_group(struct worker *worker)
 	worker->group_looks = 0;
 	look_again(worker);
 	/* It may have ended before it was watched. */
-	if (group_gone(worker))
+	if (worker_group_gone(worker))
 		on_group_gone(worker);
 }
 
@@ -261,7 +272,7 @@ static void close_process(struct worker *worker)
 	worker->killed_us = 0;
 }
 
-static void on_ended(struct worker *worker)
+void worker_ended(struct worker *worker)
 {
 	struct spawn_child ended = {worker->pid, worker->pidfd, -1, -1};
 	pid_t left = worker->cgroup && !worker->stopping ? cgroup_first(worker->cgroup) : 0;
@@ -276,7 +287,7 @@ static void on_ended(struct worker *worker)
 	worker->pidfd = -1;
 	close_process(worker);
 	remains_child(worker->host->event, worker->name, &ended); /* unless it is reaped */
-	if (group_gone(worker))
+	if (worker_group_gone(worker))
 		on_group_gone(worker);
 	else
 		watch_group(worker);
@@ -285,7 +296,7 @@ static void on_ended(struct worker *worker)
 static int on_exit_event(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	(void)source, (void)fd, (void)events;
-	on_ended(arg);
+	worker_ended(arg);
 	return 0;
 }
 
@@ -295,110 +306,6 @@ int worker_watch(struct worker *worker)
 				  on_exit_event, worker);
 
 	return err < 0 ? err : 0;
-}
-
-/* While somebody traces one of its threads its pidfd does not tell of its end (ptrace(2)). */
-static bool is_over(const struct worker *worker)
-{
-	struct process_stat stat;
-
-	return !process_stat(worker->pid, &stat) && stat.state == 'Z' && group_gone(worker);
-}
-
-/* It hangs in the kernel, or is held by tracers that nothing ends: neither a stop nor a restart waits for ever. */
-static void tell_given_up(const struct worker *worker, pid_t tracer)
-{
-	struct process_stat stat = {.state = '?'};
-
-	process_stat(worker->pid, &stat);
-	log_error(
-		"worker %s: pid %d has not ended %d s after SIGKILL (state %c, TracerPid %d in its "
-		"/proc/%d/status); going on without, and its ports may stay in use until it ends",
-		worker->name, worker->pid, GIVE_UP_US / 1000000, stat.state, tracer, worker->pid);
-}
-
-static int on_kill_late(sd_event_source *source, uint64_t now, void *arg)
-{
-	struct worker *worker = arg;
-	pid_t tracer;
-
-	(void)source, (void)now;
-	if (is_over(worker)) {
-		on_ended(worker);
-		return 0;
-	}
-	tracer = process_kill_tracer(worker->pid);
-	worker_kill(worker);
-	if (clock_us() - worker->killed_us < GIVE_UP_US)
-		return 0;
-	tell_given_up(worker, tracer);
-	on_ended(worker);
-	return 0;
-}
-
-static int on_stop_look(sd_event_source *source, uint64_t now, void *arg);
-
-static int arm_stop(struct worker *worker)
-{
-	uint64_t now_us = clock_us(), left_us = 0;
-
-	if (worker->stop_by_us > now_us)
-		left_us = worker->stop_by_us - now_us;
-	return worker_timer(worker, &worker->stop_timer,
-			    left_us < STOP_LOOK_US ? left_us : STOP_LOOK_US, on_stop_look);
-}
-
-static int on_stop_look(sd_event_source *source, uint64_t now, void *arg)
-{
-	struct worker *worker = arg;
-
-	(void)source, (void)now;
-	if (is_over(worker)) {
-		on_ended(worker);
-		return 0;
-	}
-	if (clock_us() < worker->stop_by_us && arm_stop(worker) >= 0)
-		return 0;
-	log_warning("worker %s: pid %d has not ended %u ms after SIG%s, killed", worker->name,
-		    worker->pid, worker_ending(worker).timeout_ms,
-		    sigabbrev_np(worker_ending(worker).signal));
-	worker_kill(worker);
-	return 0;
-}
-
-int worker_stop(struct worker *worker)
-{
-	if (!worker->pid)
-		return -ESRCH;
-	if (worker->pidfd < 0 || worker->stopping)
-		return 0; /* on its way */
-	worker->stopping = true;
-	worker_stop_watchdog(worker);
-	worker->stop_by_us = clock_us() + worker_ending(worker).timeout_ms * 1000ull;
-	if (arm_stop(worker) < 0)
-		return worker_kill(worker);
-	process_signal(worker->pidfd, worker_ending(worker).signal);
-	process_signal(worker->pidfd, SIGCONT); /* one that is stopped would not see it */
-	return 0;
-}
-
-int worker_kill(struct worker *worker)
-{
-	if (!worker->pid)
-		return -ESRCH;
-	if (worker->pidfd >= 0 && !worker->killed_us)
-		worker->killed_us = clock_us();
-	if (worker->pidfd >= 0)
-		process_signal(worker->pidfd, SIGKILL);
-	worker_kill_group(worker->cgroup, worker->record.pid, worker->record.start_ticks);
-	if (worker->pidfd >= 0)
-		worker_timer(worker, &worker->stop_timer, KILL_AGAIN_US, on_kill_late);
-	return 0;
-}
-
-int worker_signal(struct worker *worker, int signal)
-{
-	return worker->pidfd < 0 ? -ESRCH : process_signal(worker->pidfd, signal);
 }
 
 void worker_end_free(struct worker *worker)

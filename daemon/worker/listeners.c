@@ -23,10 +23,8 @@
 #include "worker/private.h"
 
 enum {
-	PAUSE_US = 1000 * 1000,     /* between two times, for one who does it again and again */
-	TAKE_PAUSE_US = 500 * 1000, /* twice as long after each time, up to: */
-	TAKE_PAUSE_MOST_US = 64 * 1000 * 1000,
-	SCAN_SHARE = 20, /* of the time one part is spent on walks through /proc */
+	PAUSE_US = 1000 * 1000, /* between two times, for one who does it again and again */
+	SCAN_SHARE = 20,        /* of the time one part is spent on walks through /proc */
 };
 
 static int on_pause_over(sd_event_source *source, uint64_t now, void *arg)
@@ -47,7 +45,8 @@ static int on_shut_down(sd_event_source *source, int fd, uint32_t events, void *
 
 	(void)events;
 	sd_event_source_set_enabled(source, SD_EVENT_OFF);
-	worker_timer(worker, &worker->listener_timer, PAUSE_US, on_pause_over);
+	clock_arm_anew(worker->host->event, &worker->listener_timer, PAUSE_US, CLOCK_SLACK_US,
+		       on_pause_over, worker);
 	if (!ret)
 		return 0;
 	if (ret < 0) {
@@ -63,6 +62,11 @@ static int on_shut_down(sd_event_source *source, int fd, uint32_t events, void *
 		    worker->name, worker->past.relistened);
 	worker->ops->relistened(worker->arg);
 	return 0;
+}
+
+bool worker_has_listener(const struct worker *worker)
+{
+	return worker_listener(worker, false) >= 0 || worker_listener(worker, true) >= 0;
 }
 
 int worker_watch_listeners(struct worker *worker)
@@ -88,69 +92,6 @@ int worker_revive_listeners(struct worker *worker)
 		if (worker->listeners[i] >= 0)
 			ret = inherit_listen_again(worker->listeners[i], worker->conf->backlog);
 	return ret < 0 ? ret : 0;
-}
-
-/* One that the worker has closed is gone with its queue: the next start opens it anew. */
-static int take(struct worker *worker)
-{
-	const uint64_t *inodes = worker->record.listen_inodes;
-	int err = 0;
-
-	for (int i = 0; i < 2; i++) {
-		if (!inodes[i] || worker->listeners[i] >= 0 || (i && inodes[1] == inodes[0]))
-			continue;
-		worker->listeners[i] = inherit_take(worker->pid, inodes[i]);
-		if (worker->listeners[i] < 0 && worker->listeners[i] != -ENOENT)
-			err = worker->listeners[i];
-	}
-	if (inodes[1] && inodes[1] == inodes[0])
-		worker->listeners[1] = worker->listeners[0];
-	return err;
-}
-
-static void take_later(struct worker *worker, uint64_t pause_us, int err);
-
-static int on_take(sd_event_source *source, uint64_t now, void *arg)
-{
-	struct worker *worker = arg;
-	int err = worker->pidfd < 0 ? 0 : take(worker);
-
-	(void)source, (void)now;
-	if (err) {
-		take_later(worker, worker->take_pause_us * 2, err);
-		return 0;
-	}
-	worker->take_timer = sd_event_source_disable_unref(worker->take_timer);
-	if (!worker_has_listener(worker))
-		return 0;
-	log_info("worker %s: its inherited listener is taken back", worker->name);
-	if (worker_revive_listeners(worker) || worker_watch_listeners(worker))
-		worker_end_listeners(worker);
-	else
-		worker->ops->relistened(worker->arg);
-	return 0;
-}
-
-/* Danger: each try may last, see aside.h; so there are ever fewer. */
-static void take_later(struct worker *worker, uint64_t pause_us, int err)
-{
-	worker->take_pause_us = pause_us < TAKE_PAUSE_MOST_US ? pause_us : TAKE_PAUSE_MOST_US;
-	if (worker_timer(worker, &worker->take_timer, worker->take_pause_us, on_take) < 0)
-		log_warning("worker %s: its inherited listener cannot be taken back: %s; its next "
-			    "start opens it anew",
-			    worker->name, strerror(-err));
-	else if (worker->take_pause_us == TAKE_PAUSE_US)
-		log_warning("worker %s: its inherited listener cannot be taken back yet: %s; until "
-			    "then no client reaches it",
-			    worker->name, strerror(-err));
-}
-
-void worker_take_listeners(struct worker *worker)
-{
-	int err = take(worker);
-
-	if (err)
-		take_later(worker, TAKE_PAUSE_US, err);
 }
 
 static void unwatch(struct worker *worker)

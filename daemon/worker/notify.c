@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/own_dir.h"
 #include "host/net/notify.h"
@@ -26,7 +27,8 @@ static void hung(struct worker *worker)
 {
 	worker->is_overdue = true;
 	if (!worker->ops->hung(worker->arg))
-		worker_timer(worker, &worker->watchdog_timer, HUNG_LOOK_US, on_silent);
+		clock_arm_anew(worker->host->event, &worker->watchdog_timer, HUNG_LOOK_US,
+			       CLOCK_SLACK_US, on_silent, worker);
 }
 
 /* DANGER: all workers of a pool may be silent for one reason that is not theirs. */
@@ -50,8 +52,9 @@ static int on_silent(sd_event_source *source, uint64_t now, void *arg)
 static void arm_watchdog(struct worker *worker)
 {
 	if (worker->conf->watchdog_ms && !worker->stopping)
-		worker_timer(worker, &worker->watchdog_timer, worker->conf->watchdog_ms * 1000ull,
-			     on_silent);
+		clock_arm_anew(worker->host->event, &worker->watchdog_timer,
+			       worker->conf->watchdog_ms * 1000ull, CLOCK_SLACK_US, on_silent,
+			       worker);
 }
 
 static void pat_watchdog(struct worker *worker)

@@ -73,11 +73,7 @@ struct worker {
 	sd_event_source *hook_source, *hook_timer;
 };
 
-/* One-shot timer; replaces the one that is in *source. */
-int worker_timer(struct worker *worker, sd_event_source **source, uint64_t delay_us,
-		 sd_event_time_handler_t handler);
-
-/* worker/run.c: paths and streams by the present configuration. */
+/* worker/streams.c: paths and streams by the present configuration. */
 int worker_open_outputs(struct worker *worker, bool adopt, struct error *error);
 void worker_close_outputs(struct worker *worker);
 void worker_remove_outputs(const struct worker_host *host,
@@ -99,6 +95,11 @@ void worker_end_cgroup(const struct worker_host *host, const char *name, char *d
 /* Those of its group. */
 void worker_set_limits(struct worker *worker);
 
+/*
+ * worker/pending.c: that the child has come to exec(2), or never will, is heard in the loop; launch is taken over.
+ * -errno with a line.
+ */
+int worker_await_program(struct worker *worker, struct launch *launch, struct error *error);
 /* Its program runs now, or it never will, which is noted, and its exit shows soon. */
 void worker_settle_pending(struct worker *worker);
 void worker_forget_pending(struct worker *worker);
@@ -116,7 +117,7 @@ void worker_free_notify(
 void worker_remove_notify(const struct worker_host *host, const char *name); /* of a gone process */
 void worker_stop_watchdog(struct worker *worker);
 
-/* worker/listeners.c: takes back what the recorded process has; what cannot be had now is tried again. */
+/* worker/listeners_back.c: takes back what the recorded process has; what cannot be had now is tried again. */
 void worker_take_listeners(struct worker *worker);
 /* worker/listeners.c: sees to it that the inherited ones go on listening; -errno: they cannot. */
 int worker_watch_listeners(struct worker *worker);
@@ -148,6 +149,10 @@ void worker_bury_groups(const struct worker_host *host, const char *name,
 void worker_note_end(struct worker *worker, int pidfd, pid_t pid);
 /* Watches pidfd from now on. */
 int worker_watch(struct worker *worker);
+/* The process has ended, or is given up: what is left of it ends, and exited() follows. */
+void worker_ended(struct worker *worker);
+bool worker_group_gone(
+	const struct worker *worker); /* nobody is left in its group, or its session */
 void worker_end_free(struct worker *worker);
 
 /* SIGKILL to all of a group: its cgroup, or (cgroup NULL or "") its session. */

@@ -79,7 +79,7 @@ int verb_detach(struct call *call)
 
 int verb_service(struct call *call)
 {
-	control_reply(call->request, view_services(call->lbd));
+	answer_view(call, view_services(call->lbd));
 	return 0;
 }
 

@@ -5,7 +5,7 @@
 
 int verb_status(struct call *call)
 {
-	control_reply(call->request, view_status(call->lbd));
+	answer_view(call, view_status(call->lbd));
 	return 0;
 }
 

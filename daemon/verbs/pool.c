@@ -18,7 +18,7 @@ int verb_pool(struct call *call)
 	int err = answer_word(call, "pool", NULL) ? answer_pool(call, &pool) : 0;
 
 	if (!err)
-		control_reply(call->request, view_pools(call->lbd, pool, call->may_change));
+		answer_view(call, view_pools(call->lbd, pool));
 	return err;
 }
 

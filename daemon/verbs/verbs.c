@@ -15,8 +15,8 @@
 /*
  * Who may ask what; lbd.8 has the same table, and a test asks every verb as a stranger.  A reader is
  * any local user where the socket's mode lets it in: it is told names, addresses, states and counts.
- * Commands, environments, output and the words of the configuration are for those who may change: what
- * a reading verb shows to them alone is left out by its view (call->may_change).
+ * Commands, environments, output and the words of the configuration are for those who may change: in
+ * what a reading verb shows they are in notes alone, see answer_view().
  */
 static const struct verb {
 	const char *name;
@@ -98,6 +98,31 @@ int answer_backend(struct call *call, struct backend **backend)
 		return 0;
 	return error_set(&call->error, -ENOENT, "%s: no such backend%s%s (`lbctl pool` lists them)",
 			 address, name ? " in pool " : "", name ? name : "");
+}
+
+/* In all that is within: a view is no deeper than what it shows. */
+static void leave_notes_out(json_t *view)
+{
+	const char *member;
+	json_t *value;
+	size_t i;
+
+	json_object_del(view, "note");
+	json_object_foreach(view, member, value)
+	{
+		leave_notes_out(value);
+	}
+	json_array_foreach(view, i, value)
+	{
+		leave_notes_out(value);
+	}
+}
+
+void answer_view(struct call *call, json_t *view)
+{
+	if (!call->may_change)
+		leave_notes_out(view);
+	control_reply(call->request, view);
 }
 
 static const struct verb *find(const char *name)

@@ -36,6 +36,12 @@ void answer_asked(const struct call *call, const char *verb, const char *words, 
 /* In quotes, these and backslashes in it with a backslash; no more of it than so many bytes. */
 void answer_quote(const char *text, size_t most, FILE *out);
 
+/*
+ * What lbd shows of itself; steals the view.  Notes are for those who may change: they quote commands, output and the
+ * configuration, and name processes of others.
+ */
+void answer_view(struct call *call, json_t *view);
+
 /* An address or pool member that must be there: -EINVAL with a line. */
 int answer_backend(struct call *call, struct backend **backend);
 int answer_pool(struct call *call, struct pool **pool);

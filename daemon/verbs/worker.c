@@ -59,7 +59,7 @@ int verb_worker(struct call *call)
 			return -ENOENT;
 		free(targets);
 	}
-	control_reply(call->request, view_workers(call->lbd, name, call->may_change));
+	answer_view(call, view_workers(call->lbd, name));
 	return 0;
 }
 

@@ -26,9 +26,9 @@ static void families(const struct model *model, const struct pool *pool, bool wa
 	}
 }
 
-static json_t *note(const struct backend *backend, const bool wanted[2], bool notes)
+static json_t *note(const struct backend *backend, const bool wanted[2])
 {
-	if (backend->note[0] && notes)
+	if (backend->note[0])
 		return json_text(backend->note);
 	if (backend->state != STATE_UP)
 		return NULL;
@@ -51,7 +51,7 @@ static json_t *listeners(const struct backend *backend)
 }
 
 static json_t *view_backend(const struct backend *backend, const struct lb_load *load,
-			    const bool wanted[2], bool notes)
+			    const bool wanted[2])
 {
 	char text[ADDR_TEXT_BYTES];
 
@@ -62,10 +62,10 @@ static json_t *view_backend(const struct backend *backend, const struct lb_load 
 			 backend->queue, "max_connections", backend->max_connections, "worker",
 			 backend->worker ? backend->name : NULL, "owner",
 			 backend->owner[0] ? json_text(backend->owner) : NULL, "listeners",
-			 listeners(backend), "note", note(backend, wanted, notes));
+			 listeners(backend), "note", note(backend, wanted));
 }
 
-json_t *view_pools(struct lbd *lbd, const struct pool *only, bool notes)
+json_t *view_pools(struct lbd *lbd, const struct pool *only)
 {
 	struct model *model = &lbd->model;
 	struct lb_load *loads = calloc(LB_MAX_BACKENDS, sizeof(*loads));
@@ -86,9 +86,9 @@ json_t *view_pools(struct lbd *lbd, const struct pool *only, bool notes)
 		backends = json_array();
 		families(model, pool, wanted);
 		for (size_t j = 0; j < pool->count; j++)
-			json_array_append_new(backends, view_backend(pool->backends[j],
-								     &loads[pool->backends[j]->id],
-								     wanted, notes));
+			json_array_append_new(backends,
+					      view_backend(pool->backends[j],
+							   &loads[pool->backends[j]->id], wanted));
 		json_array_append_new(
 			list, json_pack("{s:s, s:s, s:b, s:b, s:o}", "pool", pool->name,
 					"scheduler", conf_scheduler_name(pool->conf->scheduler),
@@ -135,7 +135,6 @@ static json_t *worker_note(const struct backend *backend, uint64_t now_us)
 struct worker_list {
 	json_t *list;
 	uint64_t now_us;
-	bool notes;
 };
 
 static void add_worker(void *arg, struct backend *backend)
@@ -152,7 +151,7 @@ static void add_worker(void *arg, struct backend *backend)
 			"restarts", backend->restarts, "failures", backend->failures, "settings",
 			worker_is_outdated(backend->worker) ? "old" : NULL, "roll",
 			backend->turn ? turn_name(backend->turn) : NULL, "note",
-			workers->notes ? worker_note(backend, workers->now_us) : NULL);
+			worker_note(backend, workers->now_us));
 	if (worker_relistened(backend->worker))
 		json_object_set_new(one, "relistened",
 				    json_integer(worker_relistened(backend->worker)));
@@ -172,9 +171,9 @@ static void add_worker(void *arg, struct backend *backend)
 	json_array_append_new(workers->list, one);
 }
 
-json_t *view_workers(struct lbd *lbd, const char *target, bool notes)
+json_t *view_workers(struct lbd *lbd, const char *target)
 {
-	struct worker_list workers = {.list = json_array(), .now_us = clock_us(), .notes = notes};
+	struct worker_list workers = {.list = json_array(), .now_us = clock_us()};
 	struct error ignored;
 
 	if (target)

@@ -8,11 +8,11 @@
 #include "lbd/lbd.h"
 
 /*
- * notes: with what lbd noted of each backend, which may quote its command, its configuration and the last
- * lines that it wrote; never for one who may only read.
+ * DANGER: with a member "note", what lbd noted, which may quote a command, the configuration and the last lines that a
+ * worker wrote: never for one who may only read, see answer_view().  No other member may have such words.
  */
-json_t *view_pools(struct lbd *lbd, const struct pool *only, bool notes); /* only NULL: all */
-json_t *view_workers(struct lbd *lbd, const char *target, bool notes);    /* target NULL: all */
+json_t *view_pools(struct lbd *lbd, const struct pool *only); /* only NULL: all */
+json_t *view_workers(struct lbd *lbd, const char *target);    /* target NULL: all */
 json_t *view_services(struct lbd *lbd);
 json_t *view_status(struct lbd *lbd);
 /* Names of the pools of which that is true. */

@@ -492,6 +492,26 @@ def test_what_each_verb_tells_to_whom(lab):
     assert not wrong
 
 
+def noted(data):
+    """The notes anywhere in it that say something."""
+    if isinstance(data, dict):
+        return [v for k, v in data.items() if k == "note" and v] + noted(list(data.values()))
+    return sum(map(noted, data), []) if isinstance(data, list) else []
+
+
+def test_a_reader_gets_no_notes(lab):
+    """Whatever shows them to those who may change: they name processes of others, say."""
+    conf = web("8081-8082", worker="restart never;", attach="attach absent0;")
+    lbd = lab.lbd("control { mode 0666; }" + conf)
+    lbd.wait_up(2)
+    lab.app(80, "--address=0.0.0.0")
+    os.kill(lbd.workers()["web:8081"]["pid"], signal.SIGKILL)
+    wait_until(lambda: noted(lbd.json("worker")), lbd.workers)
+    verbs = ("pool", "service", "status", "worker")
+    shown = [(u, v, noted(json.loads(said_to(lbd, u, v)))) for u in (0, 65534) for v in verbs]
+    assert [bool(notes) for _, _, notes in shown] == [True] * 4 + [False] * 4, shown
+
+
 def test_who_may_change(lab):
     lbd = lab.lbd("control { mode 0666; }" + CONF)
     before = everything(lbd)

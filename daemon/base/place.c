@@ -232,6 +232,35 @@ void place_close(struct place *place)
 	place->dir = -1;
 }
 
+static int compare(const struct place *a, const struct place *b, bool *is_same)
+{
+	struct stat dir_a, dir_b;
+
+	if (fstat(a->dir, &dir_a) || fstat(b->dir, &dir_b))
+		return -errno;
+	*is_same = dir_a.st_dev == dir_b.st_dev && dir_a.st_ino == dir_b.st_ino &&
+		   !strcmp(a->name, b->name);
+	return 0;
+}
+
+int place_is_same(const char *what, const char *path, const char *other, bool *is_same,
+		  struct error *error)
+{
+	struct place a, b = {.dir = -1};
+	int err = place_find(what, path, geteuid(), &a, error);
+
+	if (!err)
+		err = place_find("", other, geteuid(), &b, error);
+	if (!err) {
+		err = compare(&a, &b, is_same);
+		if (err)
+			error_set(error, err, "%s%s: %s", what, path, strerror(-err));
+	}
+	place_close(&a);
+	place_close(&b);
+	return err;
+}
+
 /* Nobody but root can have put it there. */
 static bool is_roots(const struct place *place)
 {

@@ -44,6 +44,13 @@ int place_find(const char *what, const char *path, uid_t user, struct place *pla
 	       struct error *error);
 void place_close(struct place *place);
 
+/*
+ * Whether two paths are one file, which need not be there: texts differ where a symbolic link is on the way.  -errno
+ * with a line.
+ */
+int place_is_same(const char *what, const char *path, const char *other, bool *is_same,
+		  struct error *error);
+
 /* Whether a file of this owner, with so many links, may be there.  -EPERM with a line. */
 int place_check(const struct place *place, uid_t owner, nlink_t links, struct error *error);
 

@@ -154,7 +154,7 @@ static void warn_pid_file(const struct conf *conf, const char *instance,
 	struct error error;
 
 	if (conf->pid_file && !geteuid() &&
-	    pid_file_check_other(conf->pid_file, instance_pid(instance), &error))
+	    pid_file_check_content(conf->pid_file, instance_pid(instance), &error))
 		warn->tell(warn->arg, error.text);
 }
 

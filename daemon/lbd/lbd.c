@@ -113,7 +113,8 @@ static int follow_settings(struct lbd *lbd, const struct conf *conf, enum lbd_fo
 	switch (why) {
 	case LBD_STARTS:
 	case LBD_GOES_ON:
-		return settings_write_pid(conf, why == LBD_GOES_ON, error);
+		return settings_write_pid(conf, lbd->instance, lbd->foreground, why == LBD_GOES_ON,
+					  error);
 	case LBD_RELOADS:
 		return change_settings(lbd, conf, error);
 	default:

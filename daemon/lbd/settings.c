@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/open_file.h"
+#include "base/place.h"
 #include "check/privileges.h"
 #include "host/instance/instance.h"
 #include "host/instance/pid_file.h"
@@ -64,35 +65,63 @@ static int raise_processes(const struct conf *conf, struct error *error)
 		       : 0;
 }
 
-static void name_default_log(const char *instance, char path[128])
+/* NULL: it is standard error. */
+static const char *log_path(const struct conf *conf, const char *instance, bool foreground,
+			    char path[128])
 {
+	if (conf->log_file || foreground)
+		return conf->log_file;
 	snprintf(path, 128, "%s/%s.log", LB_LOG_DIR, instance);
+	return path;
 }
 
 static int use_log(const struct conf *conf, const char *instance, bool foreground,
 		   struct error *error)
 {
-	char path[128];
+	char room[128];
+	const char *path = log_path(conf, instance, foreground, room);
 
 	if (conf->log_file)
-		return log_open(conf->log_file, conf->log_max_bytes, conf->log_max_files, error);
-	if (foreground)
-		return log_open(NULL, 0, 0, error);
-	name_default_log(instance, path);
-	return log_open(path, LOG_MAX_BYTES, LOG_MAX_FILES, error);
+		return log_open(path, conf->log_max_bytes, conf->log_max_files, error);
+	return path ? log_open(path, LOG_MAX_BYTES, LOG_MAX_FILES, error)
+		    : log_open(NULL, 0, 0, error);
 }
 
 static int try_log(const struct conf *conf, const char *instance, bool foreground,
 		   struct error *error)
 {
-	char path[128];
+	char room[128];
+	const char *path = log_path(conf, instance, foreground, room);
 
-	if (conf->log_file)
-		return open_file_check("log ", conf->log_file, geteuid(), error);
-	if (foreground || access(LB_LOG_DIR, F_OK)) /* a start makes it */
+	if (!path || (!conf->log_file && access(LB_LOG_DIR, F_OK))) /* a start makes it */
 		return 0;
-	name_default_log(instance, path);
 	return open_file_check("log ", path, geteuid(), error);
+}
+
+/* DANGER: the pid file takes the name of what is there, and the log would go on without one. */
+static int check_apart(const struct conf *conf, const char *log, struct error *error)
+{
+	bool is_same = false;
+	int err = log ? place_is_same("pid_file ", conf->pid_file, log, &is_same, error) : 0;
+
+	if (err == -ENOENT) /* whichever it is, its own check says so */
+		return 0;
+	if (!err && is_same)
+		err = error_set(error, -EEXIST,
+				"pid_file %s: is the file of log, too: name another one",
+				conf->pid_file);
+	return err;
+}
+
+static int check_pid_file(const struct conf *conf, const char *instance, bool foreground, pid_t lbd,
+			  struct error *error)
+{
+	char room[128];
+	int err = conf->pid_file
+			  ? check_apart(conf, log_path(conf, instance, foreground, room), error)
+			  : 0;
+
+	return err || !conf->pid_file ? err : pid_file_check(conf->pid_file, lbd, error);
 }
 
 static int raise_limits(const struct conf *conf, struct error *error)
@@ -132,12 +161,21 @@ int settings_use(const struct conf *conf, const char *instance, bool foreground,
 		return use_files_in_force(conf, instance, foreground, error);
 	if (!err)
 		err = use_log(conf, instance, foreground, error);
-	return err || !conf->pid_file ? err : pid_file_check(conf->pid_file, getpid(), error);
+	return err ? err : check_pid_file(conf, instance, foreground, getpid(), error);
 }
 
-int settings_write_pid(const struct conf *conf, bool in_force, struct error *error)
+static int write_pid(const struct conf *conf, const char *instance, bool foreground,
+		     struct error *error)
 {
-	int err = conf->pid_file ? pid_file_write(conf->pid_file, error) : 0;
+	int err = check_pid_file(conf, instance, foreground, getpid(), error);
+
+	return err || !conf->pid_file ? err : pid_file_write(conf->pid_file, error);
+}
+
+int settings_write_pid(const struct conf *conf, const char *instance, bool foreground,
+		       bool in_force, struct error *error)
+{
+	int err = write_pid(conf, instance, foreground, error);
 
 	if (!err || !in_force)
 		return err;
@@ -152,16 +190,14 @@ int settings_try(const struct conf *conf, const char *instance, bool foreground,
 
 	if (!err)
 		err = try_log(conf, instance, foreground, error);
-	if (!err && conf->pid_file)
-		err = pid_file_check(conf->pid_file, lbd, error);
-	return err;
+	return err ? err : check_pid_file(conf, instance, foreground, lbd, error);
 }
 
 /* The pid file of one that is no longer in force. */
 static void remove_pid(const struct conf *old, const struct conf *now)
 {
-	if (old->pid_file && (!now->pid_file || strcmp(old->pid_file, now->pid_file)))
-		pid_file_remove(old->pid_file);
+	if (old->pid_file)
+		pid_file_remove(old->pid_file, now->pid_file);
 }
 
 int settings_change(const struct conf *from, const struct conf *to, const char *instance,
@@ -169,8 +205,10 @@ int settings_change(const struct conf *from, const struct conf *to, const char *
 {
 	int err = raise_limits(to, error);
 
-	if (!err && to->pid_file)
-		err = pid_file_write(to->pid_file, error);
+	if (!err)
+		err = try_log(to, instance, foreground, error);
+	if (!err)
+		err = write_pid(to, instance, foreground, error);
 	if (err)
 		return err;
 	/* The log last: where it cannot be opened it stays where it was. */
@@ -199,6 +237,7 @@ void settings_check(const struct conf *conf, const struct launch_warn *warn)
 {
 	const bool is_root = !geteuid();
 	struct error error = {0};
+	bool has_log;
 	int err;
 
 	if (is_root) {
@@ -208,7 +247,10 @@ void settings_check(const struct conf *conf, const struct launch_warn *warn)
 	err = conf->log_file ? open_file_check("log ", conf->log_file, geteuid(), &error) : 0;
 	if (is_root || err == -ENOENT)
 		tell(conf, "log", err, &error, warn);
+	has_log = conf->log_file && !err;
 	err = conf->pid_file ? pid_file_check_place(conf->pid_file, &error) : 0;
+	if (!err && conf->pid_file && has_log)
+		err = check_apart(conf, conf->log_file, &error);
 	if (is_root || err == -ENOENT)
 		tell(conf, "pid_file", err, &error, warn);
 }
@@ -216,7 +258,7 @@ void settings_check(const struct conf *conf, const struct launch_warn *warn)
 void settings_end(const struct conf *conf)
 {
 	if (conf && conf->pid_file)
-		pid_file_remove(conf->pid_file);
+		pid_file_remove(conf->pid_file, NULL);
 }
 
 void settings_find_static(void)

@@ -20,7 +20,8 @@ int settings_use(const struct conf *conf, const char *instance, bool foreground,
 		 struct error *error);
 
 /* When nothing else can refuse the start: until then the file is as it was.  in_force: an error in the log as well. */
-int settings_write_pid(const struct conf *conf, bool in_force, struct error *error);
+int settings_write_pid(const struct conf *conf, const char *instance, bool foreground,
+		       bool in_force, struct error *error);
 
 /*
  * Whether that would be refused; but for the limits of this process all is left as it is.  lbd: the one that would do

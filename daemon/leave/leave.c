@@ -151,7 +151,7 @@ struct backend *leave_find(const struct model *model, const char *pool,
 	for (struct backend *at = model->leaving; at; at = at->next)
 		if (!at->kept && !!at->worker == conf->supervised &&
 		    !memcmp(&at->endpoint, &conf->endpoint, sizeof(at->endpoint)) &&
-		    !strcmp(at->pool->name, pool))
+		    (!at->worker || !strcmp(at->pool->name, pool)))
 			return at;
 	return NULL;
 }

@@ -12,9 +12,11 @@
  *   says for whom it waits.  Then it is started, if that is still wanted.  DANGER: one without a worker
  *   would take the listener of the process that leaves, and new connections with it, which nobody counts
  *   for who leaves: they would be lost at its end.
- * - The same backend (pool, address and port, with a worker or without one, as it was) that is
- *   configured again meanwhile is the same object, which comes back: undrained, or restarted where its
- *   process runs with other settings or has been told to stop already.
+ * - The same backend (address and port, with a worker or without one, as it was; and of a worker the pool)
+ *   that is configured again meanwhile is the same object, which comes back: undrained, or restarted where
+ *   its process runs with other settings or has been told to stop already.
+ * - One without a worker that goes from one pool to another does not leave: its number in the kernel side's maps,
+ *   and with it its connections, go on in the other.
  * - All of that goes on after a death of lbd, in the time that is left, by leave/record.h.
  * - One without a worker has no process of ours and holds nothing: another has its address at once, and
  *   it only waits for its connections.
@@ -32,7 +34,7 @@ void leave_restore(struct model *model);
 /* Takes over a backend that its pool's successor does not have; one with nothing left to end is freed at once. */
 void leave_add(struct backend *backend);
 
-/* One that can come back as this backend of a pool of that name; NULL: none, or it has come already. */
+/* One that can come back as this backend of a pool of that name, which one without a worker does in any. */
 struct backend *leave_find(const struct model *model, const char *pool,
 			   const struct conf_backend *conf);
 

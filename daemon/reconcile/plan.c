@@ -159,7 +159,19 @@ static struct backend *find_leaver(struct plan *plan, const struct pool *pool,
 	return found;
 }
 
-/* The pool's backends in the configuration's order: those that stay or come back, and new ones. */
+/*
+ * One without a worker is whoever listens at its address, whatever pool has it: with its number go its connections and
+ * their count, and what is known of it.
+ */
+static struct backend *find_mover(const struct plan *plan, const struct conf_backend *conf)
+{
+	struct backend *found =
+		conf->supervised ? NULL : pool_find_backend(plan->model, NULL, &conf->endpoint);
+
+	return found && !found->worker && !found->kept ? found : NULL;
+}
+
+/* The pool's backends in the configuration's order: those that stay, come from another or back, and new ones. */
 static int fill_pool(struct plan *plan, struct pool *pool, struct error *error)
 {
 	const struct conf_pool *conf = pool->conf;
@@ -169,6 +181,8 @@ static int fill_pool(struct plan *plan, struct pool *pool, struct error *error)
 	for (size_t i = 0; i < conf->backend_count && !err; i++) {
 		struct backend *kept = find_kept(before, i, &conf->backends[i]);
 
+		if (!kept)
+			kept = find_mover(plan, &conf->backends[i]);
 		if (!kept)
 			kept = find_leaver(plan, pool, &conf->backends[i]);
 		if (!kept) {

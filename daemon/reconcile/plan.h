@@ -29,7 +29,6 @@ struct plan {
 	size_t added_count;
 	struct service **services;
 	size_t staged_pools;
-	bool has_captured; /* listeners of backends that are new */
 	bool services_staged;
 };
 

@@ -42,10 +42,10 @@ static int stage_pools(struct plan *plan, struct error *error)
 }
 
 /*
- * What listens already is to be chosen from the moment at which a service names its pool.  back: what was taken
- * from another backend, at the same address, is that one's again.
+ * What listens already is to be chosen from the moment at which a service names its pool.  It is taken from nobody: a
+ * backend that has the address in another pool goes on in this one, and is not new.
  */
-static void capture_listeners(const struct plan *plan, bool back)
+static void capture_listeners(const struct plan *plan)
 {
 	struct backend **found = calloc(plan->added_count + 1, sizeof(struct backend *));
 	size_t count = 0;
@@ -53,11 +53,7 @@ static void capture_listeners(const struct plan *plan, bool back)
 	for (size_t i = 0; found && i < plan->added_count; i++) {
 		struct backend *backend = plan->added[i].backend;
 
-		if (plan->added[i].comes_back || backend->worker)
-			continue;
-		if (back)
-			backend = pool_find_backend(plan->model, NULL, &backend->endpoint);
-		if (backend)
+		if (!plan->added[i].comes_back && !backend->worker)
 			found[count++] = backend;
 	}
 	if (count)
@@ -102,9 +98,8 @@ int plan_stage(struct plan *plan, struct error *error)
 	if (err)
 		return err;
 	/* At a start what an lbd before has left in place serves. */
-	plan->has_captured = plan->model->conf != NULL;
-	if (plan->has_captured)
-		capture_listeners(plan, false);
+	if (plan->model->conf)
+		capture_listeners(plan);
 	plan->services_staged = true;
 	err = apply_services(plan->model, plan->services, plan->conf->service_count);
 	if (err)
@@ -131,6 +126,4 @@ void plan_unstage(struct plan *plan)
 	for (size_t i = plan->added_count; i-- > 0;)
 		if (plan->added[i].is_staged)
 			apply_backend_taken_back(plan->added[i].backend, &plan->added[i].before);
-	if (plan->has_captured)
-		capture_listeners(plan, true);
 }

@@ -204,6 +204,45 @@ def test_moves_there_and_back(lab):
     assert {"8081", "8082", "9081", "9082"} == {record.worker for record in records}
 
 
+MOVES = {
+    "the pool of commands": ("", "default"),
+    "a pool that goes": (SERVICE + pool("8081 8082"), "m"),
+    "a pool that stays": (SERVICE + pool("8081 8082 8083"), "m"),
+}
+
+
+@pytest.mark.parametrize("end", ["", "kill", "reexec"])
+@pytest.mark.parametrize("of", MOVES)
+def test_connections_follow_to_another_pool(lab, of, end):
+    """A process keeps its address and its clients, whatever its pool is called: who ends it then must wait for them."""
+    before, name = MOVES[of]
+    lab.apps([8081, 8082, 8083])
+    lbd = lab.lbd(before)
+    if not before:
+        lbd.ctl("pool", "add", "127.0.0.1:8081")
+        lbd.ctl("pool", "add", "127.0.0.1:8082")
+    lbd.wait_up()
+    held = {c.worker: c for c in [lab.hold() for _ in range(len(lbd.pool(name)))]}
+    after = "service m { listen 0.0.0.0:80; pool shop; }" + pool("8081 8082", name="shop")
+    follow(lbd, after + ("service n { listen 0.0.0.0:81; pool m; }" + pool("8083") if "stays" in of else ""))
+    assert lbd.active("shop") == {"8081": 1, "8082": 1}
+    if end == "kill":
+        lbd.kill()
+        lbd = lbd.restart()
+    elif end:
+        lbd.ctl("reexec")
+        lbd.hear()
+    assert lbd.states("shop") == {"127.0.0.1:8081": "up", "127.0.0.1:8082": "up"}
+    assert lbd.active("shop") == {"8081": 1, "8082": 1}
+    removal = lab.process(*lbd.ctl_command("pool", "remove", "shop", "127.0.0.1:8081", "wait"))
+    wait_until(lambda: "127.0.0.1:8081" not in lbd.pool("shop"), lbd.output)
+    assert lab.workers_seen(4) == {"8082": 4}
+    assert held["8081"].get().worker == "8081" and removal.alive()
+    held["8081"].close()
+    assert removal.wait() == 0 and "none of its connections is open" in removal.output()
+    assert held["8082"].get().worker == "8082" and "drain deadline" not in lbd.output()
+
+
 HELD = {
     "its pool": SERVICE + pool("", "8081-8082"),
     "another pool": "service m { listen 0.0.0.0:80; pool n; }" + pool("", "8081-8082", name="n"),

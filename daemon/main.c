@@ -10,7 +10,10 @@
 #include "base/log.h"
 #include "base/printable.h"
 #include "check/warn.h"
+#include "datapath/datapath.h"
+#include "datapath/interfaces.h"
 #include "host/instance/instance.h"
+#include "host/net/outgoing.h"
 #include "host/process/program.h"
 #include "host/spawn/orphans.h"
 #include "host/spawn/reaper.h"
@@ -30,6 +33,7 @@
 #include "start/signals.h"
 #include "start/takeover.h"
 #include "worker/record.h"
+#include "worker/worker.h"
 
 /* Words of a file that others may have written: a terminal shows them and does not obey. */
 static void put_on_stderr(const char *head, const char *line)

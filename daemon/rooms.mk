@@ -37,7 +37,7 @@ $(call room,LBD,daemon/backend,await backend check drain end exit new note proce
 $(call room,LBD,daemon/looks,accepts deaf elsewhere holder port_user stuck)
 $(call room,LBD,daemon/remember,file remember)
 $(call room,LBD,daemon/apply,apply place ring services)
-$(call room,LBD,daemon/model,all_down backend changes choice coming leaving listener pool readiness state turn)
+$(call room,LBD,daemon/model,all_down changes choice coming leaving listener pool queries readiness state turn)
 $(call room,LBD,daemon/health,exec health http tcp)
 $(call room,LBD,daemon/check,\
 	account_access accounts held_up launch launch_log launch_look launch_once launch_static \

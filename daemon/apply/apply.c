@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "datapath/datapath.h"
 #include "model/all_down.h"
 #include "model/choice.h"
 #include "model/coming.h"

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "datapath/datapath.h"
 #include "model/choice.h"
+#include "worker/worker.h"
 
 int apply_publish(struct backend *backend, bool enabled)
 {

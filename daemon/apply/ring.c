@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "datapath/datapath.h"
 #include "model/choice.h"
 
 enum { INTERLEAVE_MAX = 4096 }; /* entries of a round-robin sequence */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "datapath/datapath.h"
 
 /* What is to be in the kernel side, sorted, and what is there beside it. */
 struct wanted {

@@ -3,6 +3,7 @@
 #include "backend/private.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "datapath/datapath.h"
 #include "looks/accepts.h"
 #include "looks/deaf.h"
 #include "looks/stuck.h"

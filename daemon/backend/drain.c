@@ -6,6 +6,7 @@
 #include "backend/private.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "datapath/datapath.h"
 #include "host/net/sockets.h"
 #include "remember/remember.h"
 

@@ -8,6 +8,7 @@
 
 #include "apply/apply.h"
 #include "backend/private.h"
+#include "base/addr.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "looks/elsewhere.h"

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "backend/private.h"
+#include "base/addr.h"
 #include "base/clock.h"
+#include "host/net/outgoing.h"
 #include "looks/accepts.h"
 #include "looks/deaf.h"
 #include "looks/holder.h"

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backend/private.h"
+#include "base/addr.h"
 #include "base/clock.h"
 #include "looks/deaf.h"
 #include "looks/port_user.h"

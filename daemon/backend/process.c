@@ -8,6 +8,7 @@
 #include "backend/private.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "datapath/datapath.h"
 #include "looks/accepts.h"
 #include "looks/port_user.h"
 #include "model/leaving.h"

@@ -4,6 +4,7 @@
 #include "backend/private.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "datapath/datapath.h"
 #include "remember/remember.h"
 
 /* Of the time that it had, what it has left now. */

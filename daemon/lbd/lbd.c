@@ -12,9 +12,11 @@
 #include "check/served.h"
 #include "check/words.h"
 #include "conf/running.h"
+#include "host/net/outgoing.h"
 #include "lbd/loss.h"
 #include "lbd/settings.h"
 #include "leave/record.h"
+#include "model/turn.h"
 #include "reconcile/check.h"
 #include "reconcile/difference.h"
 #include "reconcile/held_ports.h"
@@ -22,6 +24,7 @@
 #include "remember/remember.h"
 #include "roll/recycle.h"
 #include "roll/roll.h"
+#include "worker/worker.h"
 
 enum { LOGGED_CHANGES_MAX = 100 };
 

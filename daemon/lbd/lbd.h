@@ -17,6 +17,7 @@
 #include "lbd/run_dir.h"
 #include "lbd/wait.h"
 #include "model/pool.h"
+#include "worker/worker.h"
 
 struct lbd {
 	sd_event *event;

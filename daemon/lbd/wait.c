@@ -10,6 +10,7 @@
 #include "lb/ctl.h"
 #include "model/readiness.h"
 #include "roll/roll.h"
+#include "worker/worker.h"
 
 struct wait {
 	struct wait *next;

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "leave/record.h"
 #include "listeners/listeners.h"
+#include "worker/worker.h"
 
 struct leave {
 	sd_event_source *reaper;

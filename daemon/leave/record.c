@@ -11,12 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/addr.h"
 #include "base/log.h"
 #include "base/own_dir.h"
 #include "base/read_file.h"
 #include "base/seal.h"
 #include "block/files.h"
 #include "conf/running.h"
+#include "worker/worker.h"
 
 enum { VERSION = 2, SEALED_SINCE = 2, FILE_BYTES_MAX = 16 << 20 };
 

@@ -8,6 +8,7 @@
 #include "backend/backend.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "datapath/datapath.h"
 #include "looks/stuck.h"
 
 enum {

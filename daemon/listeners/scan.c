@@ -7,6 +7,7 @@
 
 #include "apply/apply.h"
 #include "backend/backend.h"
+#include "datapath/datapath.h"
 #include "host/net/match.h"
 #include "listeners/private.h"
 #include "listeners/shadowed.h"

@@ -12,6 +12,7 @@
 #include "listeners/private.h"
 #include "looks/holder.h"
 #include "model/listener.h"
+#include "worker/worker.h"
 
 enum { FIND_AGAIN = 5 };
 

@@ -9,8 +9,10 @@
 #include "base/addr.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "datapath/datapath.h"
 #include "model/choice.h"
 #include "model/pool.h"
+#include "worker/worker.h"
 
 enum { LOOK_US = 2 * 1000 * 1000, DEAF_US = 10 * 1000 * 1000 };
 

@@ -7,6 +7,7 @@
 #include "base/addr.h"
 #include "model/listener.h"
 #include "model/pool.h"
+#include "worker/worker.h"
 
 enum { SHOWN = 3, LOOKED_AT = 1024 };
 

@@ -11,6 +11,7 @@
 #include "host/net/owner_text.h"
 #include "model/listener.h"
 #include "model/pool.h"
+#include "worker/worker.h"
 
 /*
  * What lbd made bears its user, or the worker's once it has ended (see inherit_end()); its connections do as well.

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A backend as it is now: what is configured, what was found of it, what it is to become.  Plain data, and questions
- * that look at it alone; whoever changes a field is named beside it, else it is the room backend/.
+ * A backend as it is now: what is configured, what was found of it, what it is to become.  Plain data; whoever changes a field is named beside it, else it is the room backend/.
  */
 #ifndef LB_MODEL_BACKEND_H
 #define LB_MODEL_BACKEND_H
@@ -16,7 +15,6 @@
 #include "lb/abi.h"
 #include "model/facts.h"
 #include "model/state.h"
-#include "model/turn.h"
 
 struct model;
 struct pool;
@@ -31,6 +29,14 @@ enum backend_goal {
 	GOAL_STOP,    /* drain, then stop */
 	GOAL_RESTART, /* drain, stop, start */
 	GOAL_LEAVE,   /* drain, stop, forget: gone from the configuration */
+};
+
+/* A worker's turn in its pool's roll: see roll.h. */
+enum turn {
+	TURN_NONE,
+	TURN_DUE,    /* still to come */
+	TURN_FORCED, /* and if it is the last one that is up */
+	TURN_NOW,
 };
 
 /* What its watchdog makes of it. */
@@ -113,18 +119,5 @@ struct backend {
 	bool awaits;    /* the end of one that leaves and has its name or port */
 	bool kept;      /* scratch of plan.h: in the next configuration as well */
 };
-
-/* By what its worker is run; NULL: it has none. */
-const struct conf_worker *backend_worker_conf(const struct backend *backend);
-
-bool backend_has_check(const struct backend *backend); /* by the configuration */
-bool backend_listens(const struct backend *backend);   /* somewhere */
-
-/* By the kernel side's count: open now, and all so far. */
-uint32_t backend_connections(const struct backend *backend);
-uint64_t backend_connections_ever(const struct backend *backend);
-
-/* Of its next process: one that is kept out of service begins so. */
-enum backend_goal backend_goal_of_start(const struct backend *backend);
 
 #endif

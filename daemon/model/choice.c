@@ -5,6 +5,7 @@
 #include "model/all_down.h"
 #include "model/pool.h"
 #include "model/readiness.h"
+#include "worker/worker.h"
 
 enum { SLOW_START_STEPS = 10 };
 

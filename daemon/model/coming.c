@@ -3,6 +3,7 @@
 
 #include "model/choice.h"
 #include "model/readiness.h"
+#include "worker/worker.h"
 
 enum { COMING_SOON_MS = 1000 }; /* about when a client sends its SYN again */
 

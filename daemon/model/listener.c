@@ -3,10 +3,12 @@
 
 #include <string.h>
 
+#include "datapath/datapath.h"
 #include "host/cgroup/cgroup.h"
 #include "host/net/inherit.h"
 #include "host/net/match.h"
 #include "model/pool.h"
+#include "worker/worker.h"
 
 /* What lbd itself listens on for the worker (`listen inherit`). */
 static bool is_opened_for(const struct worker *worker, const struct sockets_listener *listener)

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "model/pool.h"
+#include "worker/worker.h"
 
 bool readiness_by_accepts(const struct backend *backend)
 {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "model/pool.h"
+#include "worker/worker.h"
 
 bool turn_is_rolling(const struct pool *pool)
 {

@@ -9,16 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct backend;
-struct pool;
-
-/* A worker's turn in its pool's roll: see roll.h. */
-enum turn {
-	TURN_NONE,
-	TURN_DUE,    /* still to come */
-	TURN_FORCED, /* and if it is the last one that is up */
-	TURN_NOW,
-};
+#include "model/backend.h"
 
 /* The pool is being rolled. */
 bool turn_is_rolling(const struct pool *pool);

@@ -9,6 +9,7 @@
 #include "check/launch.h"
 #include "check/own_addresses.h"
 #include "check/service_clash.h"
+#include "datapath/datapath.h"
 #include "reconcile/difference.h"
 
 /* Those that were looked at when their backends came. */

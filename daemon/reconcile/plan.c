@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend/backend.h"
+#include "datapath/datapath.h"
 #include "leave/leave.h"
 #include "model/leaving.h"
 #include "reconcile/services.h"

@@ -9,6 +9,8 @@
 #include "backend/backend.h"
 #include "backend/process.h"
 #include "base/log.h"
+#include "datapath/datapath.h"
+#include "datapath/interfaces.h"
 #include "leave/leave.h"
 #include "listeners/listeners.h"
 #include "reconcile/check.h"
@@ -17,6 +19,7 @@
 #include "reconcile/services.h"
 #include "remember/remember.h"
 #include "roll/roll.h"
+#include "worker/worker.h"
 
 static void follow_drain_word(struct backend *backend, bool drain)
 {

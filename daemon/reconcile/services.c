@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconcile/services.h"
 
+#include "datapath/datapath.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

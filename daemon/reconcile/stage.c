@@ -8,6 +8,7 @@
 #include "apply/services.h"
 #include "base/log.h"
 #include "check/service_clash.h"
+#include "datapath/datapath.h"
 #include "listeners/listeners.h"
 #include "reconcile/plan.h"
 

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "datapath/datapath.h"
+#include "worker/worker.h"
 
 struct stale_keys {
 	struct model *model;

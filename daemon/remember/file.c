@@ -13,6 +13,8 @@
 #include "base/read_file.h"
 #include "base/seal.h"
 #include "model/pool.h"
+#include "model/turn.h"
+#include "worker/worker.h"
 
 enum { VERSION = 3, SEALED_SINCE = 3, FILE_BYTES_MAX = 64 << 20 };
 

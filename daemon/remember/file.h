@@ -6,7 +6,7 @@
 #ifndef LB_REMEMBER_FILE_H
 #define LB_REMEMBER_FILE_H
 
-#include "remember/remember.h"
+#include "remember/row.h"
 
 /* Whole or not at all.  -errno with a line. */
 int remember_file_write(const struct model *model, struct error *error);

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "datapath/datapath.h"
 #include "remember/file.h"
+#include "worker/worker.h"
 
 void remember_now(struct model *model)
 {

@@ -12,26 +12,8 @@
 #ifndef LB_REMEMBER_H
 #define LB_REMEMBER_H
 
-#include "model/pool.h"
-
-/* Of one backend. */
-struct remembered {
-	struct remembered *next;
-	char name[BACKEND_NAME_BYTES];
-	enum state state;
-	int goal;
-	unsigned failures, restarts;
-	bool unready; /* the process has not been up yet */
-	bool kept_out;
-	struct health_tally tally;
-	struct worker_past past;
-	unsigned long long retry_us; /* CLOCK_MONOTONIC: the same for the next lbd */
-	unsigned long long drain_us; /* how long it may drain, */
-	unsigned long long since_us; /* from when on, by CLOCK_MONOTONIC; 0: not known */
-	enum turn turn;
-	/* Of one without a process, or on its way to its end: nothing else tells it any more. */
-	char note[BACKEND_NOTE_BYTES];
-};
+#include "model/model.h"
+#include "remember/row.h"
 
 /* Writes it, in one step, at the end of this turn of the loop; called on each change of a state, a
  * goal or a turn. */

@@ -6,6 +6,8 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "model/pool.h"
+#include "model/turn.h"
+#include "worker/worker.h"
 
 enum { LOOK_US = 5 * 1000 * 1000, JITTER_PERCENT = 10 };
 

@@ -10,8 +10,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "model/readiness.h"
+#include "model/turn.h"
 #include "remember/remember.h"
 #include "roll/check.h"
+#include "worker/worker.h"
 
 static size_t count_all(const struct pool *pool)
 {

@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "base/json_text.h"
+#include "datapath/interfaces.h"
 #include "reconcile/nobody.h"
 #include "verbs/change.h"
 #include "view/view.h"

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "model/turn.h"
 #include "verbs/verbs.h"
 
 enum { NAMED_MOST = 20 };

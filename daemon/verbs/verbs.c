@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apply/apply.h"
+#include "base/addr.h"
 #include "base/log.h"
 #include "lb/ctl.h"
 #include "remember/remember.h"

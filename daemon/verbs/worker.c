@@ -12,10 +12,12 @@
 #include "base/json_text.h"
 #include "base/open_file.h"
 #include "lb/ctl.h"
+#include "model/turn.h"
 #include "reconcile/nobody.h"
 #include "roll/roll.h"
 #include "verbs/verbs.h"
 #include "view/view.h"
+#include "worker/worker.h"
 
 enum { TAIL_LINES = 20 };
 

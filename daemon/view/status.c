@@ -4,9 +4,12 @@
 
 #include "base/clock.h"
 #include "base/json_text.h"
+#include "datapath/datapath.h"
+#include "datapath/interfaces.h"
 #include "listeners/listeners.h"
 #include "reconcile/nobody.h"
 #include "view/view.h"
+#include "worker/worker.h"
 
 struct tiers {
 	json_t *list;

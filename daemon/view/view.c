@@ -6,11 +6,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/addr.h"
 #include "base/clock.h"
 #include "base/json_text.h"
+#include "datapath/datapath.h"
 #include "listeners/listeners.h"
 #include "listeners/shadowed.h"
+#include "model/turn.h"
 #include "reconcile/nobody.h"
+#include "worker/worker.h"
 
 /* Which families do clients of this pool come by? */
 static void families(const struct model *model, const struct pool *pool, bool wanted[2])

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "base/addr.h"
+#include "datapath/datapath.h"
 #include "unit/own_netns.h"
 
 enum { ID = 3, ROUNDS = 20000, OPEN = 5 };

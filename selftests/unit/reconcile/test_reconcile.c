@@ -23,12 +23,17 @@
 #include "apply/apply.h"
 #include "backend/backend.h"
 #include "backend/process.h"
+#include "base/addr.h"
+#include "datapath/datapath.h"
+#include "datapath/interfaces.h"
 #include "datapath/internal.h"
 #include "leave/leave.h"
 #include "listeners/listeners.h"
+#include "model/turn.h"
 #include "reconcile/reconcile.h"
 #include "roll/roll.h"
 #include "unit/own_netns.h"
+#include "worker/worker.h"
 
 /* --- the calls that fail: the fail_at-th from now on; 0: none */
 

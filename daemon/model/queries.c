@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "model/backend.h"
+#include "model/queries.h"
 
-#include "model/pool.h"
+#include "datapath/datapath.h"
+#include "model/model.h"
 
 const struct conf_worker *backend_worker_conf(const struct backend *backend)
 {

@@ -29,7 +29,8 @@ $(call room,LBD,daemon/view,status view)
 $(call room,LBD,daemon/lbd,follow lbd loss reexec run_dir save save_plan service_manager settings stop wait)
 $(call room,LBD,daemon/control,client control parse places reply time)
 $(call room,LBD,daemon/reconcile,\
-	check difference difference_service held_ports nobody plan reconcile services stage stale)
+	check difference difference_line difference_service held_ports nobody plan reconcile services \
+	stage stale)
 $(call room,LBD,daemon/roll,check recycle roll step watch)
 $(call room,LBD,daemon/leave,leave record restore)
 $(call room,LBD,daemon/listeners,listeners scan shadowed sorted take)

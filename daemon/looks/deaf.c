@@ -120,7 +120,7 @@ static void decide(struct backend *backend, bool is_v6)
 		 deaf->said[is_v6] && !out ? ": no other of its pool takes them" : "");
 }
 
-static void look_at(struct backend *backend, bool is_v6, uint32_t queue, uint32_t other)
+static void judge_queue(struct backend *backend, bool is_v6, uint32_t queue, uint32_t other)
 {
 	struct deaf *deaf = &backend->deaf;
 
@@ -159,8 +159,8 @@ static int on_deaf_look(sd_event_source *source, uint64_t now, void *arg)
 	if (v4 >= 0 && v6 >= 0 && v4 != v6) {
 		uint32_t of_v4 = queue_of(v4), of_v6 = queue_of(v6);
 
-		look_at(backend, false, of_v4, of_v6);
-		look_at(backend, true, of_v6, of_v4);
+		judge_queue(backend, false, of_v4, of_v6);
+		judge_queue(backend, true, of_v6, of_v4);
 		decide(backend, false);
 		decide(backend, true);
 		if (was_told || deaf_is_told(backend))

@@ -75,7 +75,7 @@ struct search {
 };
 
 /* Without an inode it is nobody's any more: what a closed connection leaves behind. */
-static void look_at(void *arg, const struct sockets_listener *socket)
+static void compare_socket(void *arg, const struct sockets_listener *socket)
 {
 	struct search *search = arg;
 	const struct backend *backend = search->backend;
@@ -99,9 +99,9 @@ bool port_user_find(const struct backend *backend, enum port_user_by by, struct 
 	uint16_t port = ntohs(backend->endpoint.port);
 
 	if (by == PORT_USER_LISTENS)
-		sockets_each_listener(port, look_at, &search);
+		sockets_each_listener(port, compare_socket, &search);
 	else
-		sockets_each_on_port(port, look_at, &search);
+		sockets_each_on_port(port, compare_socket, &search);
 	if (!search.found)
 		return false;
 	owner.user = search.socket.uid;

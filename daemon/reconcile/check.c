@@ -29,7 +29,7 @@ static int addresses_of(const struct model *model, struct own_addresses *known)
 	return 0;
 }
 
-static bool is_served(void *arg, const struct lb_endpoint *listen)
+static bool is_served_at(void *arg, const struct lb_endpoint *listen)
 {
 	const struct model *model = arg;
 	struct lb_service known;
@@ -104,6 +104,6 @@ int reconcile_check(const struct model *model, const struct conf *conf, struct e
 		err = check_programs_and_logs(model, conf, error);
 	if (err)
 		return err;
-	return service_clash_check(conf, datapath_instance(model->dp), is_served, (void *)model,
+	return service_clash_check(conf, datapath_instance(model->dp), is_served_at, (void *)model,
 				   error);
 }

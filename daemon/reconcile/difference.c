@@ -1,23 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "reconcile/private.h"
+#include "reconcile/difference.h"
 
 #include <net/if.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/addr.h"
-
-void difference_line(struct difference *difference, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vfprintf(difference->out, format, args);
-	va_end(args);
-	fputc('\n', difference->out);
-	difference->count++;
-}
+#include "reconcile/difference_line.h"
+#include "reconcile/difference_service.h"
 
 static const char *text_of(const char *string)
 {
@@ -154,12 +144,6 @@ static void backends(struct difference *difference, const struct conf_pool *from
 		else
 			backend_settings(difference, to, was, now);
 	}
-}
-
-/* What is new has to get up first: a worker has to be started, a check to pass. */
-bool difference_is_late(const struct conf_pool *pool)
-{
-	return pool->backend_count && (pool->worker || pool->health.kind != HEALTH_NONE);
 }
 
 static void tell_gap(struct difference *difference, const struct conf_pool *from,

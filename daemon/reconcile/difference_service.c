@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What has changed for clients: where they are served, by which pool, and who may come. */
+#include "reconcile/difference_service.h"
+
 #include <string.h>
 
 #include "base/addr.h"
-#include "reconcile/private.h"
 
 enum { V4_BITS = 96 };
 

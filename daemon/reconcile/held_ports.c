@@ -31,7 +31,7 @@ static bool has_one_up(const struct pool *pool)
 }
 
 /* By its addresses: that is what its clients know it by. */
-static bool is_served(const struct model *model, const struct conf_service *service)
+static bool has_clients(const struct model *model, const struct conf_service *service)
 {
 	for (size_t i = 0; i < model->service_count; i++)
 		if (shares_address(model->services[i]->conf, service) &&
@@ -121,7 +121,7 @@ int held_ports_check(const struct model *model, const struct conf *to, struct er
 		const struct conf_service *service = &to->services[i];
 		const struct conf_pool *pool = &to->pools[service->pool];
 
-		if (pool->worker && pool->worker->autostart && is_served(model, service) &&
+		if (pool->worker && pool->worker->autostart && has_clients(model, service) &&
 		    all_are_held(model, pool, &listener))
 			return refuse(service, pool, &listener, error);
 	}

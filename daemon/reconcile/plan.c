@@ -10,7 +10,6 @@
 #include "leave/leave.h"
 #include "model/leaving.h"
 #include "reconcile/services.h"
-#include "reconcile/stage.h"
 
 struct pool *plan_predecessor(const struct plan *plan, const struct pool *pool)
 {
@@ -72,7 +71,7 @@ static void note_pinned(void *arg, const struct lb_endpoint *key, const struct l
 }
 
 /* One that no service names either, as long as there are such. */
-static unsigned free_id(const bool *taken, const bool *pinned)
+static unsigned free_pool_id(const bool *taken, const bool *pinned)
 {
 	for (unsigned id = 0; id < LB_MAX_SERVICES; id++)
 		if (!taken[id] && !pinned[id])
@@ -105,7 +104,7 @@ static int take_ids(struct plan *plan, struct error *error)
 	take_pinned_ids(plan, taken, done);
 	datapath_each_service(plan->model->dp, note_pinned, pinned);
 	for (size_t i = 0; i < plan->pool_count; i++) {
-		unsigned next = done[i] ? 0 : free_id(taken, pinned);
+		unsigned next = done[i] ? 0 : free_pool_id(taken, pinned);
 
 		if (done[i])
 			continue;
@@ -277,7 +276,6 @@ static void let_go_of_kept(struct pool *pool)
 
 void plan_drop(struct plan *plan)
 {
-	plan_unstage(plan);
 	services_free(plan->services, plan->conf->service_count);
 	for (size_t i = 0; i < plan->pool_count; i++)
 		let_go_of_kept(plan->pools[i]);

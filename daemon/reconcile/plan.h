@@ -2,8 +2,7 @@
 /*
  * What the model is to become by another configuration, built beside it: all that can fail is done here,
  * so that reconcile.c has only to swap.  Until then the model is as it was, and so is what the kernel
- * side chooses by: plan_stage() writes what nothing names yet, makes room, and switches the services
- * last; plan_drop() takes that back.
+ * side chooses by: that is stage.h.
  */
 #ifndef LB_PLAN_H
 #define LB_PLAN_H
@@ -32,9 +31,8 @@ struct plan {
 	bool services_staged;
 };
 
-/* -errno with a line; plan_drop() in any case where the plan is not followed. */
+/* -errno with a line; plan_unstage() and plan_drop() in any case where the plan is not followed. */
 int plan_make(struct plan *plan, struct model *model, struct conf *conf, struct error *error);
-int plan_stage(struct plan *plan, struct error *error);
 void plan_drop(struct plan *plan);
 
 /* The pool of that name in the model, that this one comes instead of; NULL: there is none. */

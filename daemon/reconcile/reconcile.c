@@ -17,6 +17,7 @@
 #include "reconcile/difference.h"
 #include "reconcile/plan.h"
 #include "reconcile/services.h"
+#include "reconcile/stage.h"
 #include "remember/remember.h"
 #include "roll/roll.h"
 #include "worker/worker.h"
@@ -244,6 +245,7 @@ int reconcile_begin(struct model *model, struct conf *conf, struct plan **out, s
 
 void reconcile_cancel(struct plan *plan)
 {
+	plan_unstage(plan);
 	plan_drop(plan);
 	free(plan);
 }

@@ -41,7 +41,8 @@ static bool known_service_id(const struct model *model, const struct conf_servic
 }
 
 /* The lowest number that nobody has; that of a service which goes only where there is no other. */
-static uint16_t free_id(const bool taken[LB_MAX_SERVICES], const bool leaving[LB_MAX_SERVICES])
+static uint16_t free_service_id(const bool taken[LB_MAX_SERVICES],
+				const bool leaving[LB_MAX_SERVICES])
 {
 	unsigned id = 0;
 
@@ -70,7 +71,7 @@ static void number_services(struct model *model, struct service **services, size
 	for (size_t i = 0; i < count; i++) {
 		if (done[i])
 			continue;
-		services[i]->id = free_id(taken, before);
+		services[i]->id = free_service_id(taken, before);
 		services[i]->is_new = true;
 		taken[services[i]->id] = true;
 	}

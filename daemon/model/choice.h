@@ -20,7 +20,7 @@ bool choice_enabled(const struct backend *backend);
 /* It is to get connections, though it is not known yet whether it accepts: who else would show it. */
 bool choice_on_trial(const struct backend *backend);
 
-/* In the kernel side's scale, ramped by the pool's slow start; never 0 but for a weight of 0. */
+/* In the kernel side's scale, ramped by the pool's slow start. */
 unsigned choice_weight(const struct backend *backend);
 
 /* While it is ramped: how long each step of that lasts; UINT64_MAX: it has its full weight. */

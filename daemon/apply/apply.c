@@ -96,7 +96,7 @@ void apply_backend(struct backend *backend)
 	int err;
 
 	/* Before it is taken out: it may be the last one. */
-	if (pool && backend->failed && backend->state == STATE_DOWN)
+	if (pool && backend->check.fails && backend->state == STATE_DOWN)
 		look_at_all(pool);
 	is_enabled = choice_enabled(backend);
 	if (!is_enabled && is_stood_in_for(backend))

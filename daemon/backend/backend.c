@@ -301,7 +301,7 @@ void backend_resume(struct backend *backend)
 	}
 	if (!backend_listens(backend))
 		return;
-	backend->notified = backend->healthy = true;
+	backend->notified = backend->check.passes = true;
 	backend_set_health(backend, &backend->pool->conf->health);
 	backend_begin(backend, STATE_UP);
 	backend->up_since_us = 1; /* long ago: no slow start */

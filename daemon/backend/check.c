@@ -19,8 +19,8 @@ static bool wants_check(const struct backend *backend, const struct conf_health 
 /* It would never be up, nor restarted where that is asked for. */
 void backend_await_check(struct backend *backend)
 {
-	bool lacks_check = backend->state == STATE_DOWN && !backend->health && backend->pool &&
-			   wants_check(backend, &backend->pool->conf->health);
+	bool lacks_check = backend->state == STATE_DOWN && !backend->check.health &&
+			   backend->pool && wants_check(backend, &backend->pool->conf->health);
 
 	if (lacks_check || backend_process_check_restarts(backend))
 		backend_arm(backend, TRY_AGAIN_US);
@@ -46,17 +46,17 @@ static bool follows(const struct backend *backend, const struct conf_health *con
 {
 	struct lb_endpoint endpoint = check_endpoint(backend);
 
-	return health_follows(backend->health, conf, &endpoint);
+	return health_follows(backend->check.health, conf, &endpoint);
 }
 
 static void health_changed(void *arg, bool healthy, const char *why)
 {
 	struct backend *backend = arg;
 
-	if (healthy != backend->healthy)
+	if (healthy != backend->check.passes)
 		log_info("%s: check %s: %s", backend->name, healthy ? "passes" : "fails", why);
-	backend->healthy = healthy;
-	backend->failed = !healthy;
+	backend->check.passes = healthy;
+	backend->check.fails = !healthy;
 	backend_evaluate(backend);
 	apply_backend(backend); /* one that was never up has not changed its state by it */
 	backend_process_check_failed(backend);
@@ -102,8 +102,8 @@ static int new_check(struct backend *backend, const struct conf_health *conf, st
 
 	if (err)
 		return err;
-	health_resume(*out, backend->tally);
-	backend->tally = (struct health_tally){0};
+	health_resume(*out, backend->check.tally);
+	backend->check.tally = (struct health_tally){0};
 	return 0;
 }
 
@@ -112,23 +112,23 @@ int backend_prepare_health(struct backend *backend, const struct conf_health *co
 {
 	int err = 0;
 
-	if (wants_check(backend, conf) && !(backend->health && follows(backend, conf)))
-		err = new_check(backend, conf, &backend->prepared, error);
+	if (wants_check(backend, conf) && !(backend->check.health && follows(backend, conf)))
+		err = new_check(backend, conf, &backend->check.prepared, error);
 	return err ? error_prefix(error, err, "%s", backend->name) : 0;
 }
 
 void backend_drop_health(struct backend *backend)
 {
-	health_free(backend->prepared);
-	backend->prepared = NULL;
+	health_free(backend->check.prepared);
+	backend->check.prepared = NULL;
 }
 
 void backend_forget_check(struct backend *backend)
 {
-	health_free(backend->health);
-	backend->health = NULL;
-	backend->healthy = backend->failed = false;
-	backend->tally = (struct health_tally){0};
+	health_free(backend->check.health);
+	backend->check.health = NULL;
+	backend->check.passes = backend->check.fails = false;
+	backend->check.tally = (struct health_tally){0};
 }
 
 /* A check runs while there is something to check. */
@@ -138,20 +138,21 @@ void backend_set_health(struct backend *backend, const struct conf_health *conf)
 	struct error error;
 
 	/* What was found by the check before counts until the new one has found something. */
-	if (backend->health && (!wanted || !follows(backend, conf))) {
-		health_free(backend->health);
-		backend->health = NULL;
+	if (backend->check.health && (!wanted || !follows(backend, conf))) {
+		health_free(backend->check.health);
+		backend->check.health = NULL;
 	}
-	backend->healthy &= wanted;
-	backend->failed &= wanted;
-	if (wanted && !backend->health) {
-		backend->health = backend->prepared;
-		backend->prepared = NULL;
+	backend->check.passes &= wanted;
+	backend->check.fails &= wanted;
+	if (wanted && !backend->check.health) {
+		backend->check.health = backend->check.prepared;
+		backend->check.prepared = NULL;
 		/* One that serves has to fail the check that it did not have before. */
-		backend->healthy |= backend->state == STATE_UP;
+		backend->check.passes |= backend->state == STATE_UP;
 	}
 	backend_drop_health(backend);
-	if (wanted && !backend->health && new_check(backend, conf, &backend->health, &error))
+	if (wanted && !backend->check.health &&
+	    new_check(backend, conf, &backend->check.health, &error))
 		log_error("%s: %s; trying again", backend->name, error.text);
 	backend_await_check(backend);
 }

@@ -40,7 +40,7 @@ static void cut(struct backend *backend, uint32_t open)
 	int ended = sockets_destroy_connections(datapath_owners_fd(backend->model->dp), backend->id,
 						backend->generation);
 
-	backend->cut = ended > 0 ? (uint32_t)ended : 0;
+	backend->drain.cut = ended > 0 ? (uint32_t)ended : 0;
 	log_warning("%s: drain deadline: ended %d of %u connections", backend->name, ended, open);
 }
 
@@ -48,14 +48,14 @@ void backend_look_at_drain(struct backend *backend)
 {
 	uint64_t passed = clock_us() - backend->since_us;
 	uint32_t open = backend_connections(backend);
-	uint64_t left = backend->drain_timeout_us - passed;
+	uint64_t left = backend->drain.timeout_us - passed;
 
-	if (open && passed < backend->drain_timeout_us) {
+	if (open && passed < backend->drain.timeout_us) {
 		backend_arm(backend, left < DRAIN_LOOK_US ? left : DRAIN_LOOK_US);
 		return;
 	}
 	if (open && ends_with_process(backend)) {
-		backend->cut = open;
+		backend->drain.cut = open;
 		log_warning("%s: drain deadline: %u connections are open until its process ends",
 			    backend->name, open);
 	} else if (open) {
@@ -75,7 +75,7 @@ void backend_set_goal(struct backend *backend, enum backend_goal goal)
 int backend_drain(struct backend *backend, uint64_t timeout_us, enum backend_goal goal)
 {
 	backend_set_goal(backend, goal);
-	backend->drain_timeout_us = timeout_us;
+	backend->drain.timeout_us = timeout_us;
 	/* Its turn in a roll is over before it came: whoever stops it does not want it started again. */
 	if (goal != GOAL_RESTART && backend->turn != TURN_NOW)
 		backend->turn = TURN_NONE;
@@ -83,7 +83,7 @@ int backend_drain(struct backend *backend, uint64_t timeout_us, enum backend_goa
 		backend_arm(backend, 0);
 		return 0;
 	}
-	backend->cut = 0;
+	backend->drain.cut = 0;
 	if (backend_event(backend, EVENT_DRAIN))
 		return 0;
 	if (backend->state == STATE_DRAINED) {

@@ -65,9 +65,9 @@ static void note_late(struct backend *backend)
 			"not ready within %u ms: accepts nothing: all who came to it wait in its "
 			"accept queue",
 			ms);
-	else if (backend->health)
+	else if (backend->check.health)
 		backend_note(backend, "not ready within %u ms: check: %s", ms,
-			     health_last(backend->health));
+			     health_last(backend->check.health));
 	else
 		backend_note(backend, "not ready within %u ms", ms);
 	backend_note_details(backend);
@@ -76,7 +76,7 @@ static void note_late(struct backend *backend)
 /* Where a failing check takes a worker out of service only, it does so from the beginning. */
 static bool is_kept(const struct backend *backend)
 {
-	return backend->health && !backend->pool->conf->health.restart &&
+	return backend->check.health && !backend->pool->conf->health.restart &&
 	       backend_listens(backend) && !backend->stuck.out &&
 	       (backend_worker_conf(backend)->readiness != READY_NOTIFY || backend->notified);
 }
@@ -84,7 +84,7 @@ static bool is_kept(const struct backend *backend)
 void backend_process_late(struct backend *backend)
 {
 	/* Its time passed while there was no lbd: a look first. */
-	if (backend->health && !health_has_looked(backend->health)) {
+	if (backend->check.health && !health_has_looked(backend->check.health)) {
 		backend_arm(backend, backend->pool->conf->health.timeout_ms * 1000ULL);
 		return;
 	}
@@ -95,8 +95,8 @@ void backend_process_late(struct backend *backend)
 	if (is_kept(backend)) {
 		log_warning("%s: not ready within %u ms: check: %s; out of service until it passes",
 			    backend->name, backend_worker_conf(backend)->start_timeout_ms,
-			    health_last(backend->health));
-		backend->failed = true;
+			    health_last(backend->check.health));
+		backend->check.fails = true;
 		backend_event(backend, EVENT_LOST);
 		return;
 	}
@@ -201,8 +201,8 @@ void backend_process_heard(struct backend *backend)
 bool backend_process_check_restarts(const struct backend *backend)
 {
 	return backend->state == STATE_DOWN && backend->goal == GOAL_RUN && backend->worker &&
-	       backend->pool && backend->pool->conf->health.restart && backend->failed &&
-	       backend->health && backend->ready_us && !*backend->ends_for;
+	       backend->pool && backend->pool->conf->health.restart && backend->check.fails &&
+	       backend->check.health && backend->ready_us && !*backend->ends_for;
 }
 
 static const char *why_not_now(const struct backend *backend)
@@ -223,12 +223,12 @@ void backend_process_check_failed(struct backend *backend)
 	if (!backend_process_check_restarts(backend))
 		return;
 	/* It was put off, and has passed since: either `rise` of those follow, or it fails anew. */
-	if (!health_fails(backend->health)) {
+	if (!health_fails(backend->check.health)) {
 		backend_arm(backend, LOOK_AGAIN_US);
 		return;
 	}
 	obstacle = why_not_now(backend);
-	snprintf(why, sizeof(why), "check: %s", health_last(backend->health));
+	snprintf(why, sizeof(why), "check: %s", health_last(backend->check.health));
 	if (!obstacle) {
 		backend_process_wrong(backend, why);
 		return;

@@ -77,7 +77,7 @@ int backend_new(struct model *model, struct pool *pool, const struct conf_backen
 		.endpoint = conf->endpoint,
 		.weight = conf->weight,
 		.max_connections = conf->max_connections,
-		.drain_asked = conf->drain,
+		.drain.asked = conf->drain,
 		.goal = leaves        ? GOAL_LEAVE
 			: conf->drain ? GOAL_DRAIN
 				      : GOAL_RUN,
@@ -86,7 +86,7 @@ int backend_new(struct model *model, struct pool *pool, const struct conf_backen
 						  : STATE_DOWN,
 		.since_us = clock_us(),
 		.fresh = true,
-		.leave_timeout_us = UINT64_MAX,
+		.leave.timeout_us = UINT64_MAX,
 	};
 	outgoing_add(model->outgoing, &backend->endpoint);
 	set_name(backend, conf);
@@ -127,8 +127,8 @@ void backend_free(struct backend *backend)
 	if (backend->model->by_id[backend->id] == backend)
 		backend->model->by_id[backend->id] = NULL;
 	sd_event_source_disable_unref(backend->timer);
-	health_free(backend->health);
-	health_free(backend->prepared);
+	health_free(backend->check.health);
+	health_free(backend->check.prepared);
 	stuck_forget(backend);
 	accepts_forget(backend);
 	deaf_forget(backend);

@@ -59,8 +59,8 @@ void backend_explain_down(struct backend *backend)
 		explain_no_listener(backend);
 	else if (backend->stuck.out)
 		backend_note(backend, "accepts nothing: its accept queue is full");
-	else if (backend->health && backend->pool->conf->health.kind != HEALTH_NONE)
-		backend_note(backend, "check: %s%s", health_last(backend->health),
+	else if (backend->check.health && backend->pool->conf->health.kind != HEALTH_NONE)
+		backend_note(backend, "check: %s%s", health_last(backend->check.health),
 			     backend->pool->all_down && all_down_fails(backend)
 				     ? "; SERVES ON, since all checks of the pool fail"
 				     : "");
@@ -104,7 +104,7 @@ void backend_explain(struct backend *backend)
 	if (backend->state == STATE_DRAINING || backend->state == STATE_DRAINED)
 		explain_drained(backend);
 	if (backend->state == STATE_DOWN ||
-	    (starting && (backend->health || backend->stranger.inode)))
+	    (starting && (backend->check.health || backend->stranger.inode)))
 		backend_explain_down(backend);
 }
 

@@ -71,7 +71,7 @@ static void on_stopping(void *arg)
 
 	if (backend->goal != GOAL_RUN)
 		return;
-	backend->drain_timeout_us = backend->pool->conf->drain_timeout_ms * 1000ULL;
+	backend->drain.timeout_us = backend->pool->conf->drain_timeout_ms * 1000ULL;
 	backend_event(backend, EVENT_DRAIN);
 }
 

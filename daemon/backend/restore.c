@@ -39,7 +39,7 @@ static void restore_running(struct backend *backend, const struct remembered *kn
 	if (known->goal == GOAL_RUN &&
 	    (known->state == STATE_DRAINING || known->state == STATE_DRAINED)) {
 		backend_begin(backend, STATE_DRAINING);
-		backend->drain_timeout_us = drain_left_us(known);
+		backend->drain.timeout_us = drain_left_us(known);
 	}
 }
 
@@ -94,7 +94,7 @@ void backend_restore_tally(struct backend *backend)
 	const struct remembered *known = remember_find(backend);
 
 	if (known && (!backend->worker || worker_pid(backend->worker)))
-		backend->tally = known->tally;
+		backend->check.tally = known->tally;
 }
 
 /*
@@ -108,7 +108,7 @@ static void restore_drain(struct backend *backend, const struct remembered *know
 	if (backend->state != STATE_DRAINED || (!goes_on && !backend->model->is_ahead))
 		return;
 	backend_begin(backend, STATE_DRAINING);
-	backend->drain_timeout_us =
+	backend->drain.timeout_us =
 		goes_on ? drain_left_us(known) : backend->pool->conf->drain_timeout_ms * 1000ULL;
 }
 

@@ -52,10 +52,10 @@ static void drain(struct backend *backend)
 
 	if (backend->state == STATE_DRAINING) {
 		timeout_us += clock_us() - backend->since_us;
-		if (backend->drain_timeout_us <= timeout_us && backend->goal >= GOAL_STOP)
+		if (backend->drain.timeout_us <= timeout_us && backend->goal >= GOAL_STOP)
 			return;
-		if (backend->drain_timeout_us < timeout_us)
-			timeout_us = backend->drain_timeout_us;
+		if (backend->drain.timeout_us < timeout_us)
+			timeout_us = backend->drain.timeout_us;
 	}
 	backend_drain(backend, timeout_us, GOAL_STOP);
 }

@@ -84,7 +84,7 @@ static void add_drained(struct wait *wait, const struct backend *backend)
 {
 	size_t used = strlen(wait->drained);
 
-	wait->cut += backend->cut;
+	wait->cut += backend->drain.cut;
 	if (wait->what == WAIT_RESTARTED && backend->kept_out)
 		snprintf(wait->drained + used, sizeof(wait->drained) - used, "%s%s",
 			 used ? ", " : "", backend->name);

@@ -137,9 +137,9 @@ void leave_add(struct backend *backend)
 	model->leaving = backend;
 	backend->awaits = false;
 	backend_note(backend, "leaves: it has gone from the configuration");
-	if (backend->leave_timeout_us != UINT64_MAX)
-		timeout_us = backend->leave_timeout_us;
-	backend->leave_until_us = deadline_us(backend, timeout_us);
+	if (backend->leave.timeout_us != UINT64_MAX)
+		timeout_us = backend->leave.timeout_us;
+	backend->leave.until_us = deadline_us(backend, timeout_us);
 	leave_record_write(backend);
 	apply_backend_hidden(backend);
 	backend_drain(backend, timeout_us, GOAL_LEAVE);

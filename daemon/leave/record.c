@@ -46,7 +46,7 @@ static void print(FILE *file, const void *arg)
 	char endpoint[ADDR_TEXT_BYTES];
 
 	fprintf(file, HEAD "%d %u %" PRIu32 " %" PRIu64 " %d %s\n", VERSION, backend->id,
-		backend->generation, backend->leave_until_us, backend->worker != NULL,
+		backend->generation, backend->leave.until_us, backend->worker != NULL,
 		addr_format_endpoint(&backend->endpoint, endpoint));
 	block_print_whole(text->root, file);
 }

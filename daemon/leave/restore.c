@@ -29,7 +29,7 @@ static int restore(struct pool *pool, const struct conf_backend *conf,
 		return err;
 	backend->fresh = false;
 	backend->goal = GOAL_LEAVE;
-	backend->leave_timeout_us = timeout_us;
+	backend->leave.timeout_us = timeout_us;
 	if (backend->worker && worker_pid(backend->worker) && remember_stopping(backend))
 		backend_process_stop(backend, GOAL_LEAVE);
 	leave_add(backend);

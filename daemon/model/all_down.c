@@ -6,7 +6,7 @@
 
 bool all_down_fails(const struct backend *backend)
 {
-	return backend->state == STATE_DOWN && backend->goal == GOAL_RUN && backend->failed &&
+	return backend->state == STATE_DOWN && backend->goal == GOAL_RUN && backend->check.fails &&
 	       !backend->stuck.out && !backend->awaits && !*backend->ends_for &&
 	       !readiness_failed_start(backend) && backend_listens(backend);
 }

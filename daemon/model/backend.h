@@ -52,72 +52,99 @@ struct backend_place {
 	uint32_t generation; /* of those that have had the id: each counts its own connections */
 };
 
+/* check.c: what its health check has found. */
+struct backend_check {
+	struct health *health;   /* NULL: there is nothing to check now */
+	struct health *prepared; /* scratch of plan.h: the next configuration's check */
+	struct health_tally
+		tally; /* of the same process's check by an lbd before; for the next check */
+	bool passes;
+	bool fails; /* so often that it counts */
+};
+
+/* drain.c */
+struct backend_drain {
+	bool asked;          /* by the configuration's word `drain` */
+	uint64_t timeout_us; /* UINT64_MAX: as long as it takes */
+	uint32_t cut; /* connections that the last deadline ended, or left to the process's end */
+};
+
+/* leave.h */
+struct backend_leave {
+	uint64_t timeout_us; /* when it is removed; UINT64_MAX: its pool's drain_timeout */
+	uint64_t until_us;   /* of one that leaves: CLOCK_MONOTONIC; UINT64_MAX: no end */
+};
+
+/* Times are CLOCK_MONOTONIC. */
 struct backend {
 	struct model *model;
 	struct pool *pool;
 	struct backend *next; /* in the model's list `leaving` */
+
+	/* Its configuration, and what follows from that. */
 	struct lb_endpoint endpoint;
 	char name[BACKEND_NAME_BYTES]; /* "web:8081"; without a worker "127.0.0.1:8081" */
-	uint16_t id;                   /* in the kernel side's maps */
-	uint32_t generation;
 	unsigned weight;
 	uint32_t max_connections;
-	bool drain_asked; /* by the configuration's word `drain` */
-	bool kept_out; /* a worker drained by command: so is each process of it until undrained */
-
-	enum state state;
-	enum backend_goal goal;
 	char owner[CONF_USER_BYTES]; /* only this user's listener is its own; "": anybody's */
 	uid_t owner_uid;
-	uint64_t group;  /* control group by which the kernel side knows its worker; 0: none */
-	bool listens[2]; /* a listener is in place, by is_v6 */
+
+	/* What it is, and what it waits for. */
+	enum state state;
+	enum backend_goal goal;
+	bool kept_out; /* a worker drained by command: so is each process of it until undrained */
+	sd_event_source *timer;        /* what the state waits for */
+	uint64_t since_us;             /* when it entered the state */
+	uint64_t up_since_us;          /* for slow start; 0: not up */
+	char note[BACKEND_NOTE_BYTES]; /* why it is not up, for a person */
+	struct backend_check check;
+	struct backend_drain drain;
+	struct backend_leave leave;
+	bool awaits; /* the end of one that leaves and has its name or port */
+
+	/* Its process. */
+	struct worker *worker; /* NULL: not ours to supervise */
+	bool notified;         /* READY=1 since the process was spawned */
+	uint64_t ready_us;     /* when this process got up for the first time; 0: not yet */
+	uint64_t retry_us;     /* in backoff: when it is started again */
+	uint64_t port_held_us; /* it cannot start for who has its port, since then; 0: it can */
+	unsigned failures;     /* in a row */
+	unsigned restarts;
+	char ends_for[BACKEND_NOTE_BYTES]; /* why lbd ends it, as a failure; "": it does not */
+	bool is_put_off;                   /* its restart for its check: said once */
+	bool is_closed_told;               /* it runs and nothing listens any more: said once */
+	enum silence silence;
+
+	/* listeners/: where it listens, at the last look; by is_v6. */
+	bool listens[2]; /* a listener is in place */
 	bool tracked[2]; /* the kernel side saw it open, and tells when it closes */
 	struct holder holders[2];
-	struct port_user stranger; /* who has its port and is not it, at the last look */
-	bool is_mptcp;             /* so it listens, at the last look: see backend_mptcp */
-	bool is_mptcp_told;        /* in the log */
-	bool denied;               /* the kernel side has told of somebody like that */
-	uint64_t port_held_us;     /* its worker cannot start for that since then; 0: it can */
+	uint64_t closed_us; /* when its last listener closed; 0: none has */
+	uint32_t queue;     /* in its accept queues */
+	bool is_mptcp;      /* so it listens: see backend_mptcp */
+	bool is_mptcp_told; /* in the log */
+	bool denied;        /* the kernel side has told of somebody who may not listen there */
+	struct port_user stranger; /* who has its port and is not it */
+
+	/* looks/ */
 	struct stuck stuck;
 	struct accepts accepts;
 	struct deaf deaf;
-	uint32_t queue; /* in its accept queues, at the last look */
-	bool notified;  /* READY=1 since the process was spawned */
-	bool healthy;   /* by its check; true where there is none */
-	bool failed;    /* its check has failed so often that it counts */
 
-	struct worker *worker; /* NULL: not ours to supervise */
-	struct health *health;
-	struct health_tally
-		tally; /* of the same process's check by an lbd before; for the next check */
-	struct health *prepared;   /* scratch of plan.h: the next configuration's check */
-	sd_event_source *timer;    /* what the state waits for */
-	uint64_t since_us;         /* CLOCK_MONOTONIC, when it entered the state */
-	uint64_t up_since_us;      /* for slow start; 0: not up */
-	uint64_t ready_us;         /* when this process got up for the first time; 0: not yet */
-	uint64_t closed_us;        /* when its last listener closed; 0: none has */
-	uint64_t retry_us;         /* in backoff: when it is started again */
-	uint64_t drain_timeout_us; /* UINT64_MAX: as long as it takes */
-	uint32_t
-		cut; /* connections that the last drain's deadline ended, or left to the process's end */
-	uint64_t leave_timeout_us; /* when it is removed; UINT64_MAX: its pool's drain_timeout */
-	uint64_t leave_until_us;   /* of one that leaves: CLOCK_MONOTONIC; UINT64_MAX: no end */
-	unsigned failures;         /* in a row */
-	unsigned restarts;
-	char note[BACKEND_NOTE_BYTES]; /* why it is not up, for a person */
-	/* Why lbd ends its process, as a failure; "": it does not. */
-	char ends_for[BACKEND_NOTE_BYTES];
-	bool is_put_off;     /* its restart for its check: said once */
-	bool is_closed_told; /* its process runs and nothing listens any more: said once */
-	enum silence silence;
-
+	/* apply/: its place in the kernel side's maps, and what was written there last. */
+	uint16_t id;
+	uint32_t generation;
+	uint64_t group; /* control group by which the kernel side knows its worker; 0: none */
 	struct lb_backend published;
 	bool is_published;
+
+	/* model/turn.h */
 	enum turn turn;
 	pid_t turn_pid; /* the process that its turn is to replace; 0: none */
-	bool fresh;     /* not considered for autostart yet */
-	bool awaits;    /* the end of one that leaves and has its name or port */
-	bool kept;      /* scratch of plan.h: in the next configuration as well */
+
+	/* reconcile/ */
+	bool fresh; /* not considered for autostart yet */
+	bool kept;  /* scratch of plan.h: in the next configuration as well */
 };
 
 #endif

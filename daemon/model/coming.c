@@ -55,7 +55,7 @@ static bool is_coming(const struct pool *pool, const struct backend *backend)
 		return is_soon(pool, backend) && !backend->port_held_us;
 	case STATE_DOWN:
 		return never_listened(backend) || readiness_just_closed(backend) ||
-		       (backend->health && health_is_first(backend->health));
+		       (backend->check.health && health_is_first(backend->check.health));
 	default:
 		return false;
 	}

@@ -26,13 +26,13 @@ bool readiness_met(const struct backend *backend)
 		return false;
 	if (readiness_by_accepts(backend) && !backend->ready_us && !backend->accepts.is_seen)
 		return false;
-	return !backend_has_check(backend) || backend->healthy;
+	return !backend_has_check(backend) || backend->check.passes;
 }
 
 bool readiness_failed_start(const struct backend *backend)
 {
 	return backend->state == STATE_DOWN && backend->goal == GOAL_RUN && backend->worker &&
-	       !backend->ready_us && backend->failed;
+	       !backend->ready_us && backend->check.fails;
 }
 
 bool readiness_is_silent(const struct backend *backend)

@@ -24,9 +24,9 @@
 
 static void follow_drain_word(struct backend *backend, bool drain)
 {
-	if (backend->drain_asked == drain)
+	if (backend->drain.asked == drain)
 		return;
-	backend->drain_asked = drain;
+	backend->drain.asked = drain;
 	if (drain)
 		backend_drain(backend, backend->pool->conf->drain_timeout_ms * 1000ULL, GOAL_DRAIN);
 	else
@@ -36,9 +36,9 @@ static void follow_drain_word(struct backend *backend, bool drain)
 /* It was leaving.  What has been told to stop cannot be told otherwise: it is started again. */
 static void come_back(struct backend *backend, const struct conf_backend *conf)
 {
-	backend->drain_asked = conf->drain;
+	backend->drain.asked = conf->drain;
 	backend->kept_out = false;
-	backend->leave_timeout_us = UINT64_MAX;
+	backend->leave.timeout_us = UINT64_MAX;
 	backend->goal = GOAL_RUN;
 	if (conf->drain)
 		backend_drain(backend, backend->pool->conf->drain_timeout_ms * 1000ULL, GOAL_DRAIN);

@@ -83,9 +83,9 @@ static bool is_explained(enum state state)
 static void write_one(void *arg, struct backend *backend)
 {
 	FILE *file = arg;
-	struct health_tally tally = health_tally(backend->health);
+	struct health_tally tally = health_tally(backend->check.health);
 
-	if (!backend->worker && !backend->health && backend->state != STATE_DRAINING)
+	if (!backend->worker && !backend->check.health && backend->state != STATE_DRAINING)
 		return;
 	fprintf(file, "%s state=%s goal=%s turn=%s failures=%u restarts=%u good=%u bad=%u ",
 		backend->name, state_name(backend->state), goals[backend->goal],
@@ -99,7 +99,7 @@ static void write_one(void *arg, struct backend *backend)
 		write_past(file, worker_past(backend->worker));
 	fprintf(file, "retry_us=%llu drain_us=%llu since_us=%llu",
 		(unsigned long long)backend->retry_us,
-		(unsigned long long)backend->drain_timeout_us,
+		(unsigned long long)backend->drain.timeout_us,
 		(unsigned long long)backend->since_us);
 	/* The last: an older lbd reads no more than 511 bytes of a line. */
 	if (!is_explained(backend->state) && *backend->note)

@@ -136,7 +136,7 @@ static int remove_backends(struct call *call, struct pool *pool, struct backend 
 	if (answer_word(call, "timeout", NULL))
 		err = drain_timeout(call, pool, &timeout_us);
 	for (size_t i = 0; i < count; i++)
-		backends[i]->leave_timeout_us = timeout_us;
+		backends[i]->leave.timeout_us = timeout_us;
 	if (!err)
 		err = change_make(call, edit);
 	if (!err) {
@@ -144,7 +144,7 @@ static int remove_backends(struct call *call, struct pool *pool, struct backend 
 		return answer_removed(call, name, backends, count, was_served);
 	}
 	for (size_t i = 0; i < count; i++)
-		backends[i]->leave_timeout_us = UINT64_MAX; /* of this request alone */
+		backends[i]->leave.timeout_us = UINT64_MAX; /* of this request alone */
 	return err;
 }
 
@@ -206,12 +206,12 @@ static int save_drain_word(struct call *call, struct backend *backend, bool drai
 {
 	int err;
 
-	if (backend->worker || backend->drain_asked == drain)
+	if (backend->worker || backend->drain.asked == drain)
 		return 0;
-	backend->drain_asked = drain;
+	backend->drain.asked = drain;
 	err = change_make(call, do_drain_word);
 	if (err)
-		backend->drain_asked = !drain;
+		backend->drain.asked = !drain;
 	return err;
 }
 

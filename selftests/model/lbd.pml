@@ -202,7 +202,7 @@ inline answer()
 #define RESTORE_OUT(i) kept_out[i] = (kept_out_kept[i] || kept_goal[i] == DRAIN)
 #endif
 
-/* worker_take_back(), remember_restore(), resume(): what is there, and what is known of it */
+/* worker_take_back(), backend_restore(), resume(): what is there, and what is known of it */
 inline take_back(i)
 {
 	if

@@ -324,8 +324,8 @@ static void add_backend(void *arg, struct backend *backend)
 	    "model: %p %s of %s id %u.%u %s goal %d weight %u/%u listens %d%d check %d/%d pid %d",
 	    (void *)backend, backend->name, backend->pool->name, backend->id, backend->generation,
 	    state_name(backend->state), backend->goal, backend->weight, backend->max_connections,
-	    backend->listens[0], backend->listens[1], backend->health != NULL,
-	    backend->prepared != NULL || backend->kept,
+	    backend->listens[0], backend->listens[1], backend->check.health != NULL,
+	    backend->check.prepared != NULL || backend->kept,
 	    backend->worker ? worker_pid(backend->worker) : 0);
 }
 
@@ -479,7 +479,7 @@ static const struct row {
 
 static bool lacks_check(const struct backend *backend)
 {
-	return !backend->health && backend->pool->conf->health.kind != HEALTH_NONE &&
+	return !backend->check.health && backend->pool->conf->health.kind != HEALTH_NONE &&
 	       (backend->listens[0] || backend->listens[1]);
 }
 
@@ -497,7 +497,7 @@ static void look_that_it_stands(const struct conf *conf)
 			const struct backend *backend = pool->backends[j];
 
 			assert_true(backend->is_published);
-			assert_false(backend->kept || backend->prepared);
+			assert_false(backend->kept || backend->check.prepared);
 			for (int turn = 0; turn < 500 && lacks_check(backend); turn++)
 				sd_event_run(model.event, 10000);
 			assert_false(lacks_check(backend));

@@ -101,30 +101,40 @@ static void look_at_silence(struct backend *backend)
 		backend_arm(backend, limit_us - passed_us);
 }
 
+static void enter_starting(struct backend *backend)
+{
+	backend->note[0] = backend->ends_for[0] = 0;
+	backend->is_put_off = false;
+	backend->is_closed_told = false;
+	backend->silence = SILENCE_NONE;
+	backend->ready_us = 0;
+	backend_arm(backend, backend_worker_conf(backend)->start_timeout_ms * 1000ULL);
+}
+
+static void enter_up(struct backend *backend)
+{
+	backend->note[0] = 0;
+	backend->is_put_off = false;
+	backend->port_held_us = 0;
+	tell_back(backend);
+	if (!backend->ready_us)
+		backend->ready_us = clock_us();
+	arm_up(backend);
+	deaf_watch(backend);
+}
+
 /* What each state means; the timer is whatever the state waits for. */
-static void enter(struct backend *backend, enum state from)
+static void enter(struct backend *backend)
 {
 	clock_disarm(backend->timer);
 	backend->since_us = clock_us();
 	backend->up_since_us = backend->state == STATE_UP ? clock_us() : 0;
 	switch (backend->state) {
 	case STATE_STARTING:
-		backend->note[0] = backend->ends_for[0] = 0;
-		backend->is_put_off = false;
-		backend->is_closed_told = false;
-		backend->silence = SILENCE_NONE;
-		backend->ready_us = 0;
-		backend_arm(backend, backend_worker_conf(backend)->start_timeout_ms * 1000ULL);
+		enter_starting(backend);
 		break;
 	case STATE_UP:
-		backend->note[0] = 0;
-		backend->is_put_off = false;
-		backend->port_held_us = 0;
-		tell_back(backend);
-		if (!backend->ready_us)
-			backend->ready_us = clock_us();
-		arm_up(backend);
-		deaf_watch(backend);
+		enter_up(backend);
 		break;
 	case STATE_DOWN:
 		backend_explain_down(backend);
@@ -151,7 +161,6 @@ static void enter(struct backend *backend, enum state from)
 	default:
 		break;
 	}
-	(void)from;
 }
 
 void backend_begin(struct backend *backend, enum state state)
@@ -180,7 +189,7 @@ bool backend_event(struct backend *backend, enum state_event event)
 	deaf_look_at_others(backend);
 	changes_hold(changes);
 	changes_add(changes, backend, from, to);
-	enter(backend, from);
+	enter(backend);
 	changes_release(changes);
 	return true;
 }

@@ -14,7 +14,6 @@
 #include "looks/deaf.h"
 #include "looks/holder.h"
 #include "looks/stuck.h"
-#include "remember/remember.h"
 
 void backend_init(struct model *model)
 {
@@ -63,15 +62,11 @@ static int take_place(struct backend *backend, const struct backend_place *leave
 	return 0;
 }
 
-int backend_new(struct model *model, struct pool *pool, const struct conf_backend *conf,
-		const struct backend_place *leaves, struct backend **out, struct error *error)
+/* As configured, and known to nobody. */
+static struct backend as_configured(struct model *model, struct pool *pool,
+				    const struct conf_backend *conf, bool leaves)
 {
-	struct backend *backend = calloc(1, sizeof(*backend));
-	int err;
-
-	if (!backend)
-		return error_set(error, -ENOMEM, "out of memory");
-	*backend = (struct backend){
+	return (struct backend){
 		.model = model,
 		.pool = pool,
 		.endpoint = conf->endpoint,
@@ -88,32 +83,48 @@ int backend_new(struct model *model, struct pool *pool, const struct conf_backen
 		.fresh = true,
 		.leave.timeout_us = UINT64_MAX,
 	};
-	outgoing_add(model->outgoing, &backend->endpoint);
-	set_name(backend, conf);
-	backend_set_owner(backend, conf);
-	err = take_place(backend, leaves, error);
+}
+
+/* Goes on where an lbd before has left it, if that had it. */
+static int begin_backend(struct backend *backend, const struct conf_backend *conf,
+			 const struct backend_place *leaves, struct error *error)
+{
+	int err = take_place(backend, leaves, error);
+
 	if (err)
-		goto out;
+		return err;
 	err = backend_make_timer(backend);
-	if (err) {
-		error_set(error, err, "%s: %s", backend->name, strerror(-err));
-		goto out;
-	}
+	if (err)
+		return error_set(error, err, "%s: %s", backend->name, strerror(-err));
 	if (conf->supervised)
 		err = backend_process_new(backend, conf->index, error);
 	else
 		backend_restore(backend);
-	if (!err) {
-		backend_restore_tally(backend);
-		backend_resume(backend);
-	}
-out:
-	if (err) {
-		backend_free(backend);
+	if (err)
 		return err;
-	}
-	*out = backend;
+	backend_restore_tally(backend);
+	backend_resume(backend);
 	return 0;
+}
+
+int backend_new(struct model *model, struct pool *pool, const struct conf_backend *conf,
+		const struct backend_place *leaves, struct backend **out, struct error *error)
+{
+	struct backend *backend = calloc(1, sizeof(*backend));
+	int err;
+
+	if (!backend)
+		return error_set(error, -ENOMEM, "out of memory");
+	*backend = as_configured(model, pool, conf, leaves != NULL);
+	outgoing_add(model->outgoing, &backend->endpoint);
+	set_name(backend, conf);
+	backend_set_owner(backend, conf);
+	err = begin_backend(backend, conf, leaves, error);
+	if (err)
+		backend_free(backend);
+	else
+		*out = backend;
+	return err;
 }
 
 void backend_free(struct backend *backend)

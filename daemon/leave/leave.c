@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apply/apply.h"
+#include "apply/place.h"
 #include "backend/backend.h"
 #include "backend/process.h"
 #include "base/clock.h"

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "apply/apply.h"
+#include "apply/place.h"
 #include "backend/backend.h"
 #include "datapath/datapath.h"
 #include "host/net/match.h"

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/addr.h"
 #include "host/cgroup/cgroup.h"
 #include "host/net/match.h"
 #include "host/net/owner_text.h"

@@ -3,7 +3,8 @@
 
 #include "base/clock.h"
 #include "model/all_down.h"
-#include "model/pool.h"
+#include "model/model.h"
+#include "model/queries.h"
 #include "model/readiness.h"
 #include "worker/worker.h"
 

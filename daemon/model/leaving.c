@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "host/net/match.h"
-#include "model/pool.h"
+#include "model/model.h"
 
 /* Wherever its listener may be, see listeners_match(). */
 static bool holds(const struct backend *at, const struct backend *backend)

@@ -7,7 +7,7 @@
 #include "host/cgroup/cgroup.h"
 #include "host/net/inherit.h"
 #include "host/net/match.h"
-#include "model/pool.h"
+#include "model/model.h"
 #include "worker/worker.h"
 
 /* What lbd itself listens on for the worker (`listen inherit`). */

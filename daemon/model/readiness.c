@@ -2,7 +2,8 @@
 #include "model/readiness.h"
 
 #include "base/clock.h"
-#include "model/pool.h"
+#include "model/model.h"
+#include "model/queries.h"
 #include "worker/worker.h"
 
 bool readiness_by_accepts(const struct backend *backend)

@@ -9,8 +9,8 @@
 #include "host/net/owner_text.h"
 #include "host/net/sockets.h"
 #include "leave/leave.h"
-#include "listeners/listeners.h"
 #include "model/listener.h"
+#include "model/pool.h"
 
 /* At the first address that both have. */
 static bool shares_address(const struct conf_service *a, const struct conf_service *b)

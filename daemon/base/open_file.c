@@ -75,21 +75,49 @@ static int open_there(const struct place *place, int flags, struct error *error)
 	return fd;
 }
 
+/* DANGER: until it has its owner it is one that is refused: see is_unfinished(). */
+static int give(const struct place *place, int fd, struct error *error)
+{
+	uid_t owner = place_owner(place);
+	int err;
+
+	if (owner == geteuid() || !fchown(fd, owner, -1))
+		return 0;
+	err = fail(place, -errno, error);
+	unlinkat(place->dir, place->name, 0);
+	return err;
+}
+
 static int create(const struct place *place, int flags, struct error *error)
 {
 	int fd = openat(place->dir, place->name, flags | O_EXCL | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-			0640);
-	uid_t owner = place_owner(place);
+			0640),
+	    err;
 
 	if (fd < 0)
 		return fail(place, -errno, error);
-	if (owner != geteuid() && fchown(fd, owner, -1)) {
-		int err = fail(place, -errno, error);
-
+	err = give(place, fd, error);
+	if (err)
 		close(fd);
-		return err;
-	}
-	return fd;
+	return err ? err : fd;
+}
+
+/*
+ * Left by who was killed before it had given the file to its owner.  It is empty, and whoever could have put it there can
+ * remove it as well: nobody loses or gains by that.
+ */
+static bool is_unfinished(const struct place *place)
+{
+	struct stat st;
+
+	return !fstatat(place->dir, place->name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode) &&
+	       !st.st_size && st.st_nlink == 1 && place_is_root(st.st_uid) &&
+	       st.st_uid != place_owner(place);
+}
+
+static bool remove_unfinished(const struct place *place)
+{
+	return is_unfinished(place) && !unlinkat(place->dir, place->name, 0);
 }
 
 int open_file_at(const struct place *place, int flags, struct error *error)
@@ -98,7 +126,9 @@ int open_file_at(const struct place *place, int flags, struct error *error)
 
 	for (int i = 0; i < TRIES; i++) {
 		fd = open_there(place, flags, error);
-		if (fd != -ENOENT || !(flags & O_CREAT))
+		if (!(flags & O_CREAT))
+			break;
+		if (fd != -ENOENT && !(fd == -EPERM && remove_unfinished(place)))
 			break;
 		fd = create(place, flags, error);
 		if (fd != -EEXIST)
@@ -126,6 +156,8 @@ static int check_place(const struct place *place, struct error *error)
 	if (path >= 0) {
 		err = check(place, path, error);
 		close(path);
+		if (err == -EPERM && is_unfinished(place))
+			err = 0;
 	} else if (errno != ENOENT || faccessat(place->dir, ".", W_OK | X_OK, AT_EACCESS)) {
 		err = fail(place, -errno, error);
 	}

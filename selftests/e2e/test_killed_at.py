@@ -9,11 +9,12 @@ import collections
 import contextlib
 import os
 import pathlib
+import pwd
 import re
 import signal
 
 import pytest
-from lab import alive, wait_until, web
+from lab import alive, pool, text_of, wait_until, web
 from system import cgroups
 
 # Those that change what outlives the process, or tell of a worker's beginning and end.
@@ -307,3 +308,74 @@ def test_a_stop_without_descriptors(lab):
     world.start()
     world.check()
     world.stop()
+
+
+WRITES = "sh -c 'while :; do echo a line of some length, to fill the log; sleep 0.02; done'"
+USER = pwd.getpwnam("www-data")
+ADM = 4
+
+
+def rights(path):
+    st = path.stat()
+    return st.st_uid, st.st_gid, oct(st.st_mode)
+
+
+class Log:
+    """A worker's, in a directory of root's or of its user's, and its lbd."""
+
+    def __init__(self, lab, whose):
+        self.lab = lab
+        self.directory = lab.path / "logs"
+        self.directory.mkdir()
+        self.path = self.directory / "worker.log"
+        if whose == "root":
+            self.path.touch()
+            os.chown(self.path, 0, ADM)
+            self.path.chmod(0o660)
+        else:
+            os.chown(self.directory, USER.pw_uid, USER.pw_gid)
+        self.text = pool(WRITES, "user www-data; stdout %s size 2k files 2;" % self.path)
+        self.lbd = None
+
+    def start(self, **options):
+        self.lbd = self.lbd.restart(**options) if self.lbd else self.lab.lbd(self.text, **options)
+
+    def wait_written(self):
+        before = text_of(self.path)
+        wait_until(lambda: text_of(self.path) not in ("", before), self.lbd.output)
+
+
+@pytest.mark.parametrize("whose", ("root", "user"))
+def test_a_rotation(lab, whose):
+    """Killed at any step, or where one fails: the log is written on, with the rights that it had."""
+    log = Log(lab, whose)
+    log.start()
+    log.wait_written()
+    before, pids = rights(log.path), log.lbd.pids()
+    for call in ("unlinkat", "fchown", "fchmod", "renameat2"):
+        with traced(lab, log.lbd, *inject(call, 1)):
+            wait_until(lambda: not log.lbd.alive(), "it is killed")
+        log.lbd.wait()
+        log.start()
+        log.wait_written()
+        assert (rights(log.path), log.lbd.pids()) == (before, pids), (call, log.lbd.output())
+    trace = lab.trace(log.lbd, "fchown", error="EDQUOT")
+    wait_until(lambda: "cannot be rotated, and grows on" in log.lbd.output(), log.lbd.output)
+    log.wait_written()
+    trace.stop()
+    assert rights(log.path) == before
+    assert "dropped" not in log.lbd.output()
+    os.kill(pids["web:8081"], signal.SIGKILL)
+    wait_until(lambda: log.lbd.pids()["web:8081"] not in (0, pids["web:8081"]), log.lbd.output)
+    assert {rights(p) for p in log.directory.glob("worker.log*")} == {before}
+
+
+def test_a_log_is_made(lab):
+    """Killed before it belongs to the worker's user: the next lbd finds root's file there, where nobody could expect it."""
+    log = Log(lab, "user")
+    log.start(wrap=strace("-P", log.path, *inject("fchown", 1)), ready=False)
+    wait_until(lambda: not log.lbd.alive(), log.lbd.output)
+    assert log.path.stat().st_uid == 0
+    log.start()
+    log.wait_written()
+    assert log.path.stat().st_uid == USER.pw_uid

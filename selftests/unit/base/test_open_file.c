@@ -14,7 +14,7 @@
 
 enum { WORKER = 54321, OTHER = 54322 }; /* users of nobody */
 
-/* What is made before: "d OWNER MODE NAME", "f" a file, "l" a link to TARGET, and so on; one a line. */
+/* What is made before: "d OWNER MODE NAME", "f" a file, "e" an empty one, "l" a link to TARGET, and so on; one a line. */
 struct row {
 	const char *name, *made, *path;
 	uid_t user;
@@ -42,6 +42,15 @@ static const struct row rows[] = {
 	 OPENS(WORKER)},
 	{"worker's directory, root's file", "d 54321 755 a\nf 0 644 a/log", "a/log", WORKER, ADD,
 	 REFUSED(-EPERM, "a/log: belongs to root, and uid 54321, to whom ")},
+	{"worker's directory, root's empty file", "d 54321 755 a\ne 0 640 a/log", "a/log", WORKER,
+	 ADD, OPENS(WORKER)},
+	{"worker's directory, root's empty file, to read", "d 54321 755 a\ne 0 640 a/log", "a/log",
+	 WORKER, O_RDONLY, REFUSED(-EPERM, "belongs to root")},
+	{"worker's directory, another's empty file", "d 54321 755 a\ne 54322 640 a/log", "a/log",
+	 WORKER, ADD, REFUSED(-EPERM, "belongs to uid 54322")},
+	{"worker's directory, root's empty file with two names",
+	 "d 54321 755 a\ne 0 640 a/log\nh - a/log b", "a/log", WORKER, ADD,
+	 REFUSED(-EPERM, "belongs to root")},
 	{"worker's directory, another's file", "d 54321 755 a\nf 54322 644 a/log", "a/log", WORKER,
 	 O_RDONLY, REFUSED(-EPERM, "belongs to uid 54322")},
 	{"worker's link to root's file", "d 54321 755 a\nf 0 600 secret\nl 54321 ../secret a/log",
@@ -73,6 +82,8 @@ static const struct row rows[] = {
 	{"group's directory, new file", "d 0 775 a", "a/log", WORKER, ADD, OPENS(WORKER)},
 	{"group's directory, root's file", "d 0 775 a\nf 0 644 a/log", "a/log", WORKER, ADD,
 	 REFUSED(-EPERM, "others, who may write its directory")},
+	{"group's directory, root's empty file", "d 0 775 a\ne 0 640 a/log", "a/log", WORKER, ADD,
+	 OPENS(WORKER)},
 	{"group's directory, for lbd itself", "d 0 775 a\nf 0 644 a/log", "a/log", 0, ADD,
 	 OPENS(0)},
 	{"sticky, new file", "d 0 1777 a", "a/log", WORKER, ADD, OPENS(0)},
@@ -127,9 +138,10 @@ static void make_one(char kind, const char *word, unsigned mode, const char *pat
 	case 'd':
 		assert_int_equal(mkdir(path, 0700), 0);
 		break;
+	case 'e':
 	case 'f':
 		fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
-		assert_int_equal(write(fd, "old\n", 4), 4);
+		assert_int_equal(write(fd, "old\n", kind == 'f' ? 4 : 0), kind == 'f' ? 4 : 0);
 		close(fd);
 		break;
 	case 'p':
@@ -194,6 +206,9 @@ static void test_rows(void **state)
 		enter(&lab);
 		make(row->made);
 		snprintf(path, sizeof(path), "%s/%s", lab.dir, row->path);
+		if (row->flags & O_CREAT &&
+		    open_file_check("log ", path, row->user, &lab.error) != row->expect)
+			fail_msg("%s: what opens is refused, or the other way round", row->name);
 		fd = open_file("log ", path, row->flags, row->user, &lab.error);
 		if ((fd < 0 ? fd : 0) != row->expect)
 			fail_msg("%s: %d: %s", row->name, fd, fd < 0 ? lab.error.text : "");
@@ -271,15 +286,20 @@ static void test_read(void **state)
 	leave(&lab);
 }
 
-static int rotate(const char *path)
+static int rotate_keeping(const char *path, unsigned max_files)
 {
 	int err, fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct error error;
 
 	assert_true(fd >= 0);
-	err = rotate_files(path, fd, 2, WORKER, &error);
+	err = rotate_files(path, fd, max_files, WORKER, &error);
 	close(fd);
 	return err;
+}
+
+static int rotate(const char *path)
+{
+	return rotate_keeping(path, 2);
 }
 
 /* Old files go where the log is, not where a link leads. */
@@ -333,13 +353,47 @@ static void test_rotated_owner(void **state)
 	leave(&lab);
 }
 
+/* Sizes tell which is which; -1: there is none. */
+static void expect_files(const char *const names[], const off_t sizes[])
+{
+	struct stat st;
+
+	for (size_t i = 0; names[i]; i++) {
+		off_t size = lstat(names[i], &st) ? -1 : st.st_size;
+
+		if (size != sizes[i])
+			fail_msg("%s has %ld bytes, not %ld", names[i], (long)size, (long)sizes[i]);
+	}
+}
+
+static void test_rotated_away(void **state)
+{
+	static const char *const names[] = {"log", "log.1", "log.2", ".log.new", NULL};
+	struct lab lab;
+
+	(void)state;
+	enter(&lab);
+	make("f 0 600 log\ne 0 600 .log.new");
+	assert_int_equal(rotate_keeping("log", 0), 0);
+	expect_files(names, (const off_t[]){0, -1, -1, -1});
+	/* What one left that was killed: a new log that had not its name yet. */
+	make("e 0 600 log.1\nf 0 600 log.2");
+	assert_int_equal(truncate("log", 10), 0);
+	assert_int_equal(rotate("log"), 0);
+	expect_files(names, (const off_t[]){0, 10, 4, -1});
+	assert_int_equal(truncate("log", 11), 0);
+	assert_int_equal(rotate("log"), 0);
+	expect_files(names, (const off_t[]){0, 11, 10, -1});
+	leave(&lab);
+}
+
 /* An argument names one test, with * and ?. */
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),          cmocka_unit_test(test_lease),
 		cmocka_unit_test(test_read),          cmocka_unit_test(test_rotated),
-		cmocka_unit_test(test_rotated_owner),
+		cmocka_unit_test(test_rotated_owner), cmocka_unit_test(test_rotated_away),
 	};
 
 	if (argc > 1)

@@ -122,6 +122,8 @@ static void remove_all(struct lbd *lbd)
  */
 static void finish(struct lbd *lbd, bool keep)
 {
+	struct error error;
+
 	reexec_end(lbd);
 	run_dir_leave(lbd);
 	service_manager_end();
@@ -137,8 +139,8 @@ static void finish(struct lbd *lbd, bool keep)
 	reconcile_free(&lbd->model);
 	running_forget(&lbd->running);
 	keeper_free(lbd->host.keeper);
-	if (!keep)
-		keeper_end(lbd->instance, NULL);
+	if (!keep && keeper_end(lbd->instance, NULL, &error))
+		log_warning("%s", error.text);
 	reaper_end();
 	outgoing_free(lbd->model.outgoing);
 	sd_event_source_disable_unref(lbd->events);

@@ -103,8 +103,8 @@ static int create(const struct place *place, int flags, struct error *error)
 }
 
 /*
- * Left by who was killed before it had given the file to its owner.  It is empty, and whoever could have put it there can
- * remove it as well: nobody loses or gains by that.
+ * Left by who was killed before it had given the file to its owner.  It is empty, and whoever could have put it
+ * there can remove it as well: nobody loses or gains by that.
  */
 static bool is_unfinished(const struct place *place)
 {

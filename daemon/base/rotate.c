@@ -42,8 +42,8 @@ static bool is_kept(const struct place *place, unsigned n)
 	       (!S_ISREG(st.st_mode) || st.st_size);
 }
 
-/* The first name is free then: those before a free one move, else the oldest goes.  Again and again, it costs no more. */
-static int make_room(const struct place *place, unsigned max_files)
+/* Of the youngest old one: those before a free name move, else the oldest goes; once, however often it is tried. */
+static int free_a_name(const struct place *place, unsigned max_files)
 {
 	char from[NAME_BYTES], to[NAME_BYTES];
 	unsigned n = max_files ? 1 : 0;
@@ -62,7 +62,7 @@ static int make_room(const struct place *place, unsigned max_files)
 }
 
 /* By its descriptor: the name may lead to another file by then. */
-static int set_rights(int fd, const struct stat *old)
+static int copy_rights(int fd, const struct stat *old)
 {
 	return fchown(fd, old->st_uid, old->st_gid) || fchmod(fd, old->st_mode & 0777) ? -errno : 0;
 }
@@ -78,7 +78,7 @@ static int make_new(const struct place *place, const char *name, const struct st
 	fd = openat(place->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	err = set_rights(fd, old);
+	err = copy_rights(fd, old);
 	close(fd);
 	if (err)
 		unlinkat(place->dir, name, 0);
@@ -107,7 +107,7 @@ static int exchange(const struct place *place, const char *name)
 static int rotate(const struct place *place, const struct stat *old, unsigned max_files)
 {
 	char name[NAME_BYTES];
-	int err = make_room(place, max_files);
+	int err = free_a_name(place, max_files);
 
 	if (err)
 		return err;

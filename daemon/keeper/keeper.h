@@ -83,7 +83,9 @@ void keeper_drop(struct keeper_entry *entry);
  * Ends the one that is there, of whichever lbd: nobody else reads the FIFOs when this returns, but for those that
  * only it had.  A stranger's, and one that cannot end yet, although killed, hinder nothing, after some seconds, and
  * are logged.  given: the notify sockets that it had, NULL where it had none; or NULL: they are not asked for.
+ * -errno with a line: it cannot be looked for.  DANGER: where that is for a shortage (shortage.h), which was waited
+ * out for some seconds, there may be one, and two that read a FIFO tear what is in it.
  */
-void keeper_end(const char *instance, struct kept_notifies **given);
+int keeper_end(const char *instance, struct kept_notifies **given, struct error *error);
 
 #endif

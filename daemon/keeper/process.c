@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/shortage.h"
 #include "host/net/sockets.h"
 #include "host/process/close_range.h"
 #include "host/process/name_lock.h"
@@ -175,13 +176,19 @@ static void warn_of_name(const char *instance, pid_t keeper)
 		    who, instance);
 }
 
-void keeper_end(const char *instance, struct kept_notifies **given)
+/* That it cannot be looked for now does not mean that there is none. */
+static bool may_be_there(int count)
+{
+	return count > 0 || is_shortage(count);
+}
+
+int keeper_end(const char *instance, struct kept_notifies **given, struct error *error)
 {
 	uint64_t until_us = 0;
 	struct sockets_owner owner;
 	int count;
 
-	while ((count = find(instance, is_keeper, &owner)) > 0) {
+	while (may_be_there(count = find(instance, is_keeper, &owner))) {
 		if (owner.pid && end_process(&owner, given)) {
 			until_us = 0;
 			continue;
@@ -195,10 +202,11 @@ void keeper_end(const char *instance, struct kept_notifies **given)
 	}
 	if (count > 0)
 		warn_of_name(instance, owner.pid);
-	if (count < 0)
-		log_warning("a process that keeps the output of workers for an lbd before cannot "
-			    "be looked for: sock_diag: %s",
-			    strerror(-count));
+	return count < 0 ? error_set(error, count,
+				     "a process that keeps the output of workers for an lbd before "
+				     "cannot be looked for: sock_diag: %s",
+				     strerror(-count))
+			 : 0;
 }
 
 static _Noreturn void run_program(const char *run_dir, int socket, int name, const int give[2],

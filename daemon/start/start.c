@@ -8,6 +8,7 @@
 #include "apply/apply.h"
 #include "backend/backend.h"
 #include "base/log.h"
+#include "base/shortage.h"
 #include "check/accounts.h"
 #include "check/held_up.h"
 #include "check/served.h"
@@ -72,26 +73,32 @@ static int open_control(struct lbd *lbd, const struct conf *conf, struct error *
  * From the keeper of an lbd that died, and to our own, which is there before a worker is, and stays if this fails:
  * the workers that run already write on.
  */
-static void change_keeper(struct lbd *lbd)
+static int change_keeper(struct lbd *lbd, struct error *error)
 {
-	struct error error;
+	int err = keeper_end(lbd->instance, &lbd->host.given, error);
+	struct error why;
 
-	keeper_end(lbd->instance, &lbd->host.given);
-	if (keeper_start(lbd->event, lbd->instance, lbd->run_dir, &lbd->host.keeper, &error))
+	if (is_shortage(err))
+		return err;
+	if (err)
+		log_warning("%s", error->text);
+	if (keeper_start(lbd->event, lbd->instance, lbd->run_dir, &lbd->host.keeper, &why))
 		log_warning("%s; without lbd, workers would stop once 1 MiB of their output is "
 			    "unread, and what they say to their notify sockets would not be heard",
-			    error.text);
+			    why.text);
+	return 0;
 }
 
 static int take_over(struct lbd *lbd, struct conf *conf, bool in_force, struct error *error)
 {
 	struct output_hold *hold = output_hold(lbd->run_dir);
-	int err;
+	int err = change_keeper(lbd, error);
 
-	change_keeper(lbd);
-	pool_find_pinned(&lbd->model);
-	leave_restore(&lbd->model);
-	err = lbd_follow(lbd, conf, in_force ? LBD_GOES_ON : LBD_STARTS, error);
+	if (!err) {
+		pool_find_pinned(&lbd->model);
+		leave_restore(&lbd->model);
+		err = lbd_follow(lbd, conf, in_force ? LBD_GOES_ON : LBD_STARTS, error);
+	}
 	if (!err) {
 		stale_remove(&lbd->model);
 		pool_forget_pinned(&lbd->model);

@@ -232,6 +232,42 @@ def traced(lab, lbd, *words):
     wait_until(lambda: not tracer.alive(), "strace ends with lbd")
 
 
+def keepers(lbd):
+    """Of that instance, of whichever lbd."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        words = text_of(path).split("\0")
+        if "--keep-output" in words and "/run/lbd/" + lbd.instance in words and alive(int(path.parent.name)):
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_no_look_for_the_keeper(lab):
+    """One of the dead lbd that is not found goes on reading, beside that of the next: it is looked for again."""
+    world = World(lab)
+    world.start()
+    world.check()
+    pids, log = world.lbd.pids(), lab.path / "calls"
+    world.lbd.kill()
+    world.start(wrap=strace("-o", log, "-e", "trace=socket"))
+    world.check(pids)
+    calls = re.findall(r"^socket\(.*", log.read_text(), re.M)
+    for n in [n for n, call in enumerate(calls, 1) if "NETLINK_SOCK_DIAG" in call]:
+        os.kill(int(world.lbd.ctl("pid")), signal.SIGKILL)
+        world.lbd.wait()
+        fails = ["-o", "/dev/null", "-e", "inject=socket:error=ENFILE:when=%d" % n]
+        world.start(wrap=strace(*fails), ready=False)
+        wait_until(lambda: not world.lbd.alive() or "READY=1" in world.lbd.hear(0.05))
+        if not world.lbd.alive():
+            world.start()
+        world.check(pids, n)
+        assert len(keepers(world.lbd)) == 1, (n, calls[n - 1], world.lbd.output())
+    os.kill(int(world.lbd.ctl("pid")), signal.SIGKILL)
+    world.lbd.wait()
+    world.start()
+    world.check(pids)
+
+
 def test_a_reexec(lab):
     world = World(lab)
     world.start()
@@ -371,7 +407,7 @@ def test_a_rotation(lab, whose):
 
 
 def test_a_log_is_made(lab):
-    """Killed before it belongs to the worker's user: the next lbd finds root's file there, where nobody could expect it."""
+    """Killed before it belongs to the worker's user: the next lbd finds root's file there."""
     log = Log(lab, "user")
     log.start(wrap=strace("-P", log.path, *inject("fchown", 1)), ready=False)
     wait_until(lambda: not log.lbd.alive(), log.lbd.output)

@@ -47,8 +47,8 @@ $(call room,LBD,daemon/worker,\
 	bury end group launch limits listeners listeners_back notify pending record run stop streams \
 	take_back worker)
 $(call room,LBD,daemon/keeping,held notify output)
-$(call room,LBD,daemon/output,file file_move flow hold output peek syslog target)
-$(call room,LBD,daemon/keeper,keeper kept_notify process)
+$(call room,LBD,daemon/output,file file_move flow hold loss output peek syslog target)
+$(call room,LBD,daemon/keeper,keeper kept_notify process send)
 $(call room,LBD,daemon/datapath,\
 	capture datapath guard interfaces libbpf link locals maps others pins read ring seed sink xdp)
 $(call room,LBD,daemon/datapath/ring,maglev ring turns)

@@ -30,6 +30,8 @@ static struct {
 	char *held_text;
 	size_t held_size;
 	unsigned long dropped; /* lines for which standard error had no room */
+	void (*moved)(void *arg);
+	void *arg;
 } own = {.level = LOG_LEVEL_INFO, .fd = STDERR_FILENO};
 
 void log_set_level(enum log_level level)
@@ -45,6 +47,18 @@ void log_also(FILE *out)
 static int open_own(const char *path, struct error *error)
 {
 	return open_file("log ", path, O_WRONLY | O_APPEND | O_CREAT, geteuid(), error);
+}
+
+void log_on_move(void (*moved)(void *arg), void *arg)
+{
+	own.moved = moved;
+	own.arg = arg;
+}
+
+static void tell_moved(void)
+{
+	if (own.moved)
+		own.moved(own.arg);
 }
 
 static void close_own(void)
@@ -122,9 +136,11 @@ int log_open(const char *path, uint64_t max_bytes, unsigned max_files, struct er
 {
 	int err = change_to(path, max_bytes, max_files, error);
 
-	if (!err)
-		log_release();
-	return err;
+	if (err)
+		return err;
+	tell_moved();
+	log_release();
+	return 0;
 }
 
 int log_reopen(struct error *error)
@@ -138,6 +154,7 @@ int log_reopen(struct error *error)
 		return fd;
 	close(own.fd);
 	own.fd = fd;
+	tell_moved();
 	return 0;
 }
 
@@ -173,6 +190,11 @@ bool log_is_lasting(void)
 	struct stat st;
 
 	return is_journal() || (!fstat(STDERR_FILENO, &st) && S_ISREG(st.st_mode));
+}
+
+int log_lasting_fd(void)
+{
+	return log_is_file() || log_is_lasting() ? own.fd : -1;
 }
 
 static int format_head(enum log_level level, char *line, size_t room)

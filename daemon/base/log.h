@@ -54,6 +54,12 @@ void log_to_stderr(void);
  */
 bool log_is_lasting(void);
 
+/* The descriptor of the log where it lasts so; else -1. */
+int log_lasting_fd(void);
+
+/* moved() is told when the log has another one, as after a rotation; it logs nothing.  NULL: nobody is. */
+void log_on_move(void (*moved)(void *arg), void *arg);
+
 #define log_error(...)   log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_info(...)    log_line(LOG_LEVEL_INFO, __VA_ARGS__)

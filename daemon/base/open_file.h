@@ -12,9 +12,9 @@
 #include "base/place.h"
 
 /*
- * flags: O_RDONLY, O_WRONLY or O_RDWR, with O_APPEND and O_CREAT (mode 0640; owner: place_owner(); an empty file of
- * root's that may not be there is removed for it).  Never O_TRUNC: what is there is checked before.  A descriptor, close-on-exec and non-blocking, or -errno with
- * a line that begins with what and the path.
+ * flags: O_RDONLY, O_WRONLY or O_RDWR, with O_APPEND and O_CREAT (mode 0640; owner: place_owner(); for it an empty
+ * file of root's that may not be there is removed).  Never O_TRUNC: what is there is checked before.  A descriptor,
+ * close-on-exec and non-blocking, or -errno with a line that begins with what and the path.
  */
 int open_file(const char *what, const char *path, int flags, uid_t user, struct error *error);
 

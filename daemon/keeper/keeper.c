@@ -5,12 +5,10 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,10 +17,10 @@
 #include "base/shortage.h"
 #include "host/process/process.h"
 #include "keeper/process.h"
+#include "keeper/send.h"
 
 enum {
 	PAUSE_US = 1000000,
-	FDS_MAX = 2,
 	LATER_US = 200000, /* until one is told for whom there was no descriptor */
 };
 
@@ -51,47 +49,17 @@ struct keeper {
 	sd_event_source *pause;  /* until another is started */
 	LIST_HEAD(, keeper_entry) entries;
 	uint64_t last_number;
+	bool is_log_told; /* where it is */
 };
 
 static int on_end(sd_event_source *source, int fd, uint32_t events, void *arg);
 
-/* -EAGAIN: its queue is full; -EPIPE, -ECONNRESET: it has ended. */
-static int send_note(const struct keeper *keeper, uint64_t number, const char *note, const int *fds,
-		     size_t fd_count)
-{
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
-	} control = {.header = {CMSG_LEN(fd_count * sizeof(*fds)), SOL_SOCKET, SCM_RIGHTS}};
-	struct iovec parts[] = {{&number, sizeof(number)},
-				{(char *)note, note ? strlen(note) + 1 : 0}};
-	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-
-	if (fd_count) {
-		memcpy(CMSG_DATA(&control.header), fds, fd_count * sizeof(*fds));
-		message.msg_control = &control;
-		message.msg_controllen = CMSG_SPACE(fd_count * sizeof(*fds));
-	}
-	return sendmsg(keeper->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
-/* The kernel keeps what is in its queue open. */
 static int hand_over(const struct keeper *keeper, const struct keeper_entry *entry)
 {
-	char path[32];
-	int fd, err;
-
 	if (entry->pidfd >= 0)
-		return send_note(keeper, entry->number, entry->note,
-				 (int[FDS_MAX]){entry->fd, entry->pidfd}, FDS_MAX);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", entry->fd);
-	/* No writer itself: the kernel tells it when there is none. */
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	err = send_note(keeper, entry->number, entry->note, &fd, 1);
-	close(fd);
-	return err;
+		return keeper_send(keeper->socket, entry->number, entry->note,
+				   (int[KEEPER_FDS_MAX]){entry->fd, entry->pidfd}, KEEPER_FDS_MAX);
+	return keeper_send_fifo(keeper->socket, entry->number, entry->note, entry->fd);
 }
 
 /* What can never be told counts as told. */
@@ -110,8 +78,24 @@ static int tell(const struct keeper *keeper, struct keeper_entry *entry)
 	entry->is_told = true;
 	if (entry->end == IN_USE)
 		return 0;
-	return for_now(
-		send_note(keeper, entry->number, entry->end == LEFT ? KEEPER_LEFT : NULL, NULL, 0));
+	return for_now(keeper_send(keeper->socket, entry->number,
+				   entry->end == LEFT ? KEEPER_LEFT : NULL, NULL, 0));
+}
+
+/* Of a start, too, it is the standard error. */
+static int tell_log(struct keeper *keeper)
+{
+	int log = log_lasting_fd(), null = -1, err;
+
+	if (keeper->is_log_told)
+		return 0;
+	if (log < 0)
+		log = null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	err = log < 0 ? -errno : for_now(keeper_send(keeper->socket, 0, KEEPER_LOG, &log, 1));
+	if (null >= 0)
+		close(null);
+	keeper->is_log_told = !err;
+	return err;
 }
 
 static int on_later(sd_event_source *source, uint64_t now, void *arg)
@@ -134,11 +118,15 @@ static int on_room(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct keeper *keeper = arg;
 	struct keeper_entry *entry, *next;
+	int err = tell_log(keeper);
 
 	(void)fd, (void)events;
+	if (err) {
+		tell_later(keeper, err);
+		return 0;
+	}
 	for (entry = keeper->entries.lh_first; entry; entry = next) {
-		int err = tell(keeper, entry);
-
+		err = tell(keeper, entry);
 		next = entry->link.le_next;
 		if (err) {
 			tell_later(keeper, err);
@@ -148,6 +136,17 @@ static int on_room(sd_event_source *source, int fd, uint32_t events, void *arg)
 			keeper_drop(entry);
 	}
 	return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+}
+
+static void on_log_moved(void *arg)
+{
+	struct keeper *keeper = arg;
+	int err;
+
+	keeper->is_log_told = false;
+	err = keeper->room ? tell_log(keeper) : 0;
+	if (err)
+		tell_later(keeper, err);
 }
 
 static int watch(struct keeper *keeper)
@@ -193,6 +192,7 @@ static int start(struct keeper *keeper)
 	if (socket < 0)
 		return socket;
 	keeper->socket = socket;
+	keeper->is_log_told = true;
 	for (entry = keeper->entries.lh_first; entry; entry = entry->link.le_next)
 		entry->is_told = false;
 	err = watch(keeper);
@@ -245,6 +245,7 @@ int keeper_start(sd_event *event, const char *instance, const char *run_dir, str
 	keeper->run_dir = run_dir;
 	keeper->socket = -1;
 	LIST_INIT(&keeper->entries);
+	log_on_move(on_log_moved, keeper);
 	err = start(keeper);
 	return err ? error_set(error, err, "the keeper of the output: %s", strerror(-err)) : 0;
 }
@@ -253,6 +254,7 @@ void keeper_free(struct keeper *keeper)
 {
 	if (!keeper)
 		return;
+	log_on_move(NULL, NULL);
 	forget_process(keeper, true);
 	sd_event_source_disable_unref(keeper->pause);
 	free(keeper);

@@ -26,7 +26,7 @@ enum {
 	/*
 	 * Descriptor of the program, SOCK_SEQPACKET.  Each message is a number (uint64_t), then a FIFO's note with
 	 * its descriptor, or a socket's with that and the worker's pidfd; or KEEPER_LEFT; or nothing: that one is
-	 * done with.
+	 * done with.  Or 0 and KEEPER_LOG, with a descriptor: there lbd's log is by now.
 	 */
 	KEEPER_SOCKET = 0,
 	KEEPER_NAME = 3, /* descriptor that holds its name */
@@ -40,6 +40,7 @@ enum {
 };
 
 #define KEEPER_LEFT "left"
+#define KEEPER_LOG  "log"
 
 /* lbd's word that makes it one. */
 #define KEEPER_OPTION "--keep-output"

@@ -145,6 +145,13 @@ static size_t take_descriptors(const struct msghdr *message, const struct cmsghd
 	return bytes / sizeof(*fds);
 }
 
+/* What is said here is not to go to a file that nobody sees any more. */
+static void take_log(int fd)
+{
+	dup2(fd, STDERR_FILENO);
+	close(fd);
+}
+
 static void take_message(uint64_t number, const char *note, const int *fds, size_t count,
 			 bool is_short)
 {
@@ -154,6 +161,8 @@ static void take_message(uint64_t number, const char *note, const int *fds, size
 		say_lost();
 	} else if (count == FDS_MAX) {
 		keep_notify_add(keep.event, fds, number, note, end_when_done);
+	} else if (count && !strcmp(note, KEEPER_LOG)) {
+		take_log(*fds);
 	} else if (count) {
 		held_new(keep.event, &keep.held, *fds, number, note);
 	} else {

@@ -23,7 +23,8 @@ static struct {
 	LIST_HEAD(, output_file) all;
 } files;
 
-struct output_file *output_file_new(const char *path, const struct conf_output *conf, uid_t user)
+struct output_file *output_file_new(const char *path, const struct conf_output *conf, uid_t user,
+				    struct output_loss *loss)
 {
 	struct output_file *file = calloc(1, sizeof(*file));
 
@@ -32,6 +33,7 @@ struct output_file *output_file_new(const char *path, const struct conf_output *
 	file->fd = -1;
 	file->conf = *conf;
 	file->user = user;
+	file->loss = loss;
 	file->path = strdup(path);
 	if (!file->path) {
 		free(file);

@@ -27,10 +27,8 @@ struct output_file {
 	unsigned rotations; /* in this turn of the loop */
 	size_t unfinished;  /* bytes of its last line, which goes on in the FIFO */
 	time_t born;
-	time_t said;
-	bool is_told;       /* that it cannot be written; and not yet that it can be again */
-	size_t lost;        /* bytes since it could not be written; > 0 while that lasts */
-	size_t lost_in_all; /* since that was told */
+	size_t lost; /* bytes since it could not be written; > 0 while that lasts */
+	struct output_loss *loss;
 };
 
 /*

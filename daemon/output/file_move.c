@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/shortage.h"
 #include "output/file.h"
+#include "output/loss.h"
 #include "output/peek.h"
 
 enum { LINES_AT_ONCE = 256, STAMP_BYTES = 40 };
@@ -107,42 +108,6 @@ static ssize_t move_prefixed(struct output_file *file, int fifo, const char *tex
 	return taken;
 }
 
-static bool may_say(const struct output_file *file)
-{
-	return time(NULL) - file->said >= OUTPUT_SAY_AGAIN_S;
-}
-
-/* Once for as long as it lasts; where it was said a moment ago, when that is long enough ago. */
-static void say(struct output_file *file, const struct error *error, const char *what)
-{
-	if (file->is_told || !may_say(file))
-		return;
-	log_warning("%s; what the worker writes %s until that has changed", error->text, what);
-	file->is_told = true;
-	file->said = time(NULL);
-}
-
-static void note_failure(struct output_file *file, const struct error *error, size_t bytes)
-{
-	say(file, error, "is dropped");
-	file->lost += bytes;
-	file->lost_in_all += bytes;
-}
-
-/*
- * A short line may go in where the disk is full for others: said each time, that would fill lbd's log.  So what was
- * lost untold is told the next time.
- */
-static void note_success(struct output_file *file)
-{
-	file->lost = 0;
-	if (!file->is_told && (!file->lost_in_all || !may_say(file)))
-		return;
-	log_info("log %s: written again; %zu bytes were lost", file->path, file->lost_in_all);
-	file->lost_in_all = 0;
-	file->is_told = false;
-}
-
 static void note_line(struct output_file *file, const char *text, size_t bytes)
 {
 	const char *end = file->conf.prefix ? NULL : memrchr(text, '\n', bytes);
@@ -185,19 +150,26 @@ size_t output_file_move(struct output_file *file, int fifo, const char *text, si
 	file->rotations = 0;
 	while (done < bytes) {
 		struct error error;
+		char why[sizeof(error.text) + 32];
 		ssize_t n = move_part(file, fifo, text + done, bytes - done, &error);
 
 		if (n > 0) {
-			note_success(file);
+			file->lost = 0;
+			output_loss_over(file->loss);
 			done += n;
-		} else if (is_shortage((int)n)) {
-			say(file, &error, "waits");
-			break;
-		} else if (n < 0) {
-			note_failure(file, &error, bytes - done);
-			output_discard(fifo, bytes - done);
-			return bytes;
+			continue;
 		}
+		if (!n)
+			continue;
+		snprintf(why, sizeof(why), "%s; what the worker writes", error.text);
+		if (is_shortage((int)n)) {
+			output_loss_wait(file->loss, why);
+			break;
+		}
+		file->lost += bytes - done;
+		output_loss_add(file->loss, why, bytes - done);
+		output_discard(fifo, bytes - done);
+		return bytes;
 	}
 	return done;
 }

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -14,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "output/loss.h"
 #include "output/peek.h"
 #include "output/sink.h"
 
@@ -31,6 +34,7 @@ struct output_flow {
 	char *name; /* the worker's */
 	struct output_file *file;
 	struct output_syslog *syslog; /* neither: it goes nowhere */
+	struct output_loss *loss;
 	sd_event_source *source, *more, *retry;
 	bool is_stuck;       /* what was there could not be moved just now: retry runs */
 	time_t said;         /* when it was told last that some cannot be read */
@@ -173,10 +177,19 @@ static int watch(struct output_flow *flow)
 static int open_sink(struct output_flow *flow, const struct conf_output *conf,
 		     const struct output_target *target)
 {
+	bool is_file = conf->kind == OUTPUT_FILE;
+	char what[PATH_MAX + 16];
+
+	snprintf(what, sizeof(what), "%s %s", is_file ? "log" : "syslog of",
+		 is_file ? target->path : target->name);
+	flow->loss = output_loss_new(what, flow->fd);
+	if (!flow->loss)
+		return -ENOMEM;
 	if (conf->kind == OUTPUT_SYSLOG)
-		flow->syslog = output_syslog_new(target->name, target->is_err ? LOG_ERR : LOG_INFO);
-	else if (conf->kind == OUTPUT_FILE)
-		flow->file = output_file_new(target->path, conf, target->user);
+		flow->syslog = output_syslog_new(target->name, target->is_err ? LOG_ERR : LOG_INFO,
+						 flow->loss);
+	else if (is_file)
+		flow->file = output_file_new(target->path, conf, target->user, flow->loss);
 	else
 		return 0;
 	return flow->syslog || flow->file ? 0 : -ENOMEM;
@@ -190,6 +203,7 @@ static void free_rest(struct output_flow *flow)
 	sd_event_source_disable_unref(flow->retry);
 	output_file_free(flow->file);
 	output_syslog_free(flow->syslog);
+	output_loss_free(flow->loss);
 	free(flow->name);
 	free(flow);
 }
@@ -257,6 +271,7 @@ bool output_flow_drain(struct output_flow *flow)
 		turn(flow, true);
 	if (!flow->is_stuck && flow->file)
 		output_file_end_line(flow->file);
+	output_loss_end(flow->loss);
 	return !flow->is_stuck;
 }
 

@@ -12,12 +12,14 @@
 
 struct output_file;
 struct output_syslog;
+struct output_loss; /* the caller's, and outlives what writes to it */
 
 /*
  * The file, which may be user's (see place.h), is opened at the first write.  Copies conf's numbers and
  * path.  NULL: out of memory.
  */
-struct output_file *output_file_new(const char *path, const struct conf_output *conf, uid_t user);
+struct output_file *output_file_new(const char *path, const struct conf_output *conf, uid_t user,
+				    struct output_loss *loss);
 void output_file_free(struct output_file *file); /* takes NULL */
 
 /*
@@ -32,7 +34,7 @@ size_t output_file_move(struct output_file *file, int fifo, const char *text, si
 void output_file_end_line(struct output_file *file);
 
 /* The same for syslog(3)'s socket, one datagram a line; fewer than all also when that is congested. */
-struct output_syslog *output_syslog_new(const char *name, int priority);
+struct output_syslog *output_syslog_new(const char *name, int priority, struct output_loss *loss);
 void output_syslog_free(struct output_syslog *log); /* takes NULL */
 size_t output_syslog_move(struct output_syslog *log, int fifo, const char *text, size_t bytes);
 

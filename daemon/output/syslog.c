@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/shortage.h"
+#include "output/loss.h"
 #include "output/peek.h"
 #include "output/sink.h"
 
@@ -21,16 +22,17 @@ struct output_syslog {
 	int fd;
 	int priority; /* with the facility */
 	char tag[128];
-	bool lost, waits;
+	struct output_loss *loss;
 };
 
-struct output_syslog *output_syslog_new(const char *name, int priority)
+struct output_syslog *output_syslog_new(const char *name, int priority, struct output_loss *loss)
 {
 	struct output_syslog *log = calloc(1, sizeof(*log));
 
 	if (!log)
 		return NULL;
 	log->fd = -1;
+	log->loss = loss;
 	log->priority = FACILITY_DAEMON * 8 + priority;
 	/* A tag ends at its first colon. */
 	snprintf(log->tag, sizeof(log->tag), "lbd/%s", name);
@@ -90,28 +92,36 @@ static int send_line(struct output_syslog *log, const char *text, size_t bytes)
 	return send(log->fd, line, head + bytes, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-static void note(struct output_syslog *log, int err)
+/* Why not, as lines about it begin. */
+static void explain(const struct output_syslog *log, int err, char *why, size_t room)
 {
-	if (err && !log->lost)
-		log_warning("syslog %s: %s; what %s writes is dropped until that has changed",
-			    SYSLOG_PATH, strerror(-err), log->tag);
-	if (err)
-		disconnect(log);
-	log->lost = err;
-	log->waits = false;
+	snprintf(why, room, "syslog %s: %s; what %s writes", SYSLOG_PATH, strerror(-err), log->tag);
+}
+
+static void note(struct output_syslog *log, int err, size_t bytes)
+{
+	char why[256];
+
+	if (!err) {
+		output_loss_over(log->loss);
+		return;
+	}
+	explain(log, err, why, sizeof(why));
+	output_loss_add(log->loss, why, bytes);
+	disconnect(log);
 }
 
 /* Congested, which the daemon makes good when it has time, or short of something here. */
 static bool must_wait(struct output_syslog *log, int err)
 {
+	char why[256];
+
 	if (err == -EAGAIN || err == -ENOBUFS)
 		return true;
 	if (!is_shortage(err))
 		return false;
-	if (!log->waits)
-		log_warning("syslog %s: %s; what %s writes waits until that has changed",
-			    SYSLOG_PATH, strerror(-err), log->tag);
-	log->waits = true;
+	explain(log, err, why, sizeof(why));
+	output_loss_wait(log->loss, why);
 	return true;
 }
 
@@ -126,7 +136,8 @@ size_t output_syslog_move(struct output_syslog *log, int fifo, const char *text,
 
 		if (must_wait(log, err))
 			break;
-		note(log, err);
+		if (line)
+			note(log, err, line + !!end);
 		done += line + !!end;
 	}
 	output_discard(fifo, done);

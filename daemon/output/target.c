@@ -14,6 +14,7 @@
 #include "base/seal.h"
 #include "base/shortage.h"
 #include "keeper/keeper.h"
+#include "output/loss.h"
 #include "output/sink.h"
 
 enum {
@@ -77,6 +78,7 @@ void output_target_remove(const char *fifo)
 
 	path_of(fifo, path);
 	unlink(path);
+	output_loss_remove(fifo);
 	unlink(fifo);
 }
 

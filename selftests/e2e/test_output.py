@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import resource
 import signal
 import socket
@@ -449,6 +450,98 @@ def test_nothing_stays_of_what_is_gone(lab):
     lbd.config("")
     lbd.ctl("reload", "force")
     wait_until(lambda: files_of(lbd) == [], lambda: str(files_of(lbd)))
+
+
+def small_disk(lab):
+    disk = lab.path / "small"
+    disk.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "none", disk)
+    lab.closers.append(lambda: run("umount", "-l", disk))
+    return disk
+
+
+def lost(text):
+    return sum(int(n) for n in re.findall(r"(\d+) bytes were lost", text))
+
+
+WRITES_WHEN_TOLD = """
+trap "seq -f '%%099.0f' 1 1000; echo >>%(told)s" USR1
+: >%(told)s
+while :; do sleep 0.02; done
+"""
+
+
+def test_how_much_was_lost(lab):
+    """Told in the end to the byte, whoever of lbd and its keeper was killed, or has ended, meanwhile."""
+    told, log = lab.path / "told", small_disk(lab) / "out.log"
+    command = lab.script(WRITES_WHEN_TOLD % {"told": told})
+    lbd = lab.lbd(pool(command, "stdout %s size 1m files 9; restart never;" % log))
+    wait_until(told.exists)
+    pid, said = lbd.pids()["web:8081"], []
+
+    def write(times):
+        os.kill(pid, signal.SIGUSR1)
+        wait_equal(lambda: text_of(told), "\n" * times)
+
+    write(1)
+    wait_until(lambda: "is dropped until" in lbd.output(), lbd.output)
+    kept = pathlib.Path("/run/lbd", lbd.instance, "output", "web:8081.out.lost")
+    wait_until(kept.exists)
+    kill_and_wait(lbd.pid)
+    before = text_of(kept)
+    write(2)
+    wait_until(lambda: text_of(kept) != before)
+    said.append(lbd)
+    lbd = lbd.restart()
+    write(3)
+    lbd.ctl("reexec")
+    run("mount", "-o", "remount,size=4m", log.parent)
+    write(4)
+    os.kill(pid, signal.SIGKILL)
+    lbd.wait_worker("web:8081", "exited")
+    said.append(lbd)
+    wait_equal(lambda: lost("".join(l.output() for l in said)) + log.stat().st_size, 4 * 100_000)
+    assert not kept.exists()
+
+
+def test_lost_for_syslog(lab, syslog):
+    daemon, wrap = syslog
+    path = daemon.getsockname()
+    command = lab.script("trap 'echo again' USR1\necho first\nwhile :; do sleep 0.02; done\n")
+    os.rename(path, path + ".away")
+    lbd = lab.lbd(pool(command, "stdout syslog;"), wrap=wrap)
+    wait_until(lambda: "is dropped until" in lbd.output(), lbd.output)
+    os.rename(path + ".away", path)
+    os.kill(lbd.pids()["web:8081"], signal.SIGUSR1)
+    assert daemon.recv(512).endswith(b": again")
+    wait_until(lambda: "web:8081: written again; 6 bytes were lost" in lbd.output(), lbd.output)
+
+
+@pytest.mark.parametrize("how", ("rotated", "another"))
+def test_the_keeper_says_it_in_lbds_log(lab, how):
+    """In the one that is there when lbd dies, not in that of its start."""
+    told, log, own = lab.path / "told", small_disk(lab) / "out.log", lab.path / "own"
+    own.mkdir()
+    command = lab.script(WRITES_WHEN_TOLD % {"told": told})
+    config = "log %s/%%s.log size 2k files 1; %s" % (own, pool(command, "stdout %s size 1m;" % log))
+    lbd = lab.lbd(config % "first")
+    wait_until(told.exists)
+    keeper = lbd.keeper()
+    first = os.readlink("/proc/%d/fd/2" % keeper)
+    if how == "another":
+        lbd.config(config % "next")
+        lbd.ctl("reload")
+        os.unlink(first)
+    else:
+        for _ in range(30):
+            lbd.ctl("pool", "add", "new", "127.0.0.1:9001")
+            lbd.ctl("pool", "remove", "new", "127.0.0.1:9001")
+    pid = lbd.pids()["web:8081"]
+    kill_and_wait(lbd.pid)
+    os.kill(pid, signal.SIGUSR1)
+    current = own / ("next.log" if how == "another" else "first.log")
+    wait_until(lambda: "is dropped until" in text_of(current), lambda: os.readlink("/proc/%d/fd/2" % keeper))
+    lbd.restart()
 
 
 LEAKS = """

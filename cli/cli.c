@@ -1,52 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/name.h"
-#include "base/printable.h"
 #include "client.h"
 #include "complete.h"
 #include "lb/ctl.h"
 #include "succession.h"
 #include "usage.h"
-#include "verbs.h"
-
-int cli_fail(const struct cli *cli, int code, const char *format, ...)
-{
-	char *text = NULL;
-	va_list args;
-
-	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		text = NULL;
-	va_end(args);
-	/* Part of it may be what a worker wrote: nothing that a terminal obeys. */
-	if (text)
-		printable(text, strlen(text));
-	/* Both may be one pipe: in the order in which it was said. */
-	fflush(cli->out);
-	fprintf(cli->err, "lbctl: %s\n", text ? text : "no memory");
-	free(text);
-	return code;
-}
-
-void cli_put(const struct cli *cli, const json_t *string)
-{
-	size_t length = json_string_length(string);
-	char *copy = malloc(length + 1);
-
-	if (!copy)
-		return;
-	memcpy(copy, json_string_value(string), length);
-	if (cli->terminal)
-		length = printable(copy, length);
-	fwrite(copy, 1, length, cli->out);
-	free(copy);
-}
+#include "verbs_find.h"
 
 static int unknown_verb(const struct cli *cli, char *const *words, size_t count)
 {
@@ -76,6 +41,16 @@ static int wrong_words(const struct cli *cli, const struct verb *verb, const str
 			wanted, verb->name, *verb->usage ? " " : "", verb->usage);
 }
 
+static void show_json(const struct cli *cli, const json_t *data, json_t *message)
+{
+	json_t *shown = data ? json_incref((json_t *)data) : json_pack("{s:O}", "message", message);
+
+	json_dumpf(shown, cli->out,
+		   JSON_INDENT(2) | JSON_ENCODE_ANY | (cli->terminal ? JSON_ENSURE_ASCII : 0));
+	fputc('\n', cli->out);
+	json_decref(shown);
+}
+
 static int show_reply(const struct cli *cli, const struct verb *verb, const json_t *request,
 		      const json_t *reply)
 {
@@ -83,16 +58,8 @@ static int show_reply(const struct cli *cli, const struct verb *verb, const json
 	json_t *message = json_object_get(reply, "message");
 	int code = LB_CTL_DONE;
 
-	if (cli->json && (data || message)) {
-		json_t *shown =
-			data ? json_incref((json_t *)data) : json_pack("{s:O}", "message", message);
-
-		json_dumpf(shown, cli->out,
-			   JSON_INDENT(2) | JSON_ENCODE_ANY |
-				   (cli->terminal ? JSON_ENSURE_ASCII : 0));
-		fputc('\n', cli->out);
-		json_decref(shown);
-	}
+	if (cli->json && (data || message))
+		show_json(cli, data, message);
 	if (data && (!cli->json || verb->render == render_workers)) {
 		struct cli silent = *cli;
 		FILE *null = cli->json ? fopen("/dev/null", "w") : NULL;
@@ -157,6 +124,8 @@ static int run_words(const struct cli *cli, char **words, size_t count)
 	request = json_pack("{s:s}", "verb", verb->name);
 	if (!request || usage_members(&usage, &match, words + used, count - used, request))
 		code = cli_fail(cli, LB_CTL_USAGE, "%s: a word is no UTF-8", verb->name);
+	else if (verb->flags & VERB_HELPS)
+		code = verbs_help(cli, words + used, count - used);
 	else
 		code = verb->run ? verb->run(cli, request) : ask(cli, verb, request);
 	json_decref(request);
@@ -213,18 +182,9 @@ static int take_options(struct cli *cli, char **arguments, int count, char **wor
 static int help_about(const struct cli *cli, char **words, size_t count)
 {
 	size_t used;
-	json_t *request = json_object(), *list = json_array();
-	int code;
 
 	verbs_find(words, count, &used);
-	for (size_t i = 0; i < used; i++)
-		json_array_append_new(list, json_string(words[i]));
-	if (used)
-		json_object_set(request, "verbs", list);
-	code = verbs_help(cli, request);
-	json_decref(list);
-	json_decref(request);
-	return code;
+	return verbs_help(cli, words, used);
 }
 
 int cli_run(struct cli *cli, char **arguments, int count)

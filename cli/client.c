@@ -177,3 +177,15 @@ int client_call(const struct cli *cli, const struct client_call *call, json_t **
 	fclose(in);
 	return code;
 }
+
+json_t *client_ask(const struct cli *cli, const char *verb)
+{
+	json_t *request = json_pack("{s:s}", "verb", verb), *reply = NULL, *data;
+	struct client_call call = {.request = request, .quiet = true};
+
+	client_call(cli, &call, &reply);
+	data = json_incref(json_object_get(reply, "data"));
+	json_decref(reply);
+	json_decref(request);
+	return data;
+}

@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "cli.h"
+#include "terminal.h"
 
 struct client_call {
 	const json_t *request;
@@ -20,5 +20,8 @@ struct client_call {
  * gave with its refusal, or LB_CTL_NO_LBD.
  */
 int client_call(const struct cli *cli, const struct client_call *call, json_t **reply);
+
+/* The data that a verb without words is answered with; NULL where there is none, and nothing is told. */
+json_t *client_ask(const struct cli *cli, const char *verb);
 
 #endif

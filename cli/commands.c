@@ -20,21 +20,17 @@ enum { STREAM_BYTES_MAX = 16 << 20 }; /* as of a file */
 /* lbd's is told when one answers: they may differ after an upgrade. */
 int commands_version(const struct cli *cli, const json_t *request)
 {
-	json_t *ask = json_pack("{s:s}", "verb", "version"), *reply = NULL;
-	struct client_call call = {.request = ask, .quiet = true};
-	const char *theirs;
+	json_t *data = client_ask(cli, "version");
+	const char *theirs = json_string_value(json_object_get(data, "version"));
 
 	(void)request;
-	client_call(cli, &call, &reply);
-	theirs = json_string_value(json_object_get(json_object_get(reply, "data"), "version"));
 	if (cli->json)
 		fprintf(cli->out, "{\"lbctl\": \"%s\", \"lbd\": %s%s%s}\n", LB_VERSION,
 			theirs ? "\"" : "", theirs ? theirs : "null", theirs ? "\"" : "");
 	else
 		fprintf(cli->out, "lbctl %s%s%s\n", LB_VERSION, theirs ? ", lbd " : "",
 			theirs ? theirs : "");
-	json_decref(reply);
-	json_decref(ask);
+	json_decref(data);
 	return LB_CTL_DONE;
 }
 

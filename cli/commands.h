@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "cli.h"
+#include "terminal.h"
 
 int commands_version(const struct cli *cli, const json_t *request);
 int commands_check(const struct cli *cli, const json_t *request);

@@ -7,20 +7,7 @@
 #include "client.h"
 #include "lb/ctl.h"
 #include "usage.h"
-#include "verbs.h"
-
-/* The data of a verb that lists; NULL when lbd does not answer. */
-static json_t *ask_list(const struct cli *cli, const char *verb)
-{
-	json_t *request = json_pack("{s:s}", "verb", verb), *reply = NULL, *data;
-	struct client_call call = {.request = request, .quiet = true};
-
-	client_call(cli, &call, &reply);
-	data = json_incref(json_object_get(reply, "data"));
-	json_decref(reply);
-	json_decref(request);
-	return data;
-}
+#include "verbs_find.h"
 
 static void print_members(const struct cli *cli, const json_t *list, const char *key)
 {
@@ -38,7 +25,7 @@ static void print_members(const struct cli *cli, const json_t *list, const char 
 
 static void print_pools(const struct cli *cli, char **words, int count)
 {
-	json_t *pools = ask_list(cli, "pool");
+	json_t *pools = client_ask(cli, "pool");
 
 	(void)words, (void)count;
 	print_members(cli, pools, "pool");
@@ -48,7 +35,7 @@ static void print_pools(const struct cli *cli, char **words, int count)
 /* Of the pool that was named already, or of all. */
 static void print_addresses(const struct cli *cli, char **words, int count)
 {
-	json_t *pools = ask_list(cli, "pool"), *pool, *named = NULL;
+	json_t *pools = client_ask(cli, "pool"), *pool, *named = NULL;
 	size_t i;
 
 	json_array_foreach(pools, i, pool)
@@ -68,7 +55,7 @@ static void print_addresses(const struct cli *cli, char **words, int count)
 
 static void print_workers(const struct cli *cli)
 {
-	json_t *workers = ask_list(cli, "worker"), *worker;
+	json_t *workers = client_ask(cli, "worker"), *worker;
 	char last[64] = "";
 	size_t i;
 
@@ -94,13 +81,13 @@ static void print_names(const struct cli *cli, char **words, int count)
 	if (strcmp(words[0], "service")) {
 		print_workers(cli);
 	} else if (count > 1 && !strcmp(words[1], "remove")) {
-		services = ask_list(cli, "service");
+		services = client_ask(cli, "service");
 		print_members(cli, services, "service");
 		json_decref(services);
 	}
 }
 
-static void print_interfaces(const struct cli *cli, char **words, int count)
+static void print_interface_names(const struct cli *cli, char **words, int count)
 {
 	DIR *directory;
 	struct dirent *entry;
@@ -108,7 +95,7 @@ static void print_interfaces(const struct cli *cli, char **words, int count)
 
 	(void)count;
 	if (!strcmp(words[0], "detach")) {
-		status = ask_list(cli, "status");
+		status = client_ask(cli, "status");
 		print_members(cli, json_object_get(status, "interfaces"), "interface");
 		json_decref(status);
 		return;
@@ -146,8 +133,9 @@ static void print_values(const struct cli *cli, const char *place, char **words,
 		const char *place;
 		void (*print)(const struct cli *cli, char **words, int count);
 	} sources[] = {
-		{"POOL", print_pools},       {"ADDR:PORT", print_addresses}, {"NAME", print_names},
-		{"IFACE", print_interfaces}, {"SIG", print_signals},         {"FILE", print_files},
+		{"POOL", print_pools},  {"ADDR:PORT", print_addresses},
+		{"NAME", print_names},  {"IFACE", print_interface_names},
+		{"SIG", print_signals}, {"FILE", print_files},
 		{"USER", print_users},
 	};
 
@@ -170,20 +158,15 @@ static void print_verbs(const struct cli *cli, char **words, int count)
 	char last[32] = "";
 
 	for (const struct verb *verb = verbs; verb->name; verb++) {
-		const char *at = verb->name;
-		int i;
+		const char *rest = verbs_rest(verb->name, words, count);
+		char next[sizeof(last)];
 
-		for (i = 0; i < count && *at; i++) {
-			size_t length = strcspn(at, " ");
-
-			if (strlen(words[i]) != length || strncmp(at, words[i], length))
-				break;
-			at += length + (at[length] == ' ');
-		}
-		if (i < count || !*at ||
-		    (!strncmp(last, at, strcspn(at, " ")) && strlen(last) == strcspn(at, " ")))
+		if (!rest || !*rest)
 			continue;
-		snprintf(last, sizeof(last), "%.*s", (int)strcspn(at, " "), at);
+		snprintf(next, sizeof(next), "%.*s", (int)strcspn(rest, " "), rest);
+		if (!strcmp(next, last))
+			continue;
+		memcpy(last, next, sizeof(last));
 		fprintf(cli->out, "%s\n", last);
 	}
 }

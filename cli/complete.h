@@ -3,7 +3,7 @@
 #ifndef LB_COMPLETE_H
 #define LB_COMPLETE_H
 
-#include "cli.h"
+#include "terminal.h"
 
 /*
  * The last word is the one being typed, perhaps empty.  One candidate a line, not yet compared with

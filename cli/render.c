@@ -41,9 +41,30 @@ static const struct column service_columns[] = {
 	{"NOTE", "note", COLUMN_TEXT, true},
 };
 
-static int no_memory(const struct cli *cli)
+/* Frees the table, which is NULL where there was no memory for it.  none: what is said where data is empty. */
+static int print_table(const struct cli *cli, struct table *table, const json_t *data,
+		       const char *none)
 {
-	return cli_fail(cli, LB_CTL_REFUSED, "no memory");
+	if (!table)
+		return cli_fail(cli, LB_CTL_REFUSED, "no memory");
+	if (json_array_size(data))
+		table_print(table, cli->out, cli->colour);
+	else
+		fprintf(cli->out, "%s\n", none);
+	table_free(table);
+	return LB_CTL_DONE;
+}
+
+static int render_rows(const struct cli *cli, const json_t *data, const struct column *columns,
+		       size_t count, const char *none)
+{
+	struct table *table = table_new(columns, count);
+	json_t *object;
+	size_t i;
+
+	if (table)
+		json_array_foreach(data, i, object) table_add(table, object);
+	return print_table(cli, table, data, none);
 }
 
 static const char *pool_note(const json_t *pool)
@@ -69,45 +90,26 @@ static void add_pool_heading(struct table *table, const json_t *pool)
 	free(text);
 }
 
+static void add_pool(struct table *table, const json_t *pool)
+{
+	json_t *backend;
+	size_t i;
+
+	add_pool_heading(table, pool);
+	json_array_foreach(json_object_get(pool, "backends"), i, backend) table_add(table, backend);
+}
+
 int render_pools(const struct cli *cli, const json_t *request, const json_t *data)
 {
 	struct table *table = table_new(backend_columns, COUNT(backend_columns));
-	json_t *pool, *backend;
-	size_t i, k;
-
-	(void)request;
-	if (!table)
-		return no_memory(cli);
-	json_array_foreach(data, i, pool)
-	{
-		add_pool_heading(table, pool);
-		json_array_foreach(json_object_get(pool, "backends"), k, backend)
-			table_add(table, backend);
-	}
-	if (json_array_size(data))
-		table_print(table, cli->out, cli->colour);
-	else
-		fputs("no pools; `lbctl pool add ADDR:PORT` makes the first\n", cli->out);
-	table_free(table);
-	return LB_CTL_DONE;
-}
-
-static int render_rows(const struct cli *cli, const json_t *data, const struct column *columns,
-		       size_t count, const char *none)
-{
-	struct table *table = table_new(columns, count);
-	json_t *object;
+	json_t *pool;
 	size_t i;
 
-	if (!table)
-		return no_memory(cli);
-	json_array_foreach(data, i, object) table_add(table, object);
-	if (json_array_size(data))
-		table_print(table, cli->out, cli->colour);
-	else
-		fprintf(cli->out, "%s\n", none);
-	table_free(table);
-	return LB_CTL_DONE;
+	(void)request;
+	if (table)
+		json_array_foreach(data, i, pool) add_pool(table, pool);
+	return print_table(cli, table, data,
+			   "no pools; `lbctl pool add ADDR:PORT` makes the first");
 }
 
 int render_services(const struct cli *cli, const json_t *request, const json_t *data)
@@ -166,6 +168,14 @@ static void print_object_line(FILE *out, const json_t *object)
 	fputc('\n', out);
 }
 
+static void print_item(FILE *out, const json_t *item)
+{
+	if (json_is_object(item))
+		print_object_line(out, item);
+	else
+		print_plain(out, NULL, item);
+}
+
 int render_plain(const struct cli *cli, const json_t *request, const json_t *data)
 {
 	const char *key;
@@ -173,19 +183,12 @@ int render_plain(const struct cli *cli, const json_t *request, const json_t *dat
 	size_t i;
 
 	(void)request;
-	if (json_is_object(data)) {
+	if (json_is_object(data))
 		json_object_foreach((json_t *)data, key, value) print_plain(cli->out, key, value);
-	} else if (json_is_array(data)) {
-		json_array_foreach(data, i, value)
-		{
-			if (json_is_object(value))
-				print_object_line(cli->out, value);
-			else
-				print_plain(cli->out, NULL, value);
-		}
-	} else {
+	else if (json_is_array(data))
+		json_array_foreach(data, i, value) print_item(cli->out, value);
+	else
 		print_plain(cli->out, NULL, data);
-	}
 	return LB_CTL_DONE;
 }
 

@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "cli.h"
+#include "terminal.h"
 
 typedef int render_fn(const struct cli *cli, const json_t *request, const json_t *data);
 

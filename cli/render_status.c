@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* `lbctl status` for a person: what is not to be overlooked stands above the counters. */
 #include <stdlib.h>
 #include <string.h>
 

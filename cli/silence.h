@@ -3,7 +3,7 @@
 #ifndef LB_SILENCE_H
 #define LB_SILENCE_H
 
-#include "cli.h"
+#include "terminal.h"
 
 enum { SILENCE_REPLY_S = 30 };
 

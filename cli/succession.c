@@ -12,13 +12,11 @@ enum { PAUSE_MS = 20, NEXT_TIMEOUT_US = 60 * 1000 * 1000 };
 
 static bool answers(const struct cli *cli)
 {
-	json_t *request = json_pack("{s:s}", "verb", "version"), *reply = NULL;
-	struct client_call call = {.request = request, .quiet = true};
-	int code = client_call(cli, &call, &reply);
+	json_t *version = client_ask(cli, "version");
+	bool is_there = version;
 
-	json_decref(reply);
-	json_decref(request);
-	return code == LB_CTL_DONE;
+	json_decref(version);
+	return is_there;
 }
 
 /* Whether lbd has ended, within so long; poll(2) passes over a descriptor of -1. */

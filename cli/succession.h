@@ -6,7 +6,7 @@
 #ifndef LB_SUCCESSION_H
 #define LB_SUCCESSION_H
 
-#include "cli.h"
+#include "terminal.h"
 
 void succession_await_end(const struct cli *cli, int peer);
 

@@ -59,7 +59,7 @@ const struct verb verbs[] = {
 	{"shutdown", "", "stop workers, detach, end lbd", render_plain, NULL,
 	 VERB_WAITS | VERB_ENDS},
 	{"version", "", "versions of lbctl and of lbd", NULL, commands_version, 0},
-	{"help", "[VERB...]", "this, or what a verb takes", NULL, verbs_help, 0},
+	{"help", "[VERB...]", "this, or what a verb takes", NULL, NULL, VERB_HELPS},
 	{NULL, NULL, NULL, NULL, NULL, 0},
 };
 /* clang-format on */

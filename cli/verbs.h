@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one table of what lbctl can do: grammar, help, output and completion follow from it. */
+/* The one table of what lbctl can do: grammar, help, output and completion follow from it (verbs_find.h). */
 #ifndef LB_VERBS_H
 #define LB_VERBS_H
 
@@ -10,6 +10,7 @@ enum verb_flags {
 	VERB_RAW = 1U << 1,   /* its progress is data, not a remark */
 	VERB_ENDS = 1U << 2,  /* done when lbd has ended */
 	VERB_NEXT = 1U << 3,  /* done when the next lbd answers */
+	VERB_HELPS = 1U << 4, /* tells of this table, and asks nobody */
 };
 
 struct verb {
@@ -21,13 +22,5 @@ struct verb {
 };
 
 extern const struct verb verbs[]; /* ended by a NULL name */
-
-/* The verb that the first words name, the longest; *used: how many they are.  NULL: none. */
-const struct verb *verbs_find(char *const *words, size_t count, size_t *used);
-
-/* The name nearest to what was typed; NULL: none is near. */
-const char *verbs_nearest(char *const *words, size_t count);
-
-int verbs_help(const struct cli *cli, const json_t *request);
 
 #endif

@@ -1,29 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "verbs_find.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lb/ctl.h"
-#include "verbs.h"
 
 enum { NAME_BYTES = 32, HELP_INDENT = 36 };
+
+const char *verbs_rest(const char *name, char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		size_t length = strcspn(name, " ");
+
+		if (strlen(words[i]) != length || memcmp(words[i], name, length))
+			return NULL;
+		name += length + (name[length] == ' ');
+	}
+	return name;
+}
 
 /* How many of the words spell the name; 0: they do not. */
 static size_t spells(const char *name, char *const *words, size_t count)
 {
-	size_t used = 0;
+	size_t length = 1;
 
-	while (used < count) {
-		size_t length = strcspn(name, " ");
-
-		if (strlen(words[used]) != length || memcmp(words[used], name, length))
-			return 0;
-		used++;
-		if (!name[length])
-			return used;
-		name += length + 1;
-	}
-	return 0;
+	for (const char *at = name; (at = strchr(at, ' ')); at++)
+		length++;
+	return length <= count && verbs_rest(name, words, length) ? length : 0;
 }
 
 const struct verb *verbs_find(char *const *words, size_t count, size_t *used)
@@ -116,41 +121,21 @@ static void print_verb(FILE *out, const struct verb *verb)
 	fprintf(out, "%*s%s\n", HELP_INDENT - length, "", verb->help);
 }
 
-/* Verbs whose name begins with the words, which may be none. */
-static bool begins(const char *name, const json_t *words)
+int verbs_help(const struct cli *cli, char *const *words, size_t count)
 {
-	const char *at = name;
-	json_t *word;
-	size_t i;
-
-	json_array_foreach(words, i, word)
-	{
-		size_t length = json_string_length(word);
-
-		if (strncmp(at, json_string_value(word), length) ||
-		    (at[length] && at[length] != ' '))
-			return false;
-		at += length + (at[length] == ' ');
-	}
-	return true;
-}
-
-int verbs_help(const struct cli *cli, const json_t *request)
-{
-	const json_t *words = json_object_get(request, "verbs");
 	bool any = false;
 
-	if (!words)
+	if (!count)
 		fputs("usage: lbctl [-n INSTANCE] [-j] VERB ...\n\n", cli->out);
 	for (const struct verb *verb = verbs; verb->name; verb++) {
-		if (begins(verb->name, words)) {
+		if (verbs_rest(verb->name, words, count)) {
 			print_verb(cli->out, verb);
 			any = true;
 		}
 	}
 	if (!any)
 		return cli_fail(cli, LB_CTL_USAGE, "no such verb; `lbctl help` lists all");
-	if (!words)
+	if (!count)
 		fputs("\n  -n INSTANCE  of several lbd, the one of this name (`default`)\n"
 		      "  -j           JSON, for scripts\n"
 		      "\nexit: 0 done, 1 refused, 2 usage, 3 no lbd answers or worker not "

@@ -7,7 +7,8 @@ room = $(eval $(1)_ROOMS += $(2))$(eval $(1)_SRCS += $(patsubst %,$(2)/%.c,$(3))
 
 # lbctl
 $(call room,CLI,cli,\
-	cli client commands complete render render_status silence succession table usage verbs verbs_find)
+	cli client commands complete render render_status silence succession table terminal usage verbs \
+	verbs_find)
 $(call room,CLI,cli/import,\
 	access daemon format import join model nginx port program server static supervisor upstream worker)
 

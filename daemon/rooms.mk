@@ -10,7 +10,7 @@ $(call room,CLI,cli,\
 	cli client commands complete render render_status silence succession table terminal usage verbs \
 	verbs_find)
 $(call room,CLI,cli/import,\
-	access daemon format import join model nginx port program server static supervisor upstream worker)
+	access daemon format import join location model nginx port program server static supervisor upstream worker)
 
 # lbstatic
 $(call room,STATIC,daemon/static/process,landlock listener loop memory privilege syscalls)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* allow and deny of nginx, where the first match decides, as rules of which the most specific does. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,7 +52,8 @@ static const struct rule *covering(const struct rule *rules, size_t count, const
 	return NULL;
 }
 
-static void take(const struct block *at, struct block *to, struct rule *rules, size_t *count)
+static void emit_allowed(const struct block *at, struct block *to, struct rule *rules,
+			 size_t *count)
 {
 	struct rule rule = {.allow = strcmp(at->words[0], "allow") == 0};
 	char *prefix = at->count == 2 ? clear_host_bits(at->words[1]) : NULL;
@@ -80,5 +82,5 @@ void import_access(const struct block *from, struct block *to)
 
 	for (const struct block *at = from->first; at; at = at->next)
 		if (strcmp(at->words[0], "allow") == 0 || strcmp(at->words[0], "deny") == 0)
-			take(at, to, rules, &count);
+			emit_allowed(at, to, rules, &count);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <ctype.h>
-#include <stdlib.h>
+/* What supervisord.conf says of lbd's own process, and why the rest of its sections is not carried over. */
 #include <string.h>
 
 #include "import/model.h"
@@ -12,16 +11,6 @@ static char *path_of(const struct import_section *section, const char *text)
 	char *path = import_format(text, &names);
 
 	return !path || *path == '/' ? path : import_text("%s/%s", section->here, path);
-}
-
-/* "200MB" as "200m". */
-static char *size_of(const char *text)
-{
-	size_t digits = strspn(text, "0123456789");
-
-	return text[digits] ? import_text("%.*s%c", (int)digits, text,
-					  tolower((unsigned char)text[digits]))
-			    : import_text("%s", text);
 }
 
 /*
@@ -40,7 +29,7 @@ static char *beside(const char *path, const char *name)
 	return import_text("%.*s/%s", (int)(strrchr(path, '/') - path), path, name);
 }
 
-static void emit_log(struct import *import, struct import_section *section)
+static void emit_own_log(struct import *import, struct import_section *section)
 {
 	const char *file = import_value(section, "logfile", NULL);
 	char *path = file ? path_of(section, file) : NULL;
@@ -48,8 +37,8 @@ static void emit_log(struct import *import, struct import_section *section)
 	if (path)
 		emit_own(import, path,
 			 WORDS("log", beside(path, "lbd.log"), "size",
-			       size_of(import_value(section, "logfile_maxbytes", "50MB")), "files",
-			       import_value(section, "logfile_backups", "10")));
+			       import_size(import_value(section, "logfile_maxbytes", "50MB")),
+			       "files", import_value(section, "logfile_backups", "10")));
 }
 
 static void emit_path(struct import *import, struct import_section *section, const char *entry,
@@ -69,7 +58,7 @@ static void emit_supervisord(struct import *import, struct import_section *secti
 	static const char *const numbers[][2] = {{"minfds", "min_files"},
 						 {"minprocs", "min_processes"}};
 
-	emit_log(import, section);
+	emit_own_log(import, section);
 	emit_path(import, section, "pidfile", "pid_file", "lbd.pid");
 	emit_path(import, section, "childlogdir", "log_directory", NULL);
 	for (size_t i = 0; i < 2; i++) {
@@ -121,7 +110,7 @@ static const char *const reasons[][3] = {
 	{"group:", NULL, "a pool is a group: its workers are POOL:* to lbctl"},
 };
 
-static const char *why_not(const char *section, const char *entry)
+static const char *why_not_section(const char *section, const char *entry)
 {
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
 		if (strncmp(section, reasons[i][0], strlen(reasons[i][0])) == 0 &&
@@ -130,7 +119,7 @@ static const char *why_not(const char *section, const char *entry)
 	return "nothing in lbd corresponds to it";
 }
 
-static bool is_program(const char *section)
+static bool is_of_program(const char *section)
 {
 	return strncmp(section, "program:", 8) == 0 ||
 	       strncmp(section, "eventlistener:", 14) == 0 ||
@@ -154,9 +143,10 @@ void import_supervisor_drop(struct import *import)
 	for (size_t i = 0; i < import->section_count; i++) {
 		struct import_section *section = &import->sections[i];
 
-		for (size_t k = 0; k < section->count && !is_program(section->name); k++)
+		for (size_t k = 0; k < section->count && !is_of_program(section->name); k++)
 			if (!section->entries[k].used)
 				import_drop(import->out, &section->entries[k].at,
-					    why_not(section->name, section->entries[k].name));
+					    why_not_section(section->name,
+							    section->entries[k].name));
 	}
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Words as supervisor writes them (Python's % format, sizes) in lbd's form. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,4 +89,13 @@ char *import_format(const char *text, const struct import_names *names)
 	fclose(out);
 	import_keep(result);
 	return at ? result : NULL;
+}
+
+char *import_size(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (!text[digits])
+		return import_text("%s", text);
+	return import_text("%.*s%c", (int)digits, text, tolower((unsigned char)text[digits]));
 }

@@ -33,8 +33,8 @@ static int looks_like_ini(const char *path, bool *ini, struct error *error)
 }
 
 /* Sections go into the import, the tree of an nginx.conf to *root. */
-static int read_one(struct import *import, const char *path, struct block **root,
-		    struct error *error)
+static int read_any_file(struct import *import, const char *path, struct block **root,
+			 struct error *error)
 {
 	bool ini = false;
 	int code = looks_like_ini(path, &ini, error);
@@ -51,7 +51,7 @@ static int read_all(struct import *import, int count, char *const *files, struct
 	int code = 0;
 
 	for (int i = 0; i < count && !code; i++)
-		code = read_one(import, files[i], &roots[i], error);
+		code = read_any_file(import, files[i], &roots[i], error);
 	return code;
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Pools out of upstreams and programs: those whose ports are an upstream's become its workers. */
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>

@@ -133,7 +133,7 @@ void import_drop_block(struct block *in, const struct block *at, const char *why
 	import_drop(in, &place, why);
 }
 
-static bool is_taken(const struct import *import, const char *name)
+static bool is_name_taken(const struct import *import, const char *name)
 {
 	return block_find(import->out, WORDS("pool", name)) ||
 	       block_find(import->out, WORDS("static", name)) || strcmp(name, "all") == 0;
@@ -147,7 +147,7 @@ char *import_pool_name(const struct import *import, const char *name)
 		if (!isalnum((unsigned char)*c) && (c == plain || !strchr(".-", *c)))
 			*c = '_';
 	tried = import_text("%s", plain);
-	for (unsigned i = 2; is_taken(import, tried); i++)
+	for (unsigned i = 2; is_name_taken(import, tried); i++)
 		tried = import_text("%s_%u", plain, i);
 	return tried;
 }

@@ -129,6 +129,8 @@ struct import_names {
 char *import_format(const char *text, const struct import_names *names);
 /* A dollar is two for lbd. */
 char *import_dollars(const char *text);
+/* "50MB" as "50m". */
+char *import_size(const char *text);
 
 /* import/nginx.c: a file with its includes, and why a directive has no counterpart. */
 int import_nginx_read(struct import *import, const char *path, struct block **root,
@@ -147,9 +149,14 @@ void import_join(struct import *import);
 void import_nginx_targets(struct import *import, const struct block *root);
 void import_nginx_servers(struct import *import, const struct block *root);
 
-/* import/static.c: the part of a server that serves files; listens: NULL-ended, or NULL: another port. */
+/* import/location.c: what a location, or a server, is for. */
 bool import_is_static(const struct block *location);
 bool import_is_proxy(const struct block *location);
+/* What clients get at /, else the first that is passed on; a server of `stream` is one itself.  NULL: none. */
+const struct block *import_main_proxy(const struct block *server);
+bool import_has_files(const struct block *server);
+
+/* import/static.c: the part of a server that serves files; listens: NULL-ended, or NULL: another port. */
 void import_static_emit(struct import *import, const struct block *server, char *const *listens);
 
 /* import/access.c: allow and deny of nginx, where the first match decides. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* nginx.conf: a file with its includes, and why a directive has no counterpart. */
 #include <errno.h>
 #include <glob.h>
 #include <stdlib.h>

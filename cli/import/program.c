@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A [program:x] of supervisor as ports and a command; dropped where there are no ports. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,7 +119,7 @@ static const char *program_of(const char *command)
 	return slash ? slash + 1 : command;
 }
 
-static bool is_program(const char *command, const char *name)
+static bool runs_program(const char *command, const char *name)
 {
 	size_t length = strlen(name);
 	const char *found = program_of(command);
@@ -129,10 +130,10 @@ static bool is_program(const char *command, const char *name)
 /* What lbd makes superfluous. */
 static const char *why_superfluous(const char *command)
 {
-	if (is_program(command, "nginx"))
+	if (runs_program(command, "nginx"))
 		return "lbd takes the place of nginx: connections go straight to the workers, no "
 		       "proxy is to be run";
-	if (is_program(command, "haproxy"))
+	if (runs_program(command, "haproxy"))
 		return "lbd takes the place of haproxy; see the pools for its backends";
 	return NULL;
 }

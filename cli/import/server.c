@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* `server` blocks of nginx as services, and what else there is. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,11 +9,6 @@
 static const struct block *child_of(const struct block *parent, const char *name)
 {
 	return block_find(parent, WORDS(name));
-}
-
-bool import_is_proxy(const struct block *location)
-{
-	return child_of(location, "proxy_pass") != NULL;
 }
 
 /* The upstream or address in http://NAME/path; new. */
@@ -54,7 +50,7 @@ static bool has_word(const struct block *at, const char *word)
 	return false;
 }
 
-static bool is_taken(const struct import *import, const char *listen)
+static bool is_listened_on(const struct import *import, const char *listen)
 {
 	for (size_t i = 0; i < import->listen_count; i++)
 		if (strcmp(import->listens[i], listen) == 0)
@@ -75,7 +71,7 @@ static void add_listen(struct import *import, const struct block *at, const char
 		return;
 	}
 	listen = import_text("%s", addr_format_endpoint(&endpoint, formatted));
-	if (is_taken(import, listen)) {
+	if (is_listened_on(import, listen)) {
 		import_drop_block(
 			import->out, at,
 			"a service before listens there already; lbd does not read the names "
@@ -115,30 +111,6 @@ static char **listens_of(struct import *import, const struct block *server)
 		add_listen(import, server, "0.0.0.0:80", &listens, &count);
 	import_grow((void **)&listens, count, sizeof(char *));
 	return listens;
-}
-
-/* What clients get at /, else the first that is passed on; a server of `stream` is one itself. */
-static const struct block *main_proxy(const struct block *server)
-{
-	const struct block *first = import_is_proxy(server) ? server : NULL;
-
-	for (const struct block *at = server->first; at; at = at->next) {
-		if (strcmp(at->words[0], "location") != 0 || !import_is_proxy(at))
-			continue;
-		if (strcmp(at->words[at->count - 1], "/") == 0)
-			return at;
-		if (!first)
-			first = at;
-	}
-	return first;
-}
-
-static bool has_files(const struct block *server)
-{
-	for (const struct block *at = server->first; at; at = at->next)
-		if (strcmp(at->words[0], "location") == 0 && import_is_static(at))
-			return true;
-	return import_is_static(server) && !main_proxy(server);
 }
 
 /* Directives of a proxied location, each with why it is not carried over. */
@@ -205,12 +177,12 @@ static void emit_proxy(struct import *import, const struct block *server, const 
 
 static void emit_server(struct import *import, const struct block *server)
 {
-	const struct block *proxy = main_proxy(server);
+	const struct block *proxy = import_main_proxy(server);
 	char **listens = listens_of(import, server);
 
 	if (proxy && *listens)
 		emit_proxy(import, server, proxy, listens);
-	if (has_files(server) && *listens)
+	if (import_has_files(server) && *listens)
 		import_static_emit(import, server, proxy ? NULL : listens);
 	else if (!proxy || !*listens)
 		import_drop_block(import->out, server,

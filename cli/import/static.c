@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The part of a server of nginx that serves files, as a `static` block. */
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <stdlib.h>
@@ -16,20 +17,6 @@ struct files {
 	const char *patterns[PATTERNS_MAX + 1]; /* of the location, NULL-ended */
 	const struct block *location;
 };
-
-bool import_is_static(const struct block *location)
-{
-	static const char *const names[] = {"root",       "alias",     "expires",
-					    "add_header", "try_files", "autoindex"};
-
-	if (import_is_proxy(location) || block_find(location, WORDS("fastcgi_pass")) ||
-	    block_find(location, WORDS("uwsgi_pass")) || block_find(location, WORDS("return")))
-		return false;
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (block_find(location, WORDS(names[i])))
-			return true;
-	return false;
-}
 
 /* \.(css|js)$ and \.css$ as *.css, *.js; 0: another expression. */
 static size_t extensions_of(const char *regex, const char **patterns)
@@ -76,8 +63,8 @@ static bool read_patterns(struct files *files, const struct block *location)
 	return count > 0 && *files->patterns[0];
 }
 
-static void add(struct files *files, const struct block *at, const char *pattern, const char *name,
-		const char *value)
+static void add_rule(struct files *files, const struct block *at, const char *pattern,
+		     const char *name, const char *value)
 {
 	if (strchr(value, '$'))
 		import_drop_block(files->block, at, "lbstatic knows no variables of nginx");
@@ -111,18 +98,18 @@ static void emit_expires(struct files *files, const struct block *at, const char
 	long long seconds = strcmp(text, "max") == 0 ? 315360000 : seconds_of(text);
 
 	if (strcmp(text, "off") == 0)
-		add(files, at, pattern, "expires", "off");
+		add_rule(files, at, pattern, "expires", "off");
 	else if (seconds >= 0)
-		add(files, at, pattern, "expires", import_text("%llds", seconds));
+		add_rule(files, at, pattern, "expires", import_text("%llds", seconds));
 	else
-		add(files, at, pattern, "header", "Cache-Control: no-cache");
+		add_rule(files, at, pattern, "header", "Cache-Control: no-cache");
 }
 
 static void emit_header(struct files *files, const struct block *at, const char *pattern)
 {
 	if (at->count < 3)
 		return;
-	add(files, at, pattern, "header", import_text("%s: %s", at->words[1], at->words[2]));
+	add_rule(files, at, pattern, "header", import_text("%s: %s", at->words[1], at->words[2]));
 }
 
 /* root of a location is the directory that the whole path starts from; alias takes its prefix' place. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* supervisord.conf: the sections of an ini file, with its includes. */
 #include <errno.h>
 #include <glob.h>
 #include <ini.h>
@@ -92,7 +93,7 @@ static struct import_section *section_of(struct reader *reader, const char *name
 	return last;
 }
 
-static int take(void *arg, const char *section, const char *name, const char *value)
+static int take_entry(void *arg, const char *section, const char *name, const char *value)
 {
 	struct reader *reader = arg;
 	struct import_section *into = section_of(reader, section);
@@ -154,7 +155,7 @@ static int read_file(struct import *import, const char *path, unsigned depth, st
 		return -ENOENT;
 	}
 	reader.here = dirname(import_keep(whole));
-	line = ini_parse_stream(read_piece, &reader, take, &reader);
+	line = ini_parse_stream(read_piece, &reader, take_entry, &reader);
 	fclose(reader.in);
 	free(reader.line);
 	if (line != 0)

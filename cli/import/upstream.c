@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* `upstream` blocks of nginx, and addresses that proxy_pass names directly, as pools. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,7 +100,7 @@ static void read_hash(struct import_upstream *upstream, const struct block *at)
 			  "lbd does not read requests; it hashes the connection (maglev)");
 }
 
-static void read_one(struct import_upstream *upstream, const struct block *at)
+static void read_directive(struct import_upstream *upstream, const struct block *at)
 {
 	const char *name = at->words[0];
 
@@ -160,7 +161,7 @@ void import_nginx_upstreams(struct import *import, const struct block *root)
 			struct import_upstream *upstream = add_upstream(import, at->words[1], at);
 
 			for (const struct block *child = at->first; child; child = child->next)
-				read_one(upstream, child);
+				read_directive(upstream, child);
 		}
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <ctype.h>
+/* The worker block of a program of supervisor. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -15,16 +15,6 @@ static bool is_true(const char *value)
 {
 	return strcasecmp(value, "true") == 0 || strcasecmp(value, "yes") == 0 ||
 	       strcasecmp(value, "on") == 0 || strcmp(value, "1") == 0;
-}
-
-/* "50MB" as "50m"; new. */
-static char *size_of(const char *value)
-{
-	size_t digits = strspn(value, "0123456789");
-
-	if (!value[digits])
-		return import_text("%s", value);
-	return import_text("%.*s%c", (int)digits, value, tolower((unsigned char)value[digits]));
 }
 
 /* KEY="value",KEY2=value2 as words of `environment`. */
@@ -73,7 +63,7 @@ static void emit_file(struct import_program *program, const char *stream, const 
 	char *size_name = import_text("%s_logfile_maxbytes", stream);
 	char *files_name = import_text("%s_logfile_backups", stream);
 	const char *files = import_value(program->section, files_name, "10");
-	char *size = size_of(import_value(program->section, size_name, "50MB"));
+	char *size = import_size(import_value(program->section, size_name, "50MB"));
 	char *file = log_path(program, path);
 
 	import_add(worker, false, WORDS(stream, file, "size", size, "files", files));
@@ -89,8 +79,8 @@ static void emit_file(struct import_program *program, const char *stream, const 
 }
 
 /* AUTO and nothing at all are what lbd does by itself. */
-static void emit_log(struct import_program *program, const char *stream, const char *path,
-		     struct block *worker)
+static void emit_stream(struct import_program *program, const char *stream, const char *path,
+			struct block *worker)
 {
 	char *syslog_name = import_text("%s_syslog", stream);
 	bool syslog = is_true(import_value(program->section, syslog_name, "false"));
@@ -105,14 +95,14 @@ static void emit_log(struct import_program *program, const char *stream, const c
 		emit_file(program, stream, path, worker);
 }
 
-static void emit_logs(struct import_program *program, struct block *worker)
+static void emit_streams(struct import_program *program, struct block *worker)
 {
 	bool merged = is_true(import_value(program->section, "redirect_stderr", "false"));
 	const struct import_entry *ignored = import_entry_of(program->section, "stderr_logfile");
 
-	emit_log(program, "stdout", program->stdout_log, worker);
+	emit_stream(program, "stdout", program->stdout_log, worker);
 	if (!merged)
-		emit_log(program, "stderr", program->stderr_log, worker);
+		emit_stream(program, "stderr", program->stderr_log, worker);
 	else if (ignored)
 		import_drop(worker, &ignored->at,
 			    "redirect_stderr sends it with standard output, as it did");
@@ -191,7 +181,7 @@ static void emit_inherited(struct import *import, struct import_program *program
 		set(worker, "directory", program->directory);
 }
 
-static const char *why_not(const char *name)
+static const char *why_not_entry(const char *name)
 {
 	static const char *const rows[][2] = {
 		{"process_name", "a worker is called by its pool and port"},
@@ -237,9 +227,9 @@ void import_worker_emit(struct import *import, struct import_program *program, s
 		emit_environment(program->environment, worker);
 	emit_plain(program, worker);
 	emit_restart(program, worker);
-	emit_logs(program, worker);
+	emit_streams(program, worker);
 	for (size_t i = 0; i < program->section->count; i++)
 		if (!program->section->entries[i].used)
 			import_drop(worker, &program->section->entries[i].at,
-				    why_not(program->section->entries[i].name));
+				    why_not_entry(program->section->entries[i].name));
 }

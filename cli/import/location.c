@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a location of nginx is for: clients that are passed on, or files. */
+#include <string.h>
+
+#include "import/model.h"
+
+bool import_is_proxy(const struct block *location)
+{
+	return block_find(location, WORDS("proxy_pass")) != NULL;
+}
+
+bool import_is_static(const struct block *location)
+{
+	static const char *const names[] = {"root",       "alias",     "expires",
+					    "add_header", "try_files", "autoindex"};
+
+	if (import_is_proxy(location) || block_find(location, WORDS("fastcgi_pass")) ||
+	    block_find(location, WORDS("uwsgi_pass")) || block_find(location, WORDS("return")))
+		return false;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (block_find(location, WORDS(names[i])))
+			return true;
+	return false;
+}
+
+/* What clients get at /, else the first that is passed on; a server of `stream` is one itself. */
+const struct block *import_main_proxy(const struct block *server)
+{
+	const struct block *first = import_is_proxy(server) ? server : NULL;
+
+	for (const struct block *at = server->first; at; at = at->next) {
+		if (strcmp(at->words[0], "location") != 0 || !import_is_proxy(at))
+			continue;
+		if (strcmp(at->words[at->count - 1], "/") == 0)
+			return at;
+		if (!first)
+			first = at;
+	}
+	return first;
+}
+
+bool import_has_files(const struct block *server)
+{
+	for (const struct block *at = server->first; at; at = at->next)
+		if (strcmp(at->words[0], "location") == 0 && import_is_static(at))
+			return true;
+	return import_is_static(server) && !import_main_proxy(server);
+}

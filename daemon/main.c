@@ -31,6 +31,7 @@
 #include "start/check.h"
 #include "start/options.h"
 #include "start/signals.h"
+#include "start/start.h"
 #include "start/takeover.h"
 #include "worker/record.h"
 #include "worker/worker.h"
@@ -79,11 +80,12 @@ static int check_conf(const char *path, const char *instance)
 
 static void state_changed(void *arg, struct backend *backend, enum state from, enum state to)
 {
-	struct lbd *lbd = arg;
+	struct verbs *verbs = arg;
+	struct lbd *lbd = verbs->lbd;
 
 	(void)from;
 	roll_changed(backend, to);
-	wait_changed(&lbd->waits, backend); /* looks at its turn, too */
+	wait_changed(&verbs->waits, backend); /* looks at its turn, too */
 	leave_changed(backend);
 	remember_later(&lbd->model);
 	if (lbd->model.stopping && !state_has_process(backend->state))
@@ -92,9 +94,9 @@ static void state_changed(void *arg, struct backend *backend, enum state from, e
 
 static void backend_forgotten(void *arg, struct backend *backend)
 {
-	struct lbd *lbd = arg;
+	struct verbs *verbs = arg;
 
-	wait_forget(&lbd->waits, backend);
+	wait_forget(&verbs->waits, backend);
 }
 
 /* What is left hinders no start: the next one removes it, or says why it cannot. */
@@ -196,11 +198,11 @@ static void tell_failure(const struct lbd *lbd, const char *text)
 		say_on_stderr(NULL, text);
 }
 
-static int run(struct lbd *lbd)
+static int run(struct lbd *lbd, struct verbs *verbs)
 {
 	struct error error = {0};
 	bool adopted;
-	int err = lbd_start(lbd, &error);
+	int err = start_lbd(lbd, verbs, &error);
 
 	adopted = lbd->dp && datapath_adopted(lbd->dp);
 	if (err) {
@@ -234,6 +236,7 @@ static int fail_early(const struct error *error)
 int main(int argc, char **argv)
 {
 	static struct lbd lbd;
+	static struct verbs verbs = {.lbd = &lbd};
 	struct options options;
 	struct error error = {0};
 	int code;
@@ -275,8 +278,8 @@ int main(int argc, char **argv)
 	lbd.host = (struct worker_host){.event = lbd.event, .run_dir = lbd.run_dir};
 	lbd.model.event = lbd.event;
 	lbd.model.host = &lbd.host;
-	lbd.model.changes = (struct changes){.tell = state_changed, .arg = &lbd};
+	lbd.model.changes = (struct changes){.tell = state_changed, .arg = &verbs};
 	lbd.model.hooks.forgotten = backend_forgotten;
-	lbd.model.hooks_arg = &lbd;
-	return run(&lbd);
+	lbd.model.hooks_arg = &verbs;
+	return run(&lbd, &verbs);
 }

@@ -25,9 +25,10 @@ $(call room,STATIC,daemon/static/ground,fault timers)
 
 # lbd; of it lbstatic has how files of others are opened (base/), and lbctl how a configuration is read
 $(call room,LBD,daemon/start,background check first_conf options signals start takeover)
-$(call room,LBD,daemon/verbs,asked change config lbd pool save served verbs worker)
+$(call room,LBD,daemon/verbs,\
+	asked call change config lbd pool process roll save served tails targets verbs waits worker)
 $(call room,LBD,daemon/view,status view)
-$(call room,LBD,daemon/lbd,follow lbd loss reexec run_dir save save_plan service_manager settings stop wait)
+$(call room,LBD,daemon/lbd,lbd loss reexec run_dir save save_plan service_manager settings stop)
 $(call room,LBD,daemon/control,client control parse places reply time)
 $(call room,LBD,daemon/reconcile,\
 	check difference difference_line difference_service held_ports nobody plan reconcile services \

@@ -110,8 +110,8 @@ void lbd_write_running(struct lbd *lbd)
 		leave_record_sweep(&lbd->model);
 }
 
-static int follow_settings(struct lbd *lbd, const struct conf *conf, enum lbd_follows why,
-			   struct error *error)
+static int apply_settings(struct lbd *lbd, const struct conf *conf, enum lbd_occasion why,
+			  struct error *error)
 {
 	switch (why) {
 	case LBD_STARTS:
@@ -126,7 +126,7 @@ static int follow_settings(struct lbd *lbd, const struct conf *conf, enum lbd_fo
 }
 
 /* All that can fail comes before the model is changed. */
-int lbd_follow(struct lbd *lbd, struct conf *conf, enum lbd_follows why, struct error *error)
+int lbd_apply_conf(struct lbd *lbd, struct conf *conf, enum lbd_occasion why, struct error *error)
 {
 	struct plan *plan;
 	int err;
@@ -135,7 +135,7 @@ int lbd_follow(struct lbd *lbd, struct conf *conf, enum lbd_follows why, struct 
 	err = reconcile_begin(&lbd->model, conf, &plan, error);
 	if (err)
 		return err;
-	err = follow_settings(lbd, conf, why, error);
+	err = apply_settings(lbd, conf, why, error);
 	if (err) {
 		reconcile_cancel(plan);
 		return err;
@@ -265,7 +265,7 @@ static int take_up(struct lbd *lbd, bool force, FILE *changes, struct error *err
 	if (!force)
 		err = check_loss(lbd, conf, error);
 	if (!err)
-		err = lbd_follow(lbd, conf, LBD_RELOADS, error);
+		err = lbd_apply_conf(lbd, conf, LBD_RELOADS, error);
 	if (err) {
 		conf_free(conf);
 		return err;

@@ -12,10 +12,8 @@
 #include "conf/running.h"
 #include "control/control.h"
 #include "datapath/locals.h"
-#include "lbd/follow.h"
 #include "lbd/reexec.h"
 #include "lbd/run_dir.h"
-#include "lbd/wait.h"
 #include "model/pool.h"
 #include "worker/worker.h"
 
@@ -36,8 +34,6 @@ struct lbd {
 	struct control *control;
 	struct worker_host host;
 	struct model model;
-	struct waits waits;
-	struct follows follows;
 	sd_event_source *events;
 	struct reexec reexec;
 	/* run_dir.c */
@@ -52,15 +48,15 @@ struct lbd {
 extern const struct launch_warn lbd_warn_in_log;
 
 /* From where a configuration comes: what of it is of lbd's own process, and when. */
-enum lbd_follows {
+enum lbd_occasion {
 	LBD_STARTS,  /* with it */
 	LBD_GOES_ON, /* with what was in force before its start */
 	LBD_CHANGES, /* the rest alone, by a verb of lbctl's */
 	LBD_RELOADS,
 };
 
-/* Makes the world follow conf, which it takes over on success; to be remembered by lbd_write_running(). */
-int lbd_follow(struct lbd *lbd, struct conf *conf, enum lbd_follows why, struct error *error);
+/* Makes the world what conf says, which it takes over on success; to be remembered by lbd_write_running(). */
+int lbd_apply_conf(struct lbd *lbd, struct conf *conf, enum lbd_occasion why, struct error *error);
 
 /* Reads the file; that of the default name may be missing at the start, and is then an empty one. */
 int lbd_read_conf(const struct lbd *lbd, struct conf **conf, struct error *error);
@@ -92,12 +88,6 @@ int lbd_save(struct lbd *lbd, struct error *error);
 
 /* Of one that was cut off: what it has written counts as read.  now: what it was to write. */
 void save_settle(struct running *running, const struct block *now);
-
-/*
- * start.c: from the run directory and the event loop, which are there, to workers that are taken back or started.
- * -errno with a line.
- */
-int lbd_start(struct lbd *lbd, struct error *error);
 
 /*
  * stop.c: begins the orderly end: no new connections; by priority, workers are drained, at most for their

@@ -24,7 +24,7 @@ struct reexec {
 };
 
 /*
- * Tries the new program; the request is answered when that has ended, and then the event loop ends if
+ * Tries the new program; the request is replied to when that has ended, and then the event loop ends if
  * it can take over.  -EBUSY: one is being tried already; else -errno with a line, as when it is not there.
  */
 int reexec_begin(struct lbd *lbd, struct control_request *request, struct error *error);

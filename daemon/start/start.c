@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The start of lbd: from a run directory and an event loop to workers that are taken back, or started. */
+#include "start/start.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,6 @@
 #include "remember/remember.h"
 #include "roll/roll.h"
 #include "start/first_conf.h"
-#include "verbs/verbs.h"
 
 enum { CONTROL_TRIES = 10 };
 
@@ -50,7 +50,8 @@ static int open_world(struct lbd *lbd, struct error *error)
 }
 
 /* The directory may have been deleted since it was made, and be deleted again. */
-static int open_control(struct lbd *lbd, const struct conf *conf, struct error *error)
+static int open_control(struct lbd *lbd, struct verbs *verbs, const struct conf *conf,
+			struct error *error)
 {
 	struct control_access access;
 	struct error unknown; /* has been said: conf_accounts_warn() */
@@ -63,7 +64,7 @@ static int open_control(struct lbd *lbd, const struct conf *conf, struct error *
 	for (int i = 0; i < CONTROL_TRIES && err == -ENOENT; i++) {
 		err = instance_make(lbd->run_dir, error);
 		if (!err)
-			err = control_new(lbd->event, path, &access, answer_handler(), lbd,
+			err = control_new(lbd->event, path, &access, verbs_handler(), verbs,
 					  &lbd->control, error);
 	}
 	return err;
@@ -97,7 +98,7 @@ static int take_over(struct lbd *lbd, struct conf *conf, bool in_force, struct e
 	if (!err) {
 		pool_find_pinned(&lbd->model);
 		leave_restore(&lbd->model);
-		err = lbd_follow(lbd, conf, in_force ? LBD_GOES_ON : LBD_STARTS, error);
+		err = lbd_apply_conf(lbd, conf, in_force ? LBD_GOES_ON : LBD_STARTS, error);
 	}
 	if (!err) {
 		stale_remove(&lbd->model);
@@ -168,12 +169,13 @@ static int make_model(struct lbd *lbd, struct error *error)
 }
 
 /* Takes conf over where it succeeds. */
-static int follow(struct lbd *lbd, struct conf *conf, bool in_force, struct error *error)
+static int begin_with(struct lbd *lbd, struct verbs *verbs, struct conf *conf, bool in_force,
+		      struct error *error)
 {
 	int err = make_model(lbd, error);
 
 	if (!err)
-		err = open_control(lbd, conf, error);
+		err = open_control(lbd, verbs, conf, error);
 	if (err)
 		return err;
 	err = take_over(lbd, conf, in_force, error);
@@ -191,7 +193,7 @@ static void go_on_rolling(struct lbd *lbd, bool in_force)
 	forget_rolls(lbd);
 }
 
-int lbd_start(struct lbd *lbd, struct error *error)
+int start_lbd(struct lbd *lbd, struct verbs *verbs, struct error *error)
 {
 	struct conf *conf = NULL;
 	bool in_force = false;
@@ -201,7 +203,7 @@ int lbd_start(struct lbd *lbd, struct error *error)
 	run_dir_watch(lbd);
 	err = prepare(lbd, &conf, &in_force, error);
 	if (!err)
-		err = follow(lbd, conf, in_force, error);
+		err = begin_with(lbd, verbs, conf, in_force, error);
 	if (err) {
 		forget_rolls(lbd);
 		conf_free(conf);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A request as lbd's log has it. */
+#include "verbs/asked.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "base/place.h"
-#include "verbs/verbs.h"
 
 enum { VALUE_BYTES = 80 };
 
@@ -19,7 +19,7 @@ static bool is_named(const char *member)
 	return false;
 }
 
-void answer_quote(const char *text, size_t most, FILE *out)
+void asked_quote(const char *text, size_t most, FILE *out)
 {
 	fputc('"', out);
 	for (size_t i = 0; i < most && text[i]; i++) {
@@ -39,7 +39,7 @@ static void print_value(const char *value, FILE *out)
 	if (*value && strspn(value, plain) >= strnlen(value, VALUE_BYTES))
 		fprintf(out, "%.*s", VALUE_BYTES, value);
 	else
-		answer_quote(value, VALUE_BYTES, out);
+		asked_quote(value, VALUE_BYTES, out);
 }
 
 static void print_words(const struct call *call, const char *words, FILE *out)
@@ -48,7 +48,7 @@ static void print_words(const struct call *call, const char *words, FILE *out)
 	int used;
 
 	for (; words && sscanf(words, "%31s%n", member, &used) == 1; words += used) {
-		const char *value = answer_word(call, member, NULL);
+		const char *value = call_word(call, member, NULL);
 
 		if (!value)
 			continue;
@@ -63,18 +63,18 @@ static void print_flags(const struct call *call, const char *flags, FILE *out)
 	int used;
 
 	for (; flags && sscanf(flags, "%31s%n", member, &used) == 1; flags += used)
-		if (answer_flag(call, member))
+		if (call_flag(call, member))
 			fprintf(out, " %s", member);
 }
 
-void answer_asked(const struct call *call, const char *verb, const char *words, const char *flags,
-		  char text[ANSWER_ASKED_BYTES])
+void asked_print(const struct call *call, const char *verb, const char *words, const char *flags,
+		 char text[ASKED_BYTES])
 {
 	uid_t user = control_user(call->request);
 	char name[PLACE_USER_BYTES];
-	FILE *out = fmemopen(text, ANSWER_ASKED_BYTES, "w");
+	FILE *out = fmemopen(text, ASKED_BYTES, "w");
 
-	snprintf(text, ANSWER_ASKED_BYTES, "%s", verb);
+	snprintf(text, ASKED_BYTES, "%s", verb);
 	if (!out)
 		return;
 	fprintf(out, "%s", verb);
@@ -82,5 +82,5 @@ void answer_asked(const struct call *call, const char *verb, const char *words, 
 	print_flags(call, flags, out);
 	fprintf(out, ", by %s (uid %u)", place_user(user, name), user);
 	fclose(out);
-	text[ANSWER_ASKED_BYTES - 1] = '\0';
+	text[ASKED_BYTES - 1] = '\0';
 }

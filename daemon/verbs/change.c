@@ -44,13 +44,13 @@ void change_tell(struct change_heard *heard, struct call *call)
 	free(heard->text);
 }
 
-int change_follow(struct call *call, struct conf *conf)
+int change_apply(struct call *call, struct conf *conf)
 {
 	struct change_heard heard;
 	int err;
 
 	change_hear(&heard);
-	err = lbd_follow(call->lbd, conf, LBD_CHANGES, &call->error);
+	err = lbd_apply_conf(call->lbd, conf, LBD_CHANGES, &call->error);
 	if (!err)
 		lbd_write_running(call->lbd);
 	change_tell(&heard, call);
@@ -65,7 +65,7 @@ int change_make(struct call *call, edit_function *edit)
 	struct conf *conf = NULL;
 	int err = change_build(call, edit, &conf);
 
-	return err ? err : change_follow(call, conf);
+	return err ? err : change_apply(call, conf);
 }
 
 int change_and_say(struct call *call, edit_function *edit, const char *done)

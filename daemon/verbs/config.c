@@ -10,12 +10,14 @@
 #include "datapath/interfaces.h"
 #include "reconcile/nobody.h"
 #include "verbs/change.h"
+#include "verbs/handlers.h"
+#include "verbs/served.h"
 #include "view/view.h"
 
 static int do_attach(struct block *root, struct call *call)
 {
-	return edit_attach(root, answer_word(call, "interface", ""),
-			   answer_word(call, "mode", NULL), &call->error);
+	return edit_attach(root, call_word(call, "interface", ""), call_word(call, "mode", NULL),
+			   &call->error);
 }
 
 static void find_tier(void *arg, const struct interfaces_status *status)
@@ -30,7 +32,7 @@ static void find_tier(void *arg, const struct interfaces_status *status)
  * The interface first: a configuration that names one that cannot be attached is not taken on.  It is
  * let go of again, or attached as it was, when what follows fails.
  */
-static int attach(struct call *call, const struct conf_attach *want, struct conf *conf)
+static int attach_and_apply(struct call *call, const struct conf_attach *want, struct conf *conf)
 {
 	struct interfaces *interfaces = call->lbd->interfaces;
 	int err = interfaces_attach(interfaces, want, &call->error);
@@ -39,7 +41,7 @@ static int attach(struct call *call, const struct conf_attach *want, struct conf
 		conf_free(conf);
 		return err;
 	}
-	err = change_follow(call, conf);
+	err = change_apply(call, conf);
 	if (err) {
 		const struct conf *before = call->lbd->model.conf;
 
@@ -50,7 +52,7 @@ static int attach(struct call *call, const struct conf_attach *want, struct conf
 
 int verb_attach(struct call *call)
 {
-	const char *interface = answer_word(call, "interface", "");
+	const char *interface = call_word(call, "interface", "");
 	struct interfaces_status status = {.interface = interface, .tier = "none"};
 	const struct conf_attach *want;
 	struct conf *conf = NULL;
@@ -59,7 +61,7 @@ int verb_attach(struct call *call)
 	if (err)
 		return err;
 	want = conf_find_attach(conf, interface);
-	err = attach(call, want, conf);
+	err = attach_and_apply(call, want, conf);
 	if (err)
 		return err;
 	interfaces_each(call->lbd->interfaces, find_tier, &status);
@@ -70,7 +72,7 @@ int verb_attach(struct call *call)
 
 static int do_detach(struct block *root, struct call *call)
 {
-	return edit_detach(root, answer_word(call, "interface", ""), &call->error);
+	return edit_detach(root, call_word(call, "interface", ""), &call->error);
 }
 
 int verb_detach(struct call *call)
@@ -80,15 +82,14 @@ int verb_detach(struct call *call)
 
 int verb_service(struct call *call)
 {
-	answer_view(call, view_services(call->lbd));
+	call_show(call, view_services(call->lbd));
 	return 0;
 }
 
 static int do_service_add(struct block *root, struct call *call)
 {
-	return edit_service_add(root, answer_word(call, "name", ""),
-				answer_word(call, "address", ""), answer_word(call, "pool", NULL),
-				&call->error);
+	return edit_service_add(root, call_word(call, "name", ""), call_word(call, "address", ""),
+				call_word(call, "pool", NULL), &call->error);
 }
 
 /* Who else had the clients of that address until now: the service of any address, or NULL. */
@@ -114,15 +115,15 @@ static const char *served_by(const struct model *model, const char *address, con
 static int add_service(struct call *call)
 {
 	const struct model *model = &call->lbd->model;
-	const char *address = answer_word(call, "address", "");
-	const char *name = answer_word(call, "name", "");
+	const char *address = call_word(call, "address", "");
+	const char *name = call_word(call, "name", "");
 	const char *before = served_by(model, address, name);
 	char *other = before ? strdup(before) : NULL;
 	int err = change_make(call, do_service_add);
 
 	if (!err)
-		answer_nobody(call, pool_find_service(model, answer_word(call, "name", ""))->pool,
-			      false);
+		served_warn(call, pool_find_service(model, call_word(call, "name", ""))->pool,
+			    false);
 	if (!err && other)
 		control_message(call->request,
 				"added: it has the clients of %s now, not service %s", address,
@@ -135,7 +136,7 @@ static int add_service(struct call *call)
 
 int verb_service_add(struct call *call)
 {
-	const char *protocol = answer_word(call, "protocol", "tcp");
+	const char *protocol = call_word(call, "protocol", "tcp");
 
 	if (strcmp(protocol, "tcp") != 0)
 		return error_set(&call->error, -EINVAL, "protocol \"%.40s\": only tcp is served",
@@ -145,7 +146,7 @@ int verb_service_add(struct call *call)
 
 static int do_service_remove(struct block *root, struct call *call)
 {
-	return edit_service_remove(root, answer_word(call, "name", ""), &call->error);
+	return edit_service_remove(root, call_word(call, "name", ""), &call->error);
 }
 
 int verb_service_remove(struct call *call)
@@ -154,7 +155,7 @@ int verb_service_remove(struct call *call)
 }
 
 /* The lines that were written, as an array. */
-static json_t *lines(const char *text)
+static json_t *lines_of(const char *text)
 {
 	json_t *list = json_array();
 
@@ -182,11 +183,11 @@ static int with_changes(struct call *call, int (*act)(struct lbd *, FILE *, stru
 	change_hear(&heard);
 	err = act(call->lbd, out, &call->error);
 	change_tell(&heard, call);
-	answer_nobody_new(call, unserved);
+	served_warn_new(call, unserved);
 	json_decref(unserved);
 	fclose(out);
 	if (!err)
-		control_reply(call->request, json_pack("{s:o}", "changes", lines(text)));
+		control_reply(call->request, json_pack("{s:o}", "changes", lines_of(text)));
 	free(text);
 	return err;
 }
@@ -203,7 +204,7 @@ static int reload_by_force(struct lbd *lbd, FILE *changes, struct error *error)
 
 int verb_reload(struct call *call)
 {
-	return with_changes(call, answer_flag(call, "force") ? reload_by_force : reload);
+	return with_changes(call, call_flag(call, "force") ? reload_by_force : reload);
 }
 
 int verb_reread(struct call *call)

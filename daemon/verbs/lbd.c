@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Verbs about lbd itself. */
-#include "verbs/verbs.h"
+#include "verbs/handlers.h"
 #include "view/view.h"
 
 int verb_status(struct call *call)
 {
-	answer_view(call, view_status(call->lbd));
+	call_show(call, view_status(call->lbd));
 	return 0;
 }
 
@@ -15,7 +15,7 @@ int verb_version(struct call *call)
 	return 0;
 }
 
-/* Answered when all is done: a client that hears nothing knows that lbd was killed before. */
+/* Replied to when all is done: a client that hears nothing knows that lbd was killed before. */
 int verb_shutdown(struct call *call)
 {
 	control_progress(call->request, "stopping");

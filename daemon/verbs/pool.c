@@ -10,30 +10,32 @@
 #include "lb/ctl.h"
 #include "reconcile/nobody.h"
 #include "verbs/change.h"
+#include "verbs/handlers.h"
+#include "verbs/served.h"
 #include "view/view.h"
 
 int verb_pool(struct call *call)
 {
 	struct pool *pool = NULL;
-	int err = answer_word(call, "pool", NULL) ? answer_pool(call, &pool) : 0;
+	int err = call_word(call, "pool", NULL) ? call_pool(call, &pool) : 0;
 
 	if (!err)
-		answer_view(call, view_pools(call->lbd, pool));
+		call_show(call, view_pools(call->lbd, pool));
 	return err;
 }
 
 static int do_pool_add(struct block *root, struct call *call)
 {
-	return edit_backend_add(root, answer_word(call, "pool", "default"),
-				answer_word(call, "address", ""), answer_word(call, "weight", NULL),
-				answer_word(call, "max_connections", NULL),
-				answer_word(call, "owner", NULL), &call->error);
+	return edit_backend_add(root, call_word(call, "pool", "default"),
+				call_word(call, "address", ""), call_word(call, "weight", NULL),
+				call_word(call, "max_connections", NULL),
+				call_word(call, "owner", NULL), &call->error);
 }
 
 int verb_pool_add(struct call *call)
 {
 	const struct model *model = &call->lbd->model;
-	const char *name = answer_word(call, "pool", "default");
+	const char *name = call_word(call, "pool", "default");
 	const struct pool *before = pool_find(model, name);
 	bool was_there = before, was_so = before && nobody_serves(before);
 	struct backend *backend;
@@ -42,9 +44,9 @@ int verb_pool_add(struct call *call)
 	if (err)
 		return err;
 	if (!was_there)
-		answer_new_pool(call, name);
-	answer_nobody(call, pool_find(model, name), was_so);
-	if (answer_backend(call, &backend))
+		served_warn_pool(call, name);
+	served_warn(call, pool_find(model, name), was_so);
+	if (call_backend(call, &backend))
 		control_message(call->request, "added");
 	else
 		control_message(call->request, "added: %s%s%s", state_name(backend->state),
@@ -54,25 +56,25 @@ int verb_pool_add(struct call *call)
 
 static int do_pool_remove(struct block *root, struct call *call)
 {
-	return edit_pool_remove(root, answer_word(call, "pool", ""), answer_flag(call, "force"),
+	return edit_pool_remove(root, call_word(call, "pool", ""), call_flag(call, "force"),
 				&call->error);
 }
 
 static int do_backend_remove(struct block *root, struct call *call)
 {
 	struct backend *backend;
-	int err = answer_backend(call, &backend);
+	int err = call_backend(call, &backend);
 
 	if (err)
 		return err;
-	return edit_backend_remove(root, backend->pool->name, answer_word(call, "address", ""),
+	return edit_backend_remove(root, backend->pool->name, call_word(call, "address", ""),
 				   &call->error);
 }
 
 /* "30s", "500ms", "2m", as in the configuration. */
 static int drain_timeout(struct call *call, const struct pool *pool, uint64_t *timeout_us)
 {
-	const char *text = answer_word(call, "timeout", NULL);
+	const char *text = call_word(call, "timeout", NULL);
 	uint64_t ms = pool->conf->drain_timeout_ms;
 
 	if (text && conf_parse_ms(text, UINT32_MAX, &ms))
@@ -105,8 +107,8 @@ static const char *removed_words(const struct model *model, const char *pool, bo
 						     : "removed";
 }
 
-static int answer_removed(struct call *call, const char *pool, struct backend **backends,
-			  size_t count, bool was_served)
+static int reply_removed(struct call *call, const char *pool, struct backend **backends,
+			 size_t count, bool was_served)
 {
 	const struct model *model = &call->lbd->model;
 	size_t leaving = 0;
@@ -114,10 +116,10 @@ static int answer_removed(struct call *call, const char *pool, struct backend **
 	for (size_t i = 0; i < count; i++)
 		if (is_leaving(model, backends[i]))
 			backends[leaving++] = backends[i];
-	if (leaving && answer_flag(call, "wait"))
-		return wait_add(&call->lbd->waits, call->request, WAIT_DRAINED, backends, leaving);
+	if (leaving && call_flag(call, "wait"))
+		return call_wait(call, WAIT_DRAINED, backends, leaving);
 	control_message(call->request, "%s",
-			removed_words(model, pool, was_served, answer_word(call, "address", NULL)));
+			removed_words(model, pool, was_served, call_word(call, "address", NULL)));
 	return 0;
 }
 
@@ -133,15 +135,15 @@ static int remove_backends(struct call *call, struct pool *pool, struct backend 
 	int err = 0;
 
 	snprintf(name, sizeof(name), "%s", pool->name);
-	if (answer_word(call, "timeout", NULL))
+	if (call_word(call, "timeout", NULL))
 		err = drain_timeout(call, pool, &timeout_us);
 	for (size_t i = 0; i < count; i++)
 		backends[i]->leave.timeout_us = timeout_us;
 	if (!err)
 		err = change_make(call, edit);
 	if (!err) {
-		answer_nobody(call, pool_find(model, name), was_so);
-		return answer_removed(call, name, backends, count, was_served);
+		served_warn(call, pool_find(model, name), was_so);
+		return reply_removed(call, name, backends, count, was_served);
 	}
 	for (size_t i = 0; i < count; i++)
 		backends[i]->leave.timeout_us = UINT64_MAX; /* of this request alone */
@@ -153,7 +155,7 @@ static int remove_pool(struct call *call)
 	struct backend **backends;
 	struct pool *pool;
 	size_t count;
-	int err = answer_pool(call, &pool);
+	int err = call_pool(call, &pool);
 
 	if (err)
 		return err;
@@ -173,32 +175,32 @@ int verb_pool_remove(struct call *call)
 	struct backend *backend;
 	int err;
 
-	if (!answer_word(call, "address", NULL)) {
-		if (answer_word(call, "pool", NULL))
+	if (!call_word(call, "address", NULL)) {
+		if (call_word(call, "pool", NULL))
 			return remove_pool(call);
 		call->exit_code = LB_CTL_USAGE;
 		return error_set(&call->error, -EINVAL,
 				 "pool remove: the ADDR:PORT of a backend, or the POOL that is to "
 				 "go as a whole, is missing");
 	}
-	if (answer_flag(call, "force")) {
+	if (call_flag(call, "force")) {
 		call->exit_code = LB_CTL_USAGE;
 		return error_set(&call->error, -EINVAL,
 				 "pool remove: force is for a pool as a whole, without ADDR:PORT");
 	}
-	err = answer_backend(call, &backend);
+	err = call_backend(call, &backend);
 	return err ? err : remove_backends(call, backend->pool, &backend, 1, do_backend_remove);
 }
 
 static int do_drain_word(struct block *root, struct call *call)
 {
 	struct backend *backend;
-	int err = answer_backend(call, &backend);
+	int err = call_backend(call, &backend);
 
 	if (err)
 		return err;
-	return edit_backend_drain(root, backend->pool->name, answer_word(call, "address", ""),
-				  !strcmp(answer_word(call, "verb", ""), "pool drain"));
+	return edit_backend_drain(root, backend->pool->name, call_word(call, "address", ""),
+				  !strcmp(call_word(call, "verb", ""), "pool drain"));
 }
 
 /* A worker has no line of its own in the configuration: there it is a state, until it is undrained. */
@@ -219,7 +221,7 @@ int verb_pool_drain(struct call *call)
 {
 	struct backend *backend;
 	uint64_t timeout_us = 0;
-	int err = answer_backend(call, &backend);
+	int err = call_backend(call, &backend);
 	bool was_so;
 
 	if (!err)
@@ -235,9 +237,9 @@ int verb_pool_drain(struct call *call)
 		backend_put_back(backend);
 		return err;
 	}
-	answer_nobody(call, backend->pool, was_so);
-	if (answer_flag(call, "wait"))
-		return wait_add(&call->lbd->waits, call->request, WAIT_DRAINED, &backend, 1);
+	served_warn(call, backend->pool, was_so);
+	if (call_flag(call, "wait"))
+		return call_wait(call, WAIT_DRAINED, &backend, 1);
 	if (backend->worker && !state_has_process(backend->state))
 		control_message(call->request,
 				"%s: drained from its start on, until `lbctl pool undrain`",
@@ -251,7 +253,7 @@ int verb_pool_drain(struct call *call)
 int verb_pool_undrain(struct call *call)
 {
 	struct backend *backend;
-	int err = answer_backend(call, &backend);
+	int err = call_backend(call, &backend);
 
 	if (err)
 		return err;

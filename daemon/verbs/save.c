@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "model/turn.h"
-#include "verbs/verbs.h"
+#include "verbs/handlers.h"
 
 enum { NAMED_MOST = 20 };
 
@@ -13,7 +13,8 @@ struct unsaved {
 	size_t count;
 };
 
-static void add(struct unsaved *unsaved, const char *kind, const char *name, const char *how)
+static void add_unsaved(struct unsaved *unsaved, const char *kind, const char *name,
+			const char *how)
 {
 	if (++unsaved->count <= NAMED_MOST)
 		fprintf(unsaved->out, "%s%s%s %s", unsaved->count > 1 ? ", " : "", kind, name, how);
@@ -25,17 +26,19 @@ static void add_worker(void *arg, struct backend *backend)
 	if (!backend->worker || backend->goal == GOAL_LEAVE)
 		return;
 	if (backend->goal == GOAL_STOP)
-		add(arg, "", backend->name, backend->kept_out ? "stopped and drained" : "stopped");
+		add_unsaved(arg, "", backend->name,
+			    backend->kept_out ? "stopped and drained" : "stopped");
 	else if (backend->kept_out)
-		add(arg, "", backend->name, "drained");
+		add_unsaved(arg, "", backend->name, "drained");
 }
 
-static void list(struct model *model, struct unsaved *unsaved)
+static void list_unsaved(struct model *model, struct unsaved *unsaved)
 {
 	pool_each_backend(model, add_worker, unsaved);
 	for (size_t i = 0; i < model->pool_count; i++)
 		if (turn_is_rolling(model->pools[i]))
-			add(unsaved, "pool ", model->pools[i]->name, "half-way through a roll");
+			add_unsaved(unsaved, "pool ", model->pools[i]->name,
+				    "half-way through a roll");
 	if (unsaved->count > NAMED_MOST)
 		fprintf(unsaved->out, " and %zu more", unsaved->count - NAMED_MOST);
 }
@@ -51,7 +54,7 @@ int verb_save(struct call *call)
 		return err;
 	unsaved.out = open_memstream(&text, &size);
 	if (unsaved.out) {
-		list(&call->lbd->model, &unsaved);
+		list_unsaved(&call->lbd->model, &unsaved);
 		fclose(unsaved.out);
 	}
 	control_message(

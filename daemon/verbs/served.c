@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a verb changes for clients besides what it was asked for: who asked is told. */
+#include "verbs/served.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "base/addr.h"
 #include "base/log.h"
 #include "reconcile/nobody.h"
-#include "verbs/verbs.h"
 
 enum { NAMES_BYTES = 300 };
 
-void answer_nobody(struct call *call, const struct pool *pool, bool was_so)
+void served_warn(struct call *call, const struct pool *pool, bool was_so)
 {
 	if (was_so || !pool || !nobody_serves(pool))
 		return;
@@ -21,7 +21,7 @@ void answer_nobody(struct call *call, const struct pool *pool, bool was_so)
 			 pool->name, pool->name);
 }
 
-static bool is_among(const json_t *names, const char *name)
+static bool has_name(const json_t *names, const char *name)
 {
 	for (size_t i = 0; i < json_array_size(names); i++)
 		if (!strcmp(json_string_value(json_array_get(names, i)), name))
@@ -30,13 +30,13 @@ static bool is_among(const json_t *names, const char *name)
 }
 
 /* One that is empty is warned of by its configuration already, see conf_warn_served(). */
-void answer_nobody_new(struct call *call, const json_t *before)
+void served_warn_new(struct call *call, const json_t *before)
 {
 	const struct model *model = &call->lbd->model;
 
 	for (size_t i = 0; i < model->pool_count; i++)
-		if (model->pools[i]->count && !is_among(before, model->pools[i]->name))
-			answer_nobody(call, model->pools[i], false);
+		if (model->pools[i]->count && !has_name(before, model->pools[i]->name))
+			served_warn(call, model->pools[i], false);
 }
 
 /* "web, api", as many as have room. */
@@ -59,7 +59,7 @@ static void list_pools(const struct model *model, const char *but, char text[NAM
 	}
 }
 
-void answer_new_pool(struct call *call, const char *name)
+void served_warn_pool(struct call *call, const char *name)
 {
 	const struct model *model = &call->lbd->model;
 	char others[NAMES_BYTES];

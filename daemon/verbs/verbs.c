@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verbs/verbs.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,12 +11,14 @@
 #include "lb/ctl.h"
 #include "remember/remember.h"
 #include "roll/roll.h"
+#include "verbs/asked.h"
+#include "verbs/handlers.h"
 
 /*
  * Who may ask what; lbd.8 has the same table, and a test asks every verb as a stranger.  A reader is
  * any local user where the socket's mode lets it in: it is told names, addresses, states and counts.
  * Commands, environments, output and the words of the configuration are for those who may change: in
- * what a reading verb shows they are in notes alone, see answer_view().
+ * what a reading verb shows they are in notes alone, see call_show().
  */
 static const struct verb {
 	const char *name;
@@ -25,7 +26,7 @@ static const struct verb {
 		READS,   /* for any reader */
 		SHOWS,   /* what those alone may see who may change */
 		CHANGES, /* for them alone, as what follows */
-		BEGINS, /* changes that may go on when this is answered, or be answered when over */
+		BEGINS, /* changes that may go on when this is replied to, or be replied to when over */
 	} kind;
 	verb_handler *handler;
 	const char *words, *flags; /* members that it takes; NULL: none */
@@ -59,74 +60,7 @@ static const struct verb {
 	{"worker stop", BEGINS, verb_worker_stop, "name", NULL},
 };
 
-const char *answer_word(const struct call *call, const char *member, const char *fallback)
-{
-	const char *word = json_string_value(json_object_get(call->message, member));
-
-	return word ? word : fallback;
-}
-
-bool answer_flag(const struct call *call, const char *member)
-{
-	return json_is_true(json_object_get(call->message, member));
-}
-
-int answer_pool(struct call *call, struct pool **pool)
-{
-	const char *name = answer_word(call, "pool", "default");
-
-	*pool = pool_find(&call->lbd->model, name);
-	if (*pool)
-		return 0;
-	return error_set(&call->error, -ENOENT, "%s: no such pool (`lbctl pool` lists them)", name);
-}
-
-/* An address is in one pool at most, so that the pool's name may be left out. */
-int answer_backend(struct call *call, struct backend **backend)
-{
-	const char *name = answer_word(call, "pool", NULL);
-	const char *address = answer_word(call, "address", "");
-	struct lb_endpoint endpoint;
-	struct pool *pool = NULL;
-	int err = addr_parse_endpoint(address, &endpoint, &call->error);
-
-	if (!err && name)
-		err = answer_pool(call, &pool);
-	if (err)
-		return err;
-	*backend = pool_find_backend(&call->lbd->model, pool, &endpoint);
-	if (*backend)
-		return 0;
-	return error_set(&call->error, -ENOENT, "%s: no such backend%s%s (`lbctl pool` lists them)",
-			 address, name ? " in pool " : "", name ? name : "");
-}
-
-/* In all that is within: a view is no deeper than what it shows. */
-static void leave_notes_out(json_t *view)
-{
-	const char *member;
-	json_t *value;
-	size_t i;
-
-	json_object_del(view, "note");
-	json_object_foreach(view, member, value)
-	{
-		leave_notes_out(value);
-	}
-	json_array_foreach(view, i, value)
-	{
-		leave_notes_out(value);
-	}
-}
-
-void answer_view(struct call *call, json_t *view)
-{
-	if (!call->may_change)
-		leave_notes_out(view);
-	control_reply(call->request, view);
-}
-
-static const struct verb *find(const char *name)
+static const struct verb *find_verb(const char *name)
 {
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
 		if (!strcmp(verbs[i].name, name))
@@ -134,7 +68,7 @@ static const struct verb *find(const char *name)
 	return NULL;
 }
 
-static bool is_among(const char *list, const char *word)
+static bool has_word(const char *list, const char *word)
 {
 	size_t length = strlen(word);
 
@@ -181,9 +115,9 @@ static int take_members(struct call *call, const struct verb *verb)
 	{
 		if (!strcmp(member, "verb"))
 			continue;
-		if (is_among(verb->words, member))
+		if (has_word(verb->words, member))
 			err = take_word(call, member, value);
-		else if (!is_among(verb->flags, member))
+		else if (!has_word(verb->flags, member))
 			err = refuse_member(call, verb, member);
 		else if (!json_is_boolean(value))
 			err = error_set(&call->error, -EINVAL, "member %s: neither true nor false",
@@ -201,7 +135,7 @@ static bool goes_on_while_stopping(const struct verb *verb)
 	       verb->handler == verb_tail || verb->handler == verb_signal;
 }
 
-static int run(struct call *call, const struct verb *verb)
+static int run_verb(struct call *call, const struct verb *verb)
 {
 	if (call->lbd->model.stopping && !goes_on_while_stopping(verb))
 		return error_set(&call->error, -ESHUTDOWN,
@@ -212,7 +146,7 @@ static int run(struct call *call, const struct verb *verb)
 		call->exit_code = LB_CTL_USAGE;
 		return -EINVAL;
 	}
-	apply_now(&call->lbd->model); /* what is answered is what the kernel side does */
+	apply_now(&call->lbd->model); /* what is replied is what the kernel side does */
 	return verb->handler(call);
 }
 
@@ -223,7 +157,7 @@ static void log_refusal(const char *asked, const char *why)
 	FILE *out = fmemopen(text, sizeof(text), "w");
 
 	if (out) {
-		answer_quote(why, ERROR_TEXT_BYTES, out);
+		asked_quote(why, ERROR_TEXT_BYTES, out);
 		fclose(out);
 	}
 	log_info("%s: refused: %s", asked, text);
@@ -242,29 +176,31 @@ static void log_outcome(const struct call *call, const struct verb *verb, const 
 						: "done");
 }
 
-/* The client's request may be gone with its answer: who asked what is put down before. */
+/* The client's request may be gone with its reply: who asked what is put down before. */
 static void run_and_log(struct call *call, const struct verb *verb)
 {
-	char asked[ANSWER_ASKED_BYTES];
+	char asked[ASKED_BYTES];
 	int err;
 
-	answer_asked(call, verb->name, verb->words, verb->flags, asked);
-	err = run(call, verb);
+	asked_print(call, verb->name, verb->words, verb->flags, asked);
+	err = run_verb(call, verb);
 	if (verb->kind >= CHANGES)
 		log_outcome(call, verb, asked, err);
 	if (err < 0)
 		control_refuse(call->request, call->exit_code, call->error.text);
 }
 
-static void handle(void *arg, struct control_request *request, json_t *message, bool may_change)
+static void on_request(void *arg, struct control_request *request, json_t *message, bool may_change)
 {
-	struct call call = {.lbd = arg,
+	struct verbs *kept = arg;
+	struct call call = {.verbs = kept,
+			    .lbd = kept->lbd,
 			    .request = request,
 			    .message = message,
 			    .exit_code = LB_CTL_REFUSED,
 			    .may_change = may_change};
-	const char *name = answer_word(&call, "verb", "");
-	const struct verb *verb = find(name);
+	const char *name = call_word(&call, "verb", "");
+	const struct verb *verb = find_verb(name);
 
 	if (!verb) {
 		error_set(&call.error, -EINVAL,
@@ -282,29 +218,30 @@ static void handle(void *arg, struct control_request *request, json_t *message, 
 	}
 }
 
-static void gone(void *arg, struct control_request *request)
+static void on_gone(void *arg, struct control_request *request)
 {
-	struct lbd *lbd = arg;
+	struct verbs *kept = arg;
+	struct lbd *lbd = kept->lbd;
 
-	wait_gone(&lbd->waits, request);
-	follow_gone(&lbd->follows, request);
+	wait_gone(&kept->waits, request);
+	tail_gone(&kept->tails, request);
 	reexec_gone(lbd, request);
 	for (size_t i = 0; i < lbd->model.pool_count; i++)
 		roll_unwatch(lbd->model.pools[i], request);
 }
 
-static void settle(void *arg)
+static void on_settle(void *arg)
 {
-	struct lbd *lbd = arg;
+	struct verbs *kept = arg;
 
-	remember_settle(&lbd->model);
+	remember_settle(&kept->lbd->model);
 }
 
-const struct control_handler *answer_handler(void)
+const struct control_handler *verbs_handler(void)
 {
-	static const struct control_handler handler = {.request = handle,
-						       .settle = settle,
-						       .gone = gone};
+	static const struct control_handler handler = {.request = on_request,
+						       .settle = on_settle,
+						       .gone = on_gone};
 
 	return &handler;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What `lbctl status` shows: lbd itself, its tier, what it counts, what is not to be overlooked. */
 #include <string.h>
 #include <unistd.h>
 

@@ -9,7 +9,7 @@
 
 /*
  * DANGER: with a member "note", what lbd noted, which may quote a command, the configuration and the last lines that a
- * worker wrote: never for one who may only read, see answer_view().  No other member may have such words.
+ * worker wrote: never for one who may only read, see call_show().  No other member may have such words.
  */
 json_t *view_pools(struct lbd *lbd, const struct pool *only); /* only NULL: all */
 json_t *view_workers(struct lbd *lbd, const char *target);    /* target NULL: all */

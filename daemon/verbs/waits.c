@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lbd/wait.h"
+#include "verbs/waits.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -71,7 +71,7 @@ static enum verdict look(enum wait_for what, const struct backend *backend)
 	return THERE;
 }
 
-static void add(struct wait *wait, const char *text)
+static void add_text(struct wait *wait, const char *text)
 {
 	size_t used = strlen(wait->failures);
 
@@ -101,13 +101,13 @@ static void add_failure(struct wait *wait, const struct backend *backend)
 		note = "by command, until `lbctl pool undrain`";
 	snprintf(text, sizeof(text), "%s: %s%s%s%s", backend->name, kept ? "not restarted, " : "",
 		 state_name(backend->state), note[0] ? ": " : "", note);
-	add(wait, text);
+	add_text(wait, text);
 	if (kept && *roll_error(backend->pool))
-		add(wait, roll_error(backend->pool));
+		add_text(wait, roll_error(backend->pool));
 }
 
 /* True when the wait is over. */
-static bool check(struct wait *wait, struct backend *only)
+static bool check_wait(struct wait *wait, struct backend *only)
 {
 	for (size_t i = 0; i < wait->count; i++) {
 		struct backend *backend = wait->backends[i];
@@ -143,7 +143,7 @@ static void tell_cut(const struct wait *wait)
 			who, wait->count > 1 ? "are" : "is", open, open - wait->cut, wait->cut);
 }
 
-static void answer(struct wait *wait)
+static void reply_to(struct wait *wait)
 {
 	static const struct {
 		const char *one, *many;
@@ -190,8 +190,8 @@ int wait_add(struct waits *waits, struct control_request *request, enum wait_for
 	for (size_t i = 0; i < count && what == WAIT_DRAINED; i++)
 		wait->open +=
 			backends[i]->state == STATE_DRAINING ? backend_connections(backends[i]) : 0;
-	if (check(wait, NULL)) {
-		answer(wait);
+	if (check_wait(wait, NULL)) {
+		reply_to(wait);
 		return 0;
 	}
 	wait->next = waits->first;
@@ -199,26 +199,21 @@ int wait_add(struct waits *waits, struct control_request *request, enum wait_for
 	return 0;
 }
 
-/* Unlinks those whose predicate holds; answers them unless their client has left. */
-static void sweep(struct waits *waits, struct backend *backend)
+/* Those that are over are replied to, and forgotten. */
+void wait_changed(struct waits *waits, struct backend *backend)
 {
 	struct wait **link = &waits->first;
 
 	while (*link) {
 		struct wait *wait = *link;
 
-		if (!check(wait, backend)) {
+		if (!check_wait(wait, backend)) {
 			link = &wait->next;
 			continue;
 		}
 		*link = wait->next;
-		answer(wait);
+		reply_to(wait);
 	}
-}
-
-void wait_changed(struct waits *waits, struct backend *backend)
-{
-	sweep(waits, backend);
 }
 
 void wait_gone(struct waits *waits, struct control_request *request)
@@ -256,6 +251,6 @@ void wait_forget(struct waits *waits, struct backend *backend)
 			continue;
 		}
 		*link = wait->next;
-		answer(wait);
+		reply_to(wait);
 	}
 }

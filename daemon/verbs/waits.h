@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Control requests that are answered once backends have come to where they were sent. */
-#ifndef LB_WAIT_H
-#define LB_WAIT_H
+/* Control requests that are replied to once backends have come to where they were sent. */
+#ifndef LB_WAITS_H
+#define LB_WAITS_H
 
 #include "control/control.h"
 #include "model/pool.h"
@@ -19,8 +19,8 @@ struct waits {
 };
 
 /*
- * Answers request once all backends are there: a message, or a refusal that names those that failed.
- * backends is copied.  Answers at once when they are there already.
+ * Replies to request once all backends are there: a message, or a refusal that names those that failed; at once
+ * when they are there already.  backends is copied.  -ENOMEM.
  */
 int wait_add(struct waits *waits, struct control_request *request, enum wait_for what,
 	     struct backend **backends, size_t count);

@@ -10,8 +10,10 @@
 #include "base/log.h"
 #include "base/printable.h"
 #include "check/warn.h"
+#include "control/control.h"
 #include "datapath/datapath.h"
 #include "datapath/interfaces.h"
+#include "datapath/locals.h"
 #include "host/instance/instance.h"
 #include "host/net/outgoing.h"
 #include "host/process/program.h"
@@ -19,10 +21,11 @@
 #include "host/spawn/reaper.h"
 #include "keeper/keeper.h"
 #include "keeping/output.h"
-#include "lbd/lbd.h"
+#include "lbd/reexec.h"
 #include "lbd/run_dir.h"
 #include "lbd/service_manager.h"
 #include "lbd/settings.h"
+#include "lbd/stop.h"
 #include "leave/leave.h"
 #include "reconcile/reconcile.h"
 #include "remember/remember.h"
@@ -233,6 +236,25 @@ static int fail_early(const struct error *error)
 	return 1;
 }
 
+static void put_options(struct lbd *lbd, const struct options *options)
+{
+	lbd->instance = options->instance;
+	lbd->conf_path = options->conf_path;
+	lbd->conf_named = options->conf_named;
+	lbd->foreground = options->foreground;
+}
+
+/* What the rooms below tell of, and to whom. */
+static void put_together(struct lbd *lbd, struct verbs *verbs)
+{
+	lbd->host = (struct worker_host){.event = lbd->event, .run_dir = lbd->run_dir};
+	lbd->model.event = lbd->event;
+	lbd->model.host = &lbd->host;
+	lbd->model.changes = (struct changes){.tell = state_changed, .arg = verbs};
+	lbd->model.hooks.forgotten = backend_forgotten;
+	lbd->model.hooks_arg = verbs;
+}
+
 int main(int argc, char **argv)
 {
 	static struct lbd lbd;
@@ -260,10 +282,7 @@ int main(int argc, char **argv)
 	if ((!options.foreground && !lbd.handed_on && background_enter(&error)) ||
 	    instance_prepare(options.instance, lbd.run_dir, sizeof(lbd.run_dir), &error))
 		return fail_early(&error);
-	lbd.instance = options.instance;
-	lbd.conf_path = options.conf_path;
-	lbd.conf_named = options.conf_named;
-	lbd.foreground = options.foreground;
+	put_options(&lbd, &options);
 	lbd.argv = argv;
 	/* What reexec begins has the log's file for standard error. */
 	if (lbd.foreground && !lbd.handed_on)
@@ -275,11 +294,6 @@ int main(int argc, char **argv)
 			  "cannot make an event loop: out of memory or descriptors");
 		return fail_early(&error);
 	}
-	lbd.host = (struct worker_host){.event = lbd.event, .run_dir = lbd.run_dir};
-	lbd.model.event = lbd.event;
-	lbd.model.host = &lbd.host;
-	lbd.model.changes = (struct changes){.tell = state_changed, .arg = &verbs};
-	lbd.model.hooks.forgotten = backend_forgotten;
-	lbd.model.hooks_arg = &verbs;
+	put_together(&lbd, &verbs);
 	return run(&lbd, &verbs);
 }

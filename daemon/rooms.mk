@@ -28,7 +28,8 @@ $(call room,LBD,daemon/start,background check first_conf options signals start t
 $(call room,LBD,daemon/verbs,\
 	asked call change config lbd pool process roll save served tails targets verbs waits worker)
 $(call room,LBD,daemon/view,status view)
-$(call room,LBD,daemon/lbd,lbd loss reexec run_dir save save_plan service_manager settings stop)
+$(call room,LBD,daemon/lbd,\
+	in_force loss outdated reexec reload run_dir save save_plan service_manager settings stop)
 $(call room,LBD,daemon/control,client control parse places reply time)
 $(call room,LBD,daemon/reconcile,\
 	check difference difference_line difference_service held_ports nobody plan reconcile services \

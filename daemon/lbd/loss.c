@@ -82,7 +82,7 @@ static bool may_be_quoted(const char *directive)
 	return false;
 }
 
-static void print(const struct block *block, FILE *out)
+static void print_words(const struct block *block, FILE *out)
 {
 	fputs(block->words[0], out);
 	for (size_t i = 1; i < block->count && may_be_quoted(block->words[0]); i++)
@@ -98,17 +98,17 @@ static void describe(const struct step *step, char *text, size_t room)
 	if (!out)
 		return;
 	fputc('`', out);
-	print(step->block, out);
+	print_words(step->block, out);
 	fputc('`', out);
 	for (step = step->outer; step; step = step->outer) {
 		fputs(" of ", out);
-		print(step->block, out);
+		print_words(step->block, out);
 	}
 	fclose(out);
 	text[room - 1] = '\0';
 }
 
-static int refuse(const struct search *search, const struct step *lost)
+static int refuse_loss(const struct search *search, const struct step *lost)
 {
 	const struct block *include = search->include;
 	char what[128];
@@ -135,7 +135,7 @@ static int check_block(const struct search *search, const struct block *from,
 		const struct step step = {at, outer};
 
 		if (!same && !at->is_include && !is_read(search, at->file))
-			err = refuse(search, &step);
+			err = refuse_loss(search, &step);
 		else
 			err = check_block(search, at, same, &step);
 	}

@@ -17,8 +17,9 @@
 #include "host/process/process_life.h"
 #include "host/process/program.h"
 #include "host/spawn/reaper.h"
+#include "control/control.h"
 #include "lb/ctl.h"
-#include "lbd/lbd.h"
+#include "lbd/run_dir.h"
 
 enum {
 	TRIAL_TIMEOUT_US =
@@ -69,7 +70,7 @@ static int cannot(struct error *error, int err, const char *why)
 			 program_path(), why);
 }
 
-static void refuse(struct lbd *lbd, const char *why)
+static void refuse_program(struct lbd *lbd, const char *why)
 {
 	struct control_request *request = lbd->reexec.request;
 	struct error error;
@@ -82,7 +83,7 @@ static void refuse(struct lbd *lbd, const char *why)
 		control_refuse(request, LB_CTL_REFUSED, error.text);
 }
 
-static void agree(struct lbd *lbd, const char *version)
+static void accept_program(struct lbd *lbd, const char *version)
 {
 	struct control_request *request = lbd->reexec.request;
 
@@ -115,16 +116,16 @@ static int on_end(sd_event_source *source, int fd, uint32_t events, void *arg)
 		snprintf(why, sizeof(why), "it ended with code %d%s%s", WEXITSTATUS(status),
 			 *line ? ": " : "", line);
 	if (*why)
-		refuse(lbd, why);
+		refuse_program(lbd, why);
 	else
-		agree(lbd, line);
+		accept_program(lbd, line);
 	return 0;
 }
 
 static int on_late(sd_event_source *source, uint64_t now, void *arg)
 {
 	(void)source, (void)now;
-	refuse(arg, "it did not end its test within 60 s");
+	refuse_program(arg, "it did not end its test within 60 s");
 	return 0;
 }
 
@@ -145,7 +146,7 @@ static char **trial_words(const struct lbd *lbd)
 	return words;
 }
 
-static int watch(struct lbd *lbd)
+static int watch_trial(struct lbd *lbd)
 {
 	struct reexec *reexec = &lbd->reexec;
 	int err = sd_event_add_io(lbd->event, &reexec->end, reexec->child.pidfd, EPOLLIN, on_end,
@@ -177,7 +178,7 @@ static int try(struct lbd *lbd, struct error *error)
 		close(reexec->output);
 		return cannot(error, err, why.text);
 	}
-	err = watch(lbd);
+	err = watch_trial(lbd);
 	if (err >= 0)
 		return 0;
 	reexec_end(lbd);

@@ -6,22 +6,7 @@
 #ifndef LB_REEXEC_H
 #define LB_REEXEC_H
 
-#include <stdbool.h>
-#include <systemd/sd-event.h>
-
-#include "base/error.h"
-#include "control/control.h"
-#include "host/spawn/spawn.h"
-
-struct lbd;
-
-struct reexec {
-	struct control_request *request; /* that asked; NULL when its client has left */
-	struct spawn_child child;        /* the new program, being tried; pid 0: none */
-	int output;                      /* what it says */
-	sd_event_source *end, *late;
-	bool agreed; /* it can: the loop ends, then reexec_now() */
-};
+#include "lbd/lbd.h"
 
 /*
  * Tries the new program; the request is replied to when that has ended, and then the event loop ends if

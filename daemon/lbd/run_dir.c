@@ -13,8 +13,9 @@
 #include "base/log.h"
 #include "base/own_dir.h"
 #include "base/seal.h"
+#include "control/control.h"
 #include "host/instance/instance.h"
-#include "lbd/lbd.h"
+#include "lbd/in_force.h"
 #include "leave/leave.h"
 #include "remember/remember.h"
 
@@ -63,7 +64,7 @@ static int mend(struct lbd *lbd)
 
 static void mend_later(struct lbd *lbd, uint64_t delay_us)
 {
-	clock_arm(lbd->event, &lbd->run_dir_timer, delay_us, on_settled, lbd);
+	clock_arm(lbd->event, &lbd->guard.timer, delay_us, on_settled, lbd);
 }
 
 static void look_at_worker(void *arg, struct backend *backend)
@@ -84,10 +85,10 @@ static bool is_lost_below(struct lbd *lbd)
 
 static bool mend_and_say(struct lbd *lbd)
 {
-	lbd->run_dir_lost = mend(lbd) != 0;
-	if (!lbd->run_dir_lost)
+	lbd->guard.is_lost = mend(lbd) != 0;
+	if (!lbd->guard.is_lost)
 		log_warning("%s, or part of it, was deleted: it has been made again", lbd->run_dir);
-	return !lbd->run_dir_lost;
+	return !lbd->guard.is_lost;
 }
 
 static int on_settled(sd_event_source *source, uint64_t now_us, void *arg)
@@ -95,8 +96,8 @@ static int on_settled(sd_event_source *source, uint64_t now_us, void *arg)
 	struct lbd *lbd = arg;
 
 	(void)source, (void)now_us;
-	lbd->run_dir_since_us = 0;
-	if (!lbd->run_dir_lost && !is_lost_below(lbd))
+	lbd->guard.since_us = 0;
+	if (!lbd->guard.is_lost && !is_lost_below(lbd))
 		return 0;
 	if (!mend_and_say(lbd))
 		mend_later(lbd, AGAIN_US);
@@ -118,7 +119,7 @@ static int on_change(sd_event_source *source, const struct inotify_event *event,
 	(void)source;
 	if (event->mask & IN_IGNORED || is_aside(event))
 		return 0;
-	lbd->run_dir_lost = true;
+	lbd->guard.is_lost = true;
 	mend_later(lbd, SETTLE_US);
 	return 0;
 }
@@ -131,15 +132,15 @@ static int on_change_below(sd_event_source *source, const struct inotify_event *
 	(void)source;
 	if (event->mask & IN_IGNORED || is_aside(event))
 		return 0;
-	if (!lbd->run_dir_since_us)
-		lbd->run_dir_since_us = clock_us();
-	if (clock_us() - lbd->run_dir_since_us < LATEST_US)
+	if (!lbd->guard.since_us)
+		lbd->guard.since_us = clock_us();
+	if (clock_us() - lbd->guard.since_us < LATEST_US)
 		mend_later(lbd, SETTLE_US);
 	return 0;
 }
 
-static int watch(struct lbd *lbd, const char *path, sd_event_inotify_handler_t handler,
-		 sd_event_source **watch)
+static int watch_dir(struct lbd *lbd, const char *path, sd_event_inotify_handler_t handler,
+		     sd_event_source **watch)
 {
 	sd_event_source *source;
 	int err = sd_event_add_inotify(lbd->event, &source, path,
@@ -157,7 +158,7 @@ static int watch(struct lbd *lbd, const char *path, sd_event_inotify_handler_t h
 /* A watch is of the directory, not of its name: made anew with each one. */
 static int watch_all(struct lbd *lbd)
 {
-	int err = watch(lbd, lbd->run_dir, on_change, &lbd->run_dir_watch);
+	int err = watch_dir(lbd, lbd->run_dir, on_change, &lbd->guard.watch);
 
 	for (int i = 0; i < RUN_DIR_BELOW && !err; i++) {
 		char path[sizeof(lbd->run_dir) + 16];
@@ -165,7 +166,7 @@ static int watch_all(struct lbd *lbd)
 		snprintf(path, sizeof(path), "%s/%s", lbd->run_dir, below[i]);
 		err = own_dir_make(path);
 		if (!err)
-			err = watch(lbd, path, on_change_below, &lbd->run_dir_below[i]);
+			err = watch_dir(lbd, path, on_change_below, &lbd->guard.below[i]);
 	}
 	return err;
 }
@@ -176,7 +177,7 @@ void run_dir_watch(struct lbd *lbd)
 	int err = watch_all(lbd);
 
 	if (err == -ENOENT) {
-		lbd->run_dir_lost = true;
+		lbd->guard.is_lost = true;
 		mend_later(lbd, SETTLE_US);
 	} else if (err) {
 		log_warning("%s: cannot be watched: %s; it is not made again where it is deleted",
@@ -241,8 +242,8 @@ void run_dir_hand_on(struct lbd *lbd)
 
 void run_dir_leave(struct lbd *lbd)
 {
-	lbd->run_dir_watch = sd_event_source_disable_unref(lbd->run_dir_watch);
+	lbd->guard.watch = sd_event_source_disable_unref(lbd->guard.watch);
 	for (int i = 0; i < RUN_DIR_BELOW; i++)
-		lbd->run_dir_below[i] = sd_event_source_disable_unref(lbd->run_dir_below[i]);
-	lbd->run_dir_timer = sd_event_source_disable_unref(lbd->run_dir_timer);
+		lbd->guard.below[i] = sd_event_source_disable_unref(lbd->guard.below[i]);
+	lbd->guard.timer = sd_event_source_disable_unref(lbd->guard.timer);
 }

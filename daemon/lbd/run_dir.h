@@ -8,9 +8,7 @@
 #ifndef LB_RUN_DIR_H
 #define LB_RUN_DIR_H
 
-struct lbd;
-
-enum { RUN_DIR_BELOW = 3 }; /* its directories that are watched as well */
+#include "lbd/lbd.h"
 
 /* From now on, first of all of a start; what cannot be watched is said, and stays so when it is deleted. */
 void run_dir_watch(struct lbd *lbd);

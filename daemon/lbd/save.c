@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `lbctl save`: each file gets what belongs to it, and only files that would say something else now. */
+#include "lbd/save.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "block/files.h"
-#include "lbd/lbd.h"
+#include "lbd/in_force.h"
 #include "lbd/save_plan.h"
 
 struct check {
@@ -108,7 +109,7 @@ static void take_saved(struct running *running, const struct block *now)
 	forget_unread(running->origin, now);
 }
 
-static int end(struct lbd *lbd, const struct save_plan *plan, int err, struct error *error)
+static int settle_save(struct lbd *lbd, const struct save_plan *plan, int err, struct error *error)
 {
 	const struct block *now = lbd->model.conf->root;
 	struct error unwritten;
@@ -135,7 +136,7 @@ int lbd_save(struct lbd *lbd, struct error *error)
 				    &plan, error);
 	if (err)
 		return err;
-	err = end(lbd, plan, write_files(lbd, plan, error), error);
+	err = settle_save(lbd, plan, write_files(lbd, plan, error), error);
 	save_plan_free(plan);
 	return err ? err : check_saved(lbd, error);
 }

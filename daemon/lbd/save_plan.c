@@ -69,7 +69,7 @@ static bool to_write(const struct save_plan *plan, const char *file, const char 
 }
 
 /* Takes the text over. */
-static int add(struct save_plan *plan, const char *file, char *text, struct error *error)
+static int add_planned(struct save_plan *plan, const char *file, char *text, struct error *error)
 {
 	struct planned *list;
 
@@ -110,7 +110,7 @@ static int plan_one(struct save_plan *plan, const char *file, struct error *erro
 		return no_memory(error);
 	due = is_due(plan, file, text, error);
 	if (due > 0)
-		return add(plan, file, text, error);
+		return add_planned(plan, file, text, error);
 	free(text);
 	return due;
 }
@@ -147,7 +147,7 @@ int save_plan_new(const struct block *now, struct origin *origin, bool is_half,
 	return err;
 }
 
-static void print(FILE *out, const void *arg)
+static void print_text(FILE *out, const void *arg)
 {
 	fputs(arg, out);
 }
@@ -156,13 +156,13 @@ static void print(FILE *out, const void *arg)
 static int prepare(struct save_plan *plan, struct planned *planned, struct error *error)
 {
 	int err = publish_prepare(planned->file,
-				  origin_has(plan->origin, planned->file) ? 0600 : 0644, print,
+				  origin_has(plan->origin, planned->file) ? 0600 : 0644, print_text,
 				  planned->text, &planned->publication, error);
 
 	return err ? err : origin_expect(plan->origin, planned->file, planned->text, error);
 }
 
-static int check(struct save_plan *plan, struct planned *planned, struct error *error)
+static int check_planned(struct save_plan *plan, struct planned *planned, struct error *error)
 {
 	return save_check(plan->origin, planned->file, plan->is_half, error);
 }
@@ -170,7 +170,7 @@ static int check(struct save_plan *plan, struct planned *planned, struct error *
 /* DANGER: whoever edits the file meanwhile must find his words there, or the line that says why. */
 static int put(struct save_plan *plan, struct planned *planned, struct error *error)
 {
-	int err = check(plan, planned, error);
+	int err = check_planned(plan, planned, error);
 
 	if (!err)
 		err = publish_put(planned->publication, error);
@@ -209,7 +209,7 @@ int save_plan_prepare(struct save_plan *plan, struct error *error)
 
 int save_plan_put(struct save_plan *plan, struct error *error)
 {
-	int err = each(plan, check, error);
+	int err = each(plan, check_planned, error);
 
 	if (!err)
 		err = each(plan, put, error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The orderly end of lbd. */
+#include "lbd/stop.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -9,7 +10,6 @@
 #include "backend/process.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "lbd/lbd.h"
 #include "lbd/service_manager.h"
 #include "roll/recycle.h"
 #include "roll/roll.h"
@@ -65,10 +65,10 @@ static void tell_time(struct lbd *lbd, const struct stopping *stopping)
 {
 	uint64_t longest_us = 0;
 
-	if (lbd->stop_told && lbd->stop_priority == stopping->highest)
+	if (lbd->stop.told && lbd->stop.priority == stopping->highest)
 		return;
-	lbd->stop_told = true;
-	lbd->stop_priority = stopping->highest;
+	lbd->stop.told = true;
+	lbd->stop.priority = stopping->highest;
 	for (size_t i = 0; i < stopping->count; i++) {
 		const struct conf_pool *conf = stopping->left[i]->pool->conf;
 		uint64_t us =
@@ -95,7 +95,7 @@ void lbd_stop_next(struct lbd *lbd)
 	for (size_t i = 0; stopping && i < stopping->count; i++) {
 		if (stopping->left[i]->state == STATE_STOPPING)
 			continue;
-		if (lbd->stop_at_once)
+		if (lbd->stop.at_once)
 			backend_process_stop(stopping->left[i], GOAL_STOP);
 		else
 			drain(stopping->left[i]);
@@ -115,10 +115,10 @@ static void disable(void *arg, struct backend *backend)
 void lbd_stop(struct lbd *lbd)
 {
 	if (lbd->model.stopping) {
-		if (lbd->stop_at_once)
+		if (lbd->stop.at_once)
 			return;
 		log_info("stopping at once: what is open is cut");
-		lbd->stop_at_once = true;
+		lbd->stop.at_once = true;
 		lbd_stop_next(lbd);
 		return;
 	}

@@ -5,7 +5,9 @@
 
 #include "base/log.h"
 #include "check/privileges.h"
-#include "conf/running.h"
+#include "lbd/in_force.h"
+#include "lbd/reload.h"
+#include "lbd/save.h"
 
 static bool file_has_changed(const struct lbd *lbd)
 {

@@ -5,7 +5,8 @@
 #include <systemd/sd-event.h>
 
 #include "base/log.h"
-#include "lbd/lbd.h"
+#include "lbd/reload.h"
+#include "lbd/stop.h"
 
 static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
 {

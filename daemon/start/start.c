@@ -14,15 +14,18 @@
 #include "check/held_up.h"
 #include "check/served.h"
 #include "check/words.h"
+#include "control/control.h"
 #include "datapath/datapath.h"
 #include "datapath/interfaces.h"
+#include "datapath/locals.h"
 #include "host/cgroup/cgroup.h"
 #include "host/instance/instance.h"
 #include "host/net/outgoing.h"
 #include "keeper/keeper.h"
 #include "keeper/kept_notify.h"
 #include "lb/ctl.h"
-#include "lbd/lbd.h"
+#include "lbd/in_force.h"
+#include "lbd/outdated.h"
 #include "lbd/run_dir.h"
 #include "lbd/settings.h"
 #include "leave/leave.h"
@@ -187,9 +190,9 @@ static void go_on_rolling(struct lbd *lbd, bool in_force)
 	for (size_t i = 0; i < lbd->model.pool_count; i++)
 		roll_resume(lbd->model.pools[i]);
 	if (in_force)
-		lbd_roll_begun(lbd);
+		outdated_roll_begun(lbd);
 	else
-		lbd_roll_outdated(lbd);
+		outdated_roll(lbd);
 	forget_rolls(lbd);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "lbd/in_force.h"
 
 /* An edited clone, checked as a file would be. */
 int change_build(struct call *call, edit_function *edit, struct conf **conf)

@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "base/json_text.h"
 #include "datapath/interfaces.h"
+#include "lbd/reload.h"
 #include "reconcile/nobody.h"
 #include "verbs/change.h"
 #include "verbs/handlers.h"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Verbs about lbd itself. */
+#include "lbd/reexec.h"
+#include "lbd/stop.h"
 #include "verbs/handlers.h"
 #include "view/view.h"
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lbd/save.h"
 #include "model/turn.h"
 #include "verbs/handlers.h"
 

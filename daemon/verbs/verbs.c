@@ -9,6 +9,7 @@
 #include "base/addr.h"
 #include "base/log.h"
 #include "lb/ctl.h"
+#include "lbd/reexec.h"
 #include "remember/remember.h"
 #include "roll/roll.h"
 #include "verbs/asked.h"

@@ -74,7 +74,7 @@ static const char *stage(const struct lbd *lbd)
 {
 	if (!lbd->model.stopping)
 		return "running";
-	return lbd->stop_at_once ? "stopping" : "draining";
+	return lbd->stop.at_once ? "stopping" : "draining";
 }
 
 /* Pools that serve on although all their checks fail. */

@@ -33,6 +33,41 @@ static const char *whole_path(const char *path)
 	return whole;
 }
 
+/* As options_parse(). */
+static int take_option(struct options *options, int option)
+{
+	switch (option) {
+	case 'n':
+		options->instance = optarg;
+		return 0;
+	case 'c':
+		options->conf_path = optarg;
+		options->conf_named = true;
+		return 0;
+	case 'f':
+		options->foreground = true;
+		return 0;
+	case 't':
+		options->check = true;
+		return 0;
+	case 'T':
+		options->test_takeover = true;
+		return 0;
+	case 'v':
+		log_set_level(LOG_LEVEL_DEBUG);
+		return 0;
+	case 'V':
+		puts("lbd " LB_VERSION);
+		return 1;
+	case 'h':
+		fputs(usage, stdout);
+		return 1;
+	default:
+		fputs(usage, stderr);
+		return 3;
+	}
+}
+
 int options_parse(int argc, char **argv, struct options *options)
 {
 	static const struct option longs[] = {
@@ -46,43 +81,16 @@ int options_parse(int argc, char **argv, struct options *options)
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	int option;
+	int option, code = 0;
 
 	*options = (struct options){
 		.instance = LB_CTL_INSTANCE,
 		.conf_path = LB_SYSCONFDIR "/lbd/lbd.conf",
 	};
-	while ((option = getopt_long(argc, argv, "n:c:ftvhV", longs, NULL)) != -1)
-		switch (option) {
-		case 'n':
-			options->instance = optarg;
-			break;
-		case 'c':
-			options->conf_path = optarg;
-			options->conf_named = true;
-			break;
-		case 'f':
-			options->foreground = true;
-			break;
-		case 't':
-			options->check = true;
-			break;
-		case 'T':
-			options->test_takeover = true;
-			break;
-		case 'v':
-			log_set_level(LOG_LEVEL_DEBUG);
-			break;
-		case 'V':
-			puts("lbd " LB_VERSION);
-			return 1;
-		case 'h':
-			fputs(usage, stdout);
-			return 1;
-		default:
-			fputs(usage, stderr);
-			return 3;
-		}
+	while (!code && (option = getopt_long(argc, argv, "n:c:ftvhV", longs, NULL)) != -1)
+		code = take_option(options, option);
+	if (code)
+		return code;
 	if (optind < argc) {
 		fprintf(stderr, "lbd: %s: not an option; lbd takes no other words\n", argv[optind]);
 		return 3;

@@ -100,7 +100,7 @@ $(B)/%.o: %.c $(B)/how | $(SKELETONS)
 
 $(B)/liblbd.a: $(call objects,$(LBD_SRCS))
 $(B)/liblbstatic.a: $(call objects,$(STATIC_SRCS))
-$(B)/liblbctl.a: $(call objects,$(CLI_SRCS))
+$(B)/liblbctl.a: $(call objects,$(CLI_SRCS) $(foreach room,$(LBCTL_OF_LBD),$($(room)_SRCS)))
 $(B)/lib%.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar qcs $@ $^
@@ -108,9 +108,8 @@ $(B)/lib%.a:
 link = $(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS_OF) $(filter %.o,$^) $(filter %.a,$^) $(LIBS_OF) -o $@
 LIBS_OF = $(PKG_LIBS)
 
-# Of lbd only what reads a configuration: not what it is linked with for that, lbctl starts at once.
 $(B)/lbctl: LDFLAGS_OF := -Wl,--as-needed
-$(B)/lbctl: $(B)/cli/main.o $(B)/liblbctl.a $(B)/liblbd.a
+$(B)/lbctl: $(B)/cli/main.o $(B)/liblbctl.a
 $(B)/lbd: $(B)/daemon/main.o $(B)/liblbd.a
 $(B)/lbstatic: LIBS_OF = $(STATIC_LIBS)
 $(B)/lbstatic: $(B)/daemon/static/main.o $(B)/liblbstatic.a
@@ -126,7 +125,7 @@ $(STATIC_UNITS): LIBS_OF = $(STATIC_LIBS) -lcmocka
 $(foreach src,$(UNIT_SRCS),$(eval $(B)/unit/$(basename $(notdir $(src))): $(call objects,$(src))))
 $(STATIC_UNITS): $(B)/liblbstatic.a
 $(CLI_UNITS): $(B)/liblbctl.a
-$(filter-out $(STATIC_UNITS),$(UNITS)): $(B)/liblbd.a
+$(filter-out $(STATIC_UNITS) $(CLI_UNITS),$(UNITS)): $(B)/liblbd.a
 # Calls that may fail, and there do, each in its turn.
 WRAPPED := malloc calloc realloc reallocarray strdup fopen open_memstream mmap socket \
 	bpf_map_update_elem bpf_map_delete_elem bpf_map_lookup_batch bpf_map_create bpf_link_create \

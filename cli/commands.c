@@ -12,8 +12,8 @@
 #include "host/process/program.h"
 #include "import/import.h"
 #include "lb/ctl.h"
-#include "lbd/settings.h"
-#include "start/check.h"
+#include "settings/settings.h"
+#include "settings/start_check.h"
 
 enum { STREAM_BYTES_MAX = 16 << 20 }; /* as of a file */
 

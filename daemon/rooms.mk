@@ -3,7 +3,7 @@
 # it, and nothing above or beside it.
 #
 #     $(call room,PROGRAM,DIRECTORY,SOURCES without .c)
-room = $(eval $(1)_ROOMS += $(2))$(eval $(1)_SRCS += $(patsubst %,$(2)/%.c,$(3)))
+room = $(eval $(2)_SRCS := $(patsubst %,$(2)/%.c,$(3)))$(eval $(1)_SRCS += $($(2)_SRCS))
 
 # lbctl
 $(call room,CLI,cli,\
@@ -24,12 +24,12 @@ $(call room,STATIC,daemon/static/http,date request target writer)
 $(call room,STATIC,daemon/static/ground,fault timers)
 
 # lbd; of it lbstatic has how files of others are opened (base/), and lbctl how a configuration is read
-$(call room,LBD,daemon/start,background check first_conf options signals start takeover)
+$(call room,LBD,daemon/start,background first_conf options signals start takeover)
 $(call room,LBD,daemon/verbs,\
 	asked call change config lbd pool process roll save served tails targets verbs waits worker)
 $(call room,LBD,daemon/view,status view)
 $(call room,LBD,daemon/lbd,\
-	in_force loss outdated reexec reload run_dir save save_plan service_manager settings stop)
+	in_force loss outdated reexec reload run_dir save save_plan service_manager stop)
 $(call room,LBD,daemon/control,client control parse places reply time)
 $(call room,LBD,daemon/reconcile,\
 	check difference difference_line difference_service held_ports nobody plan reconcile services \
@@ -43,18 +43,21 @@ $(call room,LBD,daemon/remember,file remember)
 $(call room,LBD,daemon/apply,apply place ring services)
 $(call room,LBD,daemon/model,all_down changes choice coming leaving listener pool queries readiness state turn)
 $(call room,LBD,daemon/health,exec health http tcp)
+$(call room,LBD,daemon/settings,settings start_check)
 $(call room,LBD,daemon/check,\
 	account_access accounts held_up launch launch_log launch_look launch_once launch_static \
 	own_addresses privileges served service_clash verdict warn words)
 $(call room,LBD,daemon/worker,\
-	bury end group launch limits listeners listeners_back notify pending record run stop streams \
+	bury end group limits listeners listeners_back notify pending record run stop streams \
 	take_back worker)
 $(call room,LBD,daemon/keeping,held notify output)
 $(call room,LBD,daemon/output,file file_move flow hold loss output peek syslog target)
 $(call room,LBD,daemon/keeper,keeper kept_notify process send)
 $(call room,LBD,daemon/datapath,\
-	capture datapath guard interfaces libbpf link locals maps others pins read ring seed sink xdp)
+	capture datapath guard interfaces libbpf link locals maps read ring seed sink xdp)
 $(call room,LBD,daemon/datapath/ring,maglev ring turns)
+$(call room,LBD,daemon/datapath/pins,others pins)
+$(call room,LBD,daemon/launch,launch)
 $(call room,LBD,daemon/conf,\
 	accounts check confine edit expand find fingerprint health name origin output pool process read \
 	resolve running service split static static_words table top value worker worker_set written)
@@ -70,3 +73,9 @@ $(call room,LBD,daemon/host/process,\
 $(call room,LBD,daemon/base,\
 	addr buffer error hash json_text log name open_file own_dir place printable publish read_file rotate \
 	seal tail utf8)
+
+# Of the rooms of lbd, those that lbctl is linked with, and may include: what reads a configuration and says what is
+# wrong with it.  That takes libbpf and libmnl (who else has a port?), which every command waits 0.3 ms for.
+LBCTL_OF_LBD := $(addprefix daemon/,\
+	settings check datapath/pins launch conf block host/instance host/net host/cgroup \
+	host/process base)

@@ -15,7 +15,7 @@
 #include "check/launch_look.h"
 #include "check/launch_once.h"
 #include "check/launch_static.h"
-#include "worker/launch.h"
+#include "launch/launch.h"
 
 /* 0, or the errno that running it would give. */
 static int look_at(const char *path)

@@ -4,7 +4,7 @@
 #define LB_LAUNCH_LOOK_H
 
 #include "check/verdict.h"
-#include "worker/launch.h"
+#include "launch/launch.h"
 
 /* A worker whose start is looked at. */
 struct look {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/addr.h"
-#include "datapath/others.h"
+#include "datapath/pins/others.h"
 #include "host/net/match.h"
 #include "host/net/sockets.h"
 

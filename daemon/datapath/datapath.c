@@ -54,7 +54,7 @@ static uint32_t jiffies_per_second(void)
 /* Every map but those of constants, which belong to one load of the programs. */
 static int set_pin_paths(struct datapath *dp)
 {
-	char path[PATH_BYTES];
+	char path[PINS_PATH_BYTES];
 	struct bpf_map *map;
 	int err = 0;
 
@@ -84,7 +84,7 @@ static bool kernel_is_old(struct utsname *kernel)
 
 static int load_failed(const struct datapath *dp, struct error *error, int err)
 {
-	char path[PATH_BYTES];
+	char path[PINS_PATH_BYTES];
 	const char *said = libbpf_captured();
 	struct utsname kernel;
 
@@ -137,7 +137,7 @@ static int load(struct datapath *dp, struct error *error)
 /* Is the link's namespace another than ours?  Returns that one's inode, or 0. */
 static uint32_t other_netns(const struct datapath *dp, int netns)
 {
-	char path[PATH_BYTES];
+	char path[PINS_PATH_BYTES];
 	struct bpf_link_info info = {0};
 	uint32_t length = sizeof(info), other = 0;
 	struct stat st;

@@ -87,7 +87,7 @@ int datapath_guard(struct datapath *dp, const char *cgroup, struct error *error)
 static void detach(void *arg, const char *name)
 {
 	const struct datapath *dp = arg;
-	char path[PATH_BYTES];
+	char path[PINS_PATH_BYTES];
 	int link = is_guard(name) ? bpf_obj_get(pins_path(path, dp->instance, "links", name)) : -1;
 
 	if (link < 0)

@@ -8,9 +8,8 @@
 #include <net/if.h>
 
 #include "datapath/datapath.h"
+#include "datapath/pins/pins.h"
 #include "lb.skel.h"
-
-enum { PATH_BYTES = 128 };
 
 /* An attached interface. */
 struct attached {
@@ -47,22 +46,6 @@ struct datapath {
 	struct port_count *port_counts; /* of each port, host order */
 	int sinks[2];                   /* listeners that drop all; -1: none */
 };
-
-/* datapath/pins.c: names in bpffs, and what is there. */
-
-/*
- * Mounts bpffs if need be.  1: a whole set of our version is pinned; 0: none, but the directories are
- * there (what an unfinished start or stop left is removed).
- */
-int pins_prepare(const char *instance, struct error *error);
-int pins_check(const char *instance,
-	       struct error *error); /* the same, and nothing is made or removed */
-/* All of them, and the directories; -errno: some of it is left, which is no whole set in any case. */
-int pins_remove(const char *instance);
-const char *pins_path(char path[PATH_BYTES], const char *instance, const char *kind,
-		      const char *name);
-/* Calls each with the name of every pinned link. */
-int pins_each_link(const char *instance, void (*each)(void *arg, const char *name), void *arg);
 
 /* datapath/link.c: attaches a program and pins the link, links/NAME; its descriptor, or -errno. */
 int link_make(const struct datapath *dp, const char *name, const struct bpf_program *program,

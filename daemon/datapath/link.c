@@ -8,7 +8,7 @@
 int link_make(const struct datapath *dp, const char *name, const struct bpf_program *program,
 	      int target, enum bpf_attach_type type)
 {
-	char path[PATH_BYTES];
+	char path[PINS_PATH_BYTES];
 	int err, link = bpf_link_create(bpf_program__fd(program), target, type, NULL);
 
 	if (link < 0)
@@ -22,7 +22,7 @@ int link_make(const struct datapath *dp, const char *name, const struct bpf_prog
 
 int link_adopt(const struct datapath *dp, const char *name, const struct bpf_program *program)
 {
-	char path[PATH_BYTES];
+	char path[PINS_PATH_BYTES];
 	int err, link = bpf_obj_get(pins_path(path, dp->instance, "links", name));
 
 	if (link < 0)

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "datapath/internal.h"
-#include "datapath/others.h"
+#include "datapath/pins/others.h"
 
 #define PREFIX "ingress_"
 
@@ -39,7 +39,8 @@ static bool pin_interface(const char *name, char interface[IFNAMSIZ])
 	return true;
 }
 
-static const char *pin_path(const struct datapath *dp, char path[PATH_BYTES], const char *interface)
+static const char *pin_path(const struct datapath *dp, char path[PINS_PATH_BYTES],
+			    const char *interface)
 {
 	char name[PIN_NAME_BYTES];
 
@@ -73,7 +74,7 @@ static int add(struct datapath *dp, const char *interface, int ifindex, enum dat
 int datapath_detach(struct datapath *dp, const char *interface)
 {
 	struct attached **at = find(dp, interface), *a = *at;
-	char path[PATH_BYTES];
+	char path[PINS_PATH_BYTES];
 	int err;
 
 	if (!a)
@@ -139,7 +140,7 @@ static int adopt_link(struct datapath *dp, const char *interface, int link)
 static void adopt_pin(void *arg, const char *name)
 {
 	struct adoption *adoption = arg;
-	char path[PATH_BYTES], interface[IFNAMSIZ];
+	char path[PINS_PATH_BYTES], interface[IFNAMSIZ];
 	int err, link;
 
 	if (adoption->err || !pin_interface(name, interface))
@@ -284,7 +285,7 @@ static int attach_new(struct datapath *dp, const char *interface, int ifindex,
 	LIBBPF_OPTS(bpf_link_create_opts, opts,
 		    .flags = mode == DATAPATH_NATIVE ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
 	const char *what = mode == DATAPATH_NATIVE ? "native" : "generic";
-	char path[PATH_BYTES], now[IFNAMSIZ];
+	char path[PINS_PATH_BYTES], now[IFNAMSIZ];
 	int err, link = bpf_link_create(bpf_program__fd(dp->skel->progs.ingress), ifindex, BPF_XDP,
 					&opts);
 

@@ -6,7 +6,7 @@
 #include "base/addr.h"
 #include "health/health.h"
 #include "host/net/outgoing.h"
-#include "worker/launch.h"
+#include "launch/launch.h"
 
 enum { HEALTH_TEXT_BYTES = 256, HEALTH_REPLY_BYTES = 2048 };
 

@@ -8,12 +8,12 @@
 #include "base/log.h"
 #include "control/control.h"
 #include "host/net/outgoing.h"
-#include "lbd/settings.h"
 #include "leave/record.h"
 #include "model/turn.h"
 #include "reconcile/reconcile.h"
 #include "roll/recycle.h"
 #include "roll/roll.h"
+#include "settings/settings.h"
 
 static void warn_in_log(void *arg, const char *line)
 {

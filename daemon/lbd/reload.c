@@ -12,7 +12,7 @@
 #include "lbd/in_force.h"
 #include "lbd/loss.h"
 #include "lbd/outdated.h"
-#include "lbd/settings.h"
+#include "settings/settings.h"
 #include "reconcile/check.h"
 #include "reconcile/difference.h"
 #include "reconcile/held_ports.h"

@@ -27,7 +27,7 @@
 #include "lbd/in_force.h"
 #include "lbd/outdated.h"
 #include "lbd/run_dir.h"
-#include "lbd/settings.h"
+#include "settings/settings.h"
 #include "leave/leave.h"
 #include "listeners/listeners.h"
 #include "output/output.h"

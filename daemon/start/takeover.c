@@ -8,7 +8,7 @@
 #include "conf/running.h"
 #include "datapath/datapath.h"
 #include "host/instance/instance.h"
-#include "lbd/settings.h"
+#include "settings/settings.h"
 #include "remember/remember.h"
 #include "worker/record.h"
 

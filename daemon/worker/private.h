@@ -6,7 +6,7 @@
 #include "base/tail.h"
 #include "host/spawn/spawn.h"
 #include "output/output.h"
-#include "worker/launch.h"
+#include "launch/launch.h"
 #include "worker/record.h"
 #include "worker/worker.h"
 

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 
 #include "host/spawn/spawn.h"
-#include "worker/launch.h"
+#include "launch/launch.h"
 #include "worker/limits.h"
 
 static void put_file(const struct lab *lab, const char *name, const char *text, int mode)

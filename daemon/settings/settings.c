@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lbd/settings.h"
+#include "settings/settings.h"
 
 #include <errno.h>
 #include <inttypes.h>

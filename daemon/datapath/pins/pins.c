@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * /sys/fs/bpf/lbd/INSTANCE/{maps,links}.  The version in `meta` is written last of all, so that it also
- * says that the set is whole: version 0 is what a start that did not finish leaves behind.
- */
+#include "datapath/pins/pins.h"
+
+#include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
 #include <linux/magic.h>
@@ -14,16 +13,16 @@
 #include <unistd.h>
 
 #include "base/name.h"
-#include "datapath/internal.h"
+#include "lb/abi.h"
 
 #define BPFFS "/sys/fs/bpf"
 
 static const char *const kinds[] = {"maps", "links"};
 
-const char *pins_path(char path[PATH_BYTES], const char *instance, const char *kind,
+const char *pins_path(char path[PINS_PATH_BYTES], const char *instance, const char *kind,
 		      const char *name)
 {
-	snprintf(path, PATH_BYTES, BPFFS "/lbd/%s%s%s%s%s", instance, kind ? "/" : "",
+	snprintf(path, PINS_PATH_BYTES, BPFFS "/lbd/%s%s%s%s%s", instance, kind ? "/" : "",
 		 kind ? kind : "", name ? "/" : "", name ? name : "");
 	return path;
 }
@@ -64,7 +63,7 @@ static int make_directory(const char *path, struct error *error)
 
 static int make_directories(const char *instance, struct error *error)
 {
-	char path[PATH_BYTES];
+	char path[PINS_PATH_BYTES];
 	int err = make_directory(BPFFS "/lbd", error);
 
 	if (!err)
@@ -91,7 +90,7 @@ static int read_version(const char *path, uint32_t *version)
 
 int pins_check(const char *instance, struct error *error)
 {
-	char path[PATH_BYTES], directory[PATH_BYTES];
+	char path[PINS_PATH_BYTES], directory[PINS_PATH_BYTES];
 	uint32_t version = 0;
 	int err = read_version(pins_path(path, instance, "maps", "meta"), &version);
 
@@ -111,7 +110,7 @@ int pins_check(const char *instance, struct error *error)
 
 int pins_prepare(const char *instance, struct error *error)
 {
-	char path[PATH_BYTES];
+	char path[PINS_PATH_BYTES];
 	int found, err = name_check_instance(instance, error);
 
 	if (!err)
@@ -135,7 +134,7 @@ int pins_prepare(const char *instance, struct error *error)
 
 int pins_each_link(const char *instance, void (*each)(void *arg, const char *name), void *arg)
 {
-	char path[PATH_BYTES];
+	char path[PINS_PATH_BYTES];
 	struct dirent *entry;
 	DIR *dir = opendir(pins_path(path, instance, "links", NULL));
 
@@ -179,7 +178,7 @@ static int remove_directory(const char *path)
 
 int pins_remove(const char *instance)
 {
-	char path[PATH_BYTES];
+	char path[PINS_PATH_BYTES];
 	int err = 0;
 
 	/* Whatever comes now, what is left is no whole set, and the next start removes it. */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links/steer tells which network namespace an instance steers, maps/services what it serves there. */
-#include "datapath/others.h"
+#include "datapath/pins/others.h"
 
+#include <bpf/bpf.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "datapath/internal.h"
+#include "datapath/pins/pins.h"
 
 /* It may change while it is read, and be read from its beginning again. */
 enum { READ_MOST = 2 * LB_MAX_LISTENS };
@@ -16,7 +17,7 @@ enum { READ_MOST = 2 * LB_MAX_LISTENS };
 /* instance: of some directory there; false ends it. */
 static void each_instance(bool (*each)(void *arg, const char *instance), void *arg)
 {
-	char path[PATH_BYTES], name[OTHERS_NAME_BYTES];
+	char path[PINS_PATH_BYTES], name[OTHERS_NAME_BYTES];
 	struct dirent *entry;
 	DIR *dir = opendir(pins_path(path, "", NULL, NULL));
 
@@ -34,7 +35,7 @@ static void each_instance(bool (*each)(void *arg, const char *instance), void *a
 static bool link_info(const char *instance, const char *name, struct bpf_link_info *info)
 {
 	uint32_t length = sizeof(*info);
-	char path[PATH_BYTES];
+	char path[PINS_PATH_BYTES];
 	int err, link = bpf_obj_get(pins_path(path, instance, "links", name));
 
 	if (link < 0)
@@ -59,7 +60,7 @@ static int services_of(const char *instance)
 {
 	struct bpf_map_info info = {0};
 	uint32_t length = sizeof(info);
-	char path[PATH_BYTES];
+	char path[PINS_PATH_BYTES];
 	int map = bpf_obj_get(pins_path(path, instance, "maps", "services"));
 
 	if (map < 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "start/check.h"
+#include "settings/start_check.h"
 
 #include "check/own_addresses.h"
-#include "lbd/settings.h"
+#include "settings/settings.h"
 
 struct counter {
 	const struct launch_warn *warn;

@@ -9,14 +9,14 @@ struct counter {
 	size_t errors;
 };
 
-static void tell(void *arg, const char *line)
+static void tell_counted(void *arg, const char *line)
 {
 	const struct counter *counter = arg;
 
 	counter->warn->tell(counter->warn->arg, line);
 }
 
-static void refuse(void *arg, const char *line)
+static void refuse_counted(void *arg, const char *line)
 {
 	struct counter *counter = arg;
 
@@ -27,7 +27,7 @@ static void refuse(void *arg, const char *line)
 bool start_check(const struct conf *conf, const struct launch_warn *warn)
 {
 	struct counter counter = {.warn = warn};
-	const struct launch_warn counting = {tell, refuse, &counter};
+	const struct launch_warn counting = {tell_counted, refuse_counted, &counter};
 	struct own_addresses known = {0};
 	struct error error;
 

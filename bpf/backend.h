@@ -7,7 +7,7 @@
 #include "maps.h"
 
 /*
- * choose.bpf.c: a backend's id, or a PICK_* below 0.  Whole numbers only: what is handed over by pointer, the
+ * choose.bpf.c: a backend's id, or a CHOICE_* below 0.  Whole numbers only: what is handed over by pointer, the
  * verifier would not know on the other side.
  */
 int choose(__u32 pool, __u64 hash, __u64 client_first, __u64 client_second, __u32 is_v6);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
 /*
- * choose: pick.h over the maps.  A function of its own, that ingress and steer call: the verifier goes
+ * choose: choice.h over the maps.  A function of its own, that ingress and steer call: the verifier goes
  * through it once, knowing nothing of its callers.
  */
 #include <linux/bpf.h>
@@ -9,12 +9,12 @@
 #include <bpf/bpf_helpers.h>
 
 #include "backend.h"
+#include "choice.h"
 #include "count.h"
 #include "flow.h"
 #include "kernel.h"
-#include "pick.h"
 
-struct pick_source {
+struct choice_source {
 	void *ring; /* map, or NULL */
 	bool is_v6;
 };
@@ -55,7 +55,7 @@ __noinline int choose_tell_full(__u32 id, __u32 is_v6)
 }
 
 /* The load is the listener's own, read at this moment; a closed listener is not in the map any more. */
-static __always_inline bool choose_read_load(__u32 id, bool is_v6, struct pick_load *load,
+static __always_inline bool choose_read_load(__u32 id, bool is_v6, struct choice_load *load,
 					     bool *is_full)
 {
 	struct lb_load *counted = bpf_map_lookup_elem(&loads, &id);
@@ -76,8 +76,8 @@ static __always_inline bool choose_read_load(__u32 id, bool is_v6, struct pick_l
 	return found;
 }
 
-static __always_inline bool pick_look(struct pick_source *source, __u16 backend,
-				      struct pick_load *load)
+static __always_inline bool choice_look(struct choice_source *source, __u16 backend,
+					struct choice_load *load)
 {
 	struct lb_backend *settings = backend_enabled(backend);
 	bool is_full = false;
@@ -92,7 +92,7 @@ static __always_inline bool pick_look(struct pick_source *source, __u16 backend,
 	return true;
 }
 
-static __always_inline __u16 pick_ring(struct pick_source *source, __u32 place)
+static __always_inline __u16 choice_ring(struct choice_source *source, __u32 place)
 {
 	__u32 index = place / LB_RING_PER_CHUNK;
 	struct lb_ring_chunk *chunk;
@@ -119,22 +119,22 @@ static volatile __u32 choose_zero;
  * Linux 6.1 follows a callback once, from the values that it is started with, and removes the code that is
  * not reached so: that of every later turn.
  */
-static __always_inline void choose_hide(struct pick *pick)
+static __always_inline void choose_hide(struct choice *choice)
 {
 	__u32 zero = choose_zero;
 
-	pick->wanted += zero;
-	pick->tied += zero;
-	pick->best += zero;
-	pick->load.queue += zero;
-	pick->load.connections += zero;
-	pick->load.weight += zero;
+	choice->wanted += zero;
+	choice->tied += zero;
+	choice->best += zero;
+	choice->load.queue += zero;
+	choice->load.connections += zero;
+	choice->load.weight += zero;
 }
 
 /* A callback, so that the verifier looks at one turn and not at the paths through all of them. */
-static long choose_step(__u32 i, void *pick)
+static long choose_step(__u32 i, void *choice)
 {
-	return pick_step(pick, PICK_AHEAD + i);
+	return choice_step(choice, CHOICE_AHEAD + i);
 }
 
 static __always_inline __u64 choose_hash_client(__u64 first, __u64 second)
@@ -156,36 +156,36 @@ static __always_inline int choose_nobody(const struct lb_pool *pool, bool is_v6)
 	if (pool->flags & flag)
 		sink = backend_listener(LB_SINK(is_v6));
 	if (!sink)
-		return PICK_NO_BACKEND;
+		return CHOICE_NO_BACKEND;
 	bpf_sk_release(sink);
-	return PICK_DEFER;
+	return CHOICE_DEFER;
 }
 
-static __always_inline void choose_walk(struct pick *pick)
+static __always_inline void choose_walk(struct choice *choice)
 {
-	for (__u32 i = 0; i < PICK_AHEAD; i++) {
-		if (pick_step(pick, i))
+	for (__u32 i = 0; i < CHOICE_AHEAD; i++) {
+		if (choice_step(choice, i))
 			return;
-		choose_hide(pick);
+		choose_hide(choice);
 	}
-	bpf_loop(PICK_CANDIDATES - PICK_AHEAD, choose_step, pick, 0);
+	bpf_loop(CHOICE_CANDIDATES - CHOICE_AHEAD, choose_step, choice, 0);
 }
 
 int choose(__u32 id, __u64 hash, __u64 client_first, __u64 client_second, __u32 is_v6)
 {
-	struct pick_source source = {.is_v6 = is_v6};
-	struct pick pick = {.source = &source, .hash = hash};
+	struct choice_source source = {.is_v6 = is_v6};
+	struct choice choice = {.source = &source, .hash = hash};
 
-	pick.pool = bpf_map_lookup_elem(&pools, &id);
-	if (!pick.pool)
-		return PICK_NO_BACKEND;
-	if (pick.pool->scheduler == LB_ROUND_ROBIN)
-		pick.turn = choose_turn(id);
-	else if (pick.pool->scheduler == LB_SOURCE_HASH)
-		pick.hash = choose_hash_client(client_first, client_second);
-	pick_start(&pick);
-	if (pick.probes)
+	choice.pool = bpf_map_lookup_elem(&pools, &id);
+	if (!choice.pool)
+		return CHOICE_NO_BACKEND;
+	if (choice.pool->scheduler == LB_ROUND_ROBIN)
+		choice.turn = choose_turn(id);
+	else if (choice.pool->scheduler == LB_SOURCE_HASH)
+		choice.hash = choose_hash_client(client_first, client_second);
+	choice_start(&choice);
+	if (choice.probes)
 		source.ring = bpf_map_lookup_elem(&rings, &id);
-	choose_walk(&pick);
-	return pick.best == PICK_NO_BACKEND ? choose_nobody(pick.pool, is_v6) : pick.best;
+	choose_walk(&choice);
+	return choice.best == CHOICE_NO_BACKEND ? choose_nobody(choice.pool, is_v6) : choice.best;
 }

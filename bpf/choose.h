@@ -4,9 +4,9 @@
 #define LB_CHOOSE_H
 
 #include "backend.h"
+#include "choice_result.h"
 #include "flow.h"
 #include "maps.h"
-#include "pick_result.h"
 
 static __always_inline __u64 choose_hash(const struct flow *flow)
 {
@@ -15,7 +15,7 @@ static __always_inline __u64 choose_hash(const struct flow *flow)
 	return seed ? flow_hash(flow, seed) : 0;
 }
 
-/* A backend's id, or a PICK_* below 0. */
+/* A backend's id, or a CHOICE_* below 0. */
 static __always_inline int choose_for(__u32 pool, const struct flow *flow, __u64 hash)
 {
 	return choose(pool, hash, flow_word(&flow->client, 0), flow_word(&flow->client, 2),

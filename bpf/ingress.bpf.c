@@ -19,9 +19,9 @@ static __always_inline int ingress_choose(const struct lb_service *service, cons
 	__u64 hash = choose_hash(flow);
 	int backend = choose_for(service->pool, flow, hash);
 
-	if (backend == PICK_MAX_CONNECTIONS)
+	if (backend == CHOICE_MAX_CONNECTIONS)
 		return LB_INGRESS_MAX_CONNECTIONS;
-	if (backend == PICK_DEFER)
+	if (backend == CHOICE_DEFER)
 		return LB_INGRESS_DEFERRED;
 	if (backend < 0)
 		return LB_INGRESS_NO_BACKEND; /* steer says so to the client */

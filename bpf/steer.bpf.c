@@ -95,7 +95,7 @@ static __always_inline bool steer_is_full(const struct lb_backend *backend, __u3
 		return false;
 	counted = bpf_map_lookup_elem(&loads, &id);
 	return counted &&
-	       pick_is_at_limit(backend_connections(listener, counted), backend->max_connections);
+	       choice_is_at_limit(backend_connections(listener, counted), backend->max_connections);
 }
 
 /* Where the SYN may be answered with a cookie, its ACK will be told by `cookies` who sent it. */
@@ -149,9 +149,9 @@ static __always_inline int steer_choose_once(struct steer *steer)
 {
 	int id = choose_for(steer->service->pool, &steer->flow, steer->hash);
 
-	if (id == PICK_MAX_CONNECTIONS)
+	if (id == CHOICE_MAX_CONNECTIONS)
 		return LB_STEER_MAX_CONNECTIONS;
-	if (id == PICK_DEFER)
+	if (id == CHOICE_DEFER)
 		return LB_STEER_DEFERRED;
 	if (id < 0)
 		return LB_STEER_NO_BACKEND;

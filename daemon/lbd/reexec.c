@@ -29,7 +29,7 @@ enum {
 };
 
 /* The line that tells: the last one, but the first when usage or a trace follows it. */
-static void pick_line(const char *text, bool first, char *line, size_t room)
+static void last_line(const char *text, bool first, char *line, size_t room)
 {
 	const char *at = text + strspn(text, "\n"), *end = text + strlen(text);
 
@@ -49,7 +49,7 @@ static void read_output(const struct reexec *reexec, bool first, char *line, siz
 	ssize_t length = pread(reexec->output, text, sizeof(text) - 1, 0);
 
 	text[length > 0 ? length : 0] = 0;
-	pick_line(text, first, line, room);
+	last_line(text, first, line, room);
 }
 
 void reexec_end(struct lbd *lbd)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ingress: the schedulers over real maps and listeners; their rules are in unit/test_pick.c. */
+/* ingress: the schedulers over real maps and listeners; their rules are in unit/bpf/test_bpf_choice.c. */
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 #include <stdlib.h>

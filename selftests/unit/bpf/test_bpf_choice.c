@@ -9,18 +9,18 @@
 
 #include <cmocka.h>
 
-#include "pick.h"
+#include "choice.h"
 
 enum { BACKENDS = 128, RING = 1021, DRAWS = 20000 };
 
-struct pick_source {
+struct choice_source {
 	bool alive[BACKENDS];
-	struct pick_load loads[BACKENDS];
+	struct choice_load loads[BACKENDS];
 	uint16_t ring[RING];
 	unsigned looks;
 };
 
-static bool pick_look(struct pick_source *source, uint16_t backend, struct pick_load *load)
+static bool choice_look(struct choice_source *source, uint16_t backend, struct choice_load *load)
 {
 	source->looks++;
 	if (backend >= BACKENDS || !source->alive[backend])
@@ -29,26 +29,26 @@ static bool pick_look(struct pick_source *source, uint16_t backend, struct pick_
 	return true;
 }
 
-static uint16_t pick_ring(struct pick_source *source, uint32_t place)
+static uint16_t choice_ring(struct choice_source *source, uint32_t place)
 {
 	assert_in_range(place, 0, RING - 1);
 	return source->ring[place];
 }
 
-static int choose(struct pick_source *source, const struct lb_pool *pool, uint32_t hash,
+static int choose(struct choice_source *source, const struct lb_pool *pool, uint32_t hash,
 		  uint64_t turn)
 {
-	struct pick pick = {.source = source, .pool = pool, .hash = hash, .turn = turn};
+	struct choice choice = {.source = source, .pool = pool, .hash = hash, .turn = turn};
 
 	source->looks = 0;
-	pick_start(&pick);
-	for (uint32_t i = 0; i < PICK_CANDIDATES && !pick_step(&pick, i); i++)
+	choice_start(&choice);
+	for (uint32_t i = 0; i < CHOICE_CANDIDATES && !choice_step(&choice, i); i++)
 		;
-	return pick.best;
+	return choice.best;
 }
 
 /* Backends 0..count-1 alive, idle, of weight 1; each in the ring in its turn. */
-static void fill(struct pick_source *source, struct lb_pool *pool, uint32_t scheduler,
+static void fill(struct choice_source *source, struct lb_pool *pool, uint32_t scheduler,
 		 uint32_t count)
 {
 	memset(source, 0, sizeof(*source));
@@ -66,12 +66,12 @@ static void fill(struct pick_source *source, struct lb_pool *pool, uint32_t sche
 static uint32_t next_hash(uint32_t *state)
 {
 	*state = *state * 1664525 + 1013904223;
-	return pick_mix(*state, 1);
+	return choice_mix(*state, 1);
 }
 
 struct compare_row {
 	const char *name;
-	struct pick_load a, b;
+	struct choice_load a, b;
 	int order;
 };
 
@@ -95,8 +95,8 @@ static void compare(void **state)
 	for (size_t i = 0; i < sizeof(compare_rows) / sizeof(compare_rows[0]); i++) {
 		const struct compare_row *row = &compare_rows[i];
 
-		if (pick_compare(&row->a, &row->b) != row->order ||
-		    pick_compare(&row->b, &row->a) != -row->order)
+		if (choice_compare(&row->a, &row->b) != row->order ||
+		    choice_compare(&row->b, &row->a) != -row->order)
 			fail_msg("%s", row->name);
 	}
 }
@@ -104,20 +104,20 @@ static void compare(void **state)
 static void is_full(void **state)
 {
 	(void)state;
-	assert_false(pick_is_full(&(struct pick_load){.connections = ~0U}));
-	assert_false(pick_is_full(&(struct pick_load){.connections = 4, .max_connections = 5}));
-	assert_true(pick_is_full(&(struct pick_load){.connections = 5, .max_connections = 5}));
-	assert_true(pick_is_full(&(struct pick_load){.connections = 6, .max_connections = 5}));
+	assert_false(choice_is_full(&(struct choice_load){.connections = ~0U}));
+	assert_false(choice_is_full(&(struct choice_load){.connections = 4, .max_connections = 5}));
+	assert_true(choice_is_full(&(struct choice_load){.connections = 5, .max_connections = 5}));
+	assert_true(choice_is_full(&(struct choice_load){.connections = 6, .max_connections = 5}));
 }
 
 static void scale(void **state)
 {
 	(void)state;
-	assert_int_equal(pick_scale(0, 7), 0);
-	assert_int_equal(pick_scale(~0U, 7), 6);
-	assert_int_equal(pick_scale(~0U, 1), 0);
-	assert_int_equal(pick_scale(~0U, LB_RING_MAX), LB_RING_MAX - 1);
-	assert_int_equal(pick_scale(1U << 31, 10), 5);
+	assert_int_equal(choice_scale(0, 7), 0);
+	assert_int_equal(choice_scale(~0U, 7), 6);
+	assert_int_equal(choice_scale(~0U, 1), 0);
+	assert_int_equal(choice_scale(~0U, LB_RING_MAX), LB_RING_MAX - 1);
+	assert_int_equal(choice_scale(1U << 31, 10), 5);
 }
 
 struct size_row {
@@ -143,15 +143,15 @@ static void sizes(void **state)
 				       .count = row->count,
 				       .ring_entries = row->ring_entries};
 
-		assert_int_equal(pick_wanted(&pool), row->wanted);
-		assert_int_equal(pick_probes(&pool), row->probes);
+		assert_int_equal(choice_wanted(&pool), row->wanted);
+		assert_int_equal(choice_probes(&pool), row->probes);
 	}
 }
 
 /* Against the plain definition: nobody eligible has less load than the one that was picked. */
 static void least_load_is_least(void **state)
 {
-	struct pick_source source;
+	struct choice_source source;
 	struct lb_pool pool;
 	uint32_t random = 1;
 
@@ -164,24 +164,24 @@ static void least_load_is_least(void **state)
 		fill(&source, &pool, LB_LEAST_LOAD, count);
 		for (uint32_t id = 0; id < count; id++) {
 			source.alive[id] = next_hash(&random) % 4;
-			source.loads[id] = (struct pick_load){
+			source.loads[id] = (struct choice_load){
 				.queue = next_hash(&random) % 3,
 				.connections = next_hash(&random) % 10,
 				.weight = 1 + next_hash(&random) % 4,
 				.max_connections = next_hash(&random) % 12,
 			};
-			any |= source.alive[id] && !pick_is_full(&source.loads[id]);
+			any |= source.alive[id] && !choice_is_full(&source.loads[id]);
 		}
 		best = choose(&source, &pool, next_hash(&random), 0);
 		assert_int_equal(best >= 0, any);
 		for (uint32_t id = 0; id < count && best >= 0; id++)
-			if (source.alive[id] && !pick_is_full(&source.loads[id]))
-				assert_true(pick_compare(&source.loads[id], &source.loads[best]) >=
-					    0);
+			if (source.alive[id] && !choice_is_full(&source.loads[id]))
+				assert_true(choice_compare(&source.loads[id],
+							   &source.loads[best]) >= 0);
 	}
 }
 
-static void draw(struct pick_source *source, const struct lb_pool *pool, unsigned count[BACKENDS])
+static void draw(struct choice_source *source, const struct lb_pool *pool, unsigned count[BACKENDS])
 {
 	uint32_t random = 7;
 
@@ -210,7 +210,7 @@ static void expect_shares(const unsigned *count, const unsigned *weights, unsign
 static void ties_by_weight(void **state)
 {
 	static const unsigned weights[] = {1, 2, 3, 4};
-	struct pick_source source;
+	struct choice_source source;
 	struct lb_pool pool;
 	unsigned count[BACKENDS];
 
@@ -227,7 +227,7 @@ static void even(void **state)
 {
 	static const unsigned sizes_of[] = {1, 2, 4, 16, 17, 32};
 	unsigned count[BACKENDS];
-	struct pick_source source;
+	struct choice_source source;
 	struct lb_pool pool;
 
 	(void)state;
@@ -245,7 +245,7 @@ static void even(void **state)
 static void ring_weights(void **state)
 {
 	static const unsigned weights[] = {1, 2, 5};
-	struct pick_source source;
+	struct choice_source source;
 	struct lb_pool pool;
 	unsigned count[BACKENDS];
 
@@ -261,7 +261,7 @@ static void ring_weights(void **state)
 
 static void maglev_follows_the_ring(void **state)
 {
-	struct pick_source source;
+	struct choice_source source;
 	struct lb_pool pool;
 	uint32_t random = 3;
 
@@ -269,7 +269,7 @@ static void maglev_follows_the_ring(void **state)
 	fill(&source, &pool, LB_MAGLEV, 100);
 	for (int i = 0; i < 1000; i++) {
 		uint32_t hash = next_hash(&random);
-		uint16_t expected = source.ring[pick_scale(hash, RING)];
+		uint16_t expected = source.ring[choice_scale(hash, RING)];
 
 		source.loads[expected].connections = 1000000;
 		assert_int_equal(choose(&source, &pool, hash, 0), expected);
@@ -280,7 +280,7 @@ static void maglev_follows_the_ring(void **state)
 /* One that fails moves its own flows only, and to more than one of the others. */
 static void maglev_moves_no_other(void **state)
 {
-	struct pick_source source;
+	struct choice_source source;
 	struct lb_pool pool;
 	uint32_t random = 3;
 	unsigned moved[BACKENDS] = {0}, targets = 0;
@@ -308,7 +308,7 @@ static void maglev_moves_no_other(void **state)
 
 static void round_robin_takes_turns(void **state)
 {
-	struct pick_source source;
+	struct choice_source source;
 	struct lb_pool pool;
 
 	(void)state;
@@ -321,7 +321,7 @@ static void round_robin_takes_turns(void **state)
 /* Power of two choices: a loaded one is chosen only where nothing else was drawn. */
 static void random_avoids_load(void **state)
 {
-	struct pick_source source;
+	struct choice_source source;
 	struct lb_pool pool;
 	unsigned count[BACKENDS];
 
@@ -336,7 +336,7 @@ static void random_avoids_load(void **state)
 /* In a large pool the best of those that the hash names, and no more looks than that. */
 static void large_pool_best_of_eight(void **state)
 {
-	struct pick_source source;
+	struct choice_source source;
 	struct lb_pool pool;
 	uint32_t random = 5;
 	uint64_t sum = 0;
@@ -349,7 +349,7 @@ static void large_pool_best_of_eight(void **state)
 		int best = choose(&source, &pool, next_hash(&random), 0);
 
 		assert_in_range(best, 0, 99);
-		assert_in_range(source.looks, PICK_BEST_OF, PICK_BEST_OF);
+		assert_in_range(source.looks, CHOICE_BEST_OF, CHOICE_BEST_OF);
 		sum += best;
 	}
 	/* The least of eight of 0..99 is 10.6 on average. */
@@ -364,31 +364,31 @@ struct verdict_row {
 };
 
 static const struct verdict_row verdict_rows[] = {
-	{"nobody", 0, 0, 0, PICK_NO_BACKEND},
-	{"none alive", 4, 0, 0, PICK_NO_BACKEND},
+	{"nobody", 0, 0, 0, CHOICE_NO_BACKEND},
+	{"none alive", 4, 0, 0, CHOICE_NO_BACKEND},
 	{"one alive", 4, 1, 0, 0},
-	{"all full", 4, 4, 4, PICK_MAX_CONNECTIONS},
-	{"all alive are full", 4, 2, 2, PICK_MAX_CONNECTIONS},
+	{"all full", 4, 4, 4, CHOICE_MAX_CONNECTIONS},
+	{"all alive are full", 4, 2, 2, CHOICE_MAX_CONNECTIONS},
 	{"one has room", 4, 4, 3, 0},
 	{"one of sixteen", 16, 16, 15, 0},
 	{"one of sixteen alive", 16, 1, 0, 0},
 	{"single", 1, 1, 0, 0},
-	{"single, full", 1, 1, 1, PICK_MAX_CONNECTIONS},
-	{"large, none alive", 100, 0, 0, PICK_NO_BACKEND},
-	{"large, all full", 100, 100, 100, PICK_MAX_CONNECTIONS},
+	{"single, full", 1, 1, 1, CHOICE_MAX_CONNECTIONS},
+	{"large, none alive", 100, 0, 0, CHOICE_NO_BACKEND},
+	{"large, all full", 100, 100, 100, CHOICE_MAX_CONNECTIONS},
 	{"large, half alive", 100, 50, 0, 0},
 	{"large, half full", 100, 100, 50, 0},
 };
 
 static void check_verdict(const struct verdict_row *row, uint32_t scheduler, bool defers)
 {
-	struct pick_source source;
+	struct choice_source source;
 	struct lb_pool pool;
 	uint32_t random = 11;
 	int verdict = row->verdict;
 
-	if (defers && verdict == PICK_NO_BACKEND)
-		verdict = PICK_DEFER;
+	if (defers && verdict == CHOICE_NO_BACKEND)
+		verdict = CHOICE_DEFER;
 	fill(&source, &pool, scheduler, row->count);
 	pool.flags = defers ? LB_POOL_DEFER : 0;
 	for (unsigned id = 0; id < row->count; id++) {
@@ -399,7 +399,7 @@ static void check_verdict(const struct verdict_row *row, uint32_t scheduler, boo
 	for (uint64_t turn = 0; turn < 1000; turn++) {
 		int best = choose(&source, &pool, next_hash(&random), turn);
 
-		assert_true(source.looks <= PICK_CANDIDATES);
+		assert_true(source.looks <= CHOICE_CANDIDATES);
 		if (verdict ? best != verdict : best < (int)row->full || best >= (int)row->alive)
 			fail_msg("%s, scheduler %u: %d", row->name, scheduler, best);
 	}
@@ -417,15 +417,15 @@ static void verdicts(void **state)
 /* A ring that names nobody: holes, or ids that were never given out. */
 static void ring_of_nobody(void **state)
 {
-	struct pick_source source;
+	struct choice_source source;
 	struct lb_pool pool;
 
 	(void)state;
 	fill(&source, &pool, LB_MAGLEV, 100);
 	for (uint32_t i = 0; i < RING; i++)
 		source.ring[i] = i % 2 ? LB_BACKEND_NONE : LB_MAX_BACKENDS - 1;
-	assert_int_equal(choose(&source, &pool, 99, 0), PICK_NO_BACKEND);
-	assert_int_equal(source.looks, PICK_PROBES);
+	assert_int_equal(choose(&source, &pool, 99, 0), CHOICE_NO_BACKEND);
+	assert_int_equal(source.looks, CHOICE_PROBES);
 }
 
 int main(void)
@@ -448,5 +448,5 @@ int main(void)
 		cmocka_unit_test(ring_of_nobody),
 	};
 
-	return cmocka_run_group_tests_name("pick", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("choice", tests, NULL, NULL);
 }

@@ -85,30 +85,32 @@ static void add_line(char **comment, const char *line)
 	*comment = import_must(strdup(text));
 }
 
-void import_comment(struct block *in, const char *format, ...)
+static void add_formatted(char **comment, const char *format, va_list args)
 {
 	char *line;
+
+	if (vasprintf(&line, format, args) < 0)
+		line = NULL;
+	add_line(comment, import_must(line));
+	free(line);
+}
+
+void import_comment(struct block *in, const char *format, ...)
+{
 	va_list args;
 
 	va_start(args, format);
-	if (vasprintf(&line, format, args) < 0)
-		line = NULL;
+	add_formatted(&in->tail, format, args);
 	va_end(args);
-	add_line(&in->tail, import_must(line));
-	free(line);
 }
 
 void import_comment_before(struct block *block, const char *format, ...)
 {
-	char *line;
 	va_list args;
 
 	va_start(args, format);
-	if (vasprintf(&line, format, args) < 0)
-		line = NULL;
+	add_formatted(&block->comment, format, args);
 	va_end(args);
-	add_line(&block->comment, import_must(line));
-	free(line);
 }
 
 void import_drop(struct block *in, const struct import_place *at, const char *why)

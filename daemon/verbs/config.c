@@ -9,6 +9,7 @@
 #include "base/json_text.h"
 #include "datapath/interfaces.h"
 #include "lbd/reload.h"
+#include "listeners/listeners.h"
 #include "reconcile/nobody.h"
 #include "verbs/change.h"
 #include "verbs/handlers.h"
@@ -83,6 +84,7 @@ int verb_detach(struct call *call)
 
 int verb_service(struct call *call)
 {
+	listeners_scan(&call->lbd->model); /* who else listens there */
 	call_show(call, view_services(call->lbd));
 	return 0;
 }

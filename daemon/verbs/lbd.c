@@ -2,11 +2,13 @@
 /* Verbs about lbd itself. */
 #include "lbd/reexec.h"
 #include "lbd/stop.h"
+#include "listeners/listeners.h"
 #include "verbs/handlers.h"
 #include "view/view.h"
 
 int verb_status(struct call *call)
 {
+	listeners_scan(&call->lbd->model);
 	call_show(call, view_status(call->lbd));
 	return 0;
 }

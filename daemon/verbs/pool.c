@@ -8,6 +8,7 @@
 #include "backend/backend.h"
 #include "conf/table.h"
 #include "lb/ctl.h"
+#include "listeners/listeners.h"
 #include "reconcile/nobody.h"
 #include "verbs/change.h"
 #include "verbs/handlers.h"
@@ -19,9 +20,11 @@ int verb_pool(struct call *call)
 	struct pool *pool = NULL;
 	int err = call_word(call, "pool", NULL) ? call_pool(call, &pool) : 0;
 
-	if (!err)
-		call_show(call, view_pools(call->lbd, pool));
-	return err;
+	if (err)
+		return err;
+	listeners_scan(&call->lbd->model);
+	call_show(call, view_pools(call->lbd, pool));
+	return 0;
 }
 
 static int do_pool_add(struct block *root, struct call *call)

@@ -7,7 +7,6 @@
 #include "base/json_text.h"
 #include "datapath/datapath.h"
 #include "datapath/interfaces.h"
-#include "listeners/listeners.h"
 #include "reconcile/nobody.h"
 #include "view/view.h"
 #include "worker/worker.h"
@@ -78,14 +77,9 @@ static const char *stage(const struct lbd *lbd)
 }
 
 /* Pools that serve on although all their checks fail. */
-static json_t *all_down(const struct model *model)
+static bool serves_though_down(const struct pool *pool)
 {
-	json_t *names = json_array();
-
-	for (size_t i = 0; i < model->pool_count; i++)
-		if (model->pools[i]->all_down)
-			json_array_append_new(names, json_string(model->pools[i]->name));
-	return names;
+	return pool->all_down;
 }
 
 json_t *view_pools_where(const struct model *model, bool (*is_so)(const struct pool *pool))
@@ -116,7 +110,6 @@ json_t *view_status(struct lbd *lbd)
 	struct workers workers = {.outdated = json_array()};
 	int backends = 0;
 
-	listeners_scan(model);
 	interfaces_each(lbd->interfaces, add_interface, &tiers);
 	for (size_t i = 0; i < model->pool_count; i++)
 		backends += (int)model->pools[i]->count;
@@ -129,8 +122,8 @@ json_t *view_status(struct lbd *lbd)
 			 tier(&tiers), "interfaces", tiers.list, "tracks", datapath_tracks(lbd->dp),
 			 "services", (int)model->service_count, "pools", (int)model->pool_count,
 			 "backends", backends, "workers", workers.count, "outdated",
-			 workers.outdated, "all_down", all_down(model), "nobody_serves",
-			 view_pools_where(model, nobody_serves), "clients_wait",
+			 workers.outdated, "all_down", view_pools_where(model, serves_though_down),
+			 "nobody_serves", view_pools_where(model, nobody_serves), "clients_wait",
 			 view_pools_where(model, nobody_serves_yet), "also_listened",
 			 shadowing(model), "counters", counters(lbd->dp));
 }

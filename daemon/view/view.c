@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "base/json_text.h"
 #include "datapath/datapath.h"
-#include "listeners/listeners.h"
 #include "listeners/shadowed.h"
 #include "model/turn.h"
 #include "reconcile/nobody.h"
@@ -69,16 +68,14 @@ static json_t *view_backend(const struct backend *backend, const struct lb_load 
 			 listeners(backend), "note", note(backend, wanted));
 }
 
-json_t *view_pools(struct lbd *lbd, const struct pool *only)
+json_t *view_pools(const struct lbd *lbd, const struct pool *only)
 {
-	struct model *model = &lbd->model;
+	const struct model *model = &lbd->model;
 	struct lb_load *loads = calloc(LB_MAX_BACKENDS, sizeof(*loads));
 	json_t *list = json_array();
 
 	if (!loads)
 		return list;
-	/* What listens now, and how long the accept queues are. */
-	listeners_scan(model);
 	datapath_read_loads(model->dp, loads);
 	for (size_t i = 0; i < model->pool_count; i++) {
 		const struct pool *pool = model->pools[i];
@@ -198,15 +195,14 @@ static json_t *listens(const struct conf_service *conf)
 	return list;
 }
 
-json_t *view_services(struct lbd *lbd)
+json_t *view_services(const struct lbd *lbd)
 {
-	struct model *model = &lbd->model;
+	const struct model *model = &lbd->model;
 	struct lb_service_count *counts = calloc(LB_MAX_SERVICES, sizeof(*counts));
 	json_t *list = json_array();
 
 	if (!counts)
 		return list;
-	listeners_scan(model); /* who else listens there */
 	datapath_read_service_counts(model->dp, counts);
 	for (size_t i = 0; i < model->service_count; i++) {
 		const struct service *service = model->services[i];

@@ -76,7 +76,7 @@ static int show_reply(const struct cli *cli, const struct verb *verb, const json
 	return code;
 }
 
-static int ask(const struct cli *cli, const struct verb *verb, const json_t *request)
+static int ask_lbd(const struct cli *cli, const struct verb *verb, const json_t *request)
 {
 	struct client_call call = {
 		.request = request,
@@ -127,7 +127,7 @@ static int run_words(const struct cli *cli, char **words, size_t count)
 	else if (verb->flags & VERB_HELPS)
 		code = verbs_help(cli, words + used, count - used);
 	else
-		code = verb->run ? verb->run(cli, request) : ask(cli, verb, request);
+		code = verb->run ? verb->run(cli, request) : ask_lbd(cli, verb, request);
 	json_decref(request);
 	return code;
 }

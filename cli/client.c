@@ -32,7 +32,7 @@ static int explain_connect(const struct cli *cli, const char *path, int error)
 }
 
 /* A connected socket, or -1 with the exit code in *code. */
-static int dial(const struct cli *cli, const struct client_call *call, int *code)
+static int connect_to_lbd(const struct cli *cli, const struct client_call *call, int *code)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct timeval limit = {.tv_sec = SILENCE_REPLY_S};
@@ -150,7 +150,7 @@ static int read_replies(const struct cli *cli, const struct client_call *call, F
 
 int client_call(const struct cli *cli, const struct client_call *call, json_t **reply)
 {
-	int code = LB_CTL_NO_LBD, fd = dial(cli, call, &code);
+	int code = LB_CTL_NO_LBD, fd = connect_to_lbd(cli, call, &code);
 	FILE *in;
 
 	if (fd < 0)

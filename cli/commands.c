@@ -34,12 +34,12 @@ int commands_version(const struct cli *cli, const json_t *request)
 	return LB_CTL_DONE;
 }
 
-static void warn(void *arg, const char *line)
+static void print_warning(void *arg, const char *line)
 {
 	cli_fail(arg, LB_CTL_DONE, "warning: %s", line);
 }
 
-static void refuse(void *arg, const char *line)
+static void print_error(void *arg, const char *line)
 {
 	cli_fail(arg, LB_CTL_REFUSED, "%s", line);
 }
@@ -92,7 +92,9 @@ static int read_conf(const char *path, struct conf **conf, struct error *error)
 int commands_check(const struct cli *cli, const json_t *request)
 {
 	const char *path = json_string_value(json_object_get(request, "file"));
-	struct launch_warn warning = {.tell = warn, .refuse = refuse, .arg = (void *)cli};
+	struct launch_warn warning = {.tell = print_warning,
+				      .refuse = print_error,
+				      .arg = (void *)cli};
 	struct conf *conf = NULL;
 	struct error error;
 

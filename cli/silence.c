@@ -33,7 +33,7 @@ static const char *state_name(char state)
 }
 
 /* Its state; 0 where it cannot be seen: in another pid namespace. */
-static char look(int fd, char who[WHO_BYTES], pid_t *pid)
+static char look_at_lbd(int fd, char who[WHO_BYTES], pid_t *pid)
 {
 	struct process_stat stat = {0};
 	struct ucred peer = {0};
@@ -57,7 +57,7 @@ void silence_watch(const struct cli *cli, int fd, bool waits)
 
 	if (poll(&ready, 1, PATIENCE_MS))
 		return;
-	state = look(fd, who, &pid);
+	state = look_at_lbd(fd, who, &pid);
 	if (waits && state != 'T' && state != 't' && state != 'D')
 		return;
 	if (!waits)
@@ -71,7 +71,7 @@ int silence_fail(const struct cli *cli, int fd)
 {
 	char who[WHO_BYTES];
 	pid_t pid = 0;
-	char state = look(fd, who, &pid);
+	char state = look_at_lbd(fd, who, &pid);
 
 	if (state == 'T')
 		return cli_fail(cli, LB_CTL_NO_LBD,

@@ -98,7 +98,7 @@ static char *format_bytes(double bytes)
 	return text;
 }
 
-static char *join(const json_t *list)
+static char *join_items(const json_t *list)
 {
 	char *text = NULL;
 	size_t bytes = 0, i;
@@ -134,7 +134,7 @@ char *table_text(const json_t *value)
 	if (json_is_string(value))
 		return line_of(json_string_value(value), json_string_length(value));
 	if (json_is_array(value))
-		return join(value);
+		return join_items(value);
 	if (json_is_boolean(value))
 		return strdup(json_is_true(value) ? "yes" : "no");
 	if (json_is_integer(value) && asprintf(&text, "%lld", json_integer_value(value)) < 0)
@@ -144,7 +144,7 @@ char *table_text(const json_t *value)
 	return text ? text : strdup("");
 }
 
-static char *cell(const struct column *column, const json_t *object)
+static char *make_cell(const struct column *column, const json_t *object)
 {
 	const json_t *value = json_object_get(object, column->key);
 
@@ -161,7 +161,7 @@ void table_add(struct table *table, const json_t *object)
 
 	row->cells = calloc(table->column_count, sizeof(*row->cells));
 	for (size_t i = 0; row->cells && i < table->column_count; i++)
-		row->cells[i] = cell(&table->columns[i], object);
+		row->cells[i] = make_cell(&table->columns[i], object);
 }
 
 void table_add_heading(struct table *table, const char *text)

@@ -118,7 +118,7 @@ static void expect(const struct matcher *m, size_t word, size_t item, bool value
 }
 
 /* How many words the item takes from `word` on; 0: it does not fit. */
-static size_t take(const struct matcher *m, size_t i, size_t word)
+static size_t take_item(const struct matcher *m, size_t i, size_t word)
 {
 	const struct usage_item *item = &m->usage->items[i];
 	size_t value = word + (item->word[0] && item->place[0]);
@@ -165,13 +165,13 @@ static bool match_from(const struct matcher *m, size_t i, size_t word)
 	while (end < m->usage->count && items[end].optional)
 		end++;
 	if (end == i) {
-		taken = take(m, i, word);
+		taken = take_item(m, i, word);
 		return taken && match_from(m, i + 1, word + taken);
 	}
 	for (size_t k = i; k < end; k++) {
 		if (!may_come(m, k, end))
 			continue;
-		taken = take(m, k, word);
+		taken = take_item(m, k, word);
 		if (taken && match_from(m, i, word + taken))
 			return true;
 		m->match->at[k] = -1;

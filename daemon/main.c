@@ -24,14 +24,14 @@
 #include "lbd/reexec.h"
 #include "lbd/run_dir.h"
 #include "lbd/service_manager.h"
-#include "settings/settings.h"
 #include "lbd/stop.h"
 #include "leave/leave.h"
 #include "reconcile/reconcile.h"
 #include "remember/remember.h"
 #include "roll/roll.h"
-#include "start/background.h"
+#include "settings/settings.h"
 #include "settings/start_check.h"
+#include "start/background.h"
 #include "start/options.h"
 #include "start/signals.h"
 #include "start/start.h"
@@ -201,7 +201,7 @@ static void tell_failure(const struct lbd *lbd, const char *text)
 		say_on_stderr(NULL, text);
 }
 
-static int run(struct lbd *lbd, struct verbs *verbs)
+static int run_lbd(struct lbd *lbd, struct verbs *verbs)
 {
 	struct error error = {0};
 	bool adopted;
@@ -295,5 +295,5 @@ int main(int argc, char **argv)
 		return fail_early(&error);
 	}
 	put_together(&lbd, &verbs);
-	return run(&lbd, &verbs);
+	return run_lbd(&lbd, &verbs);
 }

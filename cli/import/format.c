@@ -42,7 +42,7 @@ static char *value_of(const char *name, const struct import_names *names)
 }
 
 /* Writes value as "02d" or "s" says; the end of that, or NULL. */
-static const char *put(FILE *out, const char *spec, const char *value)
+static const char *put_value(FILE *out, const char *spec, const char *value)
 {
 	bool zero = *spec == '0';
 	int width = (int)strtol(spec, (char **)&spec, 10);
@@ -69,7 +69,7 @@ static const char *put_one(FILE *out, const char *text, const struct import_name
 		return NULL;
 	name = import_text("%.*s", (int)(end - text - 2), text + 2);
 	value = value_of(name, names);
-	end = value ? put(out, end + 1, value) : NULL;
+	end = value ? put_value(out, end + 1, value) : NULL;
 	return end;
 }
 

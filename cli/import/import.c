@@ -73,7 +73,7 @@ static void put_together(struct import *import, struct block *const *roots, int 
 }
 
 /* As whoever reads the printed text would find it. */
-static int check(const char *text, size_t length, struct error *error)
+static int check_result(const char *text, size_t length, struct error *error)
 {
 	struct block *root = NULL;
 	struct conf *conf = NULL;
@@ -87,8 +87,8 @@ static int check(const char *text, size_t length, struct error *error)
 	return code;
 }
 
-static int print(const struct import *import, int count, char *const *files, FILE *out,
-		 struct error *error)
+static int print_result(const struct import *import, int count, char *const *files, FILE *out,
+			struct error *error)
 {
 	char *text = NULL;
 	size_t length;
@@ -102,7 +102,7 @@ static int print(const struct import *import, int count, char *const *files, FIL
 	block_print(import->out, memory);
 	fclose(memory);
 	fputs(import_must(text), out);
-	code = check(text, length, error);
+	code = check_result(text, length, error);
 	free(text);
 	return code;
 }
@@ -118,7 +118,7 @@ int import_files(int count, char *const *files, FILE *out, struct error *error)
 	code = read_all(&import, count, files, roots, error);
 	if (!code) {
 		put_together(&import, roots, count);
-		code = print(&import, count, files, out, error);
+		code = print_result(&import, count, files, out, error);
 	}
 	for (int i = 0; i < count; i++)
 		block_free(roots[i]);

@@ -6,7 +6,7 @@
 
 #include "import/model.h"
 
-static struct block *set(struct block *worker, const char *name, const char *value)
+static struct block *set_word(struct block *worker, const char *name, const char *value)
 {
 	return import_add(worker, false, WORDS(name, value));
 }
@@ -86,11 +86,11 @@ static void emit_stream(struct import_program *program, const char *stream, cons
 	bool syslog = is_true(import_value(program->section, syslog_name, "false"));
 
 	if (syslog || (path && strcasecmp(path, "syslog") == 0))
-		set(worker, stream, "syslog");
+		set_word(worker, stream, "syslog");
 	else if (path && strncmp(path, "/dev/", 5) == 0)
-		set(worker, stream, strcmp(path, "/dev/null") ? "journal" : "none");
+		set_word(worker, stream, strcmp(path, "/dev/null") ? "journal" : "none");
 	else if (path && strcasecmp(path, "none") == 0)
-		set(worker, stream, "none");
+		set_word(worker, stream, "none");
 	else if (path && strcasecmp(path, "auto") != 0)
 		emit_file(program, stream, path, worker);
 }
@@ -117,10 +117,10 @@ static void emit_restart(struct import_program *program, struct block *worker)
 	const char *words[258] = {"exit_codes"};
 	size_t count = 1;
 
-	set(worker, "restart",
-	    strcasecmp(restart, "unexpected") == 0 ? "on_failure"
-	    : is_true(restart)                     ? "always"
-						   : "never");
+	set_word(worker, "restart",
+		 strcasecmp(restart, "unexpected") == 0 ? "on_failure"
+		 : is_true(restart)                     ? "always"
+							: "never");
 	while ((code = strsep(&rest, ", \t")) && count < 257)
 		if (*code)
 			words[count++] = code;
@@ -148,11 +148,11 @@ static void emit_plain(struct import_program *program, struct block *worker)
 		const char *value = import_value(program->section, rows[i].theirs, NULL);
 
 		if (value)
-			set(worker, rows[i].ours,
-			    rows[i].seconds ? import_text("%ss", value) : value);
+			set_word(worker, rows[i].ours,
+				 rows[i].seconds ? import_text("%ss", value) : value);
 	}
 	if (!is_true(import_value(program->section, "autostart", "true")))
-		set(worker, "autostart", "off");
+		set_word(worker, "autostart", "off");
 }
 
 /* What its processes had from supervisord itself. */
@@ -172,13 +172,13 @@ static void emit_inherited(struct import *import, struct import_program *program
 		if (!program->directory && directory)
 			program->directory = import_format(directory, &names);
 		if (umask && !import_entry_of(program->section, "umask"))
-			set(worker, "umask", umask);
+			set_word(worker, "umask", umask);
 		environment = environment ? import_format(environment, &names) : NULL;
 		if (environment)
 			emit_environment(environment, worker);
 	}
 	if (program->directory)
-		set(worker, "directory", program->directory);
+		set_word(worker, "directory", program->directory);
 }
 
 static const char *why_not_entry(const char *name)
@@ -212,16 +212,16 @@ void import_worker_emit(struct import *import, struct import_program *program, s
 	const struct import_place *at = &program->section->at;
 
 	import_comment_before(worker, "%s:%u: %s", at->file, at->line, at->text);
-	set(worker, "command", program->command);
+	set_word(worker, "command", program->command);
 	if (program->counts_from_one)
 		import_comment_before(worker->last,
 				      "$index counts from 0, where process_num began otherwise");
-	set(worker, "ports",
-	    program->count == 1 ? import_text("%u", program->first_port)
-				: import_text("%u-%u", program->first_port,
-					      program->first_port + program->count - 1));
+	set_word(worker, "ports",
+		 program->count == 1 ? import_text("%u", program->first_port)
+				     : import_text("%u-%u", program->first_port,
+						   program->first_port + program->count - 1));
 	if (program->address)
-		set(worker, "address", program->address);
+		set_word(worker, "address", program->address);
 	emit_inherited(import, program, worker);
 	if (program->environment)
 		emit_environment(program->environment, worker);

@@ -12,12 +12,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "control/control.h"
 #include "host/instance/instance.h"
 #include "host/process/process.h"
 #include "host/process/process_life.h"
 #include "host/process/program.h"
 #include "host/spawn/reaper.h"
-#include "control/control.h"
 #include "lb/ctl.h"
 #include "lbd/run_dir.h"
 
@@ -157,7 +157,7 @@ static int watch_trial(struct lbd *lbd)
 	return clock_arm(lbd->event, &reexec->late, TRIAL_TIMEOUT_US, on_late, lbd);
 }
 
-static int try(struct lbd *lbd, struct error *error)
+static int try_program(struct lbd *lbd, struct error *error)
 {
 	struct reexec *reexec = &lbd->reexec;
 	struct spawn spawn = {.argv = trial_words(lbd),
@@ -196,7 +196,7 @@ int reexec_begin(struct lbd *lbd, struct control_request *request, struct error 
 	reexec->output = memfd_create("reexec", MFD_CLOEXEC);
 	if (reexec->output < 0)
 		return error_set(error, -errno, "memfd_create: %s", strerror(errno));
-	err = try(lbd, error);
+	err = try_program(lbd, error);
 	if (!err)
 		reexec->request = request;
 	return err;

@@ -12,10 +12,10 @@
 #include "lbd/in_force.h"
 #include "lbd/loss.h"
 #include "lbd/outdated.h"
-#include "settings/settings.h"
 #include "reconcile/check.h"
 #include "reconcile/difference.h"
 #include "reconcile/held_ports.h"
+#include "settings/settings.h"
 
 enum { LOGGED_CHANGES_MAX = 100 };
 
@@ -63,7 +63,7 @@ static int take_up(struct lbd *lbd, bool force, FILE *changes, struct error *err
 }
 
 /* What is edited while it is read counts as edited after that. */
-static int reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
+static int reload_file(struct lbd *lbd, bool force, FILE *changes, struct error *error)
 {
 	struct origin *origin = origin_read(lbd->conf_path);
 	int err = origin ? take_up(lbd, force, changes, error)
@@ -98,7 +98,8 @@ int lbd_reload(struct lbd *lbd, bool force, FILE *changes, struct error *error)
 	char *text = NULL;
 	size_t length;
 	FILE *own = open_memstream(&text, &length);
-	int err = own ? reload(lbd, force, own, error) : error_set(error, -ENOMEM, "out of memory");
+	int err = own ? reload_file(lbd, force, own, error)
+		      : error_set(error, -ENOMEM, "out of memory");
 
 	if (own && fclose(own) && !err)
 		log_warning("reload: out of memory to say what has changed");

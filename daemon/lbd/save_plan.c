@@ -168,7 +168,7 @@ static int check_planned(struct save_plan *plan, struct planned *planned, struct
 }
 
 /* DANGER: whoever edits the file meanwhile must find his words there, or the line that says why. */
-static int put(struct save_plan *plan, struct planned *planned, struct error *error)
+static int put_file(struct save_plan *plan, struct planned *planned, struct error *error)
 {
 	int err = check_planned(plan, planned, error);
 
@@ -212,7 +212,7 @@ int save_plan_put(struct save_plan *plan, struct error *error)
 	int err = each(plan, check_planned, error);
 
 	if (!err)
-		err = each(plan, put, error);
+		err = each(plan, put_file, error);
 	return err ? err : each(plan, sync_name, error);
 }
 

@@ -46,7 +46,7 @@ static void find_running(void *arg, struct backend *backend)
 }
 
 /* From now on; one that drains already has no longer than it has been given. */
-static void drain(struct backend *backend)
+static void drain_to_stop(struct backend *backend)
 {
 	uint64_t timeout_us = backend->pool->conf->drain_timeout_ms * 1000ULL;
 
@@ -98,13 +98,13 @@ void lbd_stop_next(struct lbd *lbd)
 		if (lbd->stop.at_once)
 			backend_process_stop(stopping->left[i], GOAL_STOP);
 		else
-			drain(stopping->left[i]);
+			drain_to_stop(stopping->left[i]);
 	}
 	free(stopping);
 }
 
 /* What drains goes on to. */
-static void disable(void *arg, struct backend *backend)
+static void disable_backend(void *arg, struct backend *backend)
 {
 	(void)arg;
 	if (backend->state != STATE_DRAINING)
@@ -128,7 +128,7 @@ void lbd_stop(struct lbd *lbd)
 	recycle_watch(&lbd->model);
 	for (size_t i = 0; i < lbd->model.pool_count; i++)
 		roll_forget(lbd->model.pools[i], "lbd is being stopped");
-	pool_each_backend(&lbd->model, disable, NULL);
+	pool_each_backend(&lbd->model, disable_backend, NULL);
 	apply_now(&lbd->model);
 	lbd_stop_next(lbd);
 }

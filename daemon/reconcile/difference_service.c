@@ -30,8 +30,8 @@ static const struct conf_service *find_listen(const struct conf *conf,
 }
 
 /* Who serves clients of that address, as the kernel side chooses: one of the address before one of any. */
-static const struct conf_service *serving(const struct conf *conf,
-					  const struct lb_endpoint *endpoint)
+static const struct conf_service *find_serving(const struct conf *conf,
+					       const struct lb_endpoint *endpoint)
 {
 	const struct conf_service *service = find_listen(conf, endpoint);
 	struct lb_endpoint any = *endpoint;
@@ -47,11 +47,11 @@ static bool takes_over(const struct conf *from, const struct conf *to,
 		       const struct conf_service *now)
 {
 	for (size_t i = 0; i < now->listen_count; i++)
-		if (serving(from, &now->listens[i]))
+		if (find_serving(from, &now->listens[i]))
 			return true;
 	for (size_t i = 0; i < from->service_count; i++)
 		for (size_t j = 0; j < from->services[i].listen_count; j++)
-			if (serving(to, &from->services[i].listens[j]) == now)
+			if (find_serving(to, &from->services[i].listens[j]) == now)
 				return true;
 	return false;
 }
@@ -113,7 +113,7 @@ static void tell_rules(struct difference *difference, const struct conf_service 
 	}
 }
 
-static const char *others(const struct conf_service *service)
+static const char *word_for_others(const struct conf_service *service)
 {
 	return service->default_deny ? "denied" : "allowed";
 }
@@ -131,7 +131,7 @@ static void tell_service(struct difference *difference, const struct conf_servic
 	if (was->default_deny != now->default_deny)
 		difference_line(difference,
 				"service %s: clients that no rule names are %s, were %s", now->name,
-				others(now), others(was));
+				word_for_others(now), word_for_others(was));
 }
 
 void difference_services(struct difference *difference, const struct conf *from,

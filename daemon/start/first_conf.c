@@ -62,7 +62,7 @@ int first_conf_explain(const struct lbd *lbd, int err, struct error *error)
 			    lbd->conf_path, lbd->run_dir);
 }
 
-static void reload(struct lbd *lbd)
+static void reload_changed(struct lbd *lbd)
 {
 	struct error error;
 
@@ -89,5 +89,5 @@ void first_conf_look_at_file(struct lbd *lbd)
 	else if (lbd->handed_on)
 		log_warning("%s has changed: it waits for `lbctl reload`", lbd->conf_path);
 	else
-		reload(lbd);
+		reload_changed(lbd);
 }

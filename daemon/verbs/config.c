@@ -195,7 +195,7 @@ static int with_changes(struct call *call, int (*act)(struct lbd *, FILE *, stru
 	return err;
 }
 
-static int reload(struct lbd *lbd, FILE *changes, struct error *error)
+static int reload_gently(struct lbd *lbd, FILE *changes, struct error *error)
 {
 	return lbd_reload(lbd, false, changes, error);
 }
@@ -207,7 +207,7 @@ static int reload_by_force(struct lbd *lbd, FILE *changes, struct error *error)
 
 int verb_reload(struct call *call)
 {
-	return with_changes(call, call_flag(call, "force") ? reload_by_force : reload);
+	return with_changes(call, call_flag(call, "force") ? reload_by_force : reload_gently);
 }
 
 int verb_reread(struct call *call)

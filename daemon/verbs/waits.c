@@ -51,7 +51,7 @@ static enum verdict look_restarted(const struct backend *backend)
 }
 
 /* One whose goal is another by now, by somebody else's command, never gets there. */
-static enum verdict look(enum wait_for what, const struct backend *backend)
+static enum verdict look_at(enum wait_for what, const struct backend *backend)
 {
 	switch (what) {
 	case WAIT_STARTED:
@@ -115,7 +115,7 @@ static bool check_wait(struct wait *wait, struct backend *only)
 
 		if (!backend || (only && backend != only))
 			continue;
-		verdict = look(wait->what, backend);
+		verdict = look_at(wait->what, backend);
 		if (verdict == NOT_YET)
 			continue;
 		if (verdict == FAILED)

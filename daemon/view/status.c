@@ -29,14 +29,14 @@ static void add_interface(void *arg, const struct interfaces_status *status)
 }
 
 /* The slowest way that traffic of any attached interface goes. */
-static const char *tier(const struct tiers *tiers)
+static const char *slowest_tier(const struct tiers *tiers)
 {
 	if (tiers->generic)
 		return "generic";
 	return tiers->native ? "native" : "none";
 }
 
-static json_t *counters(struct datapath *dp)
+static json_t *count_reasons(struct datapath *dp)
 {
 	static const char *const names[LB_REASON_COUNT] = {
 #define REASON_NAME(name, text, meaning) [LB_##name] = (text),
@@ -69,7 +69,7 @@ static void count_worker(void *arg, struct backend *backend)
 }
 
 /* Whether lbd is on its way to its end. */
-static const char *stage(const struct lbd *lbd)
+static const char *stage_of(const struct lbd *lbd)
 {
 	if (!lbd->model.stopping)
 		return "running";
@@ -116,14 +116,15 @@ json_t *view_status(struct lbd *lbd)
 	pool_each_backend(model, count_worker, &workers);
 	return json_pack("{s:s, s:s, s:s, s:i, s:I, s:s, s:o, s:b, s:i, s:i, s:i, s:i, s:o, s:o, "
 			 "s:o, s:o, s:o, s:o}",
-			 "version", LB_VERSION, "instance", lbd->instance, "state", stage(lbd),
+			 "version", LB_VERSION, "instance", lbd->instance, "state", stage_of(lbd),
 			 "pid", (int)getpid(), "uptime_s",
 			 (json_int_t)((clock_us() - lbd->started_us) / 1000000), "tier",
-			 tier(&tiers), "interfaces", tiers.list, "tracks", datapath_tracks(lbd->dp),
-			 "services", (int)model->service_count, "pools", (int)model->pool_count,
-			 "backends", backends, "workers", workers.count, "outdated",
-			 workers.outdated, "all_down", view_pools_where(model, serves_though_down),
-			 "nobody_serves", view_pools_where(model, nobody_serves), "clients_wait",
+			 slowest_tier(&tiers), "interfaces", tiers.list, "tracks",
+			 datapath_tracks(lbd->dp), "services", (int)model->service_count, "pools",
+			 (int)model->pool_count, "backends", backends, "workers", workers.count,
+			 "outdated", workers.outdated, "all_down",
+			 view_pools_where(model, serves_though_down), "nobody_serves",
+			 view_pools_where(model, nobody_serves), "clients_wait",
 			 view_pools_where(model, nobody_serves_yet), "also_listened",
-			 shadowing(model), "counters", counters(lbd->dp));
+			 shadowing(model), "counters", count_reasons(lbd->dp));
 }

@@ -16,7 +16,7 @@
 #include "worker/worker.h"
 
 /* Which families do clients of this pool come by? */
-static void families(const struct model *model, const struct pool *pool, bool wanted[2])
+static void find_families(const struct model *model, const struct pool *pool, bool wanted[2])
 {
 	wanted[0] = wanted[1] = false;
 	for (size_t i = 0; i < model->service_count; i++) {
@@ -29,7 +29,7 @@ static void families(const struct model *model, const struct pool *pool, bool wa
 	}
 }
 
-static json_t *note(const struct backend *backend, const bool wanted[2])
+static json_t *note_of(const struct backend *backend, const bool wanted[2])
 {
 	if (backend->note[0])
 		return json_text(backend->note);
@@ -42,7 +42,7 @@ static json_t *note(const struct backend *backend, const bool wanted[2])
 	return NULL;
 }
 
-static json_t *listeners(const struct backend *backend)
+static json_t *list_listeners(const struct backend *backend)
 {
 	json_t *list = json_array();
 
@@ -65,7 +65,7 @@ static json_t *view_backend(const struct backend *backend, const struct lb_load 
 			 backend->queue, "max_connections", backend->max_connections, "worker",
 			 backend->worker ? backend->name : NULL, "owner",
 			 backend->owner[0] ? json_text(backend->owner) : NULL, "listeners",
-			 listeners(backend), "note", note(backend, wanted));
+			 list_listeners(backend), "note", note_of(backend, wanted));
 }
 
 json_t *view_pools(const struct lbd *lbd, const struct pool *only)
@@ -85,7 +85,7 @@ json_t *view_pools(const struct lbd *lbd, const struct pool *only)
 		if (only && pool != only)
 			continue;
 		backends = json_array();
-		families(model, pool, wanted);
+		find_families(model, pool, wanted);
 		for (size_t j = 0; j < pool->count; j++)
 			json_array_append_new(backends,
 					      view_backend(pool->backends[j],
@@ -184,7 +184,7 @@ json_t *view_workers(struct lbd *lbd, const char *target)
 	return workers.list;
 }
 
-static json_t *listens(const struct conf_service *conf)
+static json_t *list_listens(const struct conf_service *conf)
 {
 	json_t *list = json_array();
 	char text[ADDR_TEXT_BYTES];
@@ -214,7 +214,7 @@ json_t *view_services(const struct lbd *lbd)
 			list,
 			json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:o*}", "service",
 				  service->name, "pool", service->pool->name, "listens",
-				  listens(service->conf), "connections",
+				  list_listens(service->conf), "connections",
 				  (json_int_t)count->connections, "refused",
 				  (json_int_t)count->refused, "dropped", (json_int_t)count->dropped,
 				  "deferred", (json_int_t)count->deferred, "denied",

@@ -43,7 +43,7 @@ static void link_newest(struct cache *cache, struct answer *answer)
 	cache->newest = answer;
 }
 
-static void drop(struct cache *cache, struct answer *answer)
+static void drop_answer(struct cache *cache, struct answer *answer)
 {
 	struct answer **at = &cache->bucket[answer->hash & cache->mask];
 
@@ -63,7 +63,8 @@ void cache_free(struct cache *cache)
 	free(cache->bucket);
 }
 
-static struct answer *find_kept(struct cache *cache, struct slice key, unsigned codings, uint32_t hash)
+static struct answer *find_kept(struct cache *cache, struct slice key, unsigned codings,
+				uint32_t hash)
 {
 	struct answer *answer = cache->bucket[hash & cache->mask];
 
@@ -94,11 +95,11 @@ void cache_put(struct cache *cache, struct answer *answer, unsigned codings, uin
 	struct answer *before = find_kept(cache, answer->key, codings, hash);
 
 	if (before)
-		drop(cache, before);
+		drop_answer(cache, before);
 	if (!cache->count_max || answer->bytes > cache->bytes_max)
 		return;
 	while (cache->count >= cache->count_max || cache->bytes + answer->bytes > cache->bytes_max)
-		drop(cache, cache->oldest);
+		drop_answer(cache, cache->oldest);
 	answer->made_ms = now_ms;
 	answer->codings = codings;
 	answer->hash = hash;
@@ -117,7 +118,7 @@ void cache_trim(struct cache *cache, uint64_t oldest_ms)
 	for (; answer; answer = newer) {
 		newer = answer->newer;
 		if (answer->made_ms < oldest_ms)
-			drop(cache, answer);
+			drop_answer(cache, answer);
 	}
 }
 
@@ -125,6 +126,6 @@ bool cache_drop_oldest(struct cache *cache)
 {
 	if (!cache->oldest)
 		return false;
-	drop(cache, cache->oldest);
+	drop_answer(cache, cache->oldest);
 	return true;
 }

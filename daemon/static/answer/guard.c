@@ -38,8 +38,8 @@ bool guard_concerns(const struct options *options, const char *path)
 	       rules_find_either(&options->rules, RULE_AUTH, path, other);
 }
 
-static int check(const struct options *options, const char *path, const char *other,
-		 const struct visitor *visitor, const char **realm)
+static int check_path(const struct options *options, const char *path, const char *other,
+		      const struct visitor *visitor, const char **realm)
 {
 	const struct rule *auth;
 
@@ -61,9 +61,9 @@ int guard_check(const struct options *options, const char *path, const struct vi
 
 	if (!has_rules(options))
 		return 0;
-	status = check(options, path, NULL, visitor, realm);
+	status = check_path(options, path, NULL, visitor, realm);
 	if (!status && (other = second_name(options, path, second)))
-		status = check(options, path, other, visitor, realm);
+		status = check_path(options, path, other, visitor, realm);
 	return status;
 }
 

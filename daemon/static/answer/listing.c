@@ -33,7 +33,7 @@ struct entries {
 	size_t count, room;
 };
 
-static int compare(const void *a, const void *b)
+static int compare_entries(const void *a, const void *b)
 {
 	const struct entry *x = a, *y = b;
 
@@ -42,7 +42,7 @@ static int compare(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static int add(struct entries *entries, const char *name, const struct stat *stat)
+static int add_entry(struct entries *entries, const char *name, const struct stat *stat)
 {
 	struct entry *list, *entry;
 
@@ -96,7 +96,7 @@ static int read_entry(const struct scope *scope, const char *name, struct entrie
 		memcpy(path + len, "/", 2);
 	if (!guard_lists(options, directory, path, scope->client))
 		return 0;
-	return add(entries, name, &stat);
+	return add_entry(entries, name, &stat);
 }
 
 static int read_entries(const struct scope *scope, struct entries *entries)
@@ -115,7 +115,7 @@ static int read_entries(const struct scope *scope, struct entries *entries)
 		err = read_entry(scope, dirent->d_name, entries);
 	closedir(directory);
 	if (entries->count)
-		qsort(entries->list, entries->count, sizeof(*entries->list), compare);
+		qsort(entries->list, entries->count, sizeof(*entries->list), compare_entries);
 	return err;
 }
 

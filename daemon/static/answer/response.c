@@ -38,7 +38,7 @@ static bool take_ready(struct response *response, const struct response_facts *f
 }
 
 /* Puts an error in the place of the answer. */
-static int refuse(struct response *response, const struct response_facts *facts, int status)
+static int refuse_request(struct response *response, const struct response_facts *facts, int status)
 {
 	struct answer *error = answer_error(facts->site, status);
 
@@ -64,7 +64,7 @@ static int decide_conditions(struct response *response, const struct response_fa
 	int status = condition_check(facts->request, &validators);
 
 	if (status == 412)
-		return refuse(response, facts, status);
+		return refuse_request(response, facts, status);
 	if (status == 304) {
 		response->status = status;
 		response->to = 0;
@@ -88,7 +88,7 @@ static int decide_ranges(struct response *response, const struct response_facts 
 		return 0;
 	count = range_parse(facts->request->field[FIELD_RANGE], answer->size, ranges, most);
 	if (count == 416)
-		return refuse(response, facts, 416);
+		return refuse_request(response, facts, 416);
 	if (count == 1) {
 		*first = ranges[0];
 		response->status = 206;

@@ -193,7 +193,7 @@ static void set_read_timer(struct server *server, struct connection *connection,
 }
 
 /* Reads behind what is left from before, into the buffer that all share. */
-static ssize_t fill(struct server *server, struct connection *connection, size_t *len)
+static ssize_t fill_buffer(struct server *server, struct connection *connection, size_t *len)
 {
 	ssize_t got;
 
@@ -216,7 +216,7 @@ static void read_some(struct server *server, struct connection *connection)
 	bool was_waiting = !connection->rest_len && connection->requests;
 	unsigned requests = connection->requests;
 	size_t len;
-	ssize_t got = fill(server, connection, &len);
+	ssize_t got = fill_buffer(server, connection, &len);
 
 	if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
 		connection->readable = errno == EINTR;
@@ -245,7 +245,7 @@ static void take_rest(struct server *server, struct connection *connection)
 	set_read_timer(server, connection, true);
 }
 
-static void discard(struct server *server, struct connection *connection)
+static void discard_input(struct server *server, struct connection *connection)
 {
 	ssize_t got = recv(connection->fd, server->buffer, server->buffer_bytes, MSG_DONTWAIT);
 
@@ -289,7 +289,7 @@ void exchange_turn(struct server *server, struct connection *connection)
 	if (connection->state == SEND)
 		send_some(server, connection);
 	if (connection->state == LINGER)
-		discard(server, connection);
+		discard_input(server, connection);
 	else if ((connection->state == READ || connection->state == CONTENT) &&
 		 connection->readable)
 		read_some(server, connection);

@@ -26,8 +26,8 @@ static struct answer *find_cached(struct server *server, struct slice path, unsi
 	return answer;
 }
 
-static struct answer *make(struct server *server, struct slice path, const char *decoded,
-			   unsigned codings, const struct address *client)
+static struct answer *make_answer(struct server *server, struct slice path, const char *decoded,
+				  unsigned codings, const struct address *client)
 {
 	struct answer *answer = answer_make(server->site, decoded, path, codings, client);
 
@@ -65,7 +65,7 @@ static struct answer *find_or_make(struct server *server, const struct request *
 		status = guard_check(options, answer ? answer->path : decoded, &visitor,
 				     &facts->realm);
 	if (!status && !answer)
-		answer = make(server, path, decoded, codings, client);
+		answer = make_answer(server, path, decoded, codings, client);
 	if (!status && answer && answer->served)
 		status = guard_check(options, answer->served, &visitor, &facts->realm);
 	if (!status)

@@ -71,7 +71,7 @@ struct cursor {
 };
 
 /* Takes the bytes of one class. */
-static struct slice take(struct cursor *cursor, unsigned class)
+static struct slice take_class(struct cursor *cursor, unsigned class)
 {
 	struct slice slice = {cursor->at, 0};
 
@@ -139,12 +139,12 @@ static int take_request_line(struct request *request, struct cursor *cursor)
 	const char *start = cursor->at;
 	int status;
 
-	request->method_text = take(cursor, TOKEN);
+	request->method_text = take_class(cursor, TOKEN);
 	if (!request->method_text.len && cursor->at < cursor->end)
 		return 400;
 	if ((status = expect(cursor, ' ')))
 		return status;
-	request->target = take(cursor, TARGET);
+	request->target = take_class(cursor, TARGET);
 	if (!request->target.len && cursor->at < cursor->end)
 		return 400;
 	if ((status = expect(cursor, ' ')) || (status = take_version(request, cursor)))
@@ -159,14 +159,14 @@ static int remember(struct request *request, struct slice name, struct slice val
 /* One "name: value"; a fold, or a space before the colon, is refused (RFC 9112, 5.1 and 5.2). */
 static int take_field(struct request *request, struct cursor *cursor)
 {
-	struct slice name = take(cursor, TOKEN), value;
+	struct slice name = take_class(cursor, TOKEN), value;
 	int status;
 
 	if (!name.len)
 		return 400;
 	if ((status = expect(cursor, ':')))
 		return status;
-	value = take(cursor, VALUE);
+	value = take_class(cursor, VALUE);
 	if ((status = expect_line_end(cursor)))
 		return status;
 	return remember(request, name, slice_trim(value));

@@ -135,7 +135,7 @@ static bool base64_decode(struct slice text, char out[CREDENTIALS_BYTES])
 }
 
 /* In a time that does not depend on where they differ. */
-static bool same(const char *a, const char *b, size_t len)
+static bool same_bytes(const char *a, const char *b, size_t len)
 {
 	unsigned char difference = 0;
 
@@ -148,7 +148,7 @@ static bool password_fits(const char *hash, const char *password)
 {
 	struct crypt_data *data = calloc(1, sizeof(*data));
 	const char *made = data ? crypt_r(password, hash, data) : NULL;
-	bool fits = made && strlen(made) == strlen(hash) && same(made, hash, strlen(hash));
+	bool fits = made && strlen(made) == strlen(hash) && same_bytes(made, hash, strlen(hash));
 
 	free(data);
 	return fits;
@@ -180,7 +180,7 @@ bool users_check(struct users *users, struct slice authorization)
 	if (!base64_decode(slice_trim(authorization), credentials))
 		return false;
 	for (i = 0; i < RECENT; i++)
-		if (same(users->recent[i], credentials, CREDENTIALS_BYTES))
+		if (same_bytes(users->recent[i], credentials, CREDENTIALS_BYTES))
 			return true;
 	if (!credentials_fit(users, credentials))
 		return false;

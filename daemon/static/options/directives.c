@@ -7,14 +7,14 @@
 #include <errno.h>
 #include <stdio.h>
 
-static void *field(const struct call *call)
+static void *field_of(const struct call *call)
 {
 	return (char *)call->options + call->setting->offset;
 }
 
 static int set_text(const struct call *call)
 {
-	*(const char **)field(call) = call->argument[0];
+	*(const char **)field_of(call) = call->argument[0];
 	return 0;
 }
 
@@ -24,7 +24,7 @@ static int set_switch(const struct call *call)
 
 	if (!on && strcmp(call->argument[0], "off"))
 		return directive_refuse(call, call->argument[0], "on, off");
-	*(bool *)field(call) = on;
+	*(bool *)field_of(call) = on;
 	return 0;
 }
 
@@ -35,7 +35,7 @@ static int set_duration(const struct call *call)
 	if (ms < 0 || ms > 0x7fffffff)
 		return directive_refuse(call, call->argument[0],
 					"a duration such as 500ms, 10s, 5m, 2h, 1d");
-	*(unsigned *)field(call) = ms;
+	*(unsigned *)field_of(call) = ms;
 	return 0;
 }
 
@@ -45,7 +45,7 @@ static int set_number(const struct call *call)
 
 	if (number < 0 || number > 0x7fffffff)
 		return directive_refuse(call, call->argument[0], "a number from 0");
-	*(unsigned *)field(call) = number;
+	*(unsigned *)field_of(call) = number;
 	return 0;
 }
 
@@ -56,7 +56,7 @@ static int set_size(const struct call *call)
 	if (size < 0)
 		return directive_refuse(call, call->argument[0],
 					"a size such as 500, 64k, 10m, 1g");
-	*(uint64_t *)field(call) = size;
+	*(uint64_t *)field_of(call) = size;
 	return 0;
 }
 
@@ -67,7 +67,7 @@ static int set_head_size(const struct call *call)
 
 	if (size < 128 || size > 65536)
 		return directive_refuse(call, call->argument[0], "a size from 128 to 64k");
-	*(size_t *)field(call) = size;
+	*(size_t *)field_of(call) = size;
 	return 0;
 }
 

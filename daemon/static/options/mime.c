@@ -67,7 +67,7 @@ static const struct pair builtin[] = {
 	{"zst", "application/zstd"},
 };
 
-static int compare(const void *a, const void *b)
+static int compare_pairs(const void *a, const void *b)
 {
 	return strcasecmp(((const struct pair *)a)->extension, ((const struct pair *)b)->extension);
 }
@@ -139,7 +139,7 @@ int mime_load(const char *path, struct mime **out)
 		return err;
 	}
 	if (mime->count)
-		qsort(mime->pairs, mime->count, sizeof(*mime->pairs), compare);
+		qsort(mime->pairs, mime->count, sizeof(*mime->pairs), compare_pairs);
 	*out = mime;
 	return 0;
 }
@@ -156,7 +156,7 @@ void mime_free(struct mime *mime)
 static const char *find_type(const struct pair *pairs, size_t count, const struct pair *key)
 {
 	const struct pair *found =
-		count ? bsearch(key, pairs, count, sizeof(*pairs), compare) : NULL;
+		count ? bsearch(key, pairs, count, sizeof(*pairs), compare_pairs) : NULL;
 
 	return found ? found->type : NULL;
 }

@@ -39,7 +39,7 @@ void rules_free(struct rules *rules)
 	}
 }
 
-static bool matches(const struct rule *rule, const char *path, const char *other)
+static bool rule_matches(const struct rule *rule, const char *path, const char *other)
 {
 	return pattern_match(rule->pattern, path) || (other && pattern_match(rule->pattern, other));
 }
@@ -50,7 +50,7 @@ const struct rule *rules_find_either(const struct rules *rules, enum rule_kind k
 	const struct rule *found = NULL;
 
 	for (const struct rule *rule = rules->first[kind]; rule; rule = rule->next)
-		if (matches(rule, path, other))
+		if (rule_matches(rule, path, other))
 			found = rule;
 	return found;
 }
@@ -77,7 +77,7 @@ bool rules_allow(const struct rules *rules, const char *path, const char *other,
 	bool some_allow = false;
 
 	for (const struct rule *rule = rules->first[RULE_ACCESS]; rule; rule = rule->next) {
-		if (!matches(rule, path, other))
+		if (!rule_matches(rule, path, other))
 			continue;
 		some_allow |= rule->allows;
 		if (prefix_match(&rule->client, client) &&

@@ -116,7 +116,7 @@ static int open_path(const struct site *site, const char *path, struct found *fo
 	return status;
 }
 
-static void drop(struct found *found)
+static void drop_found(struct found *found)
 {
 	if (found->fd >= 0)
 		close(found->fd);
@@ -137,16 +137,16 @@ static int open_index(const struct site *site, const char *path, struct found *f
 		if (open_path(site, name, &inner) != 200)
 			continue;
 		if (S_ISREG(inner.stat.st_mode)) {
-			drop(found);
+			drop_found(found);
 			*found = inner;
 			return 200;
 		}
-		drop(&inner);
+		drop_found(&inner);
 	}
 	found->listing = options->listing;
 	if (found->listing)
 		return 200;
-	drop(found);
+	drop_found(found);
 	return 403;
 }
 
@@ -158,12 +158,12 @@ static int open_whole(const struct site *site, const char *path, struct found *f
 	if (status != 200 || S_ISREG(found->stat.st_mode))
 		return status;
 	if (!S_ISDIR(found->stat.st_mode)) {
-		drop(found);
+		drop_found(found);
 		return 403;
 	}
 	if (path[strlen(path) - 1] == '/')
 		return open_index(site, path, found);
-	drop(found);
+	drop_found(found);
 	return 301;
 }
 
@@ -202,7 +202,7 @@ static int try_files(const struct site *site, const struct rule *rule, const cha
 			continue;
 		status = open_whole(site, name, found);
 		if (status == 200 && !strcmp(candidate, "$uri/") && path[strlen(path) - 1] != '/') {
-			drop(found); /* relative links in it need the slash */
+			drop_found(found); /* relative links in it need the slash */
 			return 301;
 		}
 		if (status == 200 || status == 503)
@@ -230,15 +230,15 @@ static void use_sibling(const struct site *site, unsigned codings, struct found 
 		if (open_sibling(site, found->path, coding_suffixes[i], &sibling) != 200)
 			continue;
 		if (!S_ISREG(sibling.stat.st_mode) || is_newer(&modified, &sibling.stat.st_mtim)) {
-			drop(&sibling);
+			drop_found(&sibling);
 			continue;
 		}
 		found->varies = true;
 		if (found->coding || !(codings & 1U << i)) {
-			drop(&sibling);
+			drop_found(&sibling);
 			continue;
 		}
-		drop(found);
+		drop_found(found);
 		found->fd = sibling.fd;
 		found->stat = sibling.stat;
 		found->coding = 1U << i;
@@ -262,7 +262,7 @@ void lookup_page(const struct site *site, const char *path, struct found *found)
 	found->status = open_whole(site, path, found);
 	if (found->status == 200 && !found->listing)
 		return;
-	drop(found);
+	drop_found(found);
 	found->status = 404;
 }
 

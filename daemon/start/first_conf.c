@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "check/privileges.h"
+#include "datapath/datapath.h"
 #include "lbd/in_force.h"
 #include "lbd/reload.h"
 #include "lbd/save.h"

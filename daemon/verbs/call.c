@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "base/addr.h"
+
 const char *call_word(const struct call *call, const char *member, const char *fallback)
 {
 	const char *word = json_string_value(json_object_get(call->message, member));

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "model/turn.h"
 #include "verbs/handlers.h"
 
 static void roll_progress(void *arg, const char *text)

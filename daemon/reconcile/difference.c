@@ -146,20 +146,20 @@ static void backends(struct difference *difference, const struct conf_pool *from
 	}
 }
 
-static void tell_gap(struct difference *difference, const struct conf_pool *from,
-		     const struct conf_pool *to)
+static void tell_gap(struct difference *difference, const struct conf *from,
+		     const struct conf_pool *was, const struct conf_pool *now)
 {
-	if (!difference_is_late(to) || !from->backend_count)
+	if (!was->backend_count)
 		return;
-	for (size_t i = 0; i < to->backend_count; i++)
-		if (backend_of(from, i, &to->backends[i].endpoint))
+	for (size_t i = 0; i < now->backend_count; i++)
+		if (backend_of(was, i, &now->backends[i].endpoint))
 			return;
-	difference_line(
-		difference,
-		"pool %s: none of its backends stays: clients wait until a new one is up; to serve "
-		"on "
-		"without a wait, add the new ones first, and remove the others when those are up",
-		to->name);
+	if (difference_is_late(from, now))
+		difference_line(difference,
+				"pool %s: none of its backends stays: clients wait until a new one "
+				"is up; to serve on without a wait, add the new ones first, and "
+				"remove the others when those are up",
+				now->name);
 }
 
 static void pool_settings(struct difference *difference, const struct conf_pool *from,
@@ -264,7 +264,7 @@ unsigned difference_print(const struct conf *from, const struct conf *to, FILE *
 		}
 		pool_settings(&difference, was, &to->pools[i]);
 		backends(&difference, was, &to->pools[i]);
-		tell_gap(&difference, was, &to->pools[i]);
+		tell_gap(&difference, from, was, &to->pools[i]);
 	}
 	difference_services(&difference, from, to);
 	return difference.count;

@@ -16,7 +16,7 @@ struct difference {
 void difference_line(struct difference *difference, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* What is new of it has to get up first: a worker has to be started, a check to pass. */
-bool difference_is_late(const struct conf_pool *pool);
+/* All that is new of a pool has to get up first: a worker has to be started, a check to pass. */
+bool difference_is_late(const struct conf *from, const struct conf_pool *pool);
 
 #endif

@@ -56,13 +56,51 @@ static bool takes_over(const struct conf *from, const struct conf *to,
 	return false;
 }
 
+/* A worker whose port that backend, which is another's, is to have: it is not started before that one has ended. */
+static const struct conf_pool *holder_of(const struct conf *from,
+					 const struct conf_backend *backend)
+{
+	for (size_t i = 0; i < from->pool_count && backend->supervised; i++)
+		for (size_t j = 0; j < from->pools[i].backend_count; j++)
+			if (from->pools[i].backends[j].supervised &&
+			    !memcmp(&from->pools[i].backends[j].endpoint, &backend->endpoint,
+				    sizeof(backend->endpoint)))
+				return &from->pools[i];
+	return NULL;
+}
+
+/* The pool whose workers have the first of its ports, where workers have them all. */
+static const struct conf_pool *holder_of_all(const struct conf *from, const struct conf_pool *pool)
+{
+	const struct conf_pool *first = NULL;
+
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		const struct conf_pool *holder = holder_of(from, &pool->backends[i]);
+
+		if (!holder)
+			return NULL;
+		if (!first)
+			first = holder;
+	}
+	return first;
+}
+
 static void tell_move(struct difference *difference, const struct conf *from, const struct conf *to,
 		      const struct conf_service *now)
 {
-	const struct conf_pool *pool = &to->pools[now->pool];
+	const struct conf_pool *pool = &to->pools[now->pool], *holder;
 
-	if (difference_is_late(pool) && !conf_find_pool(from, pool->name) &&
-	    takes_over(from, to, now))
+	if (conf_find_pool(from, pool->name) || !takes_over(from, to, now) ||
+	    !difference_is_late(from, pool))
+		return;
+	holder = holder_of_all(from, pool);
+	if (holder)
+		difference_line(difference,
+				"service %s: its pool %s is new, on the ports of pool %s: clients "
+				"wait until a worker of that one has ended, and one of these is "
+				"up; to serve on without that wait, give it other ports",
+				now->name, pool->name, holder->name);
+	else
 		difference_line(difference,
 				"service %s: its pool %s is new: clients wait until one of it is "
 				"up; to serve on without a wait, add the pool first, and name it "

@@ -56,25 +56,24 @@ struct look {
 	struct sockets_listener listener; /* without an inode: none is in the way */
 };
 
-/* What leaves with the change is waited for, and its clients with it. */
-static bool is_of_a_worker(const struct model *model, const struct sockets_listener *listener)
+static const struct backend *worker_of(const struct model *model,
+				       const struct sockets_listener *listener)
 {
 	for (size_t i = 0; i < LB_MAX_BACKENDS; i++) {
 		const struct backend *at = model->by_id[i];
 
 		if (at && at->worker && listeners_match(&at->endpoint, &listener->endpoint) &&
 		    listener_is_own(at, listener))
-			return true;
+			return at;
 	}
-	return false;
+	return NULL;
 }
 
 static void look_at(void *arg, const struct sockets_listener *listener)
 {
 	struct look *look = arg;
 
-	if (!look->listener.inode && listener->inode && match_blocks(look->endpoint, listener) &&
-	    !is_of_a_worker(look->model, listener))
+	if (!look->listener.inode && listener->inode && match_blocks(look->endpoint, listener))
 		look->listener = *listener;
 }
 
@@ -96,12 +95,30 @@ static bool all_are_held(const struct model *model, const struct conf_pool *pool
 	return pool->backend_count > 0;
 }
 
-static int refuse(const struct conf_service *service, const struct conf_pool *pool,
-		  const struct sockets_listener *listener, struct error *error)
+/* A worker of lbd's is in the way only where it leaves with the change, or does already: it is waited for. */
+static int refuse_wait(const struct conf_service *service, const struct conf_pool *pool,
+		       const struct backend *holder, struct error *error)
 {
+	return error_set(
+		error, -EADDRINUSE,
+		"clients of service %.60s would wait until %.80s has ended, which leaves and may "
+		"keep its connections for its drain_timeout (%.1f s): the new workers of pool "
+		"%.60s have its ports; give them other ports, and they start beside what serves; "
+		"if the wait is meant: `lbctl reload force`",
+		service->name, holder->name, holder->pool->conf->drain_timeout_ms / 1000.0,
+		pool->name);
+}
+
+static int refuse(const struct model *model, const struct conf_service *service,
+		  const struct conf_pool *pool, const struct sockets_listener *listener,
+		  struct error *error)
+{
+	const struct backend *holder = worker_of(model, listener);
 	struct sockets_owner owner = {.user = listener->uid};
 	char user[128];
 
+	if (holder)
+		return refuse_wait(service, pool, holder, error);
 	sockets_find_owners(&listener->inode, 1, &owner);
 	owner_text(&owner, listener->uid, user, sizeof(user));
 	return error_set(
@@ -123,7 +140,7 @@ int held_ports_check(const struct model *model, const struct conf *to, struct er
 
 		if (pool->worker && pool->worker->autostart && has_clients(model, service) &&
 		    all_are_held(model, pool, &listener))
-			return refuse(service, pool, &listener, error);
+			return refuse(model, service, pool, &listener, error);
 	}
 	return 0;
 }

@@ -290,9 +290,37 @@ def test_one_can_serve(lab, to):
     assert lab.get().worker in ("8081", "8083")
 
 
+LEAVES = {
+    "another name": pool("", "8081-8082", name="n"),
+    "ports of both": pool("", "8082-8083", name="n"),
+}
+
+
+@pytest.mark.parametrize("to", LEAVES)
+def test_ports_are_held_by_workers_that_leave(lab, to):
+    """The pool by another name: nobody is served before a worker has ended, for as long as its clients like."""
+    both = SERVICE + pool("", "8081-8082") + pool("", "8083", name="o") + "service o { listen 0.0.0.0:81; }"
+    lbd = lab.lbd(both)
+    lbd.wait_up()
+    lbd.config("service m { listen 0.0.0.0:80; pool n; }" + LEAVES[to])
+    port = "8081" if to == "another name" else "8082"
+    said = "clients of service m would wait until m:%s has ended, which leaves and may keep its connections" % port
+    answer = lbd.ctl("reread")
+    assert "reload would refuse this: " + said in answer, answer
+    assert "is new, on the ports of pool m: clients wait" in answer, answer
+    refused = lbd.refused("reload")
+    assert said in refused and "(3600.0 s)" in refused and "lbctl reload force" in refused, refused
+    assert lab.get().worker in ("8081", "8082")
+    # What it names instead.
+    follow(lbd, "service m { listen 0.0.0.0:80; pool n; }" + pool("", "8091-8092", name="n"))
+    lbd.wait_up(2, "n")
+    assert lab.get().worker in ("8091", "8092")
+
+
 def test_workers_that_leave_are_no_strangers(lab):
-    """The pool by another name: who has the ports is lbd's, and is waited for."""
+    """Who has the ports is lbd's, and is waited for."""
     lbd = lab.lbd(SERVICE + pool("", "8081-8082"))
     lbd.wait_up(2)
-    follow(lbd, "service m { listen 0.0.0.0:80; pool n; }" + pool("", "8081-8082", name="n"))
+    lbd.config("service m { listen 0.0.0.0:80; pool n; }" + pool("", "8081-8082", name="n"))
+    lbd.ctl("reload", "force")
     lbd.wait_up(2, "n")

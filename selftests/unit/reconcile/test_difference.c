@@ -244,6 +244,10 @@ static void test_a_move_is_told(void **state)
 {
 #define WEB(n)      "pool " #n " { worker { command true; ports 8081-8082; } } "
 #define API(n)      "pool " #n " { worker { command true; ports 8083; } } "
+#define PART(n)     "pool " #n " { worker { command true; ports 8082-8083; } } "
+#define BOTH(n)     "pool " #n " { backend 127.0.0.1:9; worker { command true; ports 8083; } } "
+#define PLAIN(n)    "pool " #n " { backend 127.0.0.1:8083; } "
+#define CHECKED(n)  "pool " #n " { backend 127.0.0.1:9; health { tcp; } } "
 #define FAR         "pool far { backend 127.0.0.1:9; } "
 #define SV(n, l, p) "service " #n " { listen " l "; pool " #p "; } "
 #define ST(n)       "static " #n " { root /tmp; listen 0.0.0.0:80; } "
@@ -270,6 +274,20 @@ static void test_a_move_is_told(void **state)
 		{WEB(a) SV(s, "0.0.0.0:80", a), WEB(a) SV(t, "0.0.0.0:80", a), NULL},
 		{WEB(a) SV(s, "0.0.0.0:80", a), FAR SV(t, "0.0.0.0:80", far), NULL},
 		{WEB(a) SV(s, "0.0.0.0:80", a), API(b) SV(t, "[::]:80", b), NULL},
+		{FAR SV(s, "0.0.0.0:80", far), BOTH(b) SV(s, "0.0.0.0:80", b), NULL},
+		{FAR SV(s, "0.0.0.0:80", far), CHECKED(b) SV(s, "0.0.0.0:80", b), NULL},
+		{WEB(a) SV(s, "0.0.0.0:80", a), BOTH(b) SV(s, "0.0.0.0:80", b), NULL},
+		{WEB(a) SV(s, "0.0.0.0:80", a), CHECKED(b) SV(s, "0.0.0.0:80", b),
+		 "service s: its pool b"},
+		{API(a) SV(s, "0.0.0.0:80", a), PLAIN(b) SV(s, "0.0.0.0:80", b),
+		 "service s: its pool b"},
+		{WEB(a) FAR SV(s, "0.0.0.0:80", a), CHECKED(a) SV(s, "0.0.0.0:80", a), NULL},
+		{WEB(a) SV(s, "0.0.0.0:80", a), CHECKED(a) SV(s, "0.0.0.0:80", a),
+		 "pool a: none of its backends stays"},
+		{WEB(a) SV(s, "0.0.0.0:80", a), WEB(b) SV(s, "0.0.0.0:80", b),
+		 "service s: its pool b is new, on the ports of pool a"},
+		{WEB(a) SV(s, "0.0.0.0:80", a), PART(b) SV(s, "0.0.0.0:80", b),
+		 "service s: its pool b is new: clients"},
 	};
 	static const struct part whole = {NULL, "%s"};
 
@@ -279,7 +297,7 @@ static void test_a_move_is_told(void **state)
 		char *text = NULL;
 
 		print_changes(&whole, moves[i].from, moves[i].to, &text);
-		if (who ? !strstr(text, who) || !strstr(text, "is new: clients wait")
+		if (who ? !strstr(text, who) || !strstr(text, "clients wait")
 			: strstr(text, "clients wait") != NULL)
 			fail_msg("%zu: told %s", i, text);
 		free(text);

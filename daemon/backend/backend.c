@@ -129,6 +129,7 @@ static void enter(struct backend *backend)
 	clock_disarm(backend->timer);
 	backend->since_us = clock_us();
 	backend->up_since_us = backend->state == STATE_UP ? clock_us() : 0;
+	backend_hold_check(backend);
 	switch (backend->state) {
 	case STATE_STARTING:
 		enter_starting(backend);

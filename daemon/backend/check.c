@@ -131,6 +131,14 @@ void backend_forget_check(struct backend *backend)
 	backend->check.tally = (struct health_tally){0};
 }
 
+void backend_hold_check(struct backend *backend)
+{
+	bool ends = backend->state == STATE_DRAINING || backend->state == STATE_STOPPING;
+
+	if (backend->check.health)
+		health_hold(backend->check.health, ends);
+}
+
 /* A check runs while there is something to check. */
 void backend_set_health(struct backend *backend, const struct conf_health *conf)
 {
@@ -154,5 +162,6 @@ void backend_set_health(struct backend *backend, const struct conf_health *conf)
 	if (wanted && !backend->check.health &&
 	    new_check(backend, conf, &backend->check.health, &error))
 		log_error("%s: %s; trying again", backend->name, error.text);
+	backend_hold_check(backend);
 	backend_await_check(backend);
 }

@@ -38,6 +38,11 @@ void backend_look_at_drain(struct backend *backend);
  * begins when its program runs.
  */
 void backend_forget_check(struct backend *backend);
+/*
+ * No check runs while it drains or stops.  DANGER: it would be a client to the drain, which waits for its connection,
+ * counts it and ends it, and so a failed check.
+ */
+void backend_hold_check(struct backend *backend);
 /* Tries again to make the check that could not be made. */
 void backend_await_check(struct backend *backend);
 

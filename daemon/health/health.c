@@ -28,6 +28,7 @@ static int on_late(sd_event_source *source, uint64_t now, void *arg)
 	struct health *health = arg;
 
 	(void)source, (void)now;
+	health->is_late = true;
 	if (!health->kind->late || !health->kind->late(health))
 		health_result(health, false, "no answer within %u ms", health->conf.timeout_ms);
 	return 0;
@@ -39,6 +40,7 @@ void health_begin(struct health *health)
 
 	health->started_us = clock_us();
 	health->busy = true;
+	health->is_late = false;
 	health->reply_bytes = health->read_bytes = 0;
 	arm(health, health->conf.timeout_ms * 1000ull, on_late);
 	err = health->kind->start(health);
@@ -129,6 +131,8 @@ void health_result(struct health *health, bool good, const char *format, ...)
 		snprintf(why + used, sizeof(why) - used, " in %llu ms",
 			 (unsigned long long)((clock_us() - health->started_us + 500) / 1000));
 	memcpy(health->last, why, sizeof(why));
+	if (!health->is_late)
+		health_let_close(health);
 	health->kind->stop(health);
 	health->has_looked = true;
 	if (health->ops->looked)
@@ -224,6 +228,20 @@ struct health_tally health_tally(const struct health *health)
 		return (struct health_tally){0};
 	return (struct health_tally){least(health->good, health->conf.rise),
 				     least(health->bad, health->conf.fall)};
+}
+
+void health_hold(struct health *health, bool is_held)
+{
+	if (health->is_held == is_held)
+		return;
+	health->is_held = is_held;
+	if (!is_held) {
+		arm(health, 0, on_due);
+		return;
+	}
+	health->timer = sd_event_source_disable_unref(health->timer);
+	health->kind->stop(health);
+	health->busy = false;
 }
 
 bool health_has_looked(const struct health *health)

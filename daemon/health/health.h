@@ -52,6 +52,10 @@ bool health_is_first(const struct health *health);
 /* Is that how it checks already?  A configuration is built anew for every change. */
 bool health_follows(const struct health *health, const struct conf_health *conf,
 		    const struct lb_endpoint *endpoint);
+
+/* Ends a try that goes on, and its connection, with no result; none begins until it is held no more. */
+void health_hold(struct health *health, bool is_held);
+
 void health_free(struct health *health);              /* takes NULL */
 const char *health_last(const struct health *health); /* "200 in 3 ms", "connection refused" */
 

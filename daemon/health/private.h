@@ -34,6 +34,8 @@ struct health {
 
 	sd_event_source *timer; /* next try, or the deadline of this one */
 	bool busy;              /* a try goes on */
+	bool is_late;           /* its time is over */
+	bool is_held;
 	uint64_t started_us;
 	unsigned good, bad; /* in a row */
 	bool known, healthy;
@@ -67,6 +69,12 @@ void health_result(struct health *health, bool good, const char *format, ...)
 /* A connection to the endpoint; each of the handlers takes the connected descriptor's events. */
 int health_connect(struct health *health, sd_event_io_handler_t handler);
 void health_disconnect(struct health *health);
+
+/*
+ * Both sides have said what they had to say.  Else the other's end is closed with lbd's, by whatever that ends: a
+ * worker that does not read would keep it open, and a drain wait for it.
+ */
+void health_let_close(const struct health *health);
 
 /* Of a connection under way: 0 or -errno. */
 int health_connect_error(const struct health *health);

@@ -7,6 +7,19 @@
 
 #include "health/private.h"
 
+static void set_reset(const struct health *health, bool is_reset)
+{
+	struct linger linger = {.l_onoff = is_reset};
+
+	setsockopt(health->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+void health_let_close(const struct health *health)
+{
+	if (health->fd >= 0)
+		set_reset(health, false);
+}
+
 int health_connect(struct health *health, sd_event_io_handler_t handler)
 {
 	int err, fd = outgoing_connect(health->outgoing, &health->endpoint);
@@ -14,6 +27,7 @@ int health_connect(struct health *health, sd_event_io_handler_t handler)
 	if (fd < 0)
 		return fd;
 	health->fd = fd;
+	set_reset(health, true);
 	err = sd_event_add_io(health->event, &health->source, health->fd, EPOLLOUT, handler,
 			      health);
 	return err < 0 ? err : 0;

@@ -104,6 +104,26 @@ def test_timeout_ends_the_rest(lab):
     lab_release(lab, poll)
 
 
+@pytest.mark.parametrize("end", ["", "kill"])
+def test_own_check_is_no_client(lab, end):
+    """Slow, and one after the other: mostly one is under way.  It is not waited for, not ended, and does not fail by it."""
+    check = "health { http /sleep?s=0.5; interval 100ms; timeout 10s; rise 1; fall 1; }"
+    lbd = lab.lbd(web("8081-8082", pool=check))
+    lbd.wait_up(2)
+    said = ""
+    for _ in range(6):
+        drained = lbd.ctl("pool", "drain", "web", "127.0.0.1:8081", "timeout", "1ms", "wait")
+        assert drained == "web:8081 is drained: none of its connections is open\n"
+        if end:
+            lbd.kill()
+            said += lbd.output()
+            lbd = lbd.restart()
+            lbd.wait_state("127.0.0.1:8081", "drained")
+        lbd.ctl("pool", "undrain", "web", "127.0.0.1:8081")
+        lbd.wait_up(2)
+    assert "drain deadline" not in said + lbd.output() and "check fails" not in said + lbd.output()
+
+
 def test_remove_drains_first(lab):
     lbd, _ = by_hand(lab, "drain_timeout 20s;")
     held = lab.hold()

@@ -417,6 +417,59 @@ static void test_jitter(void **state)
 	lab_close(&lab);
 }
 
+/* Nothing of a try is left, and nothing is found by it; afterwards it goes on. */
+static void test_held(void **state)
+{
+	const char *const replies[] = {NULL, OK, NULL};
+	static const enum conf_health_kind kinds[] = {HEALTH_TCP, HEALTH_HTTP, HEALTH_EXEC};
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct conf_health conf = {.kind = kinds[i],
+					   .path = (char *)"/",
+					   .command = (char *)"sleep 1000",
+					   .status_min = 200,
+					   .status_max = 399,
+					   .interval_ms = 10,
+					   .timeout_ms = 60000,
+					   .rise = i ? 1 : 1000000,
+					   .fall = 1};
+		struct watcher watcher = {0};
+		struct lb_endpoint endpoint;
+		struct health *health;
+		struct server server;
+		struct lab lab;
+		int begun;
+
+		lab_open(&lab, false);
+		server_open(&server, lab.event, replies);
+		endpoint = endpoint_of(server.port);
+		assert_int_equal(health_new(lab.event, NULL, NULL, &conf, &endpoint, &watcher_ops,
+					    &watcher, &health, &lab.error),
+				 0);
+		if (kinds[i] != HEALTH_EXEC)
+			lab_await(&lab, server.connections, 1);
+		if (kinds[i] == HEALTH_HTTP)
+			lab_await(&lab, server.replies != replies, 1);
+		health_hold(health, true);
+		begun = server.connections;
+		for (int turn = 0; turn < 5; turn++)
+			sd_event_run(lab.event, 20000);
+		/* One more that the server had not accepted when it was broken off. */
+		assert_true(server.connections <= begun + 1);
+		assert_int_equal(watcher.changes, 0);
+		health_hold(health, false);
+		if (kinds[i] == HEALTH_TCP)
+			lab_await(&lab, server.connections > begun + 1, 1);
+		if (kinds[i] == HEALTH_HTTP)
+			lab_await(&lab, watcher.changes, 1);
+		assert_true(kinds[i] != HEALTH_HTTP || watcher.healthy);
+		health_free(health);
+		server_close(&server);
+		lab_close(&lab);
+	}
+}
+
 /* The report may free the check. */
 static struct health *freed;
 
@@ -469,6 +522,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_rise_and_fall),
 		cmocka_unit_test(test_first_ones_come_soon),
 		cmocka_unit_test(test_jitter),
+		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_freed_within),
 	};
 

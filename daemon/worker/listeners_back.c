@@ -33,6 +33,19 @@ static int take_sockets(struct worker *worker)
 
 static void take_later(struct worker *worker, uint64_t pause_us, int err);
 
+int worker_go_on_listening(struct worker *worker)
+{
+	int err = worker_revive_listeners(worker);
+
+	if (!err)
+		return worker_watch_listeners(worker);
+	log_warning("worker %s: its inherited listener was shut down, and cannot be used any more: "
+		    "%s",
+		    worker->name, strerror(-err));
+	worker_end_listeners(worker);
+	return 0;
+}
+
 static int on_take(sd_event_source *source, uint64_t now, void *arg)
 {
 	struct worker *worker = arg;
@@ -47,9 +60,14 @@ static int on_take(sd_event_source *source, uint64_t now, void *arg)
 	if (!worker_has_listener(worker))
 		return 0;
 	log_info("worker %s: its inherited listener is taken back", worker->name);
-	if (worker_revive_listeners(worker) || worker_watch_listeners(worker))
+	err = worker_go_on_listening(worker);
+	if (err) {
+		log_warning("worker %s: its inherited listener cannot be watched, and is given up: "
+			    "%s",
+			    worker->name, strerror(-err));
 		worker_end_listeners(worker);
-	else
+	}
+	if (worker_has_listener(worker))
 		worker->ops->relistened(worker->arg);
 	return 0;
 }

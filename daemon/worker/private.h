@@ -119,6 +119,8 @@ void worker_stop_watchdog(struct worker *worker);
 
 /* worker/listeners_back.c: takes back what the recorded process has; what cannot be had now is tried again. */
 void worker_take_listeners(struct worker *worker);
+/* With those: one that was shut down listens again, or is ended, which is said.  -errno: they cannot be watched. */
+int worker_go_on_listening(struct worker *worker);
 /* worker/listeners.c: sees to it that the inherited ones go on listening; -errno: they cannot. */
 int worker_watch_listeners(struct worker *worker);
 int worker_revive_listeners(struct worker *worker);

@@ -36,9 +36,7 @@ static int adopt(struct worker *worker, struct error *error)
 	process_user(worker->pid, &worker->listener_user, NULL); /* who may hold up their close */
 	worker->listener_settings = worker->record.settings;
 	worker_take_listeners(worker);
-	if (worker_revive_listeners(worker))
-		worker_end_listeners(worker);
-	err = worker_watch_listeners(worker);
+	err = worker_go_on_listening(worker);
 	if (err)
 		return error_set(error, err, "worker %s: %s", worker->name, strerror(-err));
 	worker->log_mark = worker->record.log_mark;

@@ -177,6 +177,8 @@ def cannot_look(world, log, paths):
             yield ["-o", "/dev/null", "-e", "trace=bpf", "-e", "inject=bpf:error=ENOMEM:when=%d" % n]
     for path in paths:
         yield from (refuse(n, path) for n in (1, 2, 3))
+    for n in (1, 2, 3):
+        yield ["-o", "/dev/null", "-e", "trace=listen", "-e", "inject=listen:error=EADDRINUSE:when=%d" % n]
 
 
 @pytest.mark.parametrize(

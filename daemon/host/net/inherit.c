@@ -130,9 +130,10 @@ int inherit_listen_again(int fd, unsigned backlog)
 	socklen_t length = sizeof(listens);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length))
-		return -errno;
+		listens = 0;
+	/* One that listens does so on, with the backlog that it had. */
 	if (listen(fd, backlog ? backlog : SOMAXCONN))
-		return -errno;
+		return listens ? 0 : -errno;
 	return !listens;
 }
 

@@ -34,8 +34,8 @@ bool inherit_fits(const int fds[2], const struct lb_addr *addr, bool dual_stack)
 
 /*
  * A process that has the socket may shut it down for all: then it listens again, with what waited in its
- * queue gone.  The backlog becomes this one in any case.  1: so it was; 0: it listens still; -errno: it cannot any
- * more.
+ * queue gone.  The backlog becomes this one in any case that it can.  1: so it was; 0: it listens still; -errno: it
+ * cannot any more.
  */
 int inherit_listen_again(int fd, unsigned backlog);
 

@@ -92,7 +92,6 @@ struct backend {
 	/* What it is, and what it waits for. */
 	enum state state;
 	enum backend_goal goal;
-	bool kept_out; /* a worker drained by command: so is each process of it until undrained */
 	sd_event_source *timer;        /* what the state waits for */
 	uint64_t since_us;             /* when it entered the state */
 	uint64_t up_since_us;          /* for slow start; 0: not up */
@@ -100,27 +99,28 @@ struct backend {
 	struct backend_check check;
 	struct backend_drain drain;
 	struct backend_leave leave;
-	bool awaits; /* the end of one that leaves and has its name or port */
+	bool kept_out; /* a worker drained by command: so is each process of it until undrained */
+	bool awaits;   /* the end of one that leaves and has its name or port */
 
 	/* Its process. */
 	struct worker *worker; /* NULL: not ours to supervise */
-	bool notified;         /* READY=1 since the process was spawned */
 	uint64_t ready_us;     /* when this process got up for the first time; 0: not yet */
 	uint64_t retry_us;     /* in backoff: when it is started again */
 	uint64_t port_held_us; /* it cannot start for who has its port, since then; 0: it can */
 	unsigned failures;     /* in a row */
 	unsigned restarts;
 	char ends_for[BACKEND_NOTE_BYTES]; /* why lbd ends it, as a failure; "": it does not */
+	bool notified;                     /* READY=1 since the process was spawned */
 	bool is_put_off;                   /* its restart for its check: said once */
 	bool is_closed_told;               /* it runs and nothing listens any more: said once */
 	enum silence silence;
 
 	/* listeners/: where it listens, at the last look; by is_v6. */
-	bool listens[2]; /* a listener is in place */
-	bool tracked[2]; /* the kernel side saw it open, and tells when it closes */
 	struct holder holders[2];
 	uint64_t closed_us; /* when its last listener closed; 0: none has */
 	uint32_t queue;     /* in its accept queues */
+	bool listens[2];    /* a listener is in place */
+	bool tracked[2];    /* the kernel side saw it open, and tells when it closes */
 	bool is_mptcp;      /* so it listens: see backend_mptcp */
 	bool is_mptcp_told; /* in the log */
 	bool denied;        /* the kernel side has told of somebody who may not listen there */
@@ -132,10 +132,10 @@ struct backend {
 	struct deaf deaf;
 
 	/* apply/: its place in the kernel side's maps, and what was written there last. */
-	uint16_t id;
-	uint32_t generation;
 	uint64_t group; /* control group by which the kernel side knows its worker; 0: none */
+	uint32_t generation;
 	struct lb_backend published;
+	uint16_t id;
 	bool is_published;
 
 	/* model/turn.h */

@@ -6,49 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "block/tree.h"
-
-/* A file's name, shared by its directives: they may be moved between trees. */
-struct file_name {
-	unsigned users;
-	char text[];
-};
-
-static struct file_name *name_of(const char *file)
-{
-	return (struct file_name *)(file - offsetof(struct file_name, text));
-}
-
-const char *block_file_new(const char *name)
-{
-	size_t bytes = strlen(name) + 1;
-	struct file_name *file = malloc(sizeof(*file) + bytes);
-
-	if (!file)
-		return NULL;
-	file->users = 1;
-	memcpy(file->text, name, bytes);
-	/* cppcheck-suppress memleak ; name_of() finds it again */
-	return file->text;
-}
-
-static const char *file_ref(const char *file)
-{
-	name_of(file)->users++;
-	return file;
-}
-
-void block_file_unref(const char *file)
-{
-	if (file && --name_of(file)->users == 0)
-		free(name_of(file));
-}
+#include "block/file_name.h"
 
 void block_set_file(struct block *block, const char *file)
 {
 	const char *before = block->file;
 
-	block->file = file_ref(file);
+	block->file = block_file_ref(file);
 	block->column = 0;
 	block_file_unref(before);
 }
@@ -59,7 +23,7 @@ struct block *block_new(const char *file, unsigned line, unsigned column)
 
 	if (!block)
 		return NULL;
-	block->file = file_ref(file);
+	block->file = block_file_ref(file);
 	block->line = line;
 	block->column = column;
 	return block;

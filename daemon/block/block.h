@@ -80,6 +80,12 @@ enum block_inclusion block_includes(const struct block *include, const char *pat
 /* Would one below root, at any depth? */
 enum block_inclusion block_would_include(const struct block *root, const char *path);
 
+/* A directive without words, one more user of file (file_name.h); NULL when out of memory. */
+struct block *block_new(const char *file, unsigned line, unsigned column);
+
+/* It is of this file now. */
+void block_set_file(struct block *block, const char *file);
+
 /* A copy without what follows it, and without line_starts; NULL when out of memory. */
 struct block *block_clone(const struct block *block);
 void block_free(struct block *block); /* with its children; takes NULL */

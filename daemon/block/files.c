@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "block/file_name.h"
 #include "block/tree.h"
 
 struct files {

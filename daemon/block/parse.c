@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "block/file_name.h"
 #include "block/tree.h"
 
 enum { DEPTH_MAX = 16, WORD_MAX = 65536, WORDS_MAX = 4096 };

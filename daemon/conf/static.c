@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
-#include "block/tree.h"
+#include "block/block.h"
 #include "conf/private.h"
 
 const char *conf_static_program = "lbstatic";

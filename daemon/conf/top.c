@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "block/tree.h"
+#include "block/block.h"
 #include "conf/private.h"
 #include "host/instance/instance.h"
 

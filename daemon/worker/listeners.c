@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/net/inherit.h"
+#include "host/net/inherit_options.h"
 #include "host/net/owner_text.h"
 #include "host/net/sockets.h"
 #include "host/process/stranger.h"

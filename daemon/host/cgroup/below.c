@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is in a control group and below it. */
-#include "host/cgroup/cgroup.h"
+#include "host/cgroup/below.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -15,44 +15,6 @@
 #include "base/own_dir.h"
 #include "host/cgroup/private.h"
 
-int cgroup_open_file(const char *dir, const char *file, int flags)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	fd = open(path, flags | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-int cgroup_write_file(const char *dir, const char *file, const char *text)
-{
-	int fd = cgroup_open_file(dir, file, O_WRONLY);
-	int err = 0;
-
-	if (fd < 0)
-		return fd;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
-static int read_file(const char *dir, const char *file, char *text, size_t room)
-{
-	int fd = cgroup_open_file(dir, file, O_RDONLY);
-	ssize_t n;
-
-	if (fd < 0)
-		return fd;
-	n = read(fd, text, room - 1);
-	close(fd);
-	if (n < 0)
-		return -EIO;
-	text[n] = 0;
-	return 0;
-}
-
 /* The v2 group of a process, "/" and what follows: the line of hierarchy 0. */
 static int find_group(pid_t pid, char group[PATH_MAX])
 {
@@ -71,17 +33,6 @@ static int find_group(pid_t pid, char group[PATH_MAX])
 	free(line);
 	fclose(file);
 	return err;
-}
-
-int cgroup_make_below(char dir[PATH_MAX], const char *name)
-{
-	size_t used = strlen(dir);
-
-	if (used + strlen(name) + 2 > PATH_MAX)
-		return -ENAMETOOLONG;
-	snprintf(dir + used, PATH_MAX - used, "%s%s", used && dir[used - 1] == '/' ? "" : "/",
-		 name);
-	return own_dir_make(dir);
 }
 
 /* Of "GROUP/lbd.supervisor", where this lbd or the one before has gone: GROUP. */
@@ -196,7 +147,8 @@ bool cgroup_populated(const char *dir)
 {
 	char text[256];
 
-	return !read_file(dir, "cgroup.events", text, sizeof(text)) && strstr(text, "populated 1");
+	return !cgroup_read_file(dir, "cgroup.events", text, sizeof(text)) &&
+	       strstr(text, "populated 1");
 }
 
 int cgroup_watch(const char *dir)
@@ -241,7 +193,7 @@ uint64_t cgroup_memory(const char *dir)
 {
 	char text[32];
 
-	if (read_file(dir, "memory.current", text, sizeof(text)))
+	if (cgroup_read_file(dir, "memory.current", text, sizeof(text)))
 		return 0;
 	return strtoull(text, NULL, 10);
 }

@@ -12,9 +12,8 @@
 #include <sys/types.h>
 
 #include "base/error.h"
-
-/* Where the root of cgroup v2 is mounted, alone or beside version 1; -ENOENT: nowhere. */
-int cgroup_root(char path[PATH_MAX]);
+#include "host/cgroup/below.h"
+#include "host/cgroup/root.h"
 
 /*
  * Finds where cgroup v2 is mounted (also beside v1) and makes <our group>/lbd/INSTANCE there; *dir is
@@ -63,17 +62,8 @@ int cgroup_kill_all(const char *dir, int timeout_ms);
 /* Whether the process is in it or below. */
 bool cgroup_holds(const char *dir, pid_t pid);
 
-/* The number of a process that is in it or below; 0: none is known. */
-pid_t cgroup_first(const char *dir);
-
 /* The kernel's number for it, which is never given out again; 0 where it does not exist. */
 uint64_t cgroup_id(const char *dir);
-
-/* Whether that number is its own, or of a group below it. */
-bool cgroup_contains(const char *dir, uint64_t id);
-
-/* Calls each with every process in it and below, as long as that returns true; none where it does not exist. */
-void cgroup_each_process(const char *dir, bool (*each)(void *arg, pid_t pid), void *arg);
 
 /* Bytes charged to it; 0 where the memory controller is not enabled. */
 uint64_t cgroup_memory(const char *dir);
@@ -85,9 +75,6 @@ uint64_t cgroup_memory(const char *dir);
 int cgroup_mark(const char *dir, const char *text);
 int cgroup_read_mark(const char *dir, char *text, size_t room);
 void cgroup_unmark(const char *dir);
-
-/* Calls each with the name of every group right below dir; 0, also where dir is not there, or -errno. */
-int cgroup_each(const char *dir, void (*each)(void *arg, const char *name), void *arg);
 
 /* Ends all that is in dir/name, and removes it; it waits, as cgroup_kill_all().  -EBUSY: some process stays. */
 int cgroup_clear(const char *dir, const char *name, int timeout_ms);

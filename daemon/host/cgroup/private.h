@@ -10,17 +10,18 @@
 /* Where lbd itself is once its own group's children have controllers. */
 #define CGROUP_LEAF "lbd.supervisor"
 
-/* dir/file: a descriptor; or that one write. */
+/* host/cgroup/file.c.  dir/file: a descriptor; or that one write; or all of it that has room, as a string. */
 int cgroup_open_file(const char *dir, const char *file, int flags);
 int cgroup_write_file(const char *dir, const char *file, const char *text);
+int cgroup_read_file(const char *dir, const char *file, char *text, size_t room);
 
-/* The part of dir that names it in /proc/PID/cgroup; NULL: it is not where cgroup v2 is mounted. */
+/* Appends name to dir, and makes that group where it is not there. */
+int cgroup_make_below(char dir[PATH_MAX], const char *name);
+
+/* host/cgroup/cgroup.c: the part of dir that names it in /proc/PID/cgroup; NULL: it is not where cgroup v2 is mounted. */
 const char *cgroup_group(const char *dir);
 
 /* cgroup_holds() of that part. */
 bool cgroup_group_holds(const char *group, pid_t pid);
-
-/* Appends name to dir, and makes that group where it is not there. */
-int cgroup_make_below(char dir[PATH_MAX], const char *name);
 
 #endif

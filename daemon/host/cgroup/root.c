@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where cgroup v2 is mounted: alone, or (hybrid) beside version 1. */
-#include "host/cgroup/cgroup.h"
+#include "host/cgroup/root.h"
 
 #include <errno.h>
 #include <linux/magic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "host/net/inherit_options.h"
 #include "host/process/inspect.h"
 #include "host/process/process.h"
 #include "host/process/stranger.h"

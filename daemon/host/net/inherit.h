@@ -39,16 +39,6 @@ bool inherit_fits(const int fds[2], const struct lb_addr *addr, bool dual_stack)
  */
 int inherit_listen_again(int fd, unsigned backlog);
 
-/* What a new listener has before it is bound (inherit_options.c).  -errno. */
-int inherit_set_options(int fd);
-
-/*
- * Puts the socket's options, and O_NONBLOCK (fcntl(2)), back to what a new listener has, before its next process: one that had it set them.  The
- * name of one for which it has to be opened anew: no client can be served any more with it, maybe.  NULL: none, or not
- * to be known now.
- */
-const char *inherit_restore_options(int fd);
-
 /*
  * Closes both, also when they are one, and sets them to -1.  A process of that user may have them, too, or have had
  * them: elsewhere (stranger.h), so that the port may be taken for a moment yet.

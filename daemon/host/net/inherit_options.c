@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "host/net/inherit.h"
+#include "host/net/inherit_options.h"
 #include "host/net/sockets.h"
 
 enum {

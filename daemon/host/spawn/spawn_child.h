@@ -3,7 +3,7 @@
 #ifndef LB_SPAWN_CHILD_H
 #define LB_SPAWN_CHILD_H
 
-#include "host/spawn/spawn.h"
+#include "host/spawn/spec.h"
 
 enum spawn_step {
 	SPAWN_STEP_SETUP, /* session, signals, descriptors */

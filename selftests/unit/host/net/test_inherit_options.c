@@ -22,6 +22,7 @@
 
 #include "base/addr.h"
 #include "host/net/inherit.h"
+#include "host/net/inherit_options.h"
 #include "unit/own_netns.h"
 
 enum {

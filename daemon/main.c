@@ -20,6 +20,8 @@
 #include "host/spawn/orphans.h"
 #include "host/spawn/reaper.h"
 #include "keeper/keeper.h"
+#include "keeper/process.h"
+#include "keeper/protocol.h"
 #include "keeping/output.h"
 #include "lbd/reexec.h"
 #include "lbd/run_dir.h"

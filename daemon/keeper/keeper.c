@@ -17,6 +17,7 @@
 #include "base/shortage.h"
 #include "host/process/process.h"
 #include "keeper/process.h"
+#include "keeper/protocol.h"
 #include "keeper/send.h"
 
 enum {
@@ -271,7 +272,7 @@ static bool tell_or_later(struct keeper_entry *entry)
 	return !err;
 }
 
-static struct keeper_entry *add(struct keeper *keeper, int fd, int pidfd, char *note)
+static struct keeper_entry *add_entry(struct keeper *keeper, int fd, int pidfd, char *note)
 {
 	struct keeper_entry *entry = keeper && note ? calloc(1, sizeof(*entry)) : NULL;
 
@@ -291,12 +292,12 @@ static struct keeper_entry *add(struct keeper *keeper, int fd, int pidfd, char *
 
 struct keeper_entry *keeper_add(struct keeper *keeper, int fifo_fd, char *note)
 {
-	return add(keeper, fifo_fd, -1, note);
+	return add_entry(keeper, fifo_fd, -1, note);
 }
 
 struct keeper_entry *keeper_add_notify(struct keeper *keeper, int socket, int pidfd, char *note)
 {
-	return add(keeper, socket, pidfd, note);
+	return add_entry(keeper, socket, pidfd, note);
 }
 
 void keeper_drop(struct keeper_entry *entry)

@@ -22,32 +22,8 @@
 
 #include "base/error.h"
 
-enum {
-	/*
-	 * Descriptor of the program, SOCK_SEQPACKET.  Each message is a number (uint64_t), then a FIFO's note with
-	 * its descriptor, or a socket's with that and the worker's pidfd; or KEEPER_LEFT; or nothing: that one is
-	 * done with.  Or 0 and KEEPER_LOG, with a descriptor: there lbd's log is by now.
-	 */
-	KEEPER_SOCKET = 0,
-	KEEPER_NAME = 3, /* descriptor that holds its name */
-	/*
-	 * Both ends of another.  The next lbd takes the first as the keeper is about to be asked to end
-	 * (pidfd_getfd(2), which is root's), and that gives the sockets by the second: kept_notify.h.
-	 */
-	KEEPER_NEXT = 4,
-	KEEPER_GIVES = 5,
-	KEEPER_NOTE_BYTES_MAX = 16384, /* with its NUL */
-};
-
-#define KEEPER_LEFT "left"
-#define KEEPER_LOG  "log"
-
-/* lbd's word that makes it one. */
-#define KEEPER_OPTION "--keep-output"
-
 struct keeper;
 struct keeper_entry;
-struct kept_notifies;
 
 /*
  * Starts one, for this lbd's death, and another whenever that ends.  -errno with a line; *out is made all the
@@ -79,14 +55,5 @@ void keeper_leave(struct keeper_entry *entry, int fifo_fd);
  */
 void keeper_done(struct keeper_entry *entry);
 void keeper_drop(struct keeper_entry *entry);
-
-/*
- * Ends the one that is there, of whichever lbd: nobody else reads the FIFOs when this returns, but for those that
- * only it had.  A stranger's, and one that cannot end yet, although killed, hinder nothing, after some seconds, and
- * are logged.  given: the notify sockets that it had, NULL where it had none; or NULL: they are not asked for.
- * -errno with a line: it cannot be looked for.  DANGER: where that is for a shortage (shortage.h), which was waited
- * out for some seconds, there may be one, and two that read a FIFO tear what is in it.
- */
-int keeper_end(const char *instance, struct kept_notifies **given, struct error *error);
 
 #endif

@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "host/process/stranger.h"
-#include "keeper/keeper.h"
+#include "keeper/protocol.h"
 
 enum { VERSION = 1 };
 
@@ -88,7 +88,7 @@ static void free_given(struct given *given)
 }
 
 /* Takes fd over.  What is not understood is of another version: that worker's socket is bound anew. */
-static void add(struct kept_notifies *list, int fd, const char *text)
+static void add_given(struct kept_notifies *list, int fd, const char *text)
 {
 	struct given *given = calloc(1, sizeof(*given));
 
@@ -136,7 +136,7 @@ bool kept_notify_receive(int from, struct kept_notifies **list)
 	if (!*list && (*list = calloc(1, sizeof(**list))))
 		LIST_INIT(&(*list)->given);
 	if (*list)
-		add(*list, descriptor(&message, &control), text);
+		add_given(*list, descriptor(&message, &control), text);
 	else
 		close_one(descriptor(&message, &control), 0);
 	return true;

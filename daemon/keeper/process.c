@@ -25,8 +25,8 @@
 #include "host/process/process.h"
 #include "host/process/program.h"
 #include "host/process/stranger.h"
-#include "keeper/keeper.h"
 #include "keeper/kept_notify.h"
+#include "keeper/protocol.h"
 
 enum {
 	ASK_TIMEOUT_MS = 5000,

@@ -107,7 +107,7 @@ void keep_notify_drop(uint64_t number)
 }
 
 /* As worker/notify.c understands it. */
-static void on_message(void *arg, pid_t sender, const char *name, const char *value)
+static void on_said(void *arg, pid_t sender, const char *name, const char *value)
 {
 	struct kept *kept = arg;
 
@@ -129,7 +129,7 @@ void keep_notify_read(sd_event *event)
 
 	LIST_FOREACH(kept, &all, link)
 	{
-		if (!kept->reader && !notify_adopt(event, kept->fd, NULL, kept->of.user, on_message,
+		if (!kept->reader && !notify_adopt(event, kept->fd, NULL, kept->of.user, on_said,
 						   kept, &kept->reader))
 			kept->fd = -1;
 	}

@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "base/shortage.h"
 #include "host/process/process.h"
-#include "keeper/keeper.h"
+#include "keeper/protocol.h"
 #include "keeping/held.h"
 #include "keeping/notify.h"
 #include "output/peek.h"

@@ -13,7 +13,7 @@
 #include "base/read_file.h"
 #include "base/seal.h"
 #include "base/shortage.h"
-#include "keeper/keeper.h"
+#include "keeper/protocol.h"
 #include "output/loss.h"
 #include "output/sink.h"
 

@@ -23,6 +23,7 @@
 #include "host/net/outgoing.h"
 #include "keeper/keeper.h"
 #include "keeper/kept_notify.h"
+#include "keeper/process.h"
 #include "lb/ctl.h"
 #include "lbd/in_force.h"
 #include "lbd/outdated.h"

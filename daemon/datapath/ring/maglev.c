@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Maglev's tables: see ring_maglev(). */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
-#include "datapath/ring/share.h"
+#include "datapath/ring/ring.h"
 
 /* From FEW free entries on, each is asked for its rank: to look for one takes size / free steps. */
 enum { WORD_BITS = 64, FEW = 128, SIZE_MAX_ALLOWED = 1 << 20 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rings: the weighted tables that the kernel side indexes with a hash or a cursor.  Pure.
+ * Rings: the weighted tables that the kernel side indexes with a hash (maglev.c) or a cursor (ring.c).  Pure.
  */
 #ifndef LB_RING_H
 #define LB_RING_H
@@ -8,11 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct ring_backend {
-	uint16_t id;     /* goes into the ring */
-	uint16_t weight; /* 0 is left out */
-	uint64_t name;   /* hash_bytes() of its endpoint, which its place depends on */
-};
+#include "datapath/ring/share.h"
 
 /*
  * Smallest of our primes (251 ... 65537) that holds 100 entries a unit of weight, as far as it goes.  A

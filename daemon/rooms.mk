@@ -61,7 +61,7 @@ $(call room,LBD,daemon/launch,launch)
 $(call room,LBD,daemon/conf,\
 	accounts check confine edit expand find fingerprint health name origin output pool process read \
 	resolve running service split static static_words table top value worker worker_set written)
-$(call room,LBD,daemon/block,block file file_name files include parse print)
+$(call room,LBD,daemon/block,block file file_name files include parse print scan)
 $(call room,LBD,daemon/host/instance,instance pid_file)
 $(call room,LBD,daemon/host/net,\
 	ephemeral inherit inherit_options local_keys match netlink notify outgoing owner_text owners routes sockets)

@@ -45,7 +45,7 @@ static void name_of(int fd, char *text, size_t room)
 	text[length > 0 ? length : 0] = 0;
 }
 
-static int fail(const struct walk *walk, int err)
+static int place_fail(const struct walk *walk, int err)
 {
 	return error_set(walk->error, err, "%s%s: %s", walk->place->what, walk->place->path,
 			 strerror(-err));
@@ -79,10 +79,10 @@ static int start(struct walk *walk)
 	struct stat st;
 
 	if (fd < 0)
-		return fail(walk, -errno);
+		return place_fail(walk, -errno);
 	if (fstat(fd, &st)) {
 		close(fd);
-		return fail(walk, -errno);
+		return place_fail(walk, -errno);
 	}
 	enter(walk->place, fd, &st);
 	return 0;
@@ -97,11 +97,11 @@ static int follow(struct walk *walk, int fd, const struct stat *st)
 	size_t rest = strlen(walk->rest);
 
 	if (length < 0)
-		return fail(walk, -errno);
+		return place_fail(walk, -errno);
 	if (++walk->links > LINKS_MAX)
-		return fail(walk, -ELOOP);
+		return place_fail(walk, -ELOOP);
 	if (length + rest + 2 > sizeof(walk->rest))
-		return fail(walk, -ENAMETOOLONG);
+		return place_fail(walk, -ENAMETOOLONG);
 	/* A link of root's may have been put into a directory that others may write, as a hard link. */
 	if (place_is_root(place->owner) && place->is_shared && st->st_nlink > 1)
 		return error_set(walk->error, -EPERM,
@@ -155,19 +155,19 @@ static int step(struct walk *walk)
 	struct stat st;
 
 	if (err)
-		return fail(walk, err == -ENOENT ? -EISDIR : err);
+		return place_fail(walk, err == -ENOENT ? -EISDIR : err);
 	fd = openat(place->dir, place->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return is_last && errno == ENOENT ? 1 : fail(walk, -errno);
+		return is_last && errno == ENOENT ? 1 : place_fail(walk, -errno);
 	if (fstat(fd, &st)) {
-		err = fail(walk, -errno);
+		err = place_fail(walk, -errno);
 	} else if (S_ISLNK(st.st_mode)) {
 		err = is_last && !place_is_root(place->owner) ? refuse_link(walk)
 							      : follow(walk, fd, &st);
 	} else if (is_last) {
 		err = 1;
 	} else if (!S_ISDIR(st.st_mode)) {
-		err = fail(walk, -ENOTDIR);
+		err = place_fail(walk, -ENOTDIR);
 	} else {
 		enter(place, fd, &st);
 		return 0;
@@ -193,7 +193,7 @@ static int check_directory(const struct walk *walk)
 	if (place_is_root(place->owner))
 		return 0;
 	if (fstat(place->dir, &st))
-		return fail(walk, -errno);
+		return place_fail(walk, -errno);
 	if (is_theirs(place, st.st_uid))
 		return 0;
 	name_of(place->dir, dir, sizeof(dir));
@@ -213,7 +213,7 @@ int place_find(const char *what, const char *path, uid_t user, struct place *pla
 
 	*place = (struct place){.dir = -1, .what = what, .path = path, .user = user};
 	if (length >= sizeof(walk.rest))
-		return fail(&walk, -ENAMETOOLONG);
+		return place_fail(&walk, -ENAMETOOLONG);
 	memcpy(walk.rest, path, length + 1);
 	err = start(&walk);
 	while (!err)

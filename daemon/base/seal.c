@@ -16,7 +16,7 @@ enum {
 	FILE_BYTES_MAX = 64 << 20,
 };
 
-static void write_line(const char *text, size_t length, char line[LINE_BYTES + 1])
+static void write_sealed(const char *text, size_t length, char line[LINE_BYTES + 1])
 {
 	unsigned long crc = crc32_z(0, (const unsigned char *)text, length);
 
@@ -32,7 +32,7 @@ char *seal_text(publish_print *print, const void *arg, size_t *length)
 		return NULL;
 	print(file, arg);
 	if (!fflush(file)) {
-		write_line(text, *length, line);
+		write_sealed(text, *length, line);
 		fputs(line, file);
 	}
 	if (!fclose(file))
@@ -78,7 +78,7 @@ enum seal seal_cut(char *text, size_t length)
 	if (strlen(text) != length)
 		return SEAL_BROKEN;
 	if (length >= LINE_BYTES) {
-		write_line(text, length - LINE_BYTES, line);
+		write_sealed(text, length - LINE_BYTES, line);
 		if (!strcmp(text + length - LINE_BYTES, line)) {
 			text[length - LINE_BYTES] = '\0';
 			return SEAL_GOOD;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Files of configuration: read as root, and who else can change them. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Directives `include`: the files that they name, in their place. */
 #include <errno.h>
 #include <fnmatch.h>
 #include <glob.h>
@@ -67,8 +68,8 @@ int block_keep_tail(struct block *root)
 }
 
 /* Moves the file's directives to the end of list. */
-static int add_file(const struct block *at, const char *path, struct block *list, unsigned depth,
-		    struct error *error)
+static int add_included(const struct block *at, const char *path, struct block *list,
+			unsigned depth, struct error *error)
 {
 	struct block *root = NULL;
 	struct error inner;
@@ -119,7 +120,7 @@ static int add_matches(struct block *at, struct block *list, unsigned depth, str
 				   "remove the line",
 				   pattern);
 	for (size_t i = 0; !code && i < found.gl_pathc; i++)
-		code = add_file(at, found.gl_pathv[i], list, depth, error);
+		code = add_included(at, found.gl_pathv[i], list, depth, error);
 	globfree(&found);
 	return code;
 }

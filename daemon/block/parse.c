@@ -1,82 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* From a text to a tree: directives, the comments that belong to them, and blocks. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "block/file_name.h"
+#include "block/scan.h"
 #include "block/tree.h"
-
-enum { DEPTH_MAX = 16, WORD_MAX = 65536, WORDS_MAX = 4096 };
-
-struct text {
-	char *bytes;
-	size_t length, room;
-};
-
-struct parser {
-	const char *at, *end;
-	const char *file;
-	unsigned line, column;
-	unsigned last_line; /* where the last directive's ; or { was: owns a comment on that line */
-	struct block *last; /* that directive */
-	struct text words;  /* of the directive being read, each ended by NUL */
-	size_t offsets[WORDS_MAX];
-	unsigned starts[WORDS_MAX]; /* as block.h has line_starts */
-	size_t count;
-	unsigned word_line;  /* where the last word ended */
-	struct text comment; /* lines not owned yet */
-	struct error *error;
-};
-
-static int text_add(struct text *text, char byte)
-{
-	if (text->length == text->room) {
-		size_t room = text->room ? text->room * 2 : 256;
-		char *bytes = realloc(text->bytes, room);
-
-		if (!bytes)
-			return -ENOMEM;
-		text->bytes = bytes;
-		text->room = room;
-	}
-	text->bytes[text->length++] = byte;
-	return 0;
-}
-
-__attribute__((format(printf, 4, 5))) static int refuse(struct parser *parser, unsigned line,
-							unsigned column, const char *format, ...)
-{
-	char text[ERROR_TEXT_BYTES];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	return error_set(parser->error, -EINVAL, "%s:%u:%u: %s", parser->file, line, column, text);
-}
-
-static int out_of_memory(struct parser *parser)
-{
-	return error_set(parser->error, -ENOMEM, "%s: out of memory", parser->file);
-}
-
-static void advance(struct parser *parser)
-{
-	if (*parser->at == '\n') {
-		parser->line++;
-		parser->column = 0;
-	}
-	/* Columns count characters: the bytes that continue one of UTF-8 do not. */
-	parser->at++;
-	if (parser->at == parser->end || (*parser->at & 0xc0) != 0x80)
-		parser->column++;
-}
-
-static bool is_space(char byte)
-{
-	return byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r';
-}
 
 /* Adds a line to the comment of a directive that is in the tree already. */
 static int comment_extend(struct block *block, const char *line, size_t length)
@@ -101,19 +32,20 @@ static int read_comment(struct parser *parser)
 	size_t length;
 
 	while (parser->at < parser->end && *parser->at != '\n')
-		advance(parser);
+		scan_advance(parser);
 	length = (size_t)(parser->at - start);
 	while (length > 0 && start[length - 1] == '\r')
 		length--;
 	if (memchr(start, '\0', length))
-		return refuse(parser, line, 1, "found a NUL byte in a comment; text is allowed");
+		return scan_refuse(parser, line, 1,
+				   "found a NUL byte in a comment; text is allowed");
 	if (parser->last && line == parser->last_line)
-		return comment_extend(parser->last, start, length) ? out_of_memory(parser) : 0;
-	if (parser->comment.length && text_add(&parser->comment, '\n'))
-		return out_of_memory(parser);
+		return comment_extend(parser->last, start, length) ? scan_no_memory(parser) : 0;
+	if (parser->comment.length && scan_add(&parser->comment, '\n'))
+		return scan_no_memory(parser);
 	for (size_t i = 0; i < length; i++)
-		if (text_add(&parser->comment, start[i]))
-			return out_of_memory(parser);
+		if (scan_add(&parser->comment, start[i]))
+			return scan_no_memory(parser);
 	return 0;
 }
 
@@ -126,8 +58,8 @@ static int skip(struct parser *parser)
 
 			if (code)
 				return code;
-		} else if (is_space(*parser->at)) {
-			advance(parser);
+		} else if (scan_is_space(*parser->at)) {
+			scan_advance(parser);
 		} else {
 			break;
 		}
@@ -142,126 +74,7 @@ static int take_comment(struct parser *parser, char **comment)
 		return 0;
 	*comment = strndup(parser->comment.bytes, parser->comment.length);
 	parser->comment.length = 0;
-	return *comment ? 0 : out_of_memory(parser);
-}
-
-static int add_byte(struct parser *parser, char byte, size_t start)
-{
-	if (byte == '\0')
-		return refuse(parser, parser->line, parser->column,
-			      "found a NUL byte; text is allowed");
-	if (parser->words.length - start >= WORD_MAX)
-		return refuse(parser, parser->line, parser->column,
-			      "found a word of more than %d bytes; up to that many are allowed",
-			      WORD_MAX);
-	return text_add(&parser->words, byte) ? out_of_memory(parser) : 0;
-}
-
-/* The byte that \x stands for within quotes, or 0 when the backslash stands for itself. */
-static char unescape(char byte)
-{
-	switch (byte) {
-	case 'n':
-		return '\n';
-	case 't':
-		return '\t';
-	case '"':
-	case '\'':
-	case '\\':
-		return byte;
-	default:
-		return '\0';
-	}
-}
-
-static int read_quoted(struct parser *parser, size_t start)
-{
-	unsigned line = parser->line, column = parser->column;
-	char quote = *parser->at, byte;
-
-	advance(parser);
-	while (parser->at < parser->end && *parser->at != quote) {
-		int code;
-
-		byte = *parser->at;
-		if (byte == '\\' && parser->at + 1 < parser->end && unescape(parser->at[1])) {
-			advance(parser);
-			byte = unescape(*parser->at);
-		}
-		code = add_byte(parser, byte, start);
-		if (code)
-			return code;
-		advance(parser);
-	}
-	if (parser->at == parser->end)
-		return refuse(parser, line, column,
-			      "found a quote that is never closed; end it "
-			      "with another %c",
-			      quote);
-	advance(parser);
-	/* `if ($name = "text") {` of nginx.conf: a word of its own. */
-	if (parser->at < parser->end && !is_space(*parser->at) && !strchr(";{})", *parser->at))
-		return refuse(
-			parser, parser->line, parser->column,
-			"found text right after a closing quote; white space, ; or { is allowed");
-	return 0;
-}
-
-/* Whether the { here belongs to ${name} or $ENV{NAME}. */
-static bool opens_variable(const struct parser *parser, size_t start)
-{
-	size_t length = parser->words.length - start;
-	const char *word = parser->words.bytes + start;
-
-	return (length >= 1 && word[length - 1] == '$') ||
-	       (length >= 4 && memcmp(word + length - 4, "$ENV", 4) == 0);
-}
-
-static int read_bare(struct parser *parser, size_t start)
-{
-	bool variable = false;
-	int code;
-
-	for (; parser->at < parser->end; advance(parser)) {
-		char byte = *parser->at;
-
-		if (byte == '{' && !variable && opens_variable(parser, start))
-			variable = true;
-		else if (byte == '}' && variable)
-			variable = false;
-		else if (is_space(byte) || byte == ';' || byte == '{' || byte == '}')
-			break;
-		if (byte == '"' || byte == '\'')
-			return refuse(parser, parser->line, parser->column,
-				      "found a quote inside a word; quote the whole word");
-		code = add_byte(parser, byte, start);
-		if (code)
-			return code;
-	}
-	return 0;
-}
-
-static int read_word(struct parser *parser)
-{
-	bool is_quoted = *parser->at == '"' || *parser->at == '\'';
-	bool begins_line = parser->count && parser->line != parser->word_line;
-	size_t start = parser->words.length;
-	int code;
-
-	if (parser->count == WORDS_MAX)
-		return refuse(parser, parser->line, parser->column,
-			      "found a directive of more than %d words; end it with ; or {",
-			      WORDS_MAX);
-	parser->starts[parser->count] = begins_line && !is_quoted ? parser->line : 0;
-	if (is_quoted)
-		code = read_quoted(parser, start);
-	else
-		code = read_bare(parser, start);
-	if (code)
-		return code;
-	parser->word_line = parser->line;
-	parser->offsets[parser->count++] = start;
-	return text_add(&parser->words, '\0') ? out_of_memory(parser) : 0;
+	return *comment ? 0 : scan_no_memory(parser);
 }
 
 static int set_line_starts(const struct parser *parser, struct block *block)
@@ -288,7 +101,7 @@ static int set_words(struct parser *parser, struct block *block)
 		words[i] = parser->words.bytes + parser->offsets[i];
 	words[parser->count] = NULL;
 	return block_set_words(block, words) || set_line_starts(parser, block)
-		       ? out_of_memory(parser)
+		       ? scan_no_memory(parser)
 		       : 0;
 }
 
@@ -301,20 +114,21 @@ static int read_words(struct parser *parser, struct block *block)
 	parser->count = 0;
 	while (parser->at < parser->end && *parser->at != ';' && *parser->at != '{') {
 		if (*parser->at == '}')
-			return refuse(parser, parser->line, parser->column,
-				      "found } after \"%.60s\"; end the directive with ;",
-				      parser->words.bytes);
-		code = read_word(parser);
+			return scan_refuse(parser, parser->line, parser->column,
+					   "found } after \"%.60s\"; end the directive with ;",
+					   parser->words.bytes);
+		code = scan_word(parser);
 		if (!code)
 			code = skip(parser);
 		if (code)
 			return code;
 	}
 	if (parser->at == parser->end)
-		return refuse(parser, block->line, block->column,
-			      "found the end of the file after \"%.60s\"; end the directive with ; "
-			      "or {",
-			      parser->words.bytes);
+		return scan_refuse(
+			parser, block->line, block->column,
+			"found the end of the file after \"%.60s\"; end the directive with ; "
+			"or {",
+			parser->words.bytes);
 	return set_words(parser, block);
 }
 
@@ -326,21 +140,21 @@ static int read_directive(struct parser *parser, struct block *parent, unsigned 
 	int code;
 
 	if (!block)
-		return out_of_memory(parser);
+		return scan_no_memory(parser);
 	block_adopt(parent, block);
 	code = take_comment(parser, &block->comment);
 	if (code)
 		return code;
 	if (*parser->at == ';' || *parser->at == '{')
-		return refuse(parser, parser->line, parser->column,
-			      "found %c without a directive before it", *parser->at);
+		return scan_refuse(parser, parser->line, parser->column,
+				   "found %c without a directive before it", *parser->at);
 	code = read_words(parser, block);
 	if (code)
 		return code;
 	block->has_body = *parser->at == '{';
 	parser->last = block;
 	parser->last_line = parser->line;
-	advance(parser);
+	scan_advance(parser);
 	return block->has_body ? read_body(parser, block, depth + 1) : 0;
 }
 
@@ -350,9 +164,10 @@ static int read_body(struct parser *parser, struct block *parent, unsigned depth
 	int code;
 
 	if (depth > DEPTH_MAX)
-		return refuse(parser, parent->line, parent->column,
-			      "found blocks nested more than %d deep; up to that many are allowed",
-			      DEPTH_MAX);
+		return scan_refuse(
+			parser, parent->line, parent->column,
+			"found blocks nested more than %d deep; up to that many are allowed",
+			DEPTH_MAX);
 	while (!(code = skip(parser)) && parser->at < parser->end && *parser->at != '}') {
 		code = read_directive(parser, parent, depth);
 		if (code)
@@ -363,16 +178,18 @@ static int read_body(struct parser *parser, struct block *parent, unsigned depth
 	if (code)
 		return code;
 	if (parser->at == parser->end)
-		return depth == 0 ? 0
-				  : refuse(parser, parent->line, parent->column,
-					   "found the end of the file inside \"%.60s\"; close it "
-					   "with }",
-					   parent->words[0]);
+		return depth == 0
+			       ? 0
+			       : scan_refuse(parser, parent->line, parent->column,
+					     "found the end of the file inside \"%.60s\"; close it "
+					     "with }",
+					     parent->words[0]);
 	if (depth == 0)
-		return refuse(parser, parser->line, parser->column, "found } that closes nothing");
+		return scan_refuse(parser, parser->line, parser->column,
+				   "found } that closes nothing");
 	parser->last = parent;
 	parser->last_line = parser->line;
-	advance(parser);
+	scan_advance(parser);
 	return 0;
 }
 

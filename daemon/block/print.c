@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* From a tree to a text, which parses to the same tree. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A block `worker { }`: its table, its defaults, and what goes together. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A listener that was there before lbd goes into the map of listeners, by an iterator over the files of its process. */
 #include <errno.h>
 #include <unistd.h>
 

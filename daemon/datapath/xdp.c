@@ -22,7 +22,7 @@ static void replace(char *text, char from, char to)
 }
 
 /* bpffs allows no dots, which names of VLAN interfaces have; interfaces' names allow no %. */
-static const char *pin_name(char out[PIN_NAME_BYTES], const char *interface)
+static const char *xdp_pin_name(char out[PIN_NAME_BYTES], const char *interface)
 {
 	snprintf(out, PIN_NAME_BYTES, PREFIX "%s", interface);
 	replace(out, '.', '%');
@@ -44,7 +44,7 @@ static const char *pin_path(const struct datapath *dp, char path[PINS_PATH_BYTES
 {
 	char name[PIN_NAME_BYTES];
 
-	return pins_path(path, dp->instance, "links", pin_name(name, interface));
+	return pins_path(path, dp->instance, "links", xdp_pin_name(name, interface));
 }
 
 static struct attached **find(struct datapath *dp, const char *interface)

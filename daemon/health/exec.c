@@ -198,7 +198,7 @@ static int on_look(sd_event_source *source, uint64_t now, void *arg)
 }
 
 /* DANGER: beside one that its user holds, each further one would cost descriptors and a group without a bound. */
-static int start(struct health *health)
+static int start_command(struct health *health)
 {
 	char address[ADDR_TEXT_BYTES];
 
@@ -210,7 +210,7 @@ static int start(struct health *health)
 	return clock_arm(health->event, &health->look, health->look_us, on_look, health);
 }
 
-static bool late(struct health *health)
+static bool late_command(struct health *health)
 {
 	char text[REMAINS_TEXT_BYTES];
 
@@ -222,4 +222,4 @@ static bool late(struct health *health)
 	return true;
 }
 
-const struct health_kind health_exec = {.start = start, .stop = stop, .late = late};
+const struct health_kind health_exec = {.start = start_command, .stop = stop, .late = late_command};

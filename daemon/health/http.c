@@ -112,7 +112,7 @@ static int send_request(struct health *health, int fd)
 	return send(fd, request, length, MSG_NOSIGNAL) == length ? 0 : -errno;
 }
 
-static int on_connected(sd_event_source *source, int fd, uint32_t events, void *arg)
+static int on_request_due(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct health *health = arg;
 	int err = health_connect_error(health);
@@ -130,14 +130,14 @@ static int on_connected(sd_event_source *source, int fd, uint32_t events, void *
 	return 0;
 }
 
-static int start(struct health *health)
+static int start_request(struct health *health)
 {
 	health->reply[0] = 0;
-	return health_connect(health, on_connected);
+	return health_connect(health, on_request_due);
 }
 
 /* A status is an answer even when the connection stays open, or the body has no end. */
-static bool late(struct health *health)
+static bool late_request(struct health *health)
 {
 	if (parse_status(health->reply) <= 0)
 		return false;
@@ -145,4 +145,6 @@ static bool late(struct health *health)
 	return true;
 }
 
-const struct health_kind health_http = {.start = start, .stop = health_disconnect, .late = late};
+const struct health_kind health_http = {.start = start_request,
+					.stop = health_disconnect,
+					.late = late_request};

@@ -64,9 +64,9 @@ static int on_connected(sd_event_source *source, int fd, uint32_t events, void *
 	return 0;
 }
 
-static int start(struct health *health)
+static int start_connect(struct health *health)
 {
 	return health_connect(health, on_connected);
 }
 
-const struct health_kind health_tcp = {.start = start, .stop = health_disconnect};
+const struct health_kind health_tcp = {.start = start_connect, .stop = health_disconnect};

@@ -118,7 +118,7 @@ static int bind_path(int fd, const char *path, uid_t user)
 }
 
 /* Also where its name is another socket's by now: that is not to be heard in its place. */
-static bool is_bound_to(int fd, const char *path)
+static bool has_path(int fd, const char *path)
 {
 	struct sockaddr_un sa = {0};
 	socklen_t length = sizeof(sa), type_length = sizeof(int);
@@ -131,7 +131,7 @@ static bool is_bound_to(int fd, const char *path)
 	       S_ISSOCK(st.st_mode);
 }
 
-static int listen_on(struct notify *notify, sd_event *event, const char *path)
+static int listen_at(struct notify *notify, sd_event *event, const char *path)
 {
 	int err = 0;
 
@@ -170,7 +170,7 @@ int notify_new(sd_event *event, const char *path, uid_t user,
 	notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	err = notify->fd < 0 ? -errno : bind_path(notify->fd, path, user);
 	if (!err)
-		err = listen_on(notify, event, path);
+		err = listen_at(notify, event, path);
 	if (err) {
 		notify_free(notify);
 		return err;
@@ -186,12 +186,12 @@ int notify_adopt(sd_event *event, int fd, const char *path, uid_t user,
 	struct notify *notify;
 	int err;
 
-	if (path && !is_bound_to(fd, path))
+	if (path && !has_path(fd, path))
 		return -ESTALE;
 	notify = make(fd, user, message, arg);
 	if (!notify)
 		return -ENOMEM;
-	err = listen_on(notify, event, path);
+	err = listen_at(notify, event, path);
 	if (err) {
 		free(notify);
 		return err;

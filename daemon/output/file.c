@@ -23,8 +23,8 @@ static struct {
 	LIST_HEAD(, output_file) all;
 } files;
 
-struct output_file *output_file_new(const char *path, const struct conf_output *conf, uid_t user,
-				    struct output_loss *loss)
+void *output_file_open(const struct conf_output *conf, const struct output_target *target,
+		       struct output_loss *loss)
 {
 	struct output_file *file = calloc(1, sizeof(*file));
 
@@ -32,9 +32,9 @@ struct output_file *output_file_new(const char *path, const struct conf_output *
 		return NULL;
 	file->fd = -1;
 	file->conf = *conf;
-	file->user = user;
+	file->user = target->user;
 	file->loss = loss;
-	file->path = strdup(path);
+	file->path = strdup(target->path);
 	if (!file->path) {
 		free(file);
 		return NULL;
@@ -50,10 +50,10 @@ static void close_file(struct output_file *file)
 	file->fd = -1;
 }
 
-void output_file_free(struct output_file *file)
+void output_file_close(void *sink)
 {
-	if (!file)
-		return;
+	struct output_file *file = sink;
+
 	LIST_REMOVE(file, link);
 	close_file(file);
 	free(file->path);
@@ -138,8 +138,9 @@ static void mend(struct output_file *file, struct stat *st)
 		end_line(file, st);
 }
 
-void output_file_end_line(struct output_file *file)
+void output_file_end_line(void *sink)
 {
+	struct output_file *file = sink;
 	struct stat st;
 	char text[1];
 

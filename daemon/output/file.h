@@ -31,6 +31,12 @@ struct output_file {
 	struct output_loss *loss;
 };
 
+/* Three of its row in the table of sinks, see sink.h. */
+void *output_file_open(const struct conf_output *conf, const struct output_target *target,
+		       struct output_loss *loss);
+void output_file_end_line(void *sink);
+void output_file_close(void *sink);
+
 /*
  * There it is, open, and the bytes to come are its next: looked for by its name, made if need be, rotated if that
  * is due.  -errno with a line.

@@ -143,8 +143,9 @@ static ssize_t move_part(struct output_file *file, int fifo, const char *text, s
 			 strerror(n ? -(int)n : EIO));
 }
 
-size_t output_file_move(struct output_file *file, int fifo, const char *text, size_t bytes)
+static size_t move_bytes(void *sink, int fifo, const char *text, size_t bytes)
 {
+	struct output_file *file = sink;
 	size_t done = 0;
 
 	file->rotations = 0;
@@ -173,3 +174,6 @@ size_t output_file_move(struct output_file *file, int fifo, const char *text, si
 	}
 	return done;
 }
+
+const struct output_sink output_file_sink = {output_file_open, move_bytes, output_file_end_line,
+					     output_file_close, OUTPUT_SHORT_US};

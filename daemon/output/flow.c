@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,17 +22,19 @@
 enum {
 	LINE_BYTES = 64 << 10, /* a longer line is passed on in pieces */
 	DRAIN_TURNS = 16,      /* after a worker's end: more than a FIFO holds */
-	CONGESTED_US = 20000,  /* until syslog is tried again */
-	SHORT_US = 200000,     /* until a file is: see shortage.h */
 	SAY_AGAIN_S = 60,
 };
 
+/* By enum conf_output_kind; any other goes nowhere. */
+static const struct output_sink *const sinks[] = {
+	[OUTPUT_FILE] = &output_file_sink, [OUTPUT_SYSLOG] = &output_syslog_sink};
+
 struct output_flow {
 	sd_event *event;
-	int fd;     /* the FIFO */
-	char *name; /* the worker's */
-	struct output_file *file;
-	struct output_syslog *syslog; /* neither: it goes nowhere */
+	int fd;                         /* the FIFO */
+	char *name;                     /* the worker's */
+	const struct output_sink *kind; /* NULL: it goes nowhere */
+	void *sink;
 	struct output_loss *loss;
 	sd_event_source *source, *more, *retry;
 	bool is_stuck;       /* what was there could not be moved just now: retry runs */
@@ -57,10 +58,8 @@ static size_t whole_lines(const struct output_peek *peek, bool is_last)
 
 static size_t move(struct output_flow *flow, const char *text, size_t bytes)
 {
-	if (flow->file)
-		return output_file_move(flow->file, flow->fd, text, bytes);
-	if (flow->syslog)
-		return output_syslog_move(flow->syslog, flow->fd, text, bytes);
+	if (flow->kind)
+		return flow->kind->move(flow->sink, flow->fd, text, bytes);
 	output_discard(flow->fd, bytes);
 	return bytes;
 }
@@ -92,8 +91,8 @@ static bool turn(struct output_flow *flow, bool is_last)
 
 	flow->is_stuck = is_blind || moved < lines;
 	if (flow->is_stuck && flow->retry)
-		clock_arm(flow->event, &flow->retry, flow->syslog ? CONGESTED_US : SHORT_US,
-			  on_retry, flow);
+		clock_arm(flow->event, &flow->retry,
+			  flow->kind ? flow->kind->again_us : OUTPUT_SHORT_US, on_retry, flow);
 	if (peek.unreadable && !lines)
 		drop_unreadable(flow, &peek);
 	return (lines || peek.unreadable) && !flow->is_stuck;
@@ -177,6 +176,8 @@ static int watch(struct output_flow *flow)
 static int open_sink(struct output_flow *flow, const struct conf_output *conf,
 		     const struct output_target *target)
 {
+	const struct output_sink *kind =
+		(size_t)conf->kind < sizeof(sinks) / sizeof(*sinks) ? sinks[conf->kind] : NULL;
 	bool is_file = conf->kind == OUTPUT_FILE;
 	char what[PATH_MAX + 16];
 
@@ -185,14 +186,11 @@ static int open_sink(struct output_flow *flow, const struct conf_output *conf,
 	flow->loss = output_loss_new(what, flow->fd);
 	if (!flow->loss)
 		return -ENOMEM;
-	if (conf->kind == OUTPUT_SYSLOG)
-		flow->syslog = output_syslog_new(target->name, target->is_err ? LOG_ERR : LOG_INFO,
-						 flow->loss);
-	else if (is_file)
-		flow->file = output_file_new(target->path, conf, target->user, flow->loss);
-	else
-		return 0;
-	return flow->syslog || flow->file ? 0 : -ENOMEM;
+	flow->sink = kind ? kind->open(conf, target, flow->loss) : NULL;
+	if (kind && !flow->sink)
+		return -ENOMEM;
+	flow->kind = kind;
+	return 0;
 }
 
 /* All but the FIFO. */
@@ -201,8 +199,8 @@ static void free_rest(struct output_flow *flow)
 	sd_event_source_disable_unref(flow->source);
 	sd_event_source_disable_unref(flow->more);
 	sd_event_source_disable_unref(flow->retry);
-	output_file_free(flow->file);
-	output_syslog_free(flow->syslog);
+	if (flow->kind)
+		flow->kind->close(flow->sink);
 	output_loss_free(flow->loss);
 	free(flow->name);
 	free(flow);
@@ -269,8 +267,8 @@ bool output_flow_drain(struct output_flow *flow)
 		;
 	if (!flow->is_stuck)
 		turn(flow, true);
-	if (!flow->is_stuck && flow->file)
-		output_file_end_line(flow->file);
+	if (!flow->is_stuck && flow->kind && flow->kind->end_line)
+		flow->kind->end_line(flow->sink);
 	output_loss_end(flow->loss);
 	return !flow->is_stuck;
 }

@@ -10,7 +10,7 @@
 #include <systemd/sd-event.h>
 
 #include "conf/conf.h"
-#include "output/output.h"
+#include "output/target.h"
 
 enum {
 	OUTPUT_FLOW_REST_US = 60 * 1000 * 1000

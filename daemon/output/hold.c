@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The FIFOs of a run directory, held open from one keeper to the next. */
 #include <stdlib.h>
 #include <unistd.h>
 

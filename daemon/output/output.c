@@ -16,7 +16,6 @@
 #include "host/process/aside.h"
 #include "host/process/process.h"
 #include "output/flow.h"
-#include "output/sink.h"
 
 struct output {
 	struct conf_output conf; /* its path is not used: path is it, expanded */

@@ -14,14 +14,7 @@
 #include "base/error.h"
 #include "conf/conf.h"
 #include "keeper/keeper.h"
-
-struct output_target {
-	const char *name; /* "web:8081", for syslog and messages */
-	const char *path; /* of the log file */
-	const char *fifo; /* where a FIFO is made if one is needed */
-	bool is_err;      /* the stream for errors, apart */
-	uid_t user;       /* the worker's, whose the file may be: see place.h */
-};
+#include "output/target.h"
 
 struct output;
 
@@ -45,13 +38,6 @@ void output_end(struct output *output); /* takes NULL */
 
 /* The same for the FIFO of a worker that ended while no lbd was there. */
 void output_forget(struct keeper *keeper, const char *fifo);
-
-/*
- * Opens each FIFO of run_dir for reading, with the note that says where its bytes belong, for
- * output_flow_resume(), NULL where that is torn; fd is each()'s, note not.  False: there are more, for which something was short (shortage.h).
- */
-bool output_each_fifo(const char *run_dir,
-		      void (*each)(void *arg, int fd, const char *fifo, char *note), void *arg);
 
 /*
  * All FIFOs of run_dir, held open while they go from the keeper of one lbd to the next lbd: when a worker ends in

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,49 +16,49 @@
 #include "output/peek.h"
 #include "output/sink.h"
 
-enum { FACILITY_DAEMON = 3, LINE_BYTES = 8192 };
+enum { FACILITY_DAEMON = 3, LINE_BYTES = 8192, CONGESTED_US = 20000 };
 #define SYSLOG_PATH "/dev/log"
 
-struct output_syslog {
+struct syslog {
 	int fd;
 	int priority; /* with the facility */
 	char tag[128];
 	struct output_loss *loss;
 };
 
-struct output_syslog *output_syslog_new(const char *name, int priority, struct output_loss *loss)
+static void *open_syslog(const struct conf_output *conf, const struct output_target *target,
+			 struct output_loss *loss)
 {
-	struct output_syslog *log = calloc(1, sizeof(*log));
+	struct syslog *log = calloc(1, sizeof(*log));
 
+	(void)conf;
 	if (!log)
 		return NULL;
 	log->fd = -1;
 	log->loss = loss;
-	log->priority = FACILITY_DAEMON * 8 + priority;
+	log->priority = FACILITY_DAEMON * 8 + (target->is_err ? LOG_ERR : LOG_INFO);
 	/* A tag ends at its first colon. */
-	snprintf(log->tag, sizeof(log->tag), "lbd/%s", name);
+	snprintf(log->tag, sizeof(log->tag), "lbd/%s", target->name);
 	for (char *c = log->tag; *c; c++)
 		if (*c == ':')
 			*c = '.';
 	return log;
 }
 
-static void disconnect(struct output_syslog *log)
+static void disconnect(struct syslog *log)
 {
 	if (log->fd >= 0)
 		close(log->fd);
 	log->fd = -1;
 }
 
-void output_syslog_free(struct output_syslog *log)
+static void close_syslog(void *sink)
 {
-	if (!log)
-		return;
-	disconnect(log);
-	free(log);
+	disconnect(sink);
+	free(sink);
 }
 
-static int reach(struct output_syslog *log)
+static int reach(struct syslog *log)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX, .sun_path = SYSLOG_PATH};
 	int err;
@@ -74,7 +75,7 @@ static int reach(struct output_syslog *log)
 	return err;
 }
 
-static int send_line(struct output_syslog *log, const char *text, size_t bytes)
+static int send_line(struct syslog *log, const char *text, size_t bytes)
 {
 	char line[LINE_BYTES + 256], stamp[32];
 	time_t now = time(NULL);
@@ -93,12 +94,12 @@ static int send_line(struct output_syslog *log, const char *text, size_t bytes)
 }
 
 /* Why not, as lines about it begin. */
-static void explain(const struct output_syslog *log, int err, char *why, size_t room)
+static void explain(const struct syslog *log, int err, char *why, size_t room)
 {
 	snprintf(why, room, "syslog %s: %s; what %s writes", SYSLOG_PATH, strerror(-err), log->tag);
 }
 
-static void note(struct output_syslog *log, int err, size_t bytes)
+static void note(struct syslog *log, int err, size_t bytes)
 {
 	char why[256];
 
@@ -112,7 +113,7 @@ static void note(struct output_syslog *log, int err, size_t bytes)
 }
 
 /* Congested, which the daemon makes good when it has time, or short of something here. */
-static bool must_wait(struct output_syslog *log, int err)
+static bool must_wait(struct syslog *log, int err)
 {
 	char why[256];
 
@@ -125,8 +126,9 @@ static bool must_wait(struct output_syslog *log, int err)
 	return true;
 }
 
-size_t output_syslog_move(struct output_syslog *log, int fifo, const char *text, size_t bytes)
+static size_t move_lines(void *sink, int fifo, const char *text, size_t bytes)
 {
+	struct syslog *log = sink;
 	size_t done = 0;
 
 	while (done < bytes) {
@@ -143,3 +145,6 @@ size_t output_syslog_move(struct output_syslog *log, int fifo, const char *text,
 	output_discard(fifo, done);
 	return done;
 }
+
+const struct output_sink output_syslog_sink = {open_syslog, move_lines, NULL, close_syslog,
+					       CONGESTED_US};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* FIFO.to beside each FIFO: where its bytes belong, for whoever reads on after lbd's death. */
+#include "output/target.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,6 @@
 #include "base/shortage.h"
 #include "keeper/protocol.h"
 #include "output/loss.h"
-#include "output/sink.h"
 
 enum {
 	VERSION = 2,

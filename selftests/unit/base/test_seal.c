@@ -16,7 +16,7 @@
 #include "base/seal.h"
 #include "conf/running.h"
 #include "leave/record.h"
-#include "output/sink.h"
+#include "output/target.h"
 #include "remember/file.h"
 #include "worker/record.h"
 

@@ -28,13 +28,13 @@
 #include "lbd/in_force.h"
 #include "lbd/outdated.h"
 #include "lbd/run_dir.h"
-#include "settings/settings.h"
 #include "leave/leave.h"
 #include "listeners/listeners.h"
 #include "output/output.h"
 #include "reconcile/stale.h"
 #include "remember/remember.h"
 #include "roll/roll.h"
+#include "settings/settings.h"
 #include "start/first_conf.h"
 
 enum { CONTROL_TRIES = 10 };

@@ -8,8 +8,8 @@
 #include "conf/running.h"
 #include "datapath/datapath.h"
 #include "host/instance/instance.h"
-#include "settings/settings.h"
 #include "remember/remember.h"
+#include "settings/settings.h"
 #include "worker/record.h"
 
 struct records {

@@ -5,8 +5,8 @@
 
 #include "base/tail.h"
 #include "host/spawn/spawn.h"
-#include "output/output.h"
 #include "launch/launch.h"
+#include "output/output.h"
 #include "worker/record.h"
 #include "worker/worker.h"
 

@@ -17,7 +17,7 @@ def config(ports="8081-8082", timeout="1h", **words):
 
 def follow(lbd, text):
     lbd.config(text)
-    lbd.ctl("reload")
+    lbd.ctl("reload", "force")
 
 
 REMOVALS = {

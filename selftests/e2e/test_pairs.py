@@ -31,8 +31,9 @@ def config(version="1", name="web", address="127.0.0.1"):
 
 
 def follow(lbd, text):
+    """Also where clients wait for workers that leave, which is refused unless it is meant."""
     lbd.config(text)
-    lbd.ctl("reload")
+    lbd.ctl("reload", "force")
 
 
 def on_all(*words):

@@ -49,12 +49,22 @@ def hear_sanitizers():
             os.environ[name] = words
 
 
+def is_writing(report):
+    """Its name ends with the number of the process whose report it is."""
+    return os.path.exists("/proc/" + report.name.rpartition(".")[2])
+
+
 def sanitizer_reports():
-    """What was written since the last time; taken away."""
+    """What was written since the last time; taken away.  A thread that ends while leaks are looked for is none."""
     found = []
     for path in sorted(REPORTS.iterdir()) if SANITIZED else []:
-        found.append(path.read_text(errors="replace"))
+        deadline = time.monotonic() + DEADLINE
+        while is_writing(path) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        text = path.read_text(errors="replace")
         path.unlink()
+        if re.sub(r"==\d+==Unable to get registers from thread \d+\.\n", "", text):
+            found.append(text)
     return found
 
 

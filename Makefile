@@ -219,7 +219,7 @@ CPPCHECK_MACROS := '-Djson_array_foreach(a,i,v)=while(next(a,&i,&v))' \
 CPPCHECK_FALSE := $(addprefix --suppress=,missingIncludeSystem arrayIndexThenCheck memleak:daemon/block/block.c \
 	memleak:daemon/output/output.c autoVariables:daemon/host/net/notify.c uninitvar:daemon/static/options/mime.c)
 .PHONY: lint-rooms lint-format lint-cppcheck lint-tidy
-lint: lint-format lint-cppcheck lint-tidy ## clang-format, cppcheck and clang-tidy
+lint: lint-rooms lint-format lint-cppcheck lint-tidy ## the rooms, clang-format, cppcheck and clang-tidy
 lint-rooms: ## hold the tree to daemon/rooms.mk
 	$(Q)selftests/lint-rooms
 lint-format:

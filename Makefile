@@ -131,6 +131,8 @@ WRAPPED := malloc calloc realloc reallocarray strdup fopen open_memstream mmap s
 	bpf_map_update_elem bpf_map_delete_elem bpf_map_lookup_batch bpf_map_create bpf_link_create \
 	sd_event_add_time sd_event_add_time_relative sd_event_add_io sd_event_add_defer
 $(B)/unit/test_reconcile: LDFLAGS_OF := $(WRAPPED:%=-Wl,--wrap=%)
+MAP_CALLS := bpf_map_lookup_elem bpf_map_update_elem bpf_map_delete_elem
+$(B)/unit/test_datapath: LDFLAGS_OF := $(MAP_CALLS:%=-Wl,--wrap=%)
 
 $(B)/packet/packet: LIBS_OF = $(PKG_LIBS) -lcmocka
 $(B)/packet/packet: $(call objects,$(PACKET_SRCS)) $(B)/liblbd.a

@@ -175,14 +175,8 @@ static int publish_service(struct model *model, struct service *service)
 		err = datapath_set_acl(model->dp, &key,
 				       conf->acl[i].allow ? LB_ACL_ALLOW : LB_ACL_DENY);
 	}
-	for (size_t i = 0; i < conf->listen_count && !err; i++) {
-		struct lb_service known;
-
-		if (!datapath_get_service(model->dp, &conf->listens[i], &known) &&
-		    !memcmp(&known, &value, sizeof(value)))
-			continue;
+	for (size_t i = 0; i < conf->listen_count && !err; i++)
 		err = datapath_set_service(model->dp, &conf->listens[i], &value);
-	}
 	return err;
 }
 

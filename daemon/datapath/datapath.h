@@ -50,7 +50,7 @@ int datapath_read_events(struct datapath *dp, void (*event)(void *arg, const str
  */
 int datapath_guard(struct datapath *dp, const char *cgroup, struct error *error);
 
-/* Services: value NULL removes. */
+/* Services: value NULL removes; what is there is not written again. */
 int datapath_set_service(struct datapath *dp, const struct lb_endpoint *key,
 			 const struct lb_service *value);
 int datapath_get_service(struct datapath *dp, const struct lb_endpoint *key,

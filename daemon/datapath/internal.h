@@ -44,6 +44,7 @@ struct datapath {
 	uint32_t ring_flags; /* of the maps in `rings` */
 	struct ring_memory rings[LB_MAX_SERVICES];
 	struct port_count *port_counts; /* of each port, host order */
+	bool ports_changed;             /* what the kernel side has of them is from before */
 	int sinks[2];                   /* listeners that drop all; -1: none */
 };
 

@@ -38,6 +38,15 @@ static int ports_write(struct datapath *dp)
 	return array_write(MAP_FD(dp, service_ports), 0, flags);
 }
 
+/* Also what could not be written the last time. */
+static int ports_follow(struct datapath *dp)
+{
+	int err = dp->ports_changed ? ports_write(dp) : 0;
+
+	dp->ports_changed &= err != 0;
+	return err;
+}
+
 /* The count that a listen on this address belongs to. */
 static uint16_t *port_count(struct datapath *dp, const struct lb_endpoint *key)
 {
@@ -72,38 +81,40 @@ void maps_close(struct datapath *dp)
 	free(dp->port_counts);
 }
 
-/* The flag is cleared before the service goes and set after it has come: both orders only pass up. */
+/* What has gone, or come, is counted before anything else can fail. */
 static int service_remove(struct datapath *dp, const struct lb_endpoint *key)
 {
-	uint16_t *listens = port_count(dp, key);
-	struct lb_service old;
-	int err;
+	int err = bpf_map_delete_elem(MAP_FD(dp, services), key);
 
-	if (datapath_get_service(dp, key, &old))
-		return 0;
-	err = --*listens ? 0 : ports_write(dp);
+	if (err && err != -ENOENT)
+		return err;
 	if (!err)
-		err = bpf_map_delete_elem(MAP_FD(dp, services), key);
-	if (err)
-		++*listens;
-	return err;
+		dp->ports_changed |= !--*port_count(dp, key);
+	return ports_follow(dp);
 }
 
+/* A flag without its service only passes up: it goes after it, and comes after it. */
 int datapath_set_service(struct datapath *dp, const struct lb_endpoint *key,
 			 const struct lb_service *value)
 {
-	uint16_t *listens = port_count(dp, key);
-	struct lb_service old;
-	bool is_new;
+	struct lb_service known;
+	bool is_known;
 	int err;
 
 	if (!value)
 		return service_remove(dp, key);
-	is_new = datapath_get_service(dp, key, &old) == -ENOENT;
-	err = bpf_map_update_elem(MAP_FD(dp, services), key, value, BPF_ANY);
-	if (err || !is_new)
+	err = datapath_get_service(dp, key, &known);
+	if (err && err != -ENOENT)
 		return err;
-	return ++*listens == 1 ? ports_write(dp) : 0;
+	is_known = !err;
+	if (is_known && !memcmp(&known, value, sizeof(known)))
+		return ports_follow(dp);
+	err = bpf_map_update_elem(MAP_FD(dp, services), key, value, BPF_ANY);
+	if (err)
+		return err;
+	if (!is_known)
+		dp->ports_changed |= ++*port_count(dp, key) == 1;
+	return ports_follow(dp);
 }
 
 int datapath_get_service(struct datapath *dp, const struct lb_endpoint *key,

@@ -293,6 +293,70 @@ static void test_ports(void **state)
 	assert_int_equal(datapath_get_service(dp, &b, &service), -ENOENT);
 }
 
+/* --- one call on a map fails: the fail_at-th from now on; 0: none (ld --wrap, see the makefile) */
+
+static unsigned fail_at;
+
+static bool fails(void)
+{
+	return fail_at && !--fail_at;
+}
+
+#define WRAP(name, parameters, arguments)                                                          \
+	int __real_##name parameters;                                                              \
+	int __wrap_##name parameters;                                                              \
+	int __wrap_##name parameters                                                               \
+	{                                                                                          \
+		return fails() ? -ENOMEM : __real_##name arguments;                                \
+	}
+
+WRAP(bpf_map_lookup_elem, (int fd, const void *key, void *value), (fd, key, value))
+WRAP(bpf_map_delete_elem, (int fd, const void *key), (fd, key))
+WRAP(bpf_map_update_elem, (int fd, const void *key, const void *value, __u64 flags),
+     (fd, key, value, flags))
+
+/* It says so, and done again it is done; false: it has fewer steps. */
+static bool is_done_again(const struct lb_endpoint *key, const struct lb_service *value,
+			  unsigned step)
+{
+	bool has_failed;
+	int err;
+
+	fail_at = step;
+	err = datapath_set_service(dp, key, value);
+	has_failed = !fail_at;
+	fail_at = 0;
+	assert_int_equal(err, has_failed ? -ENOMEM : 0);
+	assert_int_equal(datapath_set_service(dp, key, value), 0);
+	return has_failed;
+}
+
+/* What cannot be read, or removed, is not taken for what is not there: a port that is served keeps its flag. */
+static void test_ports_after_failures(void **state)
+{
+	struct lb_endpoint a = endpoint("::ffff:192.0.2.1", 8080),
+			   b = endpoint("2001:db8::1", 8080);
+	struct lb_service service = {.id = 1}, other = {.id = 2}, known;
+	unsigned steps = 0;
+
+	(void)state;
+	need_privilege();
+	for (unsigned step = 1, more = 1; more; step++, steps++) {
+		more = is_done_again(&a, &service, step);
+		assert_int_equal(port_flags(8080), LB_PORT_ADDRESS);
+		more |= is_done_again(&a, &other, step);
+		more |= is_done_again(&b, &service, step);
+		more |= is_done_again(&b, NULL, step);
+		assert_int_equal(datapath_get_service(dp, &a, &known), 0);
+		assert_int_equal(known.id, other.id);
+		assert_int_equal(port_flags(8080), LB_PORT_ADDRESS);
+		more |= is_done_again(&a, NULL, step);
+		assert_int_equal(datapath_get_service(dp, &a, &known), -ENOENT);
+		assert_int_equal(port_flags(8080), 0);
+	}
+	assert_true(steps > 2);
+}
+
 static void count_services(void *arg, const struct lb_endpoint *key,
 			   const struct lb_service *service)
 {
@@ -989,6 +1053,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_adopt, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_adopt_generic, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ports, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ports_after_failures, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_each_service, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_acl, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ring, setup, teardown),

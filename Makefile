@@ -128,7 +128,7 @@ $(CLI_UNITS): $(B)/liblbctl.a
 $(filter-out $(STATIC_UNITS) $(CLI_UNITS),$(UNITS)): $(B)/liblbd.a
 # Calls that may fail, and there do, each in its turn.
 WRAPPED := malloc calloc realloc reallocarray strdup fopen open_memstream mmap socket \
-	bpf_map_update_elem bpf_map_delete_elem bpf_map_lookup_batch bpf_map_create bpf_link_create \
+	bpf_map_lookup_elem bpf_map_update_elem bpf_map_delete_elem bpf_map_lookup_batch bpf_map_create bpf_link_create \
 	sd_event_add_time sd_event_add_time_relative sd_event_add_io sd_event_add_defer
 $(B)/unit/test_reconcile: LDFLAGS_OF := $(WRAPPED:%=-Wl,--wrap=%)
 MAP_CALLS := bpf_map_lookup_elem bpf_map_update_elem bpf_map_delete_elem

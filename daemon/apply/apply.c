@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/owed.h"
 #include "apply/ring.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -102,9 +103,12 @@ void apply_backend(struct backend *backend)
 	if (!is_enabled && is_stood_in_for(backend))
 		try_pool(pool);
 	err = apply_publish(backend, is_enabled);
-	if (err)
-		log_error("%s: cannot write it to the kernel side: %s", backend->name,
+	backend->owes_value = err != 0;
+	if (err) {
+		log_error("%s: cannot write it to the kernel side: %s; trying again", backend->name,
 			  strerror(-err));
+		owed_later(backend->model);
+	}
 	if (!pool)
 		return;
 	pool->has_gained |= is_enabled;

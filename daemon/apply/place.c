@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apply/place.h"
 
+#include <errno.h>
 #include <string.h>
 
+#include "apply/owed.h"
 #include "base/log.h"
 #include "datapath/datapath.h"
 #include "model/choice.h"
@@ -28,7 +30,7 @@ int apply_publish(struct backend *backend, bool enabled)
 	return err;
 }
 
-static int write_id(struct backend *backend)
+int apply_write_id(struct backend *backend)
 {
 	struct lb_backend_id value = {
 		.backend = backend->id,
@@ -43,65 +45,143 @@ static int write_id(struct backend *backend)
 
 void apply_backend_id(struct backend *backend)
 {
-	int err = write_id(backend);
+	int err = apply_write_id(backend);
 
 	if (err)
 		log_error("%s: cannot write who may listen there to the kernel side: %s",
 			  backend->name, strerror(-err));
-	backend->denied = err != 0; /* the next look for listeners tries again */
+	backend->denied = false;
+	backend->owes_id = err != 0;
+	if (err)
+		owed_later(backend->model);
 }
 
 /*
  * The generation before its count, and the count before it can be chosen: a connection of the generation
  * before that is opened or closed meanwhile is not counted, neither in the old sum nor in the new one.
+ * What listened for the one before does not listen for this one.
  */
 static int begin_generation(struct backend *backend, const struct apply_before *before)
 {
+	struct datapath *dp = backend->model->dp;
 	int err;
 
 	if (before->value.generation == backend->generation)
 		return 0;
 	err = apply_publish(backend, false);
-	return err ? err : datapath_clear_load(backend->model->dp, backend->id);
+	for (int is_v6 = 0; is_v6 < 2 && !err; is_v6++)
+		if (before->has_listener[is_v6])
+			err = datapath_remove_listener(dp, backend->id, is_v6);
+	return err ? err : datapath_clear_load(dp, backend->id);
+}
+
+static int read_before(const struct backend *backend, struct apply_before *before)
+{
+	struct datapath *dp = backend->model->dp;
+	int err = datapath_get_backend(dp, backend->id, &before->value);
+
+	if (!err) {
+		err = datapath_get_backend_id(dp, &backend->endpoint, &before->id);
+		before->has_id = !err;
+	}
+	for (int is_v6 = 0; is_v6 < 2 && (!err || err == -ENOENT); is_v6++) {
+		uint64_t cookie;
+
+		err = datapath_get_listener(dp, backend->id, is_v6, &cookie);
+		before->has_listener[is_v6] = !err;
+	}
+	return err == -ENOENT ? 0 : err;
 }
 
 int apply_backend_added(struct backend *backend, struct apply_before *before)
 {
-	struct datapath *dp = backend->model->dp;
-	uint64_t cookie;
 	int err;
 
 	*before = (struct apply_before){0};
-	datapath_get_backend(dp, backend->id, &before->value);
-	before->has_id = !datapath_get_backend_id(dp, &backend->endpoint, &before->id);
-	for (int is_v6 = 0; is_v6 < 2; is_v6++)
-		before->has_listener[is_v6] =
-			!datapath_get_listener(dp, backend->id, is_v6, &cookie);
+	err = read_before(backend, before);
+	if (err)
+		return err;
+	before->is_known = true;
 	err = begin_generation(backend, before);
 	if (!err)
 		err = apply_publish(backend, choice_enabled(backend));
-	return err ? err : write_id(backend);
+	return err ? err : apply_write_id(backend);
 }
 
-static void forget_group(struct backend *backend)
+static void forget_all(struct backend *backend)
 {
-	if (backend->group)
-		datapath_set_worker(backend->model->dp, backend->group, NULL);
+	uint64_t group = backend->group;
+
 	backend->group = 0;
+	owed_forget(backend->model, backend->id, &backend->endpoint, group);
+}
+
+/* Its address is another's again, to whom it belonged before. */
+static void give_back_id(struct backend *backend, const struct lb_backend_id *before)
+{
+	struct model *model = backend->model;
+	struct backend *owner =
+		before->backend < LB_MAX_BACKENDS ? model->by_id[before->backend] : NULL;
+	int err = datapath_set_backend_id(model->dp, &backend->endpoint, before);
+
+	if (!err || !owner)
+		return;
+	owner->owes_id = true;
+	owed_later(model);
+}
+
+/* It leaves, as it did before it was to come back. */
+static void leave_again(struct backend *backend, const struct apply_before *before)
+{
+	struct model *model = backend->model;
+	int err = before->has_id ? 0 : owed_hide(model, backend->id, &backend->endpoint);
+
+	backend->is_published = false;
+	if (!err)
+		err = datapath_set_backend(model->dp, backend->id, &before->value);
+	for (int is_v6 = 0; is_v6 < 2; is_v6++)
+		if (!before->has_listener[is_v6])
+			datapath_remove_listener(model->dp, backend->id, is_v6);
+	if (!err)
+		return;
+	backend->owes_value = true;
+	owed_later(model);
 }
 
 void apply_backend_taken_back(struct backend *backend, const struct apply_before *before)
 {
-	struct datapath *dp = backend->model->dp;
-
-	forget_group(backend);
-	datapath_set_backend_id(dp, &backend->endpoint, before->has_id ? &before->id : NULL);
-	datapath_set_backend(dp, backend->id, &before->value);
-	for (int is_v6 = 0; is_v6 < 2; is_v6++)
-		if (!before->has_listener[is_v6])
-			datapath_remove_listener(dp, backend->id, is_v6);
+	if (!before->is_known)
+		return;
+	if (before->value.generation == backend->generation)
+		leave_again(backend, before);
+	if (before->has_id)
+		give_back_id(backend, &before->id);
+	if (before->value.generation == backend->generation)
+		return;
+	/* Where that fails its generation has been nobody's. */
+	datapath_set_backend(backend->model->dp, backend->id, &before->value);
+	forget_all(backend);
 }
 
+/* Whoever was given its listening socket has it still, but no connection any more. */
+int apply_end_worker(struct backend *backend)
+{
+	struct datapath *dp = backend->model->dp;
+	int err = backend->group ? datapath_set_worker(dp, backend->group, NULL) : 0;
+
+	if (!err)
+		backend->group = 0;
+	for (int is_v6 = 0; is_v6 < 2; is_v6++)
+		if (worker_listener(backend->worker, is_v6) < 0) {
+			int one = datapath_remove_listener(dp, backend->id, is_v6);
+
+			err = err ? err : one;
+		}
+	backend->owes_end = err != 0;
+	return err;
+}
+
+/* What is left of the process before would be taken for this one's: that goes first. */
 int apply_worker(struct backend *backend)
 {
 	uint64_t group = worker_group(backend->worker);
@@ -109,36 +189,34 @@ int apply_worker(struct backend *backend)
 	struct lb_worker value = {.endpoint = backend->endpoint,
 				  .backend = backend->id,
 				  .flags = fuse ? LB_WORKER_FUSE : 0};
-	int err = group ? datapath_set_worker(backend->model->dp, group, &value) : 0;
+	int err = backend->owes_end ? apply_end_worker(backend) : 0;
 
+	if (!err && group)
+		err = datapath_set_worker(backend->model->dp, group, &value);
 	if (!err)
 		backend->group = group;
 	return err;
 }
 
-/* Whoever was given its listening socket has it still, but no connection any more. */
 void apply_worker_ended(struct backend *backend)
 {
-	forget_group(backend);
-	for (int is_v6 = 0; is_v6 < 2; is_v6++)
-		if (worker_listener(backend->worker, is_v6) < 0)
-			datapath_remove_listener(backend->model->dp, backend->id, is_v6);
+	int err = apply_end_worker(backend);
+
+	if (!err)
+		return;
+	log_error("%s: cannot take what its process has left out of the kernel side: %s; trying "
+		  "again, and no other is started before",
+		  backend->name, strerror(-err));
+	owed_later(backend->model);
 }
 
+/* Where that fails, a listener that comes there meanwhile is one's that is not chosen, until it is removed. */
 void apply_backend_hidden(struct backend *backend)
 {
-	struct lb_backend_id known;
-
-	if (!datapath_get_backend_id(backend->model->dp, &backend->endpoint, &known) &&
-	    known.backend == backend->id)
-		datapath_set_backend_id(backend->model->dp, &backend->endpoint, NULL);
+	owed_hide(backend->model, backend->id, &backend->endpoint);
 }
 
 void apply_backend_removed(struct backend *backend)
 {
-	apply_publish(backend, false);
-	apply_backend_hidden(backend);
-	forget_group(backend);
-	datapath_remove_listener(backend->model->dp, backend->id, false);
-	datapath_remove_listener(backend->model->dp, backend->id, true);
+	forget_all(backend);
 }

@@ -11,6 +11,7 @@ struct apply_before {
 	struct lb_backend_id id; /* of its address */
 	bool has_id;
 	bool has_listener[2]; /* by is_v6 */
+	bool is_known;        /* false: it could not be read, and nothing was written */
 };
 
 /* Makes the kernel side know a new backend's address; or takes that back; or forgets an old one's. */
@@ -26,7 +27,9 @@ void apply_backend_id(struct backend *backend);
 int apply_worker(struct backend *backend);
 void apply_worker_ended(struct backend *backend);
 
-/* For apply.c: writes its value, if that is not what was written last; -errno: it is to be tried again. */
+/* For this room; -errno: to be tried again.  Its value is written if it is not what was written last. */
 int apply_publish(struct backend *backend, bool enabled);
+int apply_write_id(struct backend *backend);
+int apply_end_worker(struct backend *backend);
 
 #endif

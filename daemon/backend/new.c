@@ -53,6 +53,9 @@ static int take_place(struct backend *backend, const struct backend_place *leave
 		place = *leaves;
 	else
 		err = pool_take_place(model, &backend->endpoint, &place);
+	if (err && err != -ENOSPC)
+		return error_set(error, err, "%s: cannot read its place in the kernel side: %s",
+				 backend->name, strerror(-err));
 	if (err || model->by_id[place.id])
 		return error_set(error, -ENOSPC, "%s: all %d backends are taken", backend->name,
 				 LB_MAX_BACKENDS);

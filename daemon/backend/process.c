@@ -97,7 +97,13 @@ static void on_unlistened(void *arg)
 
 static int on_placed(void *arg)
 {
-	return apply_worker(arg);
+	struct backend *backend = arg;
+	bool did_owe = backend->owes_end;
+	int err = apply_worker(backend);
+
+	if (did_owe && !err) /* what the process before had left is gone */
+		look_at_listeners(backend);
+	return err;
 }
 
 static void use_inherited(struct backend *backend);

@@ -30,6 +30,7 @@ struct scan {
 	size_t stranger_count, stranger_room;
 	bool anew; /* also those that are in place */
 	bool failed;
+	int unread; /* -errno: of a slot that could not be read, or emptied; 0: none */
 };
 
 /* Room for one more in a list of `count`; false, and the scan has failed: there is no memory. */

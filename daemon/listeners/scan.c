@@ -36,8 +36,10 @@ static void look_at_slot(struct scan *scan, struct backend *backend,
 	err = datapath_get_listener(scan->model->dp, backend->id, is_v6, &cookie);
 	/* What cannot be read is as it was. */
 	scan->present[backend->id][is_v6] = !err || err == -ENOENT || backend->listens[is_v6];
-	if (err && err != -ENOENT)
+	if (err && err != -ENOENT) {
+		scan->unread = err;
 		return;
+	}
 	capture.in_place = !scan->anew && !err;
 	if (capture.in_place &&
 	    (cookie != listener->cookie || !scan_needs_holder(backend, is_v6, listener->inode)))
@@ -46,14 +48,18 @@ static void look_at_slot(struct scan *scan, struct backend *backend,
 }
 
 /* Nobody's but its own: what is there was its listener under another rule, or by a process that is gone. */
-static void let_go(struct backend *backend, const struct sockets_listener *listener)
+static void let_go(struct scan *scan, struct backend *backend,
+		   const struct sockets_listener *listener)
 {
 	for (int is_v6 = 0; is_v6 < 2; is_v6++) {
+		struct datapath *dp = backend->model->dp;
 		uint64_t cookie;
+		int err = datapath_get_listener(dp, backend->id, is_v6, &cookie);
 
-		if (!datapath_get_listener(backend->model->dp, backend->id, is_v6, &cookie) &&
-		    cookie == listener->cookie)
-			datapath_remove_listener(backend->model->dp, backend->id, is_v6);
+		if (!err && cookie == listener->cookie)
+			err = datapath_remove_listener(dp, backend->id, is_v6);
+		if (err && err != -ENOENT)
+			scan->unread = err;
 	}
 }
 
@@ -92,7 +98,7 @@ static void look_at_backend(void *arg, struct backend *backend)
 		return;
 	for (; end < scan->count && scan->listeners[end].endpoint.port == port; end++)
 		if (!listener_is_own(backend, &scan->listeners[end])) {
-			let_go(backend, &scan->listeners[end]);
+			let_go(scan, backend, &scan->listeners[end]);
 			stranger = worse(backend, stranger, &scan->listeners[end]);
 		}
 	for (size_t i = first; i < end; i++)
@@ -184,6 +190,10 @@ int listeners_scan(struct model *model)
 	}
 	model->is_capture_owed |= err && scan.anew;
 	end(&scan);
+	if (!err && scan.unread) {
+		err = scan.unread;
+		model->hooks.scan_later(model);
+	}
 	return err;
 }
 

@@ -93,17 +93,22 @@ static bool others_take(const struct backend *backend, bool is_v6)
 	return false;
 }
 
-/* By what the kernel side has for it: whom it has no listener of, it does not choose for that family. */
-static void put(struct backend *backend, bool is_v6, bool out)
+/*
+ * By what the kernel side has for it: whom it has no listener of, it does not choose for that family.  False: it is
+ * chosen still, which the next look tries to change again.
+ */
+static bool put(struct backend *backend, bool is_v6, bool out)
 {
 	struct datapath *dp = backend->model->dp;
 	int fd = worker_listener(backend->worker, is_v6);
 
-	if (out)
-		datapath_remove_listener(dp, backend->id, is_v6);
-	else if (fd < 0 || datapath_set_listener(dp, backend->id, backend->generation, is_v6, fd))
-		return; /* the next look at all listeners finds it */
+	if (out && datapath_remove_listener(dp, backend->id, is_v6))
+		return false;
+	if (!out &&
+	    (fd < 0 || datapath_set_listener(dp, backend->id, backend->generation, is_v6, fd)))
+		return true; /* the next look at all listeners finds it */
 	backend->listens[is_v6] = !out;
+	return true;
 }
 
 static void decide(struct backend *backend, bool is_v6)
@@ -113,8 +118,9 @@ static void decide(struct backend *backend, bool is_v6)
 
 	if (out == deaf->out[is_v6])
 		return;
+	if (!put(backend, is_v6, out))
+		return;
 	deaf->out[is_v6] = out;
-	put(backend, is_v6, out);
 	log_info("%s: %s for clients over IPv%d%s", backend->name,
 		 out ? "not chosen" : "chosen again", is_v6 ? 6 : 4,
 		 deaf->said[is_v6] && !out ? ": no other of its pool takes them" : "");

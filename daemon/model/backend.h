@@ -137,6 +137,9 @@ struct backend {
 	struct lb_backend published;
 	uint16_t id;
 	bool is_published;
+	/* What could not be written, or removed, and is tried again: see apply/owed.h. */
+	bool owes_value, owes_id;
+	bool owes_end; /* of the worker's process before */
 
 	/* model/turn.h */
 	enum turn turn;

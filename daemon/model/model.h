@@ -75,6 +75,13 @@ struct model_hooks {
 	void (*scan_later)(struct model *model); /* once for however many ask for it */
 };
 
+/* By id: what the kernel side may still know of a backend that is gone; nobody's meanwhile.  See apply/owed.h. */
+struct remnant {
+	bool is_there;
+	struct lb_endpoint endpoint;
+	uint64_t group; /* control group of its worker; 0: none */
+};
+
 struct model {
 	sd_event *event;
 	struct datapath *dp;
@@ -91,6 +98,11 @@ struct model {
 	struct backend *leaving;
 	struct backend *by_id[LB_MAX_BACKENDS];
 	bool pinned[LB_MAX_BACKENDS]; /* at the start: ids that an lbd before has given out */
+	struct remnant remnants[LB_MAX_BACKENDS];
+	bool is_owing;      /* some of these could not be done, or of what backends owe */
+	bool is_stale;      /* what an lbd before has left; `pinned` stays until it is forgotten */
+	bool owes_services; /* those of `services` may not be what is written */
+	sd_event_source *owed_timer;
 	sd_event_source *deferred;    /* applies what is dirty, once a turn of the loop */
 	sd_event_source *apply_timer; /* tries that again */
 	sd_event_source *scan_timer;  /* looks for listeners: once, or again and again */

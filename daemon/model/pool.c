@@ -139,10 +139,10 @@ static void note_pinned(void *arg, const struct lb_endpoint *key, const struct l
 		model->pinned[value->backend] = true;
 }
 
-void pool_find_pinned(struct model *model)
+int pool_find_pinned(struct model *model)
 {
-	if (datapath_adopted(model->dp))
-		datapath_each_backend_id(model->dp, note_pinned, model);
+	return datapath_adopted(model->dp) ? datapath_each_backend_id(model->dp, note_pinned, model)
+					   : 0;
 }
 
 void pool_forget_pinned(struct model *model)
@@ -156,30 +156,45 @@ static int lowest_free_id(const struct model *model)
 	int last_resort = -ENOSPC;
 
 	for (int id = 0; id < LB_MAX_BACKENDS; id++) {
-		if (model->by_id[id])
+		if (model->by_id[id] || model->remnants[id].is_there)
 			continue;
 		if (!model->pinned[id])
 			return id;
-		if (last_resort < 0)
+		if (last_resort < 0 && !model->is_stale)
 			last_resort = id;
 	}
 	return last_resort;
 }
 
+/* The one that pinned maps have for it; -ENOENT: none, or it is taken. */
+static int own_id(const struct model *model, const struct lb_endpoint *endpoint)
+{
+	struct lb_backend_id pinned;
+	int err = datapath_adopted(model->dp)
+			  ? datapath_get_backend_id(model->dp, endpoint, &pinned)
+			  : -ENOENT;
+
+	if (err)
+		return err;
+	if (pinned.backend >= LB_MAX_BACKENDS || model->by_id[pinned.backend] ||
+	    model->remnants[pinned.backend].is_there)
+		return -ENOENT;
+	return pinned.backend;
+}
+
 int pool_take_place(struct model *model, const struct lb_endpoint *endpoint,
 		    struct backend_place *place)
 {
-	struct lb_backend value = {0};
-	struct lb_backend_id pinned;
-	bool is_its_own = datapath_adopted(model->dp) &&
-			  !datapath_get_backend_id(model->dp, endpoint, &pinned) &&
-			  pinned.backend < LB_MAX_BACKENDS && !model->by_id[pinned.backend];
-	int chosen = is_its_own ? pinned.backend : lowest_free_id(model);
+	int own = own_id(model, endpoint), chosen = own == -ENOENT ? lowest_free_id(model) : own;
+	struct lb_backend value;
+	int err;
 
 	if (chosen < 0)
 		return chosen;
-	datapath_get_backend(model->dp, (uint16_t)chosen, &value);
+	err = datapath_get_backend(model->dp, (uint16_t)chosen, &value);
+	if (err)
+		return err;
 	place->id = (uint16_t)chosen;
-	place->generation = is_its_own ? value.generation : value.generation + 1;
+	place->generation = value.generation + (chosen != own);
 	return 0;
 }

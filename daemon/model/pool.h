@@ -30,13 +30,13 @@ int pool_each_target(struct model *model, const char *target,
 
 /*
  * A free one for an endpoint: the one that pinned maps have for it, else the lowest, and one that they have for
- * another endpoint only where there is no other; -ENOSPC.
+ * another endpoint only where there is no other; -ENOSPC; another -errno: the maps cannot be read.
  */
 int pool_take_place(struct model *model, const struct lb_endpoint *endpoint,
 		    struct backend_place *place);
 
 /* At the start, before the first is taken; and once all that were pinned are taken, or nobody's. */
-void pool_find_pinned(struct model *model);
+int pool_find_pinned(struct model *model);
 void pool_forget_pinned(struct model *model);
 
 #endif

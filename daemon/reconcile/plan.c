@@ -20,7 +20,7 @@ struct pool *plan_predecessor(const struct plan *plan, const struct pool *pool)
 enum { NOBODY = -1, SEVERAL = -2 };
 
 /* Whose services know a pool by each id: the pool's index in the configuration. */
-static void find_owners(const struct plan *plan, int owners[LB_MAX_SERVICES])
+static int find_owners(const struct plan *plan, int owners[LB_MAX_SERVICES])
 {
 	const struct conf *conf = plan->conf;
 
@@ -31,8 +31,12 @@ static void find_owners(const struct plan *plan, int owners[LB_MAX_SERVICES])
 		struct lb_service known;
 
 		for (size_t j = 0; j < service->listen_count; j++) {
-			if (datapath_get_service(plan->model->dp, &service->listens[j], &known) ||
-			    known.pool >= LB_MAX_SERVICES)
+			int err =
+				datapath_get_service(plan->model->dp, &service->listens[j], &known);
+
+			if (err && err != -ENOENT)
+				return err;
+			if (err || known.pool >= LB_MAX_SERVICES)
 				continue;
 			if (owners[known.pool] == NOBODY)
 				owners[known.pool] = (int)service->pool;
@@ -40,18 +44,18 @@ static void find_owners(const struct plan *plan, int owners[LB_MAX_SERVICES])
 				owners[known.pool] = SEVERAL;
 		}
 	}
+	return 0;
 }
 
 /*
  * After adoption: the ids that the pinned services know their pools by.  One that services of several
  * pools name is nobody's: the others' clients would get the wrong backends until theirs are switched.
  */
-static void take_pinned_ids(struct plan *plan, bool *taken, bool *done)
+static int take_pinned_ids(struct plan *plan, bool *taken, bool *done)
 {
-	int owners[LB_MAX_SERVICES];
+	int owners[LB_MAX_SERVICES], err = find_owners(plan, owners);
 
-	find_owners(plan, owners);
-	for (unsigned id = 0; id < LB_MAX_SERVICES; id++) {
+	for (unsigned id = 0; id < LB_MAX_SERVICES && !err; id++) {
 		int owner = owners[id];
 
 		if (owner < 0 || taken[id] || done[owner])
@@ -59,6 +63,7 @@ static void take_pinned_ids(struct plan *plan, bool *taken, bool *done)
 		plan->pools[owner]->id = (uint16_t)id;
 		taken[id] = done[owner] = true;
 	}
+	return err;
 }
 
 static void note_pinned(void *arg, const struct lb_endpoint *key, const struct lb_service *value)
@@ -88,6 +93,7 @@ static int take_ids(struct plan *plan, struct error *error)
 	bool taken[LB_MAX_SERVICES] = {false}, done[LB_MAX_SERVICES] = {false};
 	bool pinned[LB_MAX_SERVICES] = {false};
 	size_t known_count = 0;
+	int err;
 
 	for (size_t i = 0; i < plan->model->pool_count; i++)
 		taken[plan->model->pools[i]->id] = true;
@@ -101,8 +107,12 @@ static int take_ids(struct plan *plan, struct error *error)
 	}
 	if (known_count == plan->pool_count)
 		return 0;
-	take_pinned_ids(plan, taken, done);
-	datapath_each_service(plan->model->dp, note_pinned, pinned);
+	err = take_pinned_ids(plan, taken, done);
+	if (!err)
+		err = datapath_each_service(plan->model->dp, note_pinned, pinned);
+	if (err)
+		return error_set(error, err, "cannot read the services of the kernel side: %s",
+				 strerror(-err));
 	for (size_t i = 0; i < plan->pool_count; i++) {
 		unsigned next = done[i] ? 0 : free_pool_id(taken, pinned);
 
@@ -263,7 +273,11 @@ int plan_make(struct plan *plan, struct model *model, struct conf *conf, struct 
 		return err;
 	find_awaiting(plan);
 	err = services_build(model, conf, plan->pools, &plan->services);
-	return err ? error_set(error, err, "out of memory") : 0;
+	if (err == -ENOMEM)
+		return error_set(error, err, "out of memory");
+	return err ? error_set(error, err, "cannot read the services of the kernel side: %s",
+			       strerror(-err))
+		   : 0;
 }
 
 static void let_go_of_kept(struct pool *pool)

@@ -268,6 +268,7 @@ void reconcile_free(struct model *model)
 	conf_free(model->conf);
 	sd_event_source_disable_unref(model->deferred);
 	sd_event_source_disable_unref(model->apply_timer);
+	sd_event_source_disable_unref(model->owed_timer);
 	sd_event_source_disable_unref(model->scan_timer);
 	sd_event_source_disable_unref(model->remember_source);
 	sd_event_source_disable_unref(model->recycle_timer);

@@ -18,26 +18,27 @@ void services_free(struct service **services, size_t count)
 
 /*
  * Keeps its number over a change, so that its counters go on; and over adoption, where no name is known but
- * addresses are.
+ * addresses are.  -ENOENT: it is new.
  */
-static bool known_service_id(const struct model *model, const struct conf_service *conf,
-			     uint16_t *id)
+static int known_service_id(const struct model *model, const struct conf_service *conf,
+			    uint16_t *id)
 {
 	const struct service *before = pool_find_service(model, conf->name);
 
 	if (before)
 		*id = before->id;
 	if (before || model->conf)
-		return before;
+		return before ? 0 : -ENOENT;
 	for (size_t i = 0; i < conf->listen_count; i++) {
 		struct lb_service known;
+		int err = datapath_get_service(model->dp, &conf->listens[i], &known);
 
-		if (!datapath_get_service(model->dp, &conf->listens[i], &known)) {
+		if (!err)
 			*id = known.id;
-			return true;
-		}
+		if (err != -ENOENT)
+			return err;
 	}
-	return false;
+	return -ENOENT;
 }
 
 /* The lowest number that nobody has; that of a service which goes only where there is no other. */
@@ -54,7 +55,7 @@ static uint16_t free_service_id(const bool taken[LB_MAX_SERVICES],
 	return (uint16_t)id;
 }
 
-static void number_services(struct model *model, struct service **services, size_t count)
+static int number_services(struct model *model, struct service **services, size_t count)
 {
 	bool taken[LB_MAX_SERVICES] = {false}, done[LB_MAX_SERVICES] = {false};
 	bool before[LB_MAX_SERVICES] = {false};
@@ -63,9 +64,11 @@ static void number_services(struct model *model, struct service **services, size
 		before[model->services[i]->id] = true;
 	for (size_t i = 0; i < count; i++) {
 		struct service *service = services[i];
+		int err = known_service_id(model, service->conf, &service->id);
 
-		if (known_service_id(model, service->conf, &service->id) &&
-		    service->id < LB_MAX_SERVICES && !taken[service->id])
+		if (err && err != -ENOENT)
+			return err;
+		if (!err && service->id < LB_MAX_SERVICES && !taken[service->id])
 			taken[service->id] = done[i] = true;
 	}
 	for (size_t i = 0; i < count; i++) {
@@ -75,6 +78,7 @@ static void number_services(struct model *model, struct service **services, size
 		services[i]->is_new = true;
 		taken[services[i]->id] = true;
 	}
+	return 0;
 }
 
 static struct service *service_new(const struct conf_service *conf, struct pool *pool)
@@ -110,6 +114,7 @@ int services_build(struct model *model, const struct conf *conf, struct pool *co
 		   struct service ***out)
 {
 	struct service **services = calloc(conf->service_count + 1, sizeof(*services));
+	int err;
 
 	if (!services)
 		return -ENOMEM;
@@ -120,7 +125,11 @@ int services_build(struct model *model, const struct conf *conf, struct pool *co
 			return -ENOMEM;
 		}
 	}
-	number_services(model, services, conf->service_count);
+	err = number_services(model, services, conf->service_count);
+	if (err) {
+		services_free(services, conf->service_count);
+		return err;
+	}
 	keep_shadowed(model, services, conf->service_count);
 	*out = services;
 	return 0;

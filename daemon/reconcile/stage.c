@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/owed.h"
 #include "apply/ring.h"
 #include "apply/services.h"
 #include "base/log.h"
@@ -119,8 +120,12 @@ void plan_unstage(struct plan *plan)
 		return;
 	if (plan->services_staged)
 		err = apply_services(model, model->services, model->service_count);
-	if (err)
-		log_error("cannot put back the services of before: %s", strerror(-err));
+	if (err) {
+		log_error("cannot put back the services of before: %s; trying again",
+			  strerror(-err));
+		model->owes_services = true;
+		owed_later(model);
+	}
 	for (size_t i = 0; i < plan->staged_pools; i++)
 		if (!plan_predecessor(plan, plan->pools[i]))
 			apply_pool_removed(plan->pools[i]);

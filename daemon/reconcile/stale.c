@@ -8,62 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apply/owed.h"
 #include "base/log.h"
 #include "datapath/datapath.h"
 #include "worker/worker.h"
-
-struct stale_keys {
-	struct model *model;
-	struct lb_endpoint *keys;
-	size_t count, room;
-};
-
-static void collect(void *arg, const struct lb_endpoint *key, const struct lb_backend_id *value)
-{
-	struct stale_keys *stale = arg;
-
-	if (value->backend < LB_MAX_BACKENDS && stale->model->by_id[value->backend])
-		return;
-	if (stale->count < stale->room)
-		stale->keys[stale->count++] = *key;
-}
-
-static void remove_keys(struct model *model)
-{
-	struct stale_keys stale = {.model = model, .room = LB_MAX_BACKENDS};
-
-	stale.keys = calloc(stale.room, sizeof(*stale.keys));
-	if (!stale.keys)
-		return;
-	datapath_each_backend_id(model->dp, collect, &stale);
-	for (size_t i = 0; i < stale.count; i++)
-		datapath_set_backend_id(model->dp, &stale.keys[i], NULL);
-	free(stale.keys);
-}
-
-/* Of processes that have ended while no lbd was there. */
-static void forget_group(void *arg, uint64_t group, const struct lb_worker *value)
-{
-	struct model *model = arg;
-	const struct backend *backend =
-		value->backend < LB_MAX_BACKENDS ? model->by_id[value->backend] : NULL;
-
-	if (!backend || backend->group != group)
-		datapath_set_worker(model->dp, group, NULL);
-}
-
-static void disable_backends(struct model *model)
-{
-	for (int id = 0; id < LB_MAX_BACKENDS; id++) {
-		struct lb_backend value;
-
-		if (model->by_id[id] || datapath_get_backend(model->dp, (uint16_t)id, &value) ||
-		    !(value.flags & LB_BACKEND_ENABLED))
-			continue;
-		value.flags = 0;
-		datapath_set_backend(model->dp, (uint16_t)id, &value);
-	}
-}
 
 static void empty_pools(struct model *model)
 {
@@ -131,9 +79,7 @@ void stale_remove_files(const char *run_dir)
 
 void stale_remove(struct model *model)
 {
-	remove_keys(model);
-	datapath_each_worker(model->dp, forget_group, model);
-	disable_backends(model);
+	owed_forget_stale(model);
 	empty_pools(model);
 	end_workers(model);
 }

@@ -100,14 +100,17 @@ static int take_over(struct lbd *lbd, struct conf *conf, bool in_force, struct e
 	int err = change_keeper(lbd, error);
 
 	if (!err) {
-		pool_find_pinned(&lbd->model);
+		err = pool_find_pinned(&lbd->model);
+		if (err)
+			error_set(error, err, "cannot read the backends of an lbd before: %s",
+				  strerror(-err));
+	}
+	if (!err) {
 		leave_restore(&lbd->model);
 		err = lbd_apply_conf(lbd, conf, in_force ? LBD_GOES_ON : LBD_STARTS, error);
 	}
-	if (!err) {
+	if (!err)
 		stale_remove(&lbd->model);
-		pool_forget_pinned(&lbd->model);
-	}
 	output_release(hold);
 	kept_notify_free(lbd->host.given);
 	lbd->host.given = NULL;

@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "apply/apply.h"
+#include "apply/owed.h"
 #include "backend/backend.h"
 #include "backend/process.h"
 #include "base/addr.h"
@@ -38,6 +39,7 @@
 /* --- the calls that fail: the fail_at-th from now on; 0: none */
 
 static unsigned fail_at, calls;
+static bool removals_fail; /* all of maps, after it */
 static const char *failed; /* which one it was */
 
 static bool fails(const char *name)
@@ -85,11 +87,14 @@ int __real_bpf_map_delete_elem(int fd, const void *key);
 int __wrap_bpf_map_delete_elem(int fd, const void *key);
 int __wrap_bpf_map_delete_elem(int fd, const void *key)
 {
-	int err = __real_bpf_map_delete_elem(fd, key);
+	bool is_refused = fails("bpf_map_delete_elem") || (failed && removals_fail);
+	int err = is_refused ? -EBUSY : __real_bpf_map_delete_elem(fd, key);
 
 	look_who_serves();
 	return err;
 }
+
+WRAP(int, bpf_map_lookup_elem, (int fd, const void *key, void *value), (fd, key, value), -ENOMEM)
 
 WRAP(int, bpf_map_lookup_batch,
      (int fd, void *in, void *out, void *keys, void *values, __u32 *count,
@@ -442,6 +447,77 @@ static bool becomes(const struct lines *before, struct lines *after)
 	return same(before, after);
 }
 
+/* --- what is left of those that are gone */
+
+static unsigned left;
+
+static void count_left(uint16_t id, const char *what)
+{
+	if (id < LB_MAX_BACKENDS && model.by_id[id])
+		return;
+	print_message("%s is known by %u, which nobody has\n", what, id);
+	left++;
+}
+
+static void look_at_name(void *arg, const struct lb_endpoint *key,
+			 const struct lb_backend_id *value)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	(void)arg;
+	count_left(value->backend, addr_format_endpoint(key, text));
+}
+
+static void look_at_group(void *arg, uint64_t group, const struct lb_worker *value)
+{
+	(void)arg, (void)group;
+	count_left(value->backend, "a control group");
+}
+
+static void look_at_listen(void *arg, const struct lb_endpoint *key, const struct lb_service *value)
+{
+	(void)arg, (void)value;
+	for (size_t i = 0; i < model.service_count; i++)
+		for (size_t j = 0; j < model.services[i]->conf->listen_count; j++)
+			if (!memcmp(&model.services[i]->conf->listens[j], key, sizeof(*key)))
+				return;
+	left++;
+}
+
+static unsigned count_all_left(void)
+{
+	left = 0;
+	datapath_each_backend_id(model.dp, look_at_name, NULL);
+	datapath_each_worker(model.dp, look_at_group, NULL);
+	datapath_each_service(model.dp, look_at_listen, NULL);
+	for (uint16_t id = 0; id < LB_MAX_BACKENDS; id++) {
+		struct lb_backend value;
+		uint64_t cookie;
+
+		if (model.by_id[id])
+			continue;
+		assert_int_equal(datapath_get_backend(model.dp, id, &value), 0);
+		if (value.flags & LB_BACKEND_ENABLED)
+			count_left(id, "a client's choice");
+		for (int is_v6 = 0; is_v6 < 2; is_v6++)
+			if (!datapath_get_listener(model.dp, id, is_v6, &cookie))
+				count_left(id, "a listener");
+	}
+	return left;
+}
+
+/* What could not be removed keeps its id from being given away, and is removed by and by. */
+static void look_that_none_is_left(void)
+{
+	for (int id = 0; id < LB_MAX_BACKENDS; id++)
+		assert_false(model.by_id[id] && model.remnants[id].is_there);
+	for (int turn = 0; turn < 50 && model.is_owing; turn++)
+		owed_pay(&model);
+	assert_false(model.is_owing);
+	if (count_all_left())
+		fail_msg("%s failed: %u left", failed ? failed : "nothing", left);
+}
+
 /* --- the rows: from one configuration to another */
 
 #define WEB                                                                                        \
@@ -552,6 +628,7 @@ static bool fails_whole(const struct row *row, unsigned step, unsigned *refused,
 		look_that_it_stands(conf);
 		go_back();
 	}
+	look_that_none_is_left();
 	clear(&before);
 	clear(&after);
 	return err || failed;
@@ -568,6 +645,45 @@ static void test_each_step(void **state)
 			;
 	print_message("%u refused, %u followed\n", refused, followed);
 	assert_true(refused > 100);
+}
+
+/* Nor can what was added be taken back at once. */
+static void test_removals_that_fail(void **state)
+{
+	unsigned owing = 0, told = 0;
+
+	(void)state;
+	go_back();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		for (unsigned step = 1, more = 1; more; step++) {
+			struct conf *conf = conf_of(rows[i].text);
+			struct plan *plan;
+
+			failed = NULL;
+			calls = 0;
+			fail_at = step;
+			removals_fail = true;
+			if (reconcile_begin(&model, conf, &plan, &error))
+				conf_free(conf), told++;
+			else
+				reconcile_commit(plan, false);
+			settle(0);
+			more = failed != NULL;
+			fail_at = 0;
+			owing += model.is_owing;
+			for (int id = 0; id < LB_MAX_BACKENDS; id++)
+				assert_false(model.by_id[id] && model.remnants[id].is_there);
+			/* Others come and go while that is so. */
+			follow(rows[0].text);
+			settle(0);
+			for (int id = 0; id < LB_MAX_BACKENDS; id++)
+				assert_false(model.by_id[id] && model.remnants[id].is_there);
+			removals_fail = false;
+			go_back();
+			look_that_none_is_left();
+		}
+	print_message("%u refused, %u owing\n", told, owing);
+	assert_true(owing > 10);
 }
 
 static struct backend *find_9002(const char *pool)
@@ -927,6 +1043,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_who_is_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_each_step, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_goes_on_in_another_pool, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_removals_that_fail, setup, teardown),
 	};
 
 	if (argc > 1)

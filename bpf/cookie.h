@@ -93,14 +93,30 @@ static __always_inline void cookie_remember(__u64 hash, __u16 backend)
 	cookie_set_written();
 }
 
+/* Brought back: should another first segment follow, it most likely is of a new connection. */
+static __always_inline void cookie_use(__u64 hash)
+{
+	__u64 *slot = cookie_find(hash);
+	union handover_word found;
+
+	if (!slot)
+		return;
+	found.word = *(volatile __u64 *)slot;
+	found.entry.backend_plus_1 |= LB_COOKIE_USED;
+	*(volatile __u64 *)slot = found.word;
+}
+
 /* The backend that this flow's cookie may have come from; -1: none is known. */
-static __always_inline int cookie_backend(__u64 hash)
+static __always_inline int cookie_backend(__u64 hash, bool *is_used)
 {
 	__u64 *slot = cookie_are_about() ? cookie_find(hash) : NULL;
+	int plus_1 = slot ? handover_backend(*(volatile __u64 *)slot, hash, cookie_now_s(),
+					     COOKIE_VALID_S) +
+				     1
+			  : 0;
 
-	return slot ? handover_backend(*(volatile __u64 *)slot, hash, cookie_now_s(),
-				       COOKIE_VALID_S)
-		    : -1;
+	*is_used = plus_1 & LB_COOKIE_USED;
+	return (plus_1 & ~LB_COOKIE_USED) - 1;
 }
 
 #endif

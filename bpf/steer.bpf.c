@@ -158,13 +158,19 @@ static __always_inline int steer_choose_once(struct steer *steer)
 	return steer_deliver(steer, id, LB_STEER_CHOSEN);
 }
 
-/* A client that brings a cookie believes to be connected: where there is no room, what it sends again finds some. */
+/*
+ * A client that brings a cookie believes to be connected: where there is no room, what it sends again finds some.
+ * One whose cookie has been brought back already begins anew, and is not to wait for its backend of before.
+ */
 static __always_inline int steer_choose(struct steer *steer)
 {
-	int id = cookie_backend(steer->hash);
+	bool is_used;
+	int id = cookie_backend(steer->hash, &is_used);
 	int reason = id >= 0 ? steer_deliver(steer, id, LB_STEER_COOKIE) : LB_STEER_LISTENER_GONE;
 
-	if (reason == LB_STEER_LISTENER_GONE)
+	if (reason == LB_STEER_COOKIE && !is_used)
+		cookie_use(steer->hash);
+	if (reason == LB_STEER_LISTENER_GONE || (reason == LB_STEER_MAX_CONNECTIONS && is_used))
 		reason = steer_choose_once(steer);
 	/* Its listener has closed since: somebody else, or what is done where there is nobody. */
 	if (reason == LB_STEER_LISTENER_GONE)

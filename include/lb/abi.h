@@ -15,7 +15,7 @@
 #include <linux/types.h>
 
 enum {
-	LB_ABI_VERSION = 2,
+	LB_ABI_VERSION = 3,
 
 	LB_MAX_SERVICES = 512, /* also pools: each service has one */
 	LB_MAX_LISTENS = 4096, /* addresses of all services together */
@@ -28,6 +28,8 @@ enum {
 	LB_RING_PER_CHUNK = 4,      /* array values are padded to 8 bytes: four entries in each */
 	LB_HANDOVER_ENTRIES = 1024, /* of each CPU; small, that they stay in its first cache */
 	LB_COOKIE_ENTRIES = 65536,
+	LB_COOKIE_USED =
+		0x8000, /* in backend_plus_1, of `cookies` alone: it has been brought back */
 	LB_EVENTS_BYTES = 65536, /* a power of two, whole pages */
 	LB_BACKEND_NONE = 0xffff,
 };

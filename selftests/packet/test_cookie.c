@@ -196,13 +196,33 @@ static void followed_or_not(void **state)
 	}
 }
 
+/* From the same port, when its connection of before, which a cookie has brought, is over. */
+static void comes_again(void **state)
+{
+	uint64_t hash = world_hash("127.0.0.1", CLIENT_PORT, "127.0.0.1", PORT);
+	int client, server;
+
+	(void)state;
+	world_add_sinks();
+	add_listeners("127.0.0.1", 0);
+	client = world_client("127.0.0.1", CLIENT_PORT, "127.0.0.1", PORT);
+	server = world_accept(listeners[1]);
+	assert_true(server >= 0);
+	assert_int_equal(world_cookie(hash).backend_plus_1, 2 | LB_COOKIE_USED);
+	world_close_socket(client);
+	world_close_socket(server);
+	fill();
+	world_client("127.0.0.1", CLIENT_PORT, "127.0.0.1", PORT);
+	assert_true(world_accept(listeners[2]) >= 0);
+}
+
 static bool is_remembered(uint16_t client_port, uint16_t backend)
 {
 	uint64_t hash = world_hash("127.0.0.1", client_port, "127.0.0.1", PORT);
 
 	world_client("127.0.0.1", client_port, "127.0.0.1", PORT);
 	assert_true(world_accept(listeners[backend]) >= 0);
-	return world_cookie(hash).backend_plus_1 == backend + 1;
+	return (world_cookie(hash).backend_plus_1 & ~LB_COOKIE_USED) == backend + 1;
 }
 
 /* As long as no cookie is to be expected nothing is written; from half a backlog of handshakes on it is. */
@@ -223,6 +243,7 @@ int test_cookie(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(run_rows),
 		cmocka_unit_test(followed_or_not),
+		cmocka_unit_test_setup_teardown(comes_again, open_service, close_service),
 		cmocka_unit_test_setup_teardown(only_when_likely, open_service, close_service),
 	};
 

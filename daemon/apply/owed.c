@@ -14,7 +14,7 @@
 
 enum { TRY_AGAIN_US = 1000 * 1000 };
 
-static int on_try_again(sd_event_source *source, uint64_t now, void *arg)
+static int on_owed(sd_event_source *source, uint64_t now, void *arg)
 {
 	(void)source, (void)now;
 	owed_pay(arg);
@@ -25,7 +25,7 @@ void owed_later(struct model *model)
 {
 	model->is_owing = true;
 	if (model->event)
-		clock_arm(model->event, &model->owed_timer, TRY_AGAIN_US, on_try_again, model);
+		clock_arm(model->event, &model->owed_timer, TRY_AGAIN_US, on_owed, model);
 }
 
 /* The first error counts; what follows is done all the same. */

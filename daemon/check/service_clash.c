@@ -30,24 +30,6 @@ static bool is_backend_of(const struct conf *conf, const struct sockets_listener
 	return false;
 }
 
-/* May a client of the one come to the other?  IPv4's come to :: as well, unless it is of IPv6 only. */
-static bool shares_family(const struct lb_endpoint *listen, const struct sockets_listener *listener)
-{
-	if (!addr_is_v4(&listen->addr))
-		return listener->is_v6;
-	return !listener->is_v6 || (!listener->v6only && addr_is_any(&listener->endpoint.addr));
-}
-
-bool service_clash_hides(const struct lb_endpoint *listen, const struct sockets_listener *listener)
-{
-	if (listen->port != listener->endpoint.port)
-		return false;
-	if (!memcmp(&listen->addr, &listener->endpoint.addr, sizeof(listen->addr)))
-		return true;
-	return shares_family(listen, listener) &&
-	       (addr_is_any(&listen->addr) || addr_is_any(&listener->endpoint.addr));
-}
-
 static void find_clash(void *arg, const struct sockets_listener *listener)
 {
 	struct clash *clash = arg;
@@ -56,7 +38,7 @@ static void find_clash(void *arg, const struct sockets_listener *listener)
 		const struct conf_service *service = &clash->conf->services[i];
 
 		for (size_t j = 0; j < service->listen_count && !clash->service; j++) {
-			if (!service_clash_hides(&service->listens[j], listener) ||
+			if (!match_service_shares(&service->listens[j], listener) ||
 			    (clash->is_served &&
 			     clash->is_served(clash->arg, &service->listens[j])) ||
 			    is_backend_of(clash->conf, listener))
@@ -74,15 +56,6 @@ struct others_clash {
 	struct lb_endpoint theirs;
 };
 
-/* As bind(2) has it: neither can know that a client of its any address is meant for the other. */
-static bool overlap(const struct lb_endpoint *a, const struct lb_endpoint *b)
-{
-	if (a->port != b->port || addr_is_v4(&a->addr) != addr_is_v4(&b->addr))
-		return false;
-	return addr_is_any(&a->addr) || addr_is_any(&b->addr) ||
-	       !memcmp(&a->addr, &b->addr, sizeof(a->addr));
-}
-
 static void find_other(void *arg, const char *instance, const struct lb_endpoint *theirs)
 {
 	struct others_clash *others = arg;
@@ -92,7 +65,8 @@ static void find_other(void *arg, const char *instance, const struct lb_endpoint
 		const struct conf_service *service = &clash->conf->services[i];
 
 		for (size_t j = 0; j < service->listen_count && !clash->service; j++) {
-			if (!overlap(&service->listens[j], theirs) ||
+			if (!match_shares((struct match_at){&service->listens[j], false},
+					  (struct match_at){theirs, false}) ||
 			    (clash->is_served &&
 			     clash->is_served(clash->arg, &service->listens[j])))
 				continue;
@@ -119,6 +93,53 @@ int service_clash_others(const struct conf *conf, const char *instance,
 			   others.clash.service->name,
 			   addr_format_endpoint(others.clash.listen, text), others.instance,
 			   addr_format_endpoint(&others.theirs, theirs), others.instance);
+}
+
+struct backend_clash {
+	const struct conf *conf;
+	service_clash_served *is_known;
+	void *arg;
+	const struct conf_backend *backend;
+	char instance[OTHERS_NAME_BYTES];
+	struct lb_endpoint theirs;
+};
+
+static void find_backend(void *arg, const char *instance, const struct lb_endpoint *theirs)
+{
+	struct backend_clash *clash = arg;
+
+	for (size_t i = 0; i < clash->conf->pool_count; i++) {
+		const struct conf_pool *pool = &clash->conf->pools[i];
+
+		for (size_t j = 0; j < pool->backend_count && !clash->backend; j++) {
+			const struct conf_backend *backend = &pool->backends[j];
+
+			if (!match_shares((struct match_at){&backend->endpoint, false},
+					  (struct match_at){theirs, false}) ||
+			    (clash->is_known && clash->is_known(clash->arg, &backend->endpoint)))
+				continue;
+			clash->backend = backend;
+			clash->theirs = *theirs;
+			snprintf(clash->instance, sizeof(clash->instance), "%s", instance);
+		}
+	}
+}
+
+int service_clash_backends(const struct conf *conf, const char *instance,
+			   service_clash_served *is_known, void *arg, struct error *error)
+{
+	struct backend_clash clash = {.conf = conf, .is_known = is_known, .arg = arg};
+	char text[ADDR_TEXT_BYTES], theirs[ADDR_TEXT_BYTES];
+
+	others_each_listen(instance, find_backend, &clash);
+	if (!clash.backend)
+		return 0;
+	return block_error(clash.backend->at, error, -EADDRINUSE,
+			   "%s: found %s, where instance %s of lbd takes connections (%s); take "
+			   "another port for the backend",
+			   clash.backend->at->words[0],
+			   addr_format_endpoint(&clash.backend->endpoint, text), clash.instance,
+			   addr_format_endpoint(&clash.theirs, theirs));
 }
 
 int service_clash_check(const struct conf *conf, const char *instance,

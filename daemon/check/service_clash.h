@@ -18,11 +18,15 @@ typedef bool service_clash_served(void *arg, const struct lb_endpoint *listen);
 int service_clash_check(const struct conf *conf, const char *instance,
 			service_clash_served *is_served, void *arg, struct error *error);
 
-/* Does a service at this address take clients that this listener would have?  Pure. */
-bool service_clash_hides(const struct lb_endpoint *listen, const struct sockets_listener *listener);
-
 /* The part of it that is of other instances. */
 int service_clash_others(const struct conf *conf, const char *instance,
 			 service_clash_served *is_served, void *arg, struct error *error);
+
+/*
+ * -EADDRINUSE with a line for the first backend on this host at which another instance takes connections: what lbd
+ * itself sends there, as a check does, would come to that one's.  is_known: was there before; NULL: nothing was.
+ */
+int service_clash_backends(const struct conf *conf, const char *instance,
+			   service_clash_served *is_known, void *arg, struct error *error);
 
 #endif

@@ -143,7 +143,8 @@ static void warn_taken(const struct conf *conf, const char *instance,
 {
 	struct error error;
 
-	if (service_clash_check(conf, instance, NULL, NULL, &error) == -EADDRINUSE)
+	if (service_clash_backends(conf, instance, NULL, NULL, &error) == -EADDRINUSE ||
+	    service_clash_check(conf, instance, NULL, NULL, &error) == -EADDRINUSE)
 		warn->tell(warn->arg, error.text);
 }
 

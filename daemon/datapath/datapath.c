@@ -170,7 +170,11 @@ static int attach_steer(struct datapath *dp, struct error *error)
 		goto out;
 	}
 	dp->steer = link_adopt(dp, "steer", dp->skel->progs.steer);
+	dp->served_on = dp->adopted && dp->steer >= 0;
+	/* DANGER: what was served elsewhere may be another's here, who would lose its clients at once. */
 	if (dp->steer == -ENOENT)
+		dp->steer = maps_forget_services(dp);
+	if (!dp->steer)
 		dp->steer = link_make(dp, "steer", dp->skel->progs.steer, netns, BPF_SK_LOOKUP);
 	if (dp->steer < 0)
 		err = error_set(error, dp->steer,
@@ -345,6 +349,11 @@ const char *datapath_instance(const struct datapath *dp)
 bool datapath_adopted(const struct datapath *dp)
 {
 	return dp->adopted;
+}
+
+bool datapath_served_on(const struct datapath *dp)
+{
+	return dp->served_on;
 }
 
 bool datapath_tracks(const struct datapath *dp)

@@ -34,7 +34,7 @@ struct ring_memory {
 struct datapath {
 	struct lb *skel;
 	char instance[64];
-	bool adopted;
+	bool adopted, served_on;
 	bool trial;              /* loads the programs, pins nothing */
 	int steer, track, guard; /* links; -1: none */
 	struct ring_buffer *events;
@@ -65,6 +65,8 @@ int seed_open(struct datapath *dp);
 
 /* datapath/maps.c */
 int maps_open(struct datapath *dp);
+int maps_forget_services(
+	struct datapath *dp); /* before that: they were those of a namespace that is gone */
 void maps_close(struct datapath *dp);
 
 /* datapath/ring.c */

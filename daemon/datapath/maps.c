@@ -65,6 +65,27 @@ static void count_port(void *arg, const struct lb_endpoint *key, const struct lb
 	++*port_count(dp, key);
 }
 
+struct forgetting {
+	int map, err;
+};
+
+static void forget_service(void *arg, const struct lb_endpoint *key, const struct lb_service *value)
+{
+	struct forgetting *forgetting = arg;
+
+	(void)value;
+	if (!forgetting->err)
+		forgetting->err = map_remove(forgetting->map, key);
+}
+
+int maps_forget_services(struct datapath *dp)
+{
+	struct forgetting forgetting = {.map = MAP_FD(dp, services)};
+	int err = datapath_each_service(dp, forget_service, &forgetting);
+
+	return err ? err : forgetting.err;
+}
+
 int maps_open(struct datapath *dp)
 {
 	int err;

@@ -78,8 +78,7 @@ static const struct sockets_listener *worse(const struct backend *backend,
 					    const struct sockets_listener *known,
 					    const struct sockets_listener *listener)
 {
-	if (known && (match_blocks(&backend->endpoint, known) ||
-		      !match_blocks(&backend->endpoint, listener)))
+	if (known && (backend_is_blocked(backend, known) || !backend_is_blocked(backend, listener)))
 		return known;
 	return listeners_match(&backend->endpoint, &listener->endpoint) ? listener : known;
 }

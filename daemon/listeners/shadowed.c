@@ -8,7 +8,6 @@
 #include "base/addr.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "check/service_clash.h"
 #include "host/net/match.h"
 #include "listeners/sorted.h"
 #include "looks/port_user.h"
@@ -53,7 +52,7 @@ static const struct sockets_listener *find_at(struct model *model, const struct 
 	unsigned looks = 0;
 
 	for (; i < count && listeners[i].endpoint.port == listen->port && looks < LOOKS_MOST; i++) {
-		if (!service_clash_hides(listen, &listeners[i]))
+		if (!match_service_shares(listen, &listeners[i]))
 			continue;
 		if (!is_backends(model, &listeners[i]))
 			return &listeners[i];

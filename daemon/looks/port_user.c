@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "host/cgroup/cgroup.h"
-#include "host/net/match.h"
 #include "host/net/owner_text.h"
 #include "model/listener.h"
 #include "model/pool.h"
@@ -58,7 +57,7 @@ void port_user_set(struct port_user *user, const struct backend *backend,
 	user->inode = socket->inode;
 	user->bound = socket->endpoint;
 	user->is_inherited = false;
-	user->is_beside = backend && !match_blocks(&backend->endpoint, socket);
+	user->is_beside = backend && !backend_is_blocked(backend, socket);
 	user->is_own = owner->pid && is_of_worker(backend, owner->pid);
 	if (!owner->pid && is_inherited(backend, socket))
 		tell_inherited(user, backend, socket->uid);
@@ -78,7 +77,7 @@ static void compare_socket(void *arg, const struct sockets_listener *socket)
 {
 	struct search *search = arg;
 	const struct backend *backend = search->backend;
-	bool is_beside = !match_blocks(&backend->endpoint, socket);
+	bool is_beside = !backend_is_blocked(backend, socket);
 
 	if (!socket->inode || listener_is_own(backend, socket))
 		return;

@@ -2,6 +2,7 @@
 #include "model/queries.h"
 
 #include "datapath/datapath.h"
+#include "host/net/match.h"
 #include "model/model.h"
 
 const struct conf_worker *backend_worker_conf(const struct backend *backend)
@@ -38,4 +39,11 @@ uint64_t backend_connections_ever(const struct backend *backend)
 
 	datapath_read_load(backend->model->dp, backend->id, &load);
 	return load.total;
+}
+
+bool backend_is_blocked(const struct backend *backend, const struct sockets_listener *socket)
+{
+	const struct conf_worker *worker = backend_worker_conf(backend);
+
+	return match_blocks(&backend->endpoint, worker && worker->dual_stack, socket);
 }

@@ -3,6 +3,7 @@
 #ifndef LB_QUERIES_H
 #define LB_QUERIES_H
 
+#include "host/net/sockets.h"
 #include "model/backend.h"
 
 /* By what its worker is run; NULL: it has none. */
@@ -10,6 +11,9 @@ const struct conf_worker *backend_worker_conf(const struct backend *backend);
 
 bool backend_has_check(const struct backend *backend); /* by the configuration */
 bool backend_listens(const struct backend *backend);   /* somewhere */
+
+/* Would its worker fail to listen because of the socket? */
+bool backend_is_blocked(const struct backend *backend, const struct sockets_listener *socket);
 
 /* By the kernel side's count: open now, and all so far. */
 uint32_t backend_connections(const struct backend *backend);

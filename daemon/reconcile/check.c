@@ -34,7 +34,19 @@ static bool is_served_at(void *arg, const struct lb_endpoint *listen)
 	const struct model *model = arg;
 	struct lb_service known;
 
-	return datapath_get_service(model->dp, listen, &known) == 0;
+	return datapath_get_service(model->dp, listen, &known) != -ENOENT;
+}
+
+/* One that was there before stays, whoever has come to its address since. */
+static bool was_known(void *arg, const struct lb_endpoint *endpoint)
+{
+	const struct model *model = arg;
+	struct lb_backend_id known;
+
+	if (model->conf)
+		return pool_find_backend(model, NULL, endpoint);
+	return datapath_served_on(model->dp) &&
+	       datapath_get_backend_id(model->dp, endpoint, &known) != -ENOENT;
 }
 
 static void warn(void *arg, const char *line)
@@ -102,6 +114,9 @@ int reconcile_check(const struct model *model, const struct conf *conf, struct e
 	free(known.list);
 	if (!err)
 		err = check_programs_and_logs(model, conf, error);
+	if (!err)
+		err = service_clash_backends(conf, datapath_instance(model->dp), was_known,
+					     (void *)model, error);
 	if (err)
 		return err;
 	return service_clash_check(conf, datapath_instance(model->dp), is_served_at, (void *)model,

@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <string.h>
 
 #include "host/net/match.h"
 #include "host/net/owner_text.h"
@@ -12,12 +11,13 @@
 #include "model/listener.h"
 #include "model/pool.h"
 
-/* At the first address that both have. */
+/* Some client of the one is a client of the other: as of 0.0.0.0:80, whose service is to be at 192.0.2.1:80. */
 static bool shares_address(const struct conf_service *a, const struct conf_service *b)
 {
 	for (size_t i = 0; i < a->listen_count; i++)
 		for (size_t j = 0; j < b->listen_count; j++)
-			if (!memcmp(&a->listens[i], &b->listens[j], sizeof(a->listens[i])))
+			if (match_shares((struct match_at){&a->listens[i], false},
+					 (struct match_at){&b->listens[j], false}))
 				return true;
 	return false;
 }
@@ -53,6 +53,7 @@ static bool is_known(const struct model *model, const struct conf_pool *pool,
 struct look {
 	const struct model *model;
 	const struct lb_endpoint *endpoint;
+	bool dual_stack;
 	struct sockets_listener listener; /* without an inode: none is in the way */
 };
 
@@ -73,7 +74,8 @@ static void look_at(void *arg, const struct sockets_listener *listener)
 {
 	struct look *look = arg;
 
-	if (!look->listener.inode && listener->inode && match_blocks(look->endpoint, listener))
+	if (!look->listener.inode && listener->inode &&
+	    match_blocks(look->endpoint, look->dual_stack, listener))
 		look->listener = *listener;
 }
 
@@ -83,7 +85,9 @@ static bool all_are_held(const struct model *model, const struct conf_pool *pool
 {
 	for (size_t i = 0; i < pool->backend_count; i++) {
 		const struct conf_backend *conf = &pool->backends[i];
-		struct look look = {.model = model, .endpoint = &conf->endpoint};
+		struct look look = {.model = model,
+				    .endpoint = &conf->endpoint,
+				    .dual_stack = pool->worker->dual_stack};
 
 		if (!conf->supervised || is_known(model, pool, conf) ||
 		    sockets_each_listener(ntohs(conf->endpoint.port), look_at, &look) ||

@@ -85,7 +85,7 @@ static int check_others(const struct plan *plan, struct error *error)
 {
 	struct model *model = plan->model;
 
-	if (!model->conf && datapath_adopted(model->dp))
+	if (!model->conf && datapath_served_on(model->dp))
 		return 0; /* what was there before is served on */
 	return service_clash_others(plan->conf, datapath_instance(model->dp), was_served, model,
 				    error);
@@ -116,7 +116,7 @@ void plan_unstage(struct plan *plan)
 	struct model *model = plan->model;
 	int err = 0;
 
-	if (!model->conf && datapath_adopted(model->dp))
+	if (!model->conf && datapath_served_on(model->dp))
 		return;
 	if (plan->services_staged)
 		err = apply_services(model, model->services, model->service_count);

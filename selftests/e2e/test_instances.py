@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several instances of lbd on a host, in one network namespace: what one has, the other is refused, by name."""
 
-from lab import BUILD, DEADLINE
+from lab import BUILD, DEADLINE, Namespace
 
 FIRST = """
     pool one { backend 127.0.0.1:8081; }
@@ -85,3 +85,38 @@ def test_an_interface_of_another(lab):
     assert "lbctl -n %s detach eth0" % first.instance in said
     first.ctl("detach", "eth0")
     second.ctl("attach", "eth0")
+
+
+def test_a_backend_where_another_serves(lab):
+    """What lbd sends there itself, a check, would come to the other's workers."""
+    first = lab.lbd(FIRST)
+    text = "pool two { backend 127.0.0.1:%d; } service two { listen 0.0.0.0:9900; pool two; }"
+    said = "backend: found 127.0.0.1:9700, where instance %s of lbd takes connections (0.0.0.0:9700); take another" % (
+        first.instance
+    )
+    assert said in refused_start(lab, text % 9700)
+    second = lab.lbd(text % 8082)
+    assert said in second.refused("pool", "add", "two", "127.0.0.1:9700")
+    second.config(text % 9700)
+    assert said in second.refused("reload")
+    assert said in check(lab, second, second.instance)
+
+
+def test_a_namespace_made_anew(lab):
+    """What an lbd served in a namespace that is gone is another's in this one: its start takes nothing."""
+    host, gone = lab.host, Namespace(lab.name + "o")
+    lab.host = gone
+    try:
+        first = lab.lbd(SECOND % "0.0.0.0:9700")
+        first.kill()
+        gone.remove()
+    finally:
+        lab.host = host
+    second = lab.lbd(FIRST)
+    lab.apps([8081])
+    second.wait_up(1)
+    again = lab.lbd(None, instance=first.instance, ready=False)
+    assert again.popen.wait(DEADLINE) == 1, again.output()
+    assert refusal_of(second, "0.0.0.0:9700", "0.0.0.0:9700") in again.output()
+    assert lab.get(port=9700).worker == "8081"
+    assert second.counters()["steer_no_backend"] == 0

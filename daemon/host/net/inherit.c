@@ -13,6 +13,7 @@
 
 #include "base/addr.h"
 #include "host/net/inherit_options.h"
+#include "host/net/match.h"
 #include "host/process/inspect.h"
 #include "host/process/process.h"
 #include "host/process/stranger.h"
@@ -65,16 +66,6 @@ static int open_one(const struct lb_endpoint *endpoint, bool only_v6, const stru
 		err == -EADDRINUSE ? "; end what listens there (ss -ltnp), or change `ports`" : "");
 }
 
-/* 127.0.0.1 and ::1, 0.0.0.0 and :: */
-static bool counterpart(const struct lb_endpoint *v4, struct lb_endpoint *v6)
-{
-	*v6 = *v4;
-	addr_any(true, &v6->addr);
-	if (addr_is_loopback(&v4->addr))
-		v6->addr.bytes[15] = 1;
-	return addr_is_loopback(&v4->addr) || addr_is_any(&v4->addr);
-}
-
 static int open_all(const struct lb_endpoint *endpoint, const struct manner *manner, int fds[2],
 		    struct error *error)
 {
@@ -88,7 +79,7 @@ static int open_all(const struct lb_endpoint *endpoint, const struct manner *man
 		return fds[is_v6];
 	if (is_v6 && dual_stack)
 		fds[0] = fds[1];
-	if (is_v6 || !dual_stack || !counterpart(endpoint, &second))
+	if (is_v6 || !dual_stack || !match_counterpart(endpoint, &second))
 		return 0;
 	fds[1] = open_one(&second, true, manner, error);
 	if (fds[1] >= 0)
@@ -122,7 +113,7 @@ bool inherit_fits(const int fds[2], const struct lb_addr *addr, bool dual_stack)
 		return false;
 	if (!addr_is_v4(addr))
 		return dual_stack ? fds[0] == fds[1] : fds[0] < 0;
-	return (fds[1] >= 0) == (dual_stack && counterpart(&endpoint, &second));
+	return (fds[1] >= 0) == (dual_stack && match_counterpart(&endpoint, &second));
 }
 
 int inherit_listen_again(int fd, unsigned backlog)

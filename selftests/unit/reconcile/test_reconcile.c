@@ -654,7 +654,7 @@ static void test_removals_that_fail(void **state)
 
 	(void)state;
 	go_back();
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+	for (size_t i = 1; i < 3; i++) /* those that add something */
 		for (unsigned step = 1, more = 1; more; step++) {
 			struct conf *conf = conf_of(rows[i].text);
 			struct plan *plan;

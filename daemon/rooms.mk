@@ -45,8 +45,8 @@ $(call room,LBD,daemon/model,all_down changes choice coming leaving listener poo
 $(call room,LBD,daemon/health,exec health http tcp)
 $(call room,LBD,daemon/settings,settings start_check)
 $(call room,LBD,daemon/check,\
-	account_access accounts held_up launch launch_log launch_look launch_once launch_static \
-	own_addresses privileges served service_clash verdict warn words)
+	account_access accounts held_up launch launch_limits launch_log launch_look launch_once \
+	launch_static own_addresses privileges served service_clash verdict warn words)
 $(call room,LBD,daemon/worker,\
 	bury end group limits listeners listeners_back notify pending record run stop streams \
 	take_back worker)

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "check/launch_limits.h"
 #include "check/launch_log.h"
 #include "check/launch_look.h"
 #include "check/launch_once.h"
@@ -18,10 +19,12 @@
 #include "launch/launch.h"
 
 /* 0, or the errno that running it would give. */
-static int look_at(const char *path)
+static int look_at(const struct launch *launch, const char *path)
 {
 	struct stat status;
 
+	if (launch_hides(&launch->spawn.confinement, path))
+		return ENOENT;
 	if (stat(path, &status))
 		return errno;
 	if (!S_ISREG(status.st_mode))
@@ -37,7 +40,7 @@ static int look_in(const struct launch *launch, const char *dir, size_t length, 
 			       : snprintf(path, sizeof(path), "%s/%.*s/%s", base, (int)length, dir,
 					  name);
 
-	return used < (int)sizeof(path) ? look_at(path) : ENAMETOOLONG;
+	return used < (int)sizeof(path) ? look_at(launch, path) : ENAMETOOLONG;
 }
 
 /* What one place forbids may be found in a later one, as execvp(3) has it. */
@@ -48,7 +51,7 @@ static int look_for(const struct launch *launch)
 	int found = ENOENT;
 
 	if (*name == '/')
-		return look_at(name);
+		return look_at(launch, name);
 	if (strchr(name, '/'))
 		return look_in(launch, "", 0, name);
 	for (dirs = dirs ? dirs : "/bin:/usr/bin"; found && dirs;) {
@@ -144,19 +147,32 @@ static int judge_program(const struct look *look, const struct launch *launch, i
 	return err;
 }
 
+static const char *describe(const struct launch *launch, int found)
+{
+	const char *name = launch->spawn.argv[0];
+
+	if (found == EACCES)
+		return "not a file that can be run";
+	return *name == '/' && launch_hides(&launch->spawn.confinement, name) ? LAUNCH_HIDDEN
+									      : strerror(found);
+}
+
 static int check_program(const struct look *look, const struct block *at, const char *what,
 			 const char *user, const struct launch *launch)
 {
 	int found = look_for(launch);
+	const char *why = found ? describe(launch, found) : NULL;
 
 	if (!found)
 		return 0;
 	block_error(at, look->error, -found,
 		    "pool %s: %s %.300s: %s; name a program that is there, %s", look->pool->name,
-		    what, launch->spawn.argv[0],
-		    found == EACCES ? "not a file that can be run" : strerror(found),
+		    what, launch->spawn.argv[0], why,
 		    user ? "by its whole path, or in the standard PATH"
 			 : "in the workers' PATH or from their directory");
+	/* What the configuration hides nobody else can bring back. */
+	if (!strcmp(why, LAUNCH_HIDDEN))
+		return launch_refuse(-found, look->warn, look->error);
 	return judge_program(look, launch, -found);
 }
 
@@ -258,7 +274,9 @@ static int check_worker(struct look *look, unsigned index, const char *log_direc
 	look->broken = false;
 	snprintf(look->worker, sizeof(look->worker), "%.280s:%u", pool->name, port);
 	look->name = (struct launch_name){look->worker, pool->name, port, index};
-	err = check_worker_paths(look, &look->broken);
+	err = launch_check_limits(look);
+	if (!err)
+		err = check_worker_paths(look, &look->broken);
 	if (!err)
 		err = check_commands(look);
 	return err ? err : launch_check_logs(look, log_directory);

@@ -5,13 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/open_file.h"
 #include "base/place.h"
 #include "host/instance/instance.h"
 #include "host/process/account.h"
+
+#define JOURNAL "/run/systemd/journal/stdout"
 
 /* As worker/run.c has it: an absolute path as it is, else below the directory of logs. */
 static char *log_path(const struct look *look, const struct conf_output *output,
@@ -79,6 +83,26 @@ static bool is_to_be_told(const struct look *look, const struct conf_output *out
 	return !will_be_made(log_directory, path) && !is_told(look, output);
 }
 
+/* Without it no worker of these starts: sd_journal_stream_fd(3) connects to it. */
+static int check_journal(const struct look *look, const struct block *at)
+{
+	const struct sockaddr_un journal = {.sun_family = AF_UNIX, .sun_path = JOURNAL};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), err = 0;
+
+	if (fd < 0)
+		return 0;
+	if (connect(fd, (const struct sockaddr *)&journal, sizeof(journal)) && errno != EAGAIN)
+		err = -errno;
+	close(fd);
+	if (!err)
+		return 0;
+	block_error(at, look->error, err,
+		    "pool %s: journal %s: %s; start systemd-journald, or name a file, syslog or "
+		    "none",
+		    look->pool->name, JOURNAL, strerror(-err));
+	return launch_refuse(err, look->warn, look->error);
+}
+
 static int check_log(const struct look *look, bool is_err, const char *log_directory)
 {
 	const struct conf_pool *pool = look->pool;
@@ -89,6 +113,8 @@ static int check_log(const struct look *look, bool is_err, const char *log_direc
 	char *path;
 	int err;
 
+	if (output->kind == OUTPUT_JOURNAL)
+		return check_journal(look, at);
 	if (output->kind != OUTPUT_FILE)
 		return 0;
 	path = log_path(look, output, log_directory, is_err ? ".err.log" : ".log");

@@ -2,6 +2,7 @@
 #include "check/launch_look.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,10 +27,29 @@ int launch_no_memory(const struct look *look)
 			   look->pool->name);
 }
 
-static int look_at_path(const char *path, enum wanted wanted)
+bool launch_hides(const struct confinement *confinement, const char *path)
+{
+	char real[PATH_MAX];
+
+	if (!confinement->private_tmp)
+		return false;
+	return confine_hides(confinement, path) ||
+	       (realpath(path, real) && confine_hides(confinement, real));
+}
+
+/* What is read_only is made so first, and hidden after that. */
+static bool is_hidden(const struct look *look, const char *path, enum wanted wanted)
+{
+	return wanted != PATH && look->pool->worker &&
+	       launch_hides(&look->pool->worker->confinement, path);
+}
+
+static int look_at_path(const struct look *look, const char *path, enum wanted wanted)
 {
 	struct stat status;
 
+	if (is_hidden(look, path, wanted))
+		return ENOENT;
 	if (stat(path, &status))
 		return errno;
 	if (wanted == DIRECTORY && !S_ISDIR(status.st_mode))
@@ -44,17 +64,22 @@ int launch_look_path(const struct look *look, const struct block *at, const char
 {
 	static const char *const nouns[] = {"path", "directory", "file"};
 	char *path = launch_expand(look, text);
+	bool hidden;
 	int err;
 
 	if (!path)
 		return launch_no_memory(look);
-	err = look_at_path(path, wanted);
-	if (err) {
+	err = look_at_path(look, path, wanted);
+	hidden = err && is_hidden(look, path, wanted);
+	if (err)
 		err = block_error(at, look->error, -err,
 				  "pool %s: %s %.300s: %s; name a %s that is there",
-				  look->pool->name, what, path, strerror(err), nouns[wanted]);
+				  look->pool->name, what, path,
+				  hidden ? LAUNCH_HIDDEN : strerror(err), nouns[wanted]);
+	if (hidden)
+		err = launch_refuse(err, look->warn, look->error);
+	else if (err)
 		err = launch_judge(path, err, look->warn, look->error);
-	}
 	free(path);
 	return err;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How launch, launch_log and launch_static look at what a worker's start needs; for nobody else. */
+/* How launch.c and its neighbours look at what a worker's start needs; for nobody else. */
 #ifndef LB_LAUNCH_LOOK_H
 #define LB_LAUNCH_LOOK_H
 
@@ -19,6 +19,11 @@ struct look {
 };
 
 enum wanted { PATH, DIRECTORY, REGULAR };
+
+#define LAUNCH_HIDDEN "hidden by private_tmp, by which the worker's /tmp and /var/tmp are empty"
+
+/* Does the worker not see this path, where others find something? */
+bool launch_hides(const struct confinement *confinement, const char *path);
 
 /* The text with its variables expanded, as this worker has them; NULL: out of memory. */
 char *launch_expand(const struct look *look, const char *text);

@@ -20,8 +20,8 @@ static bool is_broadcast(const struct sockaddr_storage *sa, socklen_t length)
 	return is_one;
 }
 
-/* bind(2) knows which addresses are this host's, also those of `local` routes. */
-static bool is_local(const struct lb_addr *addr)
+/* bind(2) knows it, also of those of `local` routes. */
+bool own_addresses_has(const struct lb_addr *addr)
 {
 	struct lb_endpoint endpoint = {.addr = *addr};
 	struct sockaddr_storage sa;
@@ -30,7 +30,7 @@ static bool is_local(const struct lb_addr *addr)
 	bool local = true;
 
 	if (fd < 0)
-		return true;
+		return errno != EAFNOSUPPORT;
 	/* EINVAL: of a link, which an endpoint does not name. */
 	if (bind(fd, (struct sockaddr *)&sa, length) < 0)
 		local = errno != EADDRNOTAVAIL && errno != EINVAL;
@@ -63,7 +63,7 @@ int own_addresses_check(struct own_addresses *known, const struct conf_pool *poo
 
 		if (is_known(known, &backend->endpoint.addr))
 			continue;
-		if (!is_local(&backend->endpoint.addr))
+		if (!own_addresses_has(&backend->endpoint.addr))
 			return block_error(backend->at, error, -EADDRNOTAVAIL,
 					   "backend %s: not an address of this host alone; "
 					   "only local backends can be served",

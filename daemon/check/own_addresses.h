@@ -3,6 +3,7 @@
 #ifndef LB_OWN_ADDRESSES_H
 #define LB_OWN_ADDRESSES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/addr.h"
@@ -15,6 +16,9 @@ struct own_addresses {
 	size_t count;
 	struct lb_addr last; /* that was asked for */
 };
+
+/* Is it, for connections to it? */
+bool own_addresses_has(const struct lb_addr *addr);
 
 void own_addresses_sort(struct own_addresses *known);
 

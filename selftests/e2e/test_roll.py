@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import signal
+import tempfile
 import threading
 import time
 
@@ -521,6 +522,32 @@ def test_what_cannot_start_is_not_stopped(lab, broken):
         said = refused(lbd, *words)
         assert why in said and "was not stopped" in said, (words, said)
         assert lbd.pids() == pids and set(lbd.states().values()) == {"up"}, words
+
+
+@pytest.mark.parametrize(
+    "settings, why",
+    [
+        ("limit nofile 1000000000;", "limit nofile 1000000000: fs.nr_open is "),
+        ("private_tmp on; directory /tmp/%s;", "/tmp/%s: hidden by private_tmp"),
+        ("stdout journal;", "journal /run/systemd/journal/stdout: "),
+    ],
+)
+def test_a_reload_to_what_cannot_start_stops_none(lab, settings, why):
+    """As the kernel or another service will refuse it: it is known before."""
+    if "journal" in settings and os.path.exists("/run/systemd/journal/stdout"):
+        pytest.skip("journald runs here")
+    if "%s" in settings:
+        place = pathlib.Path(tempfile.mkdtemp(dir="/tmp"))
+        lab.closers.append(place.rmdir)
+        settings, why = settings % place.name, why % place.name
+    program = version_wrapper(lab)
+    lbd = lab.lbd(configuration(program))
+    lbd.wait_up(4)
+    pids = lbd.pids()
+    lbd.config(configuration(program, settings))
+    assert why in run(BUILD / "lbctl", "check", lbd.conf, check=False).stderr
+    assert why in lbd.refused("reload")
+    assert lbd.pids() == pids and set(lbd.states().values()) == {"up"}
 
 
 def foreign_log(path):

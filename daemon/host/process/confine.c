@@ -7,6 +7,7 @@
 #include <linux/mount.h>
 #include <sched.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -74,9 +75,21 @@ static int leave_mounts(bool alone)
 											  : 0;
 }
 
+static const char *const tmp[] = {"/tmp", "/var/tmp"};
+
+bool confine_hides(const struct confinement *confinement, const char *path)
+{
+	for (unsigned i = 0; confinement->private_tmp && i < 2; i++) {
+		size_t length = strlen(tmp[i]);
+
+		if (!strncmp(path, tmp[i], length) && path[length] == '/')
+			return true;
+	}
+	return false;
+}
+
 int confine_mounts(const struct confinement *confinement, const char **path)
 {
-	static const char *const tmp[] = {"/tmp", "/var/tmp"};
 	int err;
 
 	*path = "mount namespace";

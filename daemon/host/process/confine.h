@@ -24,6 +24,9 @@ struct confinement {
  */
 void confine_settle(struct confinement *confinement);
 
+/* Is what has this absolute path on the host not there for it, by private_tmp?  By the path alone: pure. */
+bool confine_hides(const struct confinement *confinement, const char *path);
+
 /* A mount namespace of its own, where one is needed; needs CAP_SYS_ADMIN.  *path: of what failed. */
 int confine_mounts(const struct confinement *confinement, const char **path);
 

@@ -105,11 +105,26 @@ void spawn_go(struct spawn_child *child)
 	child->go = -1;
 }
 
+#define HIDDEN "; by private_tmp its /tmp and /var/tmp are empty: name a place elsewhere"
+
+static int describe_directory(const struct spawn *spawn, int code, struct error *error)
+{
+	const char *hint = confine_hides(&spawn->confinement, spawn->directory)
+				   ? HIDDEN
+				   : "; it must be there, and the worker's user must be able to "
+				     "enter it";
+
+	return error_set(error, -code, "directory %s: %s%s", spawn->directory, strerror(code),
+			 hint);
+}
+
 static int describe_exec(const struct spawn *spawn, int code, struct error *error)
 {
 	const char *hint = "";
 
-	if (spawn->no_shell)
+	if (confine_hides(&spawn->confinement, spawn->argv[0]))
+		hint = HIDDEN;
+	else if (spawn->no_shell)
 		hint = "";
 	else if (code == ENOENT)
 		hint = "; give a path, or a program in the worker's PATH, with an interpreter "
@@ -180,10 +195,7 @@ static int describe(const struct spawn *spawn, const struct spawn_report *report
 		return error_set(error, code, "user %s: %s; lbd must be root to change it",
 				 spawn->user.name ? spawn->user.name : "", why);
 	case SPAWN_STEP_DIRECTORY:
-		return error_set(error, code,
-				 "directory %s: %s; it must be there, and the worker's "
-				 "user must be able to enter it",
-				 spawn->directory, why);
+		return describe_directory(spawn, report->error, error);
 	case SPAWN_STEP_HOOK:
 		return describe_hook(spawn, report, error);
 	case SPAWN_STEP_EXEC:

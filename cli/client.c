@@ -18,6 +18,8 @@ enum { QUIET_TIMEOUT_S = 2 };
 
 static int explain_connect(const struct cli *cli, const char *path, int error)
 {
+	const bool is_default = !strcmp(cli->instance, LB_CTL_INSTANCE);
+
 	if (error == EACCES || error == EPERM)
 		return cli_fail(cli, LB_CTL_REFUSED,
 				"%s may not be opened by you: use `sudo lbctl`, or ask to become a "
@@ -25,9 +27,10 @@ static int explain_connect(const struct cli *cli, const char *path, int error)
 				path);
 	if (error == ENOENT || error == ECONNREFUSED || error == ENOTDIR)
 		return cli_fail(cli, LB_CTL_NO_LBD,
-				"no lbd answers at %s: start it with `lbd` or "
+				"no lbd answers at %s: start it with `lbd%s%s%s` or "
 				"name another with -n",
-				path);
+				path, is_default ? "" : " -n ", is_default ? "" : cli->instance,
+				is_default ? "" : " -c FILE");
 	return cli_fail(cli, LB_CTL_NO_LBD, "no lbd answers at %s: %s", path, strerror(error));
 }
 

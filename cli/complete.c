@@ -2,6 +2,7 @@
 #include "complete.h"
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "client.h"
@@ -53,13 +54,23 @@ static void print_addresses(const struct cli *cli, char **words, int count)
 	json_decref(pools);
 }
 
-static void print_workers(const struct cli *cli)
+/* Of one worker alone these verbs tell. */
+static bool takes_one(const char *verb)
+{
+	return !strcmp(verb, "tail") || !strcmp(verb, "pid");
+}
+
+static void print_workers(const struct cli *cli, bool one)
 {
 	json_t *workers = client_ask(cli, "worker"), *worker;
 	char last[64] = "";
 	size_t i;
 
 	print_members(cli, workers, "name");
+	if (one) {
+		json_decref(workers);
+		return;
+	}
 	json_array_foreach(workers, i, worker)
 	{
 		const char *name = json_string_value(json_object_get(worker, "name"));
@@ -79,7 +90,7 @@ static void print_names(const struct cli *cli, char **words, int count)
 	json_t *services;
 
 	if (strcmp(words[0], "service")) {
-		print_workers(cli);
+		print_workers(cli, takes_one(words[0]));
 	} else if (count > 1 && !strcmp(words[1], "remove")) {
 		services = client_ask(cli, "service");
 		print_members(cli, services, "service");
@@ -193,10 +204,27 @@ static void print_next(const struct cli *cli, char **words, int count)
 	}
 }
 
+/* Those that have a directory here, running or not. */
+static void print_instances(const struct cli *cli)
+{
+	DIR *directory = opendir(cli->run_directory);
+	struct dirent *entry;
+
+	while (directory && (entry = readdir(directory)))
+		if (entry->d_name[0] != '.' && entry->d_type == DT_DIR)
+			fprintf(cli->out, "%s\n", entry->d_name);
+	if (directory)
+		closedir(directory);
+}
+
 int complete_print(struct cli *cli, char **words, int count)
 {
 	int kept = 0;
 
+	if (count > 1 && !strcmp(words[count - 2], "-n")) {
+		print_instances(cli);
+		return LB_CTL_DONE;
+	}
 	for (int i = 0; i < count - 1; i++) {
 		if (!strcmp(words[i], "-n"))
 			cli->instance = i + 1 < count - 1 ? words[++i] : cli->instance;

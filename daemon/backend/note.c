@@ -95,16 +95,24 @@ void backend_explain_anew(struct backend *backend)
 	backend_explain(backend);
 }
 
+/* Of a port that was in use, and is free again, nothing is left to say. */
+static void explain_starting(struct backend *backend)
+{
+	if (backend->check.health || backend->stranger.inode || backend->is_mptcp)
+		backend_explain_down(backend);
+	else if (!backend->awaits && !*backend->ends_for)
+		backend->note[0] = 0;
+}
+
 void backend_explain(struct backend *backend)
 {
-	bool starting = backend->state == STATE_STARTING;
-
 	if (backend->state == STATE_UP)
 		explain_up(backend);
 	if (backend->state == STATE_DRAINING || backend->state == STATE_DRAINED)
 		explain_drained(backend);
-	if (backend->state == STATE_DOWN ||
-	    (starting && (backend->check.health || backend->stranger.inode)))
+	if (backend->state == STATE_STARTING)
+		explain_starting(backend);
+	if (backend->state == STATE_DOWN)
 		backend_explain_down(backend);
 }
 

@@ -58,6 +58,37 @@ static void warn_empty(const struct conf *conf, const struct conf_service *servi
 	warn->tell(warn->arg, error.text);
 }
 
+/* Of listeners that lbd opens it knows; another backend of the pool may take the others. */
+static bool takes(const struct conf_pool *pool, bool is_v6)
+{
+	const struct conf_worker *worker = pool->worker;
+
+	return !worker || !worker->inherit || pool->backend_count != worker->count ||
+	       worker->dual_stack || addr_is_v4(&worker->addr) != is_v6;
+}
+
+static void warn_family(const struct conf *conf, const struct conf_service *service, bool is_v6,
+			const struct launch_warn *warn)
+{
+	const struct conf_pool *pool = &conf->pools[service->pool];
+	char text[ADDR_TEXT_BYTES];
+	struct error error;
+	size_t i = 0;
+
+	if (takes(pool, is_v6))
+		return;
+	while (i < service->listen_count && addr_is_v4(&service->listens[i].addr) == is_v6)
+		i++;
+	if (i == service->listen_count)
+		return;
+	block_error(listen_at(service, i), &error, 0,
+		    "service %s: listen %s: the inherited listeners of pool %s take no client over "
+		    "%s: add `dual_stack on;` to its worker, or change `address`",
+		    service->name, addr_format_endpoint(&service->listens[i], text), pool->name,
+		    is_v6 ? "IPv6" : "IPv4");
+	warn->tell(warn->arg, error.text);
+}
+
 void conf_warn_served(const struct conf *conf, const struct launch_warn *warn)
 {
 	struct local_keys locals = {0};
@@ -67,6 +98,8 @@ void conf_warn_served(const struct conf *conf, const struct launch_warn *warn)
 		if (are_known)
 			warn_not_here(&conf->services[i], &locals, warn);
 		warn_empty(conf, &conf->services[i], warn);
+		warn_family(conf, &conf->services[i], false, warn);
+		warn_family(conf, &conf->services[i], true, warn);
 	}
 	local_keys_free(&locals);
 }

@@ -7,8 +7,8 @@
 #include "conf/conf.h"
 
 /*
- * The part of conf_warn() that is for who starts with it or reloads it, too: services that are at no address of this host, or whose
- * pool is empty.
+ * The part of conf_warn() that is for who starts with it or reloads it, too: services that are at no
+ * address of this host, whose pool is empty, or takes no client of a family.
  */
 void conf_warn_served(const struct conf *conf, const struct launch_warn *warn);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/addr.h"
@@ -15,10 +16,48 @@ struct clash {
 	const struct conf *conf;
 	service_clash_served *is_served;
 	void *arg;
-	const struct conf_service *service;
+	const struct conf_service *service; /* the first; NULL: none */
 	const struct lb_endpoint *listen;
 	struct sockets_listener listener;
+	bool *is_hit; /* of each address of a service, in turn */
+	size_t count;
 };
+
+static int begin(struct clash *clash, struct error *error)
+{
+	size_t listens = 1;
+
+	for (size_t i = 0; i < clash->conf->service_count; i++)
+		listens += clash->conf->services[i].listen_count;
+	clash->is_hit = calloc(listens, sizeof(*clash->is_hit));
+	return clash->is_hit ? 0 : error_set(error, -ENOMEM, "out of memory");
+}
+
+/* Whether it is the first that is hit; else that it is one more. */
+static bool hit(struct clash *clash, const struct conf_service *service, size_t listen,
+		size_t number)
+{
+	bool is_first = !clash->service;
+
+	clash->count += !clash->is_hit[number];
+	clash->is_hit[number] = true;
+	if (!is_first)
+		return false;
+	clash->service = service;
+	clash->listen = &service->listens[listen];
+	return true;
+}
+
+/* What one line says of all others. */
+static const char *end(struct clash *clash, char text[96])
+{
+	free(clash->is_hit);
+	*text = '\0';
+	if (clash->count > 1)
+		snprintf(text, 96, "; %zu more addresses of services are in use, too",
+			 clash->count - 1);
+	return text;
+}
 
 static bool is_backend_of(const struct conf *conf, const struct sockets_listener *listener)
 {
@@ -33,19 +72,19 @@ static bool is_backend_of(const struct conf *conf, const struct sockets_listener
 static void find_clash(void *arg, const struct sockets_listener *listener)
 {
 	struct clash *clash = arg;
+	size_t number = 0;
 
-	for (size_t i = 0; i < clash->conf->service_count && !clash->service; i++) {
+	for (size_t i = 0; i < clash->conf->service_count; i++) {
 		const struct conf_service *service = &clash->conf->services[i];
 
-		for (size_t j = 0; j < service->listen_count && !clash->service; j++) {
+		for (size_t j = 0; j < service->listen_count; j++, number++) {
 			if (!match_service_shares(&service->listens[j], listener) ||
 			    (clash->is_served &&
 			     clash->is_served(clash->arg, &service->listens[j])) ||
 			    is_backend_of(clash->conf, listener))
 				continue;
-			clash->service = service;
-			clash->listen = &service->listens[j];
-			clash->listener = *listener;
+			if (hit(clash, service, j, number))
+				clash->listener = *listener;
 		}
 	}
 }
@@ -60,18 +99,19 @@ static void find_other(void *arg, const char *instance, const struct lb_endpoint
 {
 	struct others_clash *others = arg;
 	struct clash *clash = &others->clash;
+	size_t number = 0;
 
-	for (size_t i = 0; i < clash->conf->service_count && !clash->service; i++) {
+	for (size_t i = 0; i < clash->conf->service_count; i++) {
 		const struct conf_service *service = &clash->conf->services[i];
 
-		for (size_t j = 0; j < service->listen_count && !clash->service; j++) {
+		for (size_t j = 0; j < service->listen_count; j++, number++) {
 			if (!match_shares((struct match_at){&service->listens[j], false},
 					  (struct match_at){theirs, false}) ||
 			    (clash->is_served &&
 			     clash->is_served(clash->arg, &service->listens[j])))
 				continue;
-			clash->service = service;
-			clash->listen = &service->listens[j];
+			if (!hit(clash, service, j, number))
+				continue;
 			others->theirs = *theirs;
 			snprintf(others->instance, sizeof(others->instance), "%s", instance);
 		}
@@ -82,17 +122,39 @@ int service_clash_others(const struct conf *conf, const char *instance,
 			 service_clash_served *is_served, void *arg, struct error *error)
 {
 	struct others_clash others = {.clash = {.conf = conf, .is_served = is_served, .arg = arg}};
-	char text[ADDR_TEXT_BYTES], theirs[ADDR_TEXT_BYTES];
+	char text[ADDR_TEXT_BYTES], theirs[ADDR_TEXT_BYTES], more[96];
+	int err = begin(&others.clash, error);
 
+	if (err)
+		return err;
 	others_each_listen(instance, find_other, &others);
+	end(&others.clash, more);
 	if (!others.clash.service)
 		return 0;
 	return block_error(others.clash.service->at, error, -EADDRINUSE,
 			   "service %s: %s is in use by instance %s of lbd, which serves %s: take "
-			   "it from there (`lbctl -n %s service`), or listen elsewhere",
+			   "it from there (`lbctl -n %s service`), or listen elsewhere%s",
 			   others.clash.service->name,
 			   addr_format_endpoint(others.clash.listen, text), others.instance,
-			   addr_format_endpoint(&others.theirs, theirs), others.instance);
+			   addr_format_endpoint(&others.theirs, theirs), others.instance, more);
+}
+
+static int refuse(const struct clash *clash, const char *more, struct error *error)
+{
+	struct sockets_owner owner = {.user = clash->listener.uid};
+	char text[ADDR_TEXT_BYTES];
+
+	addr_format_endpoint(clash->listen, text);
+	sockets_find_owners(&clash->listener.inode, 1, &owner);
+	if (owner.pid)
+		return block_error(clash->service->at, error, -EADDRINUSE,
+				   "service %s: %s is in use by %s (pid %d): end it, or listen "
+				   "elsewhere%s",
+				   clash->service->name, text, owner.comm, owner.pid, more);
+	return block_error(
+		clash->service->at, error, -EADDRINUSE,
+		"service %s: %s is in use by another process: end it, or listen elsewhere%s",
+		clash->service->name, text, more);
 }
 
 struct backend_clash {
@@ -146,27 +208,16 @@ int service_clash_check(const struct conf *conf, const char *instance,
 			service_clash_served *is_served, void *arg, struct error *error)
 {
 	struct clash clash = {.conf = conf, .is_served = is_served, .arg = arg};
-	struct sockets_owner owner = {0};
-	char text[ADDR_TEXT_BYTES];
+	char more[96];
 	int err = service_clash_others(conf, instance, is_served, arg, error);
 
+	if (!err)
+		err = begin(&clash, error);
 	if (err)
 		return err;
 	err = sockets_each_listener(0, find_clash, &clash);
+	end(&clash, more);
 	if (err)
 		return error_set(error, err, "cannot list listening sockets: %s", strerror(-err));
-	if (!clash.service)
-		return 0;
-	addr_format_endpoint(clash.listen, text);
-	owner.user = clash.listener.uid;
-	sockets_find_owners(&clash.listener.inode, 1, &owner);
-	if (owner.pid)
-		return block_error(clash.service->at, error, -EADDRINUSE,
-				   "service %s: %s is in use by %s (pid %d): end it, or listen "
-				   "elsewhere",
-				   clash.service->name, text, owner.comm, owner.pid);
-	return block_error(
-		clash.service->at, error, -EADDRINUSE,
-		"service %s: %s is in use by another process: end it, or listen elsewhere",
-		clash.service->name, text);
+	return clash.service ? refuse(&clash, more, error) : 0;
 }

@@ -2,6 +2,7 @@
 #include "conf/edit.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,12 +15,56 @@ static int out_of_memory(struct error *error)
 	return error_set(error, -ENOMEM, "out of memory");
 }
 
+/* Takes the comment over, with its words before those that are there. */
+static int put_before(char **to, char **comment)
+{
+	char *both;
+
+	if (!*to) {
+		*to = *comment;
+	} else {
+		if (asprintf(&both, "%s\n%s", *comment, *to) < 0)
+			return -ENOMEM;
+		free(*to);
+		free(*comment);
+		*to = both;
+	}
+	*comment = NULL;
+	return 0;
+}
+
+/*
+ * Removes it.  What is written at the head of a file is said of all of it: it goes to what comes first then, or to the
+ * end of the main file.
+ */
+static int take_out(struct block *root, struct block *block, struct error *error)
+{
+	struct block *at = root->first;
+	int err = 0;
+
+	while (at != block && (!at->file || !block->file || strcmp(at->file, block->file) != 0))
+		at = at->next;
+	if (at == block && block->comment && block->line) {
+		for (at = block->next; at && (!at->file || strcmp(at->file, block->file) != 0);)
+			at = at->next;
+		if (at)
+			err = put_before(&at->comment, &block->comment);
+		else if (root->file && !strcmp(root->file, block->file))
+			err = put_before(&root->tail, &block->comment);
+	}
+	if (!err)
+		block_remove(root, block);
+	return err ? out_of_memory(error) : 0;
+}
+
 int edit_attach(struct block *root, const char *interface, const char *mode, struct error *error)
 {
 	struct block *known = block_find(root, WORDS("attach", interface));
 
 	if (known)
-		block_remove(root, known);
+		return block_set_words(known, WORDS("attach", interface, mode))
+			       ? out_of_memory(error)
+			       : 0;
 	return block_append(root, false, WORDS("attach", interface, mode)) ? 0
 									   : out_of_memory(error);
 }
@@ -32,8 +77,7 @@ int edit_detach(struct block *root, const char *interface, struct error *error)
 		return error_set(error, -ENOENT,
 				 "%s: not attached (`lbctl status` lists the interfaces that are)",
 				 interface);
-	block_remove(root, known);
-	return 0;
+	return take_out(root, known, error);
 }
 
 static struct block *pool_block(struct block *root, const char *pool)
@@ -141,9 +185,7 @@ int edit_backend_remove(struct block *root, const char *pool, const char *addres
 				 "them; workers go by the configuration's `ports`)",
 				 address, pool);
 	block_remove(block, backend);
-	if (is_idle(root, block))
-		block_remove(root, block);
-	return 0;
+	return is_idle(root, block) ? take_out(root, block, error) : 0;
 }
 
 int edit_backend_drain(struct block *root, const char *pool, const char *address, int drain)
@@ -184,8 +226,7 @@ int edit_pool_remove(struct block *root, const char *pool, bool force, struct er
 				 "pool %s: has workers, which would be stopped: if that is meant: "
 				 "`lbctl pool remove %s force`",
 				 pool, pool);
-	block_remove(root, block);
-	return 0;
+	return take_out(root, block, error);
 }
 
 int edit_service_add(struct block *root, const char *name, const char *address, const char *pool,
@@ -234,6 +275,5 @@ int edit_service_remove(struct block *root, const char *name, struct error *erro
 
 	if (!block)
 		return no_block_of_service(root, name, error);
-	block_remove(root, block);
-	return 0;
+	return take_out(root, block, error);
 }

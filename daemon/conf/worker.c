@@ -2,6 +2,7 @@
 /* A block `worker { }`: its table, its defaults, and what goes together. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -148,12 +149,29 @@ static int make_defaults(const struct block *at, struct worker_draft *draft, str
 	return 0;
 }
 
+/* What a listener on :: is for a program that does not say it: ip(7), ipv6(7). */
+static bool is_v6_only(void)
+{
+	FILE *file = fopen("/proc/sys/net/ipv6/bindv6only", "re");
+	int value = 0;
+
+	if (!file)
+		return false;
+	if (fscanf(file, "%d", &value) != 1)
+		value = 0;
+	fclose(file);
+	return value;
+}
+
 /* What was collected beside the worker. */
 static void settle_worker(struct worker_draft *draft)
 {
 	struct conf_worker *worker = &draft->worker;
 
 	worker->inherit = draft->listen == 1;
+	if (worker->inherit && !draft->dual_stack && !addr_is_v4(&worker->addr) &&
+	    addr_is_any(&worker->addr))
+		worker->dual_stack = !is_v6_only();
 	worker->restart = draft->restart;
 	worker->readiness = draft->readiness;
 	confine_settle(&worker->confinement);

@@ -205,6 +205,11 @@ static int open_writer(const struct output *output, struct error *error)
 	return fd;
 }
 
+const char *output_path(const struct output *output)
+{
+	return output && output->conf.kind == OUTPUT_FILE ? output->path : NULL;
+}
+
 int output_open(struct output *output, struct error *error)
 {
 	if (output->conf.kind == OUTPUT_JOURNAL)

@@ -27,6 +27,9 @@ int output_new(sd_event *event, struct keeper *keeper, const struct conf_output 
 	       const struct output_target *target, pid_t adopt, struct output **out,
 	       struct error *error);
 
+/* The file that its bytes end up in; NULL: they do in none. */
+const char *output_path(const struct output *output); /* takes NULL */
+
 /* A descriptor for the worker to write to, or -errno with a line; the caller closes it. */
 int output_open(struct output *output, struct error *error);
 

@@ -32,6 +32,31 @@ static const char *reason(const struct backend *backend)
 	return NULL;
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Until the next one of the pool is too old, where that comes before the next look. */
+static uint64_t until_old_us(const struct pool *pool, uint64_t left_us)
+{
+	uint64_t now_us = clock_us();
+
+	for (size_t i = 0; i < pool->count && pool->conf->worker->max_age_s; i++) {
+		const struct backend *backend = pool->backends[i];
+		uint64_t due_us;
+
+		if (!backend->worker || !worker_pid(backend->worker))
+			continue;
+		due_us = worker_started_us(backend->worker) +
+			 age_limit_us(backend, pool->conf->worker->max_age_s) + 1;
+		/* One whose time has come waits for its turn. */
+		if (due_us > now_us)
+			left_us = earlier(left_us, due_us - now_us);
+	}
+	return left_us;
+}
+
 static bool wants(const struct conf_worker *conf)
 {
 	return conf && (conf->max_age_s || conf->max_memory_bytes);
@@ -75,12 +100,19 @@ static int look(sd_event_source *source, uint64_t now, void *arg)
 
 void recycle_watch(struct model *model)
 {
+	uint64_t left_us = LOOK_US;
 	bool any = false;
 
-	for (size_t i = 0; i < model->pool_count; i++)
-		any |= wants(model->pools[i]->conf->worker);
+	for (size_t i = 0; i < model->pool_count; i++) {
+		const struct pool *pool = model->pools[i];
+
+		if (!wants(pool->conf->worker))
+			continue;
+		any = true;
+		left_us = until_old_us(pool, left_us);
+	}
 	if (any && !model->stopping)
-		clock_arm(model->event, &model->recycle_timer, LOOK_US, look, model);
+		clock_arm(model->event, &model->recycle_timer, left_us, look, model);
 	else
 		clock_disarm(model->recycle_timer);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -59,25 +60,63 @@ int verb_signal(struct call *call)
 	return 0;
 }
 
+static int no_file(struct call *call)
+{
+	return error_set(&call->error, -ENOENT,
+			 "%s: its output goes to no file, but where `stdout` and `stderr` say",
+			 call_word(call, "name", ""));
+}
+
+/* Of standard output, then of that for errors where it has a file of its own. */
+static char *last_lines(const struct worker *worker, size_t *bytes)
+{
+	char *text = NULL;
+	FILE *out = open_memstream(&text, bytes);
+
+	for (int is_err = 0; is_err < 2 && out; is_err++) {
+		size_t length = 0;
+		char *part = worker_tail(worker, is_err, TAIL_LINES, &length);
+
+		if (part)
+			fwrite(part, 1, length, out);
+		free(part);
+	}
+	if (out)
+		fclose(out);
+	return text;
+}
+
+static int follow_both(struct call *call, const struct worker *worker)
+{
+	int err = 0;
+
+	for (int is_err = 0; is_err < 2 && !err; is_err++) {
+		const char *path = worker_log_path(worker, is_err);
+
+		if (path)
+			err = tail_add(&call->verbs->tails, call->lbd->event, call->request, path,
+				       worker_log_user(worker), &call->error);
+	}
+	if (err)
+		tail_gone(&call->verbs->tails, call->request);
+	return err;
+}
+
 int verb_tail(struct call *call)
 {
 	struct backend *backend = targets_only(call);
-	const char *path;
 	size_t bytes = 0;
 	char *text;
 	int err = 0;
 
 	if (!backend)
 		return -EINVAL;
-	path = worker_log_path(backend->worker);
-	if (!path)
-		return error_set(&call->error, -ENOENT, "%s: its output goes to no file",
-				 backend->name);
-	text = worker_last_output(backend->worker, TAIL_LINES, &bytes);
+	if (!worker_log_path(backend->worker, false) && !worker_log_path(backend->worker, true))
+		return no_file(call);
+	text = last_lines(backend->worker, &bytes);
 	if (call_flag(call, "follow")) {
 		control_progress_bytes(call->request, text, bytes);
-		err = tail_add(&call->verbs->tails, call->lbd->event, call->request, path,
-			       worker_log_user(backend->worker), &call->error);
+		err = follow_both(call, backend->worker);
 	} else {
 		control_reply(call->request, json_text_bytes(text, bytes));
 	}
@@ -86,14 +125,10 @@ int verb_tail(struct call *call)
 }
 
 /* Not truncate(2): that waits for whoever holds a lease on the file. */
-static int clear_log(const struct worker *worker, struct error *error)
+static int clear_file(const char *path, uid_t user, struct error *error)
 {
-	const char *path = worker_log_path(worker);
-	int fd, err = 0;
+	int fd = open_file("log ", path, O_WRONLY, user, error), err = 0;
 
-	if (!path)
-		return 0;
-	fd = open_file("log ", path, O_WRONLY, worker_log_user(worker), error);
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
 	if (ftruncate(fd, 0))
@@ -102,19 +137,39 @@ static int clear_log(const struct worker *worker, struct error *error)
 	return err;
 }
 
+/* 1: it has logs; 0: none; -errno with a line. */
+static int clear_logs(const struct worker *worker, struct error *error)
+{
+	int ret = 0;
+
+	for (int is_err = 0; is_err < 2 && ret >= 0; is_err++) {
+		const char *path = worker_log_path(worker, is_err);
+		int err = path ? clear_file(path, worker_log_user(worker), error) : 0;
+
+		ret = err ? err : ret || path;
+	}
+	return ret;
+}
+
 int verb_clear(struct call *call)
 {
 	struct targets *targets = targets_of(call);
-	int err = 0;
+	size_t count = 0;
+	int ret = 0;
 
 	if (!targets)
 		return -ENOENT;
-	for (size_t i = 0; i < targets->count && !err; i++)
-		err = clear_log(targets->list[i]->worker, &call->error);
-	if (!err)
-		control_message(call->request, "%zu cleared", targets->count);
+	for (size_t i = 0; i < targets->count && ret >= 0; i++) {
+		ret = clear_logs(targets->list[i]->worker, &call->error);
+		count += ret > 0;
+	}
 	free(targets);
-	return err;
+	if (ret < 0)
+		return ret;
+	if (!count)
+		return no_file(call);
+	control_message(call->request, "%zu cleared", count);
+	return 0;
 }
 
 int verb_pid(struct call *call)

@@ -191,6 +191,14 @@ static void run_and_log(struct call *call, const struct verb *verb)
 		control_refuse(call->request, call->exit_code, call->error.text);
 }
 
+/* Who may, besides root. */
+static const char *changers(const struct lbd *lbd)
+{
+	const char *group = lbd->model.conf ? lbd->model.conf->control_group : NULL;
+
+	return group ? group : LB_CTL_GROUP;
+}
+
 static void on_request(void *arg, struct control_request *request, json_t *message, bool may_change)
 {
 	struct verbs *kept = arg;
@@ -212,7 +220,7 @@ static void on_request(void *arg, struct control_request *request, json_t *messa
 	} else if (verb->kind != READS && !may_change) {
 		error_set(&call.error, -EPERM,
 			  "%s: only root and members of group %s may do this (try sudo)", name,
-			  LB_CTL_GROUP);
+			  changers(call.lbd));
 		control_refuse(request, LB_CTL_REFUSED, call.error.text);
 	} else {
 		run_and_log(&call, verb);

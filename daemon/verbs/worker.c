@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "backend/process.h"
+#include "listeners/listeners.h"
 #include "reconcile/nobody.h"
 #include "roll/roll.h"
 #include "verbs/handlers.h"
@@ -23,6 +24,7 @@ int verb_worker(struct call *call)
 			return -ENOENT;
 		free(targets);
 	}
+	listeners_scan(&call->lbd->model); /* who has a port now */
 	call_show(call, view_workers(call->lbd, name));
 	return 0;
 }

@@ -11,9 +11,12 @@
 #include "base/json_text.h"
 #include "datapath/datapath.h"
 #include "listeners/shadowed.h"
+#include "looks/elsewhere.h"
 #include "model/turn.h"
 #include "reconcile/nobody.h"
 #include "worker/worker.h"
+
+enum { LATE_US = 3 * 1000 * 1000, LATE_LOOKS = 4 };
 
 /* Which families do clients of this pool come by? */
 static void find_families(const struct model *model, const struct pool *pool, bool wanted[2])
@@ -114,7 +117,24 @@ static void print_worker_note(FILE *out, const struct backend *backend, uint64_t
 			(double)(backend->retry_us - now_us) / 1e6);
 }
 
-static json_t *worker_note(const struct backend *backend, uint64_t now_us)
+/* The commonest mistake, said long before start_timeout is over.  Each look asks for all sockets of the host. */
+static void print_late(FILE *out, const struct backend *backend, uint64_t now_us, unsigned *looks)
+{
+	char elsewhere[ELSEWHERE_TEXT_BYTES], expected[ADDR_TEXT_BYTES];
+
+	if (backend->state != STATE_STARTING || backend->note[0] || backend_listens(backend) ||
+	    !worker_pid(backend->worker) || now_us < worker_started_us(backend->worker) + LATE_US)
+		return;
+	fprintf(out, "does not listen on %s yet",
+		addr_format_endpoint(&backend->endpoint, expected));
+	if (!*looks)
+		return;
+	--*looks;
+	if (elsewhere_find(backend, elsewhere))
+		fprintf(out, ", as the pool expects: it listens on %s", elsewhere);
+}
+
+static json_t *worker_note(const struct backend *backend, uint64_t now_us, unsigned *looks)
 {
 	const char *limits = worker_limits_note(backend->worker);
 	char *text = NULL;
@@ -125,6 +145,7 @@ static json_t *worker_note(const struct backend *backend, uint64_t now_us)
 	if (!out)
 		return NULL;
 	print_worker_note(out, backend, now_us);
+	print_late(out, backend, now_us, looks);
 	if (limits && worker_pid(backend->worker))
 		fprintf(out, "%slimit not in force: %s", ftell(out) ? "; " : "", limits);
 	fclose(out);
@@ -136,6 +157,7 @@ static json_t *worker_note(const struct backend *backend, uint64_t now_us)
 struct worker_list {
 	json_t *list;
 	uint64_t now_us;
+	unsigned looks; /* at where one listens that is late; so many are left */
 };
 
 static void add_worker(void *arg, struct backend *backend)
@@ -152,7 +174,7 @@ static void add_worker(void *arg, struct backend *backend)
 			"restarts", backend->restarts, "failures", backend->failures, "settings",
 			worker_is_outdated(backend->worker) ? "old" : NULL, "roll",
 			backend->turn ? turn_name(backend->turn) : NULL, "note",
-			worker_note(backend, workers->now_us));
+			worker_note(backend, workers->now_us, &workers->looks));
 	if (worker_relistened(backend->worker))
 		json_object_set_new(one, "relistened",
 				    json_integer(worker_relistened(backend->worker)));
@@ -174,7 +196,9 @@ static void add_worker(void *arg, struct backend *backend)
 
 json_t *view_workers(struct lbd *lbd, const char *target)
 {
-	struct worker_list workers = {.list = json_array(), .now_us = clock_us()};
+	struct worker_list workers = {.list = json_array(),
+				      .now_us = clock_us(),
+				      .looks = LATE_LOOKS};
 	struct error ignored;
 
 	if (target)

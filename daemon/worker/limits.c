@@ -8,23 +8,27 @@
 
 enum { CPU_PERIOD_US = 100000 };
 
+/* All of those that cannot be had, in one line. */
 static int set(const char *cgroup, const char *file, const char *value, int before,
 	       struct error *error)
 {
-	struct error other;
-	int err;
+	struct error one, others = *error;
+	int err = cgroup ? cgroup_limit(cgroup, file, value, &one)
+			 : error_set(&one, -ENOENT, "%s %s: no cgroup v2 here: no such limit", file,
+				     value);
 
-	if (!cgroup)
-		return error_set(error, -ENOENT, "%s %s: no cgroup v2 here: no such limit", file,
-				 value);
-	err = cgroup_limit(cgroup, file, value, before ? &other : error);
-	return before ? before : err;
+	if (!err)
+		return before;
+	return error_set(error, err, "%.*s%s%s", (int)sizeof(others.text) / 2,
+			 before ? others.text : "", before ? "; " : "", one.text);
 }
 
 int worker_limits_set(const struct conf_limits *conf, const char *cgroup, struct error *error)
 {
 	char value[64];
 	int err = 0;
+
+	error->text[0] = '\0';
 
 	if (conf->memory_max_bytes != CONF_UNSET) {
 		snprintf(value, sizeof(value), "%llu", (unsigned long long)conf->memory_max_bytes);

@@ -148,9 +148,9 @@ uint64_t worker_memory(const struct worker *worker)
 	return bytes;
 }
 
-const char *worker_log_path(const struct worker *worker)
+const char *worker_log_path(const struct worker *worker, bool is_err)
 {
-	return worker->log_path;
+	return output_path(is_err ? worker->err : worker->out);
 }
 
 const char *worker_limits_note(const struct worker *worker)
@@ -178,17 +178,21 @@ unsigned worker_relistened(const struct worker *worker)
 	return worker->past.relistened;
 }
 
+char *worker_tail(const struct worker *worker, bool is_err, unsigned lines, size_t *bytes)
+{
+	const char *path = worker_log_path(worker, is_err);
+
+	return path ? tail_lines(path, lines, worker->log_user,
+				 is_err ? &worker->err_mark : &worker->log_mark, bytes)
+		    : NULL;
+}
+
 char *worker_last_output(const struct worker *worker, unsigned lines, size_t *bytes)
 {
 	/* Apart from the rest, what went wrong is there. */
-	char *text = worker->err_path ? tail_lines(worker->err_path, lines, worker->log_user,
-						   &worker->err_mark, bytes)
-				      : NULL;
+	char *text = worker_tail(worker, true, lines, bytes);
 
-	if (!text && worker->log_path)
-		text = tail_lines(worker->log_path, lines, worker->log_user, &worker->log_mark,
-				  bytes);
-	return text;
+	return text ? text : worker_tail(worker, false, lines, bytes);
 }
 
 const char *worker_status(const struct worker *worker)

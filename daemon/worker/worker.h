@@ -139,7 +139,8 @@ void worker_set_past(struct worker *worker, struct worker_past past);
 
 /* No process runs, and another try would go by other settings, or files by the last look, than the last. */
 bool worker_is_mended(const struct worker *worker);
-const char *worker_log_path(const struct worker *worker);
+/* The file of this output, for errors or the rest (both, where they are one); NULL: it goes to none. */
+const char *worker_log_path(const struct worker *worker, bool is_err);
 /* A limit that it is without, since it cannot be had here: a line; NULL: none. */
 const char *worker_limits_note(const struct worker *worker);
 uid_t worker_log_user(const struct worker *worker); /* whose it may be: see place.h */
@@ -161,7 +162,10 @@ bool worker_drop_listeners(struct worker *worker);
 /* How often one that its processes had shut down was made to listen again. */
 unsigned worker_relistened(const struct worker *worker);
 
-/* Last lines of this process's output (at most `lines`), newly allocated, or NULL. */
+/* Last lines of this process's output in that file (at most `lines`), newly allocated, or NULL. */
+char *worker_tail(const struct worker *worker, bool is_err, unsigned lines, size_t *bytes);
+
+/* The same of that for errors, where it has said something there, else of the other. */
 char *worker_last_output(const struct worker *worker, unsigned lines, size_t *bytes);
 
 /* What it last said with STATUS=, or "". */

@@ -7,7 +7,7 @@ said.  (lbctl's words and the control socket's messages are in test_control.py.)
 import os
 
 import pytest
-from lab import BUILD, run, text_of, unique, wait_equal, wait_until, web
+from lab import BUILD, PYTHON, pool, run, text_of, unique, wait_equal, wait_until, web
 
 
 def refuse(lab, config="", wrap=(), instance=None):
@@ -386,6 +386,39 @@ def test_no_cgroup_v2(lab):
     # Ready by a listener of its own, not by that of the one before.
     lbd.ctl("roll", "web", "wait")
     lab.expect_workers({"8081", "8082"}, 16)
+
+
+def test_each_limit_that_is_not_in_force_is_named(lab):
+    hide = (
+        'for m in $(awk \'$3 == "cgroup2" {print $2}\' /proc/mounts); do umount $m; done; exec "$@"'
+    )
+    lbd = lab.lbd(
+        web("8081", worker="limit memory 1g; limit pids 500; limit cpu 150%;"),
+        wrap=["unshare", "-m", "sh", "-c", hide, "sh"],
+    )
+    wait_until(lambda: lbd.workers()["web:8081"]["state"] == "up", lbd.workers)
+    for said in (lbd.workers()["web:8081"]["note"], lbd.output()):
+        assert all(file in said for file in ("memory.max ", "pids.max ", "cpu.max ")), said
+
+
+def worker_note(lbd):
+    return lbd.workers()["web:8081"]["note"]
+
+
+def test_one_that_listens_elsewhere_is_told_while_it_starts(lab):
+    lbd = lab.lbd(pool("%s -m http.server -b 127.0.0.1 9999" % PYTHON, "environment P=$port;"))
+    said = "does not listen on 127.0.0.1:8081 yet, as the pool expects: it listens on 127.0.0.1:9999"
+    wait_until(lambda: worker_note(lbd) == said, lbd.workers)
+    assert lbd.workers()["web:8081"]["state"] == "starting"
+
+
+def test_a_port_that_is_free_again_is_not_in_use(lab):
+    lbd = lab.lbd(pool("sleep 1000 $port"))
+    wait_until(lambda: worker_note(lbd).startswith("does not listen on "), lbd.workers)
+    other = lab.app(8081)
+    wait_until(lambda: "port 8081 is in use by " in worker_note(lbd), lbd.workers)
+    other.stop()
+    wait_until(lambda: worker_note(lbd).startswith("does not listen on "), lbd.workers)
 
 
 def test_worker_port_in_use(lab):

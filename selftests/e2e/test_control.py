@@ -320,7 +320,7 @@ def test_log_tells_who_changed_what(lab):
     """A line for each verb that changes something, done or not, and none of what others ask in vain."""
     secret = "hunter2"
     good = (
-        "control { mode 0666; } pool web { backend 127.0.0.1:8081; }"
+        "control { mode 0666; group daemon; } pool web { backend 127.0.0.1:8081; }"
         "pool own { worker { command 'sleep 1000 $port'; ports 8091; environment KEY=%s; } }" % secret
     )
     lbd = lab.lbd(good)
@@ -331,7 +331,8 @@ def test_log_tells_who_changed_what(lab):
     lbd.ctl("reread")
     stranger = ["setpriv", "--reuid=65534", "--clear-groups", *lbd.ctl_command("pool", "drain")]
     for _ in range(3):
-        assert run(*stranger, "127.0.0.1:8081", check=False).returncode == 1
+        refused = run(*stranger, "127.0.0.1:8081", check=False)
+        assert refused.returncode == 1 and "members of group daemon may" in refused.stderr
     with Client(lbd) as client:
         client.ask(verb="clear", name="\x1b[31m" + "x" * 3000 + "\nforged")
     with Client(lbd) as client:

@@ -788,14 +788,15 @@ def notes(lbd):
     return [w["note"] for w in lbd.workers().values()]
 
 
-def test_one_descriptor_takes_both_families(lab):
-    """Of the address ::, which a program that is given descriptor 3 alone can serve."""
+@pytest.mark.parametrize("setting", ["", "dual_stack on;"])
+def test_one_descriptor_takes_both_families(lab, setting):
+    """Of the address ::, which a program that is given descriptor 3 alone can serve; also where nothing is said."""
     script = lab.path / "first.py"
     script.write_text(FIRST_ALONE.replace(", socket.socket(fileno=4)", ", None"))
     lbd = lab.lbd(
         "pool web { worker { ports 8081; command '%s %s /no/such'; address ::; listen inherit;"
-        " dual_stack on; } } service web { listen 0.0.0.0:80; listen [::]:80; pool web; }"
-        % (PYTHON, script)
+        " %s } } service web { listen 0.0.0.0:80; listen [::]:80; pool web; }"
+        % (PYTHON, script, setting)
     )
     lbd.wait_up(1)
     assert lab.get(host=HOST4).status == lab.get(host=HOST6).status == 200

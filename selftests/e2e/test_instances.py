@@ -59,6 +59,9 @@ def test_an_address_of_another(lab):
     assert refusal_of(second, "127.0.0.1:9800", "0.0.0.0:9800").replace(
         "two", "one", 1
     ) in first.refused("service", "add", "one", "tcp", "127.0.0.1:9800")
+    second.config(SECOND % "0.0.0.0:9701 ; listen 0.0.0.0:9900 ; listen [::]:9702 ; listen [2001:db8::1]:9703")
+    said = check(lab, second, second.instance)
+    assert "; 2 more addresses of services are in use, too" in said, said
     lab.expect_workers({"8081"}, 4, port=9700)
     lab.expect_workers({"8082"}, 4, port=9800)
 

@@ -118,6 +118,31 @@ def test_tail_follows_the_log(lab):
     tail.stop()
 
 
+def test_tail_and_clear_know_both_files(lab):
+    command = lab.script(
+        "n=0; while :; do n=$((n + 1)); echo out $n; echo err $n >&2; sleep 0.1; done\n"
+    )
+    out, err = lab.path / "out.log", lab.path / "err.log"
+    lbd = lab.lbd(pool(command, "stdout %s; stderr %s;" % (out, err)))
+    wait_until(lambda: text_of(out) and text_of(err))
+    said = lbd.ctl("tail", "web:8081")
+    assert "out 1\n" in said and "err 1\n" in said
+    tail = lab.process(BUILD / "lbctl", "-n", lbd.instance, "tail", "web:8081", "-f")
+    tail.wait_output("^err 1$")
+    seen = tail.output().count("\n")
+    wait_until(lambda: {l.split()[0] for l in tail.output().splitlines()[seen:]} == {"out", "err"})
+    tail.stop()
+    assert lbd.ctl("clear", "web:8081") == "1 cleared\n"
+    wait_until(lambda: "err 1\n" not in text_of(err) and "out 1\n" not in text_of(out))
+
+
+@pytest.mark.parametrize("verb", ["tail", "clear"])
+def test_output_that_goes_to_no_file(lab, verb):
+    lbd = lab.lbd(pool(lab.script("exec sleep 1000\n"), "stdout none;"))
+    wait_until(lambda: lbd.pids()["web:8081"])
+    assert "web:8081: its output goes to no file" in lbd.refused(verb, "web:8081")
+
+
 def test_tail_of_any_bytes(lab):
     """Neither a byte that is not UTF-8 nor a NUL hides the rest; a terminal shows them."""
     command = lab.script(r"printf 'one\377\n\000two\303\274\n'; exec sleep 1000" + "\n")

@@ -184,7 +184,7 @@ static void test_no_lbd(void **state)
 	(void)state;
 	snprintf(expected, sizeof(expected),
 		 "lbctl: no lbd answers at %s/other/control: start it "
-		 "with `lbd` or name another with -n\n",
+		 "with `lbd -n other -c FILE` or name another with -n\n",
 		 directory);
 	run("-n other pool", &outcome);
 	check("-n other pool", &outcome, 3, "", expected);
@@ -338,6 +338,8 @@ static const struct {
 	{"--complete -n web -j worker stop ''",
 	 DATA("[{\"name\": \"a:1\"}, {\"name\": \"a:2\"}, {\"name\": \"b:1\"}]"), 0,
 	 "a:1\na:2\nb:1\na:*\nb:*\nall\n", ""},
+	{"--complete tail ''", DATA("[{\"name\": \"a:1\"}, {\"name\": \"a:2\"}]"), 0,
+	 "a:1\na:2\n", ""},
 };
 
 static void test_replies(void **state)
@@ -372,6 +374,8 @@ static const struct {
 	{"--complete check a ''", ""},
 	{"--complete status ''", ""},
 	{"--complete nonsense ''", ""},
+	{"--complete -n ''", "web\n"},
+	{"--complete pool -n ''", "web\n"},
 };
 
 static void test_completions(void **state)

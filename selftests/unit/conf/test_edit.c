@@ -117,6 +117,25 @@ static void a_pool_goes_with_its_last_backend(void **state)
 	assert_tree_has("pool default { backend 127.0.0.1:1; }", true);
 }
 
+/* The first directive may go: what stands above it is said of the whole file. */
+static void the_head_of_a_file_stays(void **state)
+{
+	static const char text[] = "# whose host it is\nattach eth0;\n# the shop\n"
+				   "pool p { backend 127.0.0.1:1; }\nattach eth1; # second\n";
+
+	(void)state;
+	block_free(root);
+	assert_int_equal(block_parse("test", text, strlen(text), &root, &error), 0);
+	assert_int_equal(edit_attach(root, "eth0", "generic", &error), 0);
+	assert_tree_has("# whose host it is attach eth0 generic; # the shop pool p {", true);
+	assert_int_equal(edit_detach(root, "eth0", &error), 0);
+	assert_tree_has("# whose host it is # the shop pool p {", true);
+	assert_int_equal(edit_pool_remove(root, "p", true, &error), 0);
+	assert_tree_has("# whose host it is # the shop # second attach eth1;", true);
+	assert_int_equal(edit_detach(root, "eth1", &error), 0);
+	assert_tree_has("# whose host it is # the shop # second", true);
+}
+
 /* However the address is written. */
 static void duplicates_are_seen(void **state)
 {
@@ -201,6 +220,7 @@ int main(void)
 		TREE_TEST(attach_changes_its_mode),
 		TREE_TEST(backends_come_and_go),
 		TREE_TEST(a_pool_goes_with_its_last_backend),
+		TREE_TEST(the_head_of_a_file_stays),
 		TREE_TEST(duplicates_are_seen),
 		TREE_TEST(drain_is_a_word_of_the_backend),
 		TREE_TEST(a_pool_in_use_stays),

@@ -29,6 +29,8 @@ static unsigned mark_joined(struct import_upstream *upstream, const struct impor
 	return joined;
 }
 
+#define NO_SPARE "lbd keeps no spare backends: "
+
 /* A worker block has one weight and one limit: those of the first; others are said. */
 static void emit_common(const struct import_upstream *upstream, struct block *pool)
 {
@@ -46,7 +48,9 @@ static void emit_common(const struct import_upstream *upstream, struct block *po
 			import_drop(pool, &server->at,
 				    "workers of a pool have the same weight and max_connections");
 		if (server->drain)
-			import_drop(pool, &server->at, "drain it with `lbctl pool drain`");
+			import_drop(pool, &server->at,
+				    server->is_spare ? NO_SPARE "drain it with `lbctl pool drain`"
+						     : "drain it with `lbctl pool drain`");
 	}
 	if (first && first->weight != 1)
 		import_add(pool, false, WORDS("weight", import_text("%u", first->weight)));
@@ -71,6 +75,8 @@ static void emit_backend(const struct import_server *server, bool common, struct
 	}
 	if (server->drain)
 		words[count++] = "drain";
+	if (server->is_spare)
+		import_drop(pool, &server->at, NO_SPARE "it is drained until `lbctl pool undrain`");
 	import_add(pool, false, words);
 }
 

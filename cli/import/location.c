@@ -23,19 +23,44 @@ bool import_is_static(const struct block *location)
 	return false;
 }
 
-/* What clients get at /, else the first that is passed on; a server of `stream` is one itself. */
+/* `location / { try_files $uri @app; }`: what is no file is for that location; NULL: it is not so. */
+static const struct block *fallback_of(const struct block *server, const struct block *location)
+{
+	const struct block *try_files = block_find(location, WORDS("try_files"));
+	const char *last = try_files ? try_files->words[try_files->count - 1] : "";
+
+	for (const struct block *at = server->first; at && *last == '@'; at = at->next)
+		if (strcmp(at->words[0], "location") == 0 && import_is_proxy(at) &&
+		    strcmp(at->words[at->count - 1], last) == 0)
+			return at;
+	return NULL;
+}
+
+static bool is_location(const struct block *at, const char *path)
+{
+	return strcmp(at->words[0], "location") == 0 && strcmp(at->words[at->count - 1], path) == 0;
+}
+
+/*
+ * What clients get at /, by itself or where no file is there (of the location, or of the server), else the first that
+ * is passed on; a server of `stream` is one itself.
+ */
 const struct block *import_main_proxy(const struct block *server)
 {
-	const struct block *first = import_is_proxy(server) ? server : NULL;
+	const struct block *first = import_is_proxy(server) ? server : NULL, *found;
 
 	for (const struct block *at = server->first; at; at = at->next) {
-		if (strcmp(at->words[0], "location") != 0 || !import_is_proxy(at))
+		if (!is_location(at, "/"))
 			continue;
-		if (strcmp(at->words[at->count - 1], "/") == 0)
-			return at;
-		if (!first)
-			first = at;
+		found = import_is_proxy(at) ? at : fallback_of(server, at);
+		if (found)
+			return found;
 	}
+	if (!first)
+		first = fallback_of(server, server);
+	for (const struct block *at = server->first; at && !first; at = at->next)
+		if (strcmp(at->words[0], "location") == 0 && import_is_proxy(at))
+			first = at;
 	return first;
 }
 

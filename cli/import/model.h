@@ -52,6 +52,7 @@ struct import_server {
 	unsigned weight;
 	uint32_t max_connections;
 	bool drain, joined;
+	bool is_spare; /* `backup` */
 };
 
 struct import_upstream {

@@ -115,10 +115,24 @@ static int take_entry(void *arg, const char *section, const char *name, const ch
 
 static int read_file(struct import *import, const char *path, unsigned depth, struct error *error);
 
-/* The patterns of [include]'s files. */
-static int read_includes(struct import *import, const char *here, const char *patterns,
-			 unsigned depth, struct error *error)
+/* Programs may be meant to be there. */
+static void drop_include(struct import *import, const struct import_section *section,
+			 const char *pattern, const char *formatted)
 {
+	struct import_entry *entry = import_entry_of(section, "files");
+	struct import_place at = entry ? entry->at : section->at;
+
+	at.text = import_text("include %s", pattern);
+	import_drop(import->out, &at,
+		    import_text("no file is at %s; where there is one, import that, too",
+				formatted));
+}
+
+/* The patterns of [include]'s files. */
+static int read_includes(struct import *import, size_t section, const char *here, unsigned depth,
+			 struct error *error)
+{
+	const char *patterns = import_value(&import->sections[section], "files", "");
 	char *copy = import_text("%s", patterns), *rest = copy, *pattern;
 	struct import_names names = {.here = here, .program = "", .group = ""};
 	int code = 0;
@@ -131,7 +145,9 @@ static int read_includes(struct import *import, const char *here, const char *pa
 			continue;
 		if (*formatted != '/')
 			formatted = import_text("%s/%s", here, formatted);
-		if (glob(formatted, 0, NULL, &found) == 0)
+		if (glob(formatted, 0, NULL, &found))
+			drop_include(import, &import->sections[section], pattern, formatted);
+		else
 			for (size_t i = 0; i < found.gl_pathc && !code; i++)
 				code = read_file(import, import_text("%s", found.gl_pathv[i]),
 						 depth + 1, error);
@@ -173,8 +189,7 @@ static int read_file(struct import *import, const char *path, unsigned depth, st
 		struct import_section *section = &import->sections[i];
 
 		if (section->at.file == path && strcmp(section->name, "include") == 0)
-			code = read_includes(import, reader.here,
-					     import_value(section, "files", ""), depth, error);
+			code = read_includes(import, i, reader.here, depth, error);
 	}
 	return code;
 }

@@ -52,10 +52,7 @@ static void read_parameter(struct import_upstream *upstream, struct import_serve
 	} else if (strcmp(word, "down") == 0) {
 		server->drain = true;
 	} else if (strcmp(word, "backup") == 0) {
-		server->drain = true;
-		import_drop(
-			upstream->pool, &server->at,
-			"lbd keeps no spare backends: it is drained until `lbctl pool undrain`");
+		server->drain = server->is_spare = true;
 	} else if (starts(word, "fail_timeout=", &value)) {
 		import_drop(upstream->pool, &server->at,
 			    "fail_timeout: see interval and rise in health { } of lbd.conf(5)");

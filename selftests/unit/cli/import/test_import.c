@@ -73,7 +73,22 @@ static const struct {
 	 NULL,
 	 {"scheduler maglev;", "hash $request_uri consistent: lbd does not read requests"}},
 	{UP("random two least_conn; server 10.0.0.1:1;"), NULL, {"scheduler random;"}},
-	{UP("server 10.0.0.1:1 backup;"), NULL, {"backend 10.0.0.1:1 drain;", "no spare backends"}},
+	{UP("server 10.0.0.1:1 backup;"),
+	 NULL,
+	 {"backend 10.0.0.1:1 drain;", "no spare backends: it is drained until"}},
+	{UP("server 127.0.0.1:9001; server 127.0.0.1:9002 backup;"),
+	 "[program:q]\ncommand=b --port=900%(process_num)d\nnumprocs=2\nnumprocs_start=1\n"
+	 "process_name=%(process_num)d\n",
+	 {"no spare backends: drain it with `lbctl pool drain`", "!it is drained until"}},
+	{SERVER("location /ws { proxy_pass http://127.0.0.1:9; } location / { try_files $uri @app; "
+		"} "
+		"location @app { proxy_pass http://u; }"),
+	 NULL,
+	 {"service u {", "location /ws: all paths go to the same pool", "!service 127.0.0.1_9"}},
+	{SERVER("location /ws { proxy_pass http://127.0.0.1:9; } try_files $uri @app; "
+		"location @app { proxy_pass http://u; }"),
+	 NULL,
+	 {"service u {", "!service 127.0.0.1_9"}},
 	{UP("server 10.0.0.1:1 max_fails=3 fail_timeout=5s;"),
 	 NULL,
 	 {"health {\n\t\ttcp;\n\t\tfall 3;\n", "fail_timeout: see interval"}},
@@ -302,6 +317,8 @@ static void includes_are_followed(void **state)
 	text = import(NULL, "[include]\nfiles = %(here)s/mor*.conf none/*.conf\n", &code, &error);
 	assert_int_equal(code, 0);
 	assert_non_null(strstr(text, "pool q {"));
+	assert_non_null(strstr(text, "include none/*.conf: no file is at "));
+	assert_null(strstr(text, "include %(here)s"));
 	free(text);
 	write_file(path, "upstream u { server 10.0.0.1:1; }");
 	text = import("http { include mime.types; include mor*.conf; include none.conf; }", NULL,

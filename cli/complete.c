@@ -26,10 +26,17 @@ static void print_members(const struct cli *cli, const json_t *list, const char 
 
 static void print_pools(const struct cli *cli, char **words, int count)
 {
-	json_t *pools = client_ask(cli, "pool");
+	json_t *pools = client_ask(cli, "pool"), *pool;
+	size_t i;
 
 	(void)words, (void)count;
-	print_members(cli, pools, "pool");
+	json_array_foreach(pools, i, pool)
+	{
+		const char *name = json_string_value(json_object_get(pool, "pool"));
+
+		if (name && !json_is_true(json_object_get(pool, "gone")))
+			fprintf(cli->out, "%s\n", name);
+	}
 	json_decref(pools);
 }
 

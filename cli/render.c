@@ -81,10 +81,14 @@ static void add_pool_heading(struct table *table, const json_t *pool)
 {
 	const char *scheduler = json_string_value(json_object_get(pool, "scheduler"));
 	const char *name = json_string_value(json_object_get(pool, "pool"));
+	const char *lack = "";
 	char *text = NULL;
 
-	if (asprintf(&text, "%s, %s%s%s", name ? name : "?", scheduler ? scheduler : "?",
-		     json_array_size(json_object_get(pool, "backends")) ? "" : ", no backends",
+	if (json_is_true(json_object_get(pool, "gone")))
+		lack = ", gone from the configuration";
+	else if (!json_array_size(json_object_get(pool, "backends")))
+		lack = ", no backends";
+	if (asprintf(&text, "%s, %s%s%s", name ? name : "?", scheduler ? scheduler : "?", lack,
 		     pool_note(pool)) >= 0)
 		table_add_heading(table, text);
 	free(text);
@@ -97,6 +101,7 @@ static void add_pool(struct table *table, const json_t *pool)
 
 	add_pool_heading(table, pool);
 	json_array_foreach(json_object_get(pool, "backends"), i, backend) table_add(table, backend);
+	json_array_foreach(json_object_get(pool, "leaving"), i, backend) table_add(table, backend);
 }
 
 int render_pools(const struct cli *cli, const json_t *request, const json_t *data)

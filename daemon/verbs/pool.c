@@ -110,19 +110,40 @@ static const char *removed_words(const struct model *model, const char *pool, bo
 						     : "removed";
 }
 
+/* Of those that leave: ", but 2 connections are open yet, for 30.0 s at most"; "" where there is none. */
+static void open_words(struct backend **leaving, size_t count, char words[96])
+{
+	unsigned open = 0;
+	size_t used;
+
+	words[0] = 0;
+	for (size_t i = 0; i < count; i++)
+		open += backend_connections(leaving[i]);
+	if (!open)
+		return;
+	used = (size_t)snprintf(words, 96, ", but %u connection%s open yet", open,
+				open == 1 ? " is" : "s are");
+	if (leaving[0]->drain.timeout_us != UINT64_MAX)
+		snprintf(words + used, 96 - used, ", for %.1f s at most",
+			 (double)leaving[0]->drain.timeout_us / 1e6);
+}
+
 static int reply_removed(struct call *call, const char *pool, struct backend **backends,
 			 size_t count, bool was_served)
 {
 	const struct model *model = &call->lbd->model;
 	size_t leaving = 0;
+	char open[96];
 
 	for (size_t i = 0; i < count; i++)
 		if (is_leaving(model, backends[i]))
 			backends[leaving++] = backends[i];
 	if (leaving && call_flag(call, "wait"))
 		return call_wait(call, WAIT_DRAINED, backends, leaving);
-	control_message(call->request, "%s",
-			removed_words(model, pool, was_served, call_word(call, "address", NULL)));
+	open_words(backends, leaving, open);
+	control_message(call->request, "%s%s",
+			removed_words(model, pool, was_served, call_word(call, "address", NULL)),
+			open);
 	return 0;
 }
 

@@ -71,6 +71,68 @@ static json_t *view_backend(const struct backend *backend, const struct lb_load 
 			 list_listeners(backend), "note", note_of(backend, wanted));
 }
 
+/* Those without a worker that have gone from a pool of that name; workers are in the list of workers.  NULL: none. */
+static json_t *leaving(const struct model *model, const char *pool, const struct lb_load *loads)
+{
+	static const bool wanted[2];
+	json_t *list = NULL;
+
+	for (const struct backend *at = model->leaving; at; at = at->next) {
+		if (at->worker || strcmp(at->pool->name, pool) != 0)
+			continue;
+		if (!list)
+			list = json_array();
+		json_array_append_new(list, view_backend(at, &loads[at->id], wanted));
+	}
+	return list;
+}
+
+static json_t *view_pool(const struct pool *pool, const struct lb_load *loads)
+{
+	json_t *backends = json_array();
+	bool wanted[2];
+
+	find_families(pool->model, pool, wanted);
+	for (size_t i = 0; i < pool->count; i++)
+		json_array_append_new(backends,
+				      view_backend(pool->backends[i], &loads[pool->backends[i]->id],
+						   wanted));
+	return json_pack("{s:s, s:s, s:b, s:b, s:o, s:o*}", "pool", pool->name, "scheduler",
+			 conf_scheduler_name(pool->conf->scheduler), "nobody_serves",
+			 nobody_serves(pool), "clients_wait", nobody_serves_yet(pool), "backends",
+			 backends, "leaving", leaving(pool->model, pool->name, loads));
+}
+
+static bool is_listed(const json_t *list, const char *name)
+{
+	const json_t *pool;
+	size_t i;
+
+	json_array_foreach(list, i, pool)
+	{
+		if (!strcmp(json_string_value(json_object_get(pool, "pool")), name))
+			return true;
+	}
+	return false;
+}
+
+/* Pools that have gone, and somebody leaves them. */
+static void add_gone(json_t *list, const struct model *model, const struct lb_load *loads)
+{
+	for (const struct backend *at = model->leaving; at; at = at->next) {
+		const struct pool *pool = at->pool;
+
+		if (at->worker || is_listed(list, pool->name))
+			continue;
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:b, s:b, s:b, s:o, s:o}", "pool", pool->name,
+					"scheduler", conf_scheduler_name(pool->conf->scheduler),
+					"nobody_serves", false, "clients_wait", false, "gone", true,
+					"backends", json_array(), "leaving",
+					leaving(model, pool->name, loads)));
+	}
+}
+
 json_t *view_pools(const struct lbd *lbd, const struct pool *only)
 {
 	const struct model *model = &lbd->model;
@@ -80,25 +142,11 @@ json_t *view_pools(const struct lbd *lbd, const struct pool *only)
 	if (!loads)
 		return list;
 	datapath_read_loads(model->dp, loads);
-	for (size_t i = 0; i < model->pool_count; i++) {
-		const struct pool *pool = model->pools[i];
-		json_t *backends;
-		bool wanted[2];
-
-		if (only && pool != only)
-			continue;
-		backends = json_array();
-		find_families(model, pool, wanted);
-		for (size_t j = 0; j < pool->count; j++)
-			json_array_append_new(backends,
-					      view_backend(pool->backends[j],
-							   &loads[pool->backends[j]->id], wanted));
-		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:b, s:b, s:o}", "pool", pool->name,
-					"scheduler", conf_scheduler_name(pool->conf->scheduler),
-					"nobody_serves", nobody_serves(pool), "clients_wait",
-					nobody_serves_yet(pool), "backends", backends));
-	}
+	for (size_t i = 0; i < model->pool_count; i++)
+		if (!only || model->pools[i] == only)
+			json_array_append_new(list, view_pool(model->pools[i], loads));
+	if (!only)
+		add_gone(list, model, loads);
 	free(loads);
 	return list;
 }

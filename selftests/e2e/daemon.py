@@ -120,7 +120,7 @@ class Lbd(Process):
 
     def pool(self, name=None):
         """{address: backend} of a pool, of the only one by default."""
-        pools = self.json("pool")
+        pools = [p for p in self.json("pool") if "gone" not in p]
         assert name or len(pools) == 1, pools
         return {
             b["address"]: {"note": "", **b}

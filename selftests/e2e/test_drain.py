@@ -135,6 +135,28 @@ def test_remove_drains_first(lab):
     wait_until(lambda: address not in lbd.pool(), lbd.pool)
 
 
+@pytest.mark.parametrize("what", ["backend", "pool"])
+def test_removed_one_is_listed(lab, what):
+    """Until its connections have ended, as workers that leave are: they are somebody's until then."""
+    lbd, _ = by_hand(lab, "drain_timeout 1h;")
+    held = lab.hold()
+    address = "127.0.0.1:" + held.worker
+    if what == "pool":
+        lbd.ctl("service", "remove", "web")
+        removed = lbd.ctl("pool", "remove", "web")
+    else:
+        removed = lbd.ctl("pool", "remove", "web", address)
+    assert removed == "removed, but 1 connection is open yet, for 3600.0 s at most\n"
+    (pool,) = lbd.json("pool")
+    (backend,) = pool["leaving"]
+    assert (backend["address"], backend["state"], backend["active"]) == (address, "draining", 1), backend
+    assert "gone from the configuration" in backend["note"]
+    assert pool.get("gone", False) == (what == "pool")
+    assert address in lbd.ctl("pool") and address not in lbd.pool(None if what == "backend" else "web")
+    held.close()
+    wait_until(lambda: not [p for p in lbd.json("pool") if "leaving" in p], lbd.output)
+
+
 @pytest.mark.parametrize("how", ["remove", "reload"])
 def test_removed_one_has_the_drain_timeout(lab, how):
     lbd, _ = by_hand(lab, "drain_timeout 500ms;")

@@ -122,7 +122,6 @@ void lbd_stop(struct lbd *lbd)
 		lbd_stop_next(lbd);
 		return;
 	}
-	log_info("stopping: draining first; a second signal or `lbctl shutdown` cuts what is open");
 	service_manager_tell(lbd->event, "STOPPING=1");
 	lbd->model.stopping = true;
 	recycle_watch(&lbd->model);
@@ -130,5 +129,6 @@ void lbd_stop(struct lbd *lbd)
 		roll_forget(lbd->model.pools[i], "lbd is being stopped");
 	pool_each_backend(&lbd->model, disable_backend, NULL);
 	apply_now(&lbd->model);
+	log_info("stopping: draining first; a second signal or `lbctl shutdown` cuts what is open");
 	lbd_stop_next(lbd);
 }

@@ -54,6 +54,10 @@ int link_make(const struct datapath *dp, const char *name, const struct bpf_prog
 /* The pinned link with the new program; -ENOENT: there is none, or its target is gone. */
 int link_adopt(const struct datapath *dp, const char *name, const struct bpf_program *program);
 
+/* datapath/programs.c: what they cannot be loaded without; then they are, with the maps at their pins. */
+int programs_check_btf(struct error *error);
+int programs_load(struct datapath *dp, struct error *error);
+
 /* datapath/guard.c: before the programs are loaded: which devices it refuses on this host. */
 void guard_prepare(struct datapath *dp);
 

@@ -54,7 +54,7 @@ $(call room,LBD,daemon/keeping,held notify output)
 $(call room,LBD,daemon/output,file file_move flow hold loss output peek syslog target)
 $(call room,LBD,daemon/keeper,keeper kept_notify process send)
 $(call room,LBD,daemon/datapath,\
-	capture datapath guard interfaces libbpf link locals maps programs read ring seed sink xdp)
+	capture datapath guard interface interfaces libbpf link locals maps programs read ring seed sink xdp)
 $(call room,LBD,daemon/datapath/ring,maglev ring share turns)
 $(call room,LBD,daemon/datapath/pins,others pins)
 $(call room,LBD,daemon/launch,launch)

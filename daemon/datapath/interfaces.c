@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <netlink/errno.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
@@ -17,39 +16,27 @@
 #include <sys/epoll.h>
 
 #include "base/log.h"
-
-enum { NAMES_SHOWN = 8, LISTED_BYTES = 200 };
-
-struct entry {
-	struct entry *next;
-	char name[IFNAMSIZ];
-	int wanted;  /* ATTACH_* */
-	int ifindex; /* that it was last tried on; 0: not there */
-	int err;     /* of that try */
-	bool attached;
-	enum datapath_mode mode;
-	char note[ERROR_TEXT_BYTES];
-};
+#include "datapath/interface.h"
 
 struct interfaces {
 	struct datapath *dp;
 	struct nl_sock *monitor;
 	sd_event_source *source;
-	struct entry *entries;
+	struct interface *entries;
 };
 
-static struct entry **entry_find(struct interfaces *it, const char *name)
+static struct interface **entry_find(struct interfaces *it, const char *name)
 {
-	struct entry **at = &it->entries;
+	struct interface **at = &it->entries;
 
 	while (*at && strcmp((*at)->name, name))
 		at = &(*at)->next;
 	return at;
 }
 
-static struct entry *entry_new(struct interfaces *it, const struct conf_attach *want)
+static struct interface *entry_new(struct interfaces *it, const struct conf_attach *want)
 {
-	struct entry **at = entry_find(it, want->interface);
+	struct interface **at = entry_find(it, want->interface);
 
 	*at = calloc(1, sizeof(**at));
 	if (!*at)
@@ -62,122 +49,12 @@ static struct entry *entry_new(struct interfaces *it, const struct conf_attach *
 /* Unlinks and frees it; what is attached stays. */
 static void entry_remove(struct interfaces *it, const char *name)
 {
-	struct entry **at = entry_find(it, name), *entry = *at;
+	struct interface **at = entry_find(it, name), *entry = *at;
 
 	if (!entry)
 		return;
 	*at = entry->next;
 	free(entry);
-}
-
-/* "lo, eth1", at most NAMES_SHOWN of them, for messages. */
-static const char *list_names(char text[LISTED_BYTES])
-{
-	struct if_nameindex *all = if_nameindex();
-	size_t used = 0;
-
-	snprintf(text, LISTED_BYTES, "none");
-	for (int i = 0; all && all[i].if_index; i++) {
-		used += snprintf(text + used, LISTED_BYTES - used, "%s%s", i ? ", " : "",
-				 i < NAMES_SHOWN ? all[i].if_name : "...");
-		if (i == NAMES_SHOWN)
-			break;
-	}
-	if_freenameindex(all);
-	return text;
-}
-
-/* Which mode the link of an earlier lbd has: `auto` leaves it, so that nothing is detached. */
-struct adopted {
-	const struct entry *entry;
-	bool found;
-	enum datapath_mode mode;
-};
-
-static void adopted_each(void *arg, const char *interface, int ifindex, enum datapath_mode mode)
-{
-	struct adopted *adopted = arg;
-
-	if (ifindex != adopted->entry->ifindex || strcmp(interface, adopted->entry->name))
-		return;
-	adopted->found = true;
-	adopted->mode = mode;
-}
-
-/* Would generic mode fare better than native did? */
-static bool is_native_lack(int err)
-{
-	return err != -EBUSY && err != -ENODEV && err != -EPERM && err != -ENOMEM;
-}
-
-static int entry_try_modes(struct interfaces *it, struct entry *e, struct error *error)
-{
-	struct adopted adopted = {.entry = e};
-	int err;
-
-	datapath_each_attached(it->dp, adopted_each, &adopted);
-	e->mode = e->wanted == ATTACH_GENERIC ? DATAPATH_GENERIC : DATAPATH_NATIVE;
-	if (e->wanted == ATTACH_AUTO && adopted.found)
-		e->mode = adopted.mode;
-	err = datapath_attach(it->dp, e->name, e->ifindex, e->mode, error);
-	if (!err || e->wanted != ATTACH_AUTO || e->mode == DATAPATH_GENERIC || !is_native_lack(err))
-		return err;
-	snprintf(e->note, sizeof(e->note), "%s", error->text);
-	e->mode = DATAPATH_GENERIC;
-	return datapath_attach(it->dp, e->name, e->ifindex, e->mode, error);
-}
-
-static int entry_attach(struct interfaces *it, struct entry *e, struct error *error)
-{
-	e->note[0] = '\0';
-	e->err = entry_try_modes(it, e, error);
-	e->attached = !e->err;
-	if (e->err)
-		snprintf(e->note, sizeof(e->note), "%s", error->text);
-	else if (e->note[0])
-		log_warning("interface %s: GENERIC XDP, slower than native; %s", e->name, e->note);
-	else
-		log_info("interface %s: attached, %s XDP", e->name,
-			 e->mode == DATAPATH_NATIVE ? "native" : "generic");
-	return e->err;
-}
-
-static void entry_detach(struct interfaces *it, struct entry *e)
-{
-	if (e->attached)
-		datapath_detach(it->dp, e->name);
-	e->attached = false;
-	e->err = 0;
-}
-
-static void entry_wait(struct entry *e)
-{
-	char names[LISTED_BYTES];
-
-	snprintf(e->note, sizeof(e->note), "waits for the interface to appear");
-	log_warning("interface %s is not there (there are: %s); it is attached when it appears",
-		    e->name, list_names(names));
-}
-
-/* A try that failed for another's program is made again, in case the other has left. */
-static void entry_sync(struct interfaces *it, struct entry *e, bool is_new)
-{
-	int ifindex = if_nametoindex(e->name);
-	char before[ERROR_TEXT_BYTES];
-	struct error error;
-
-	if (!is_new && ifindex == e->ifindex && e->err != -EBUSY)
-		return;
-	if (ifindex != e->ifindex)
-		entry_detach(it, e);
-	e->ifindex = ifindex;
-	if (!ifindex) {
-		entry_wait(e);
-		return;
-	}
-	memcpy(before, e->note, sizeof(before));
-	if (entry_attach(it, e, &error) && strcmp(before, e->note))
-		log_error("interface %s: not attached: %s", e->name, e->note);
 }
 
 static int on_link_event(sd_event_source *source, int fd, uint32_t revents, void *arg)
@@ -187,8 +64,8 @@ static int on_link_event(sd_event_source *source, int fd, uint32_t revents, void
 	(void)source, (void)fd, (void)revents;
 	while (nl_recvmsgs_default(it->monitor) >= 0)
 		;
-	for (struct entry *e = it->entries; e; e = e->next)
-		entry_sync(it, e, false);
+	for (struct interface *e = it->entries; e; e = e->next)
+		interface_sync(it->dp, e, false);
 	return 0;
 }
 
@@ -310,13 +187,13 @@ int interfaces_reconcile(struct interfaces *it, const struct conf_attach *wants,
 	struct wants w = {.list = wants, .count = count};
 	int err = detach_unwanted(it, &w);
 
-	for (struct entry *e = it->entries, *next; e; e = next) {
+	for (struct interface *e = it->entries, *next; e; e = next) {
 		next = e->next;
 		if (!wants_find(&w, e->name))
 			entry_remove(it, e->name);
 	}
 	for (size_t i = 0; i < count; i++) {
-		struct entry *e = *entry_find(it, wants[i].interface);
+		struct interface *e = *entry_find(it, wants[i].interface);
 		bool is_new = !e || e->wanted != (int)wants[i].mode;
 
 		if (!e)
@@ -324,20 +201,20 @@ int interfaces_reconcile(struct interfaces *it, const struct conf_attach *wants,
 		if (!e)
 			return -ENOMEM;
 		e->wanted = wants[i].mode;
-		entry_sync(it, e, is_new);
+		interface_sync(it->dp, e, is_new);
 	}
 	return err;
 }
 
 int interfaces_attach(struct interfaces *it, const struct conf_attach *want, struct error *error)
 {
-	struct entry *e = *entry_find(it, want->interface);
+	struct interface *e = *entry_find(it, want->interface);
 	int err, before = e ? e->wanted : -1, ifindex = if_nametoindex(want->interface);
-	char names[LISTED_BYTES];
+	char names[INTERFACE_NAMES_BYTES];
 
 	if (!ifindex)
 		return error_set(error, -ENODEV, "interface %.16s: there is none; there are: %s%s",
-				 want->interface, list_names(names),
+				 want->interface, interface_list_names(names),
 				 e ? "; it is attached when it appears" : "");
 	if (e && e->attached && e->ifindex == ifindex && before == (int)want->mode)
 		return 0;
@@ -347,14 +224,14 @@ int interfaces_attach(struct interfaces *it, const struct conf_attach *want, str
 		return error_set(error, -ENOMEM, "out of memory");
 	e->ifindex = ifindex;
 	e->wanted = want->mode;
-	err = entry_attach(it, e, error);
+	err = interface_attach(it->dp, e, error);
 	if (!err)
 		return 0;
 	if (before < 0) {
 		entry_remove(it, want->interface);
 	} else {
 		e->wanted = before;
-		entry_sync(it, e, true);
+		interface_sync(it->dp, e, true);
 	}
 	return error_prefix(error, err, "interface %s", want->interface);
 }
@@ -362,7 +239,7 @@ int interfaces_attach(struct interfaces *it, const struct conf_attach *want, str
 void interfaces_each(struct interfaces *it,
 		     void (*each)(void *arg, const struct interfaces_status *), void *arg)
 {
-	for (const struct entry *e = it->entries; e; e = e->next) {
+	for (const struct interface *e = it->entries; e; e = e->next) {
 		struct interfaces_status status = {
 			.interface = e->name,
 			.ifindex = e->ifindex,

@@ -30,7 +30,7 @@ $(call room,LBD,daemon/verbs,\
 $(call room,LBD,daemon/view,status view)
 $(call room,LBD,daemon/lbd,\
 	in_force loss outdated reexec reload run_dir save save_plan service_manager stop)
-$(call room,LBD,daemon/control,client control parse places reply time)
+$(call room,LBD,daemon/control,access client control listening pace parse places reply time)
 $(call room,LBD,daemon/reconcile,\
 	check difference difference_line difference_service held_ports nobody plan reconcile services \
 	stage stale)

@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "control/pace.h"
 #include "control/parse.h"
 #include "host/process/stranger.h"
 #include "lb/ctl.h"
@@ -25,15 +26,14 @@ struct client {
 	struct client_host *host;
 	int fd;
 	struct client_peer peer;
-	struct time_account *account; /* NULL: its time is not counted */
+	struct pace pace;
 	uint64_t idle_since_us;
 	bool eof;     /* it will send no more */
 	bool closing; /* answered with an error: what still comes is thrown away */
 	bool failed;  /* of no use any more */
-	bool waits;   /* has had its time: goes on when `turn` says */
 	struct buffer in, out;
 	struct control_request *request; /* without its final reply */
-	sd_event_source *io, *deadline, *turn;
+	sd_event_source *io, *deadline;
 };
 
 static int client_turn(sd_event_source *source, uint64_t now_us, void *arg);
@@ -55,7 +55,8 @@ static void client_fail(struct client *client)
 
 static void client_listen(struct client *client)
 {
-	bool reads = client->closing || (!client->request && !client->out.length && !client->waits);
+	bool reads =
+		client->closing || (!client->request && !client->out.length && !client->pace.waits);
 	uint32_t events =
 		(reads && !client->eof ? EPOLLIN : 0) | (client->out.length ? EPOLLOUT : 0);
 
@@ -139,44 +140,21 @@ static void client_take_line(struct client *client, size_t length)
 	json_decref(message);
 }
 
-static uint64_t processor_us(void)
-{
-	struct timespec spent;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
-	return (uint64_t)spent.tv_sec * 1000000 + (uint64_t)spent.tv_nsec / 1000;
-}
-
-/* The same, on the account of a user whose time is counted. */
-static void client_take_counted(struct client *client, size_t length)
-{
-	struct time_accounts *accounts = &client->host->accounts;
-	uint64_t before_us = processor_us();
-
-	client_take_line(client, length);
-	time_account_charge(accounts, client->account, clock_us(), processor_us() - before_us);
-}
-
 static void client_wait(struct client *client, uint64_t time_us)
 {
-	client->waits = true;
 	client->failed |=
-		clock_arm(client->host->event, &client->turn, time_us, client_turn, client) < 0;
+		pace_wait(&client->pace, time_us, client->host->event, client_turn, client) < 0;
 	sd_event_source_set_enabled(client->deadline, SD_EVENT_OFF);
 }
 
 /* Is it the turn of its user, or will client_turn() say so later? */
 static bool client_has_turn(struct client *client)
 {
-	uint64_t free_us, now_us = clock_us();
+	uint64_t left_us = pace_left_us(&client->pace);
 
-	if (!client->account)
-		return true;
-	free_us = time_account_free_us(&client->host->accounts, client->account);
-	if (free_us <= now_us)
-		return true;
-	client_wait(client, free_us - now_us);
-	return false;
+	if (left_us)
+		client_wait(client, left_us);
+	return !left_us;
 }
 
 /* Takes one line from the input; false when there is none, or not yet. */
@@ -196,10 +174,9 @@ static bool client_parse(struct client *client)
 	}
 	if (!client_has_turn(client))
 		return false;
-	if (client->account)
-		client_take_counted(client, length);
-	else
-		client_take_line(client, length);
+	pace_start(&client->pace);
+	client_take_line(client, length);
+	pace_charge(&client->pace);
 	return true;
 }
 
@@ -234,7 +211,7 @@ static void client_go_on(struct client *client)
 	if (client->closing && !client->out.length)
 		shutdown(client->fd, SHUT_WR);
 	if (client->failed ||
-	    (client->eof && !client->request && !client->out.length && !client->waits))
+	    (client->eof && !client->request && !client->out.length && !client->pace.waits))
 		client_free(client);
 	else
 		client_listen(client);
@@ -246,7 +223,7 @@ static int client_ready(sd_event_source *source, int fd, uint32_t events, void *
 	bool is_gone = events & (EPOLLHUP | EPOLLERR);
 
 	(void)source, (void)fd;
-	if (is_gone && (client->request || client->waits)) {
+	if (is_gone && (client->request || client->pace.waits)) {
 		client_free(client);
 		return 0;
 	}
@@ -261,7 +238,7 @@ static int client_turn(sd_event_source *source, uint64_t now_us, void *arg)
 	struct client *client = arg;
 
 	(void)source, (void)now_us;
-	client->waits = false;
+	client->pace.waits = false;
 	client_restart_deadline(client);
 	client_go_on(client);
 	return 0;
@@ -290,8 +267,7 @@ static void client_destroy(struct client *client)
 {
 	sd_event_source_disable_unref(client->io);
 	sd_event_source_disable_unref(client->deadline);
-	sd_event_source_disable_unref(client->turn);
-	time_account_close(client->account);
+	pace_free(&client->pace);
 	buffer_free(&client->in);
 	buffer_free(&client->out);
 	free(client);
@@ -308,11 +284,9 @@ int client_new(struct client_host *host, int fd, const struct client_peer *peer,
 	client->host = host;
 	client->peer = *peer;
 	client->idle_since_us = clock_us();
-	if (peer->rank == RANK_READER) {
-		client->account =
-			time_account_open(&host->accounts, peer->uid, client->idle_since_us);
-		error = client->account ? 0 : -EUSERS;
-	}
+	if (peer->rank == RANK_READER)
+		error = pace_count(&client->pace, &host->accounts, peer->uid,
+				   client->idle_since_us);
 	if (!error)
 		error = client_watch(client, fd);
 	if (error < 0) {

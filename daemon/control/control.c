@@ -2,25 +2,20 @@
 #include "control/control.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "control/access.h"
+#include "control/listening.h"
 #include "control/places.h"
 #include "host/process/stranger.h"
 #include "lb/ctl.h"
 
 enum {
-	MODE = 0660,
 	SILENCE_US = 10 * 1000 * 1000,
 	ACCEPT_RETRY_US = 1000 * 1000,
 };
@@ -33,36 +28,6 @@ struct control {
 	struct places places;
 	struct control_access access;
 };
-
-static int taken_on = -1; /* of the program before this one */
-
-static bool in_group(int fd, gid_t main_group, gid_t group)
-{
-	gid_t *groups = NULL;
-	socklen_t bytes = 0;
-	bool found = main_group == group;
-
-	/* Fails with ERANGE and tells the length; no supplementary groups: succeeds with 0. */
-	if (found || !getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &bytes) || errno != ERANGE)
-		return found;
-	groups = malloc(bytes);
-	if (groups && !getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &bytes)) {
-		for (size_t i = 0; i < bytes / sizeof(*groups); i++)
-			found |= groups[i] == group;
-	}
-	free(groups);
-	return found;
-}
-
-static enum client_rank rank_of(const struct control *control, int fd, const struct ucred *peer)
-{
-	if (peer->uid == 0 || peer->uid == geteuid())
-		return RANK_ROOT;
-	if (peer->uid == control->access.owner ||
-	    (control->access.group != (gid_t)-1 && in_group(fd, peer->gid, control->access.group)))
-		return RANK_CHANGER;
-	return RANK_READER;
-}
 
 static void accept_one(struct control *control, int fd)
 {
@@ -78,7 +43,8 @@ static void accept_one(struct control *control, int fd)
 		stranger_close(fd, geteuid());
 		return;
 	}
-	peer = (struct client_peer){credentials.uid, rank_of(control, fd, &credentials)};
+	peer = (struct client_peer){credentials.uid,
+				    access_rank(&control->access, fd, &credentials)};
 	if (!places_make(&control->places, &peer) ||
 	    client_new(&control->host, fd, &peer, &client)) {
 		send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -132,110 +98,6 @@ static void client_closed(struct client_host *host, struct client *client)
 	sd_event_source_set_enabled(control->accept, SD_EVENT_ON);
 }
 
-int control_find_access(int mode, const char *owner, const char *group,
-			struct control_access *access, struct error *error)
-{
-	struct passwd *user = owner ? getpwnam(owner) : NULL;
-	struct group *members = getgrnam(group ? group : LB_CTL_GROUP);
-
-	access->mode = mode;
-	access->owner = user ? user->pw_uid : geteuid();
-	access->group = members ? members->gr_gid : (gid_t)-1;
-	if (owner && !user)
-		return error_set(error, -EINVAL, "control: no user `%s`; create it or name another",
-				 owner);
-	if (group && !members)
-		return error_set(error, -EINVAL,
-				 "control: no group `%s`; create it or name another", group);
-	return 0;
-}
-
-static int set_access(const struct control *control, const char *path)
-{
-	const struct control_access *access = &control->access;
-	gid_t group = access->group == (gid_t)-1 ? getegid() : access->group;
-
-	return chown(path, access->owner, group) ||
-	       chmod(path, access->mode < 0 ? MODE : access->mode);
-}
-
-/* A socket that a dead lbd left refuses connections; one that a living lbd owns does not. */
-static bool is_answered(const struct sockaddr_un *address)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool answered =
-		!connect(fd, (const struct sockaddr *)address, sizeof(*address)) || errno == EAGAIN;
-
-	if (fd >= 0)
-		close(fd);
-	return answered;
-}
-
-static int set_path(const char *path, const char *suffix, struct sockaddr_un *address,
-		    struct error *error)
-{
-	int length;
-
-	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
-	length = snprintf(address->sun_path, sizeof(address->sun_path), "%s%s", path, suffix);
-	if (length < 0 || (size_t)length >= sizeof(address->sun_path))
-		return error_set(error, -EINVAL,
-				 "control: path %s is longer than a socket's may be", path);
-	return 0;
-}
-
-/* Its rights may be others by now. */
-static bool go_on_at(struct control *control, const char *path)
-{
-	int listens = 0;
-	socklen_t length = sizeof(listens);
-	struct stat there;
-	bool goes_on = taken_on >= 0 &&
-		       !getsockopt(taken_on, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) &&
-		       listens && !lstat(path, &there) && S_ISSOCK(there.st_mode) &&
-		       !set_access(control, path);
-
-	if (goes_on)
-		control->fd = taken_on;
-	else if (taken_on >= 0)
-		stranger_close(taken_on, geteuid());
-	taken_on = -1;
-	return goes_on;
-}
-
-/* Aside first: the name appears only when its rights are set and it accepts. */
-static int listen_at(struct control *control, const char *path, struct error *error)
-{
-	struct sockaddr_un address, aside;
-	int result;
-
-	result = set_path(path, "", &address, error);
-	if (!result)
-		result = set_path(path, ".new", &aside, error);
-	if (result)
-		return result;
-	if (is_answered(&address))
-		return error_set(error, -EADDRINUSE,
-				 "another lbd answers at %s: stop it with "
-				 "`lbctl shutdown` or start this one with another -n",
-				 path);
-	unlink(aside.sun_path);
-	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (control->fd < 0)
-		return error_set(error, -errno, "control: cannot listen at %s: %s", path,
-				 strerror(errno));
-	/* Accepted sockets inherit it. */
-	stranger_refuse(control->fd);
-	if (bind(control->fd, (struct sockaddr *)&aside, sizeof(aside)) ||
-	    set_access(control, aside.sun_path) || listen(control->fd, SOMAXCONN) ||
-	    rename(aside.sun_path, path)) {
-		result = error_set(error, -errno, "control: cannot listen at %s: %s", path,
-				   strerror(errno));
-		unlink(aside.sun_path);
-	}
-	return result;
-}
-
 static int watch(struct control *control, struct error *error)
 {
 	sd_event *event = control->host.event;
@@ -265,9 +127,11 @@ int control_new(sd_event *event, const char *path, const struct control_access *
 					     .arg = arg,
 					     .silence_us = SILENCE_US,
 					     .closed = client_closed};
-	control->fd = -1;
 	control->access = *access;
-	result = go_on_at(control, path) ? 0 : listen_at(control, path, error);
+	control->fd = listening_go_on(path, access);
+	if (control->fd < 0)
+		control->fd = listening_open(path, access, error);
+	result = control->fd < 0 ? control->fd : 0;
 	if (!result) {
 		control->path = strdup(path);
 		result = control->path ? watch(control, error)
@@ -287,11 +151,11 @@ int control_set_access(struct control *control, const struct control_access *acc
 	int result;
 
 	control->access = *access;
-	if (!set_access(control, control->path))
+	if (access_give(access, control->path))
 		return 0;
 	result = error_set(error, -errno, "control: %s: %s", control->path, strerror(errno));
 	control->access = before;
-	set_access(control, control->path);
+	access_give(&before, control->path);
 	return result;
 }
 
@@ -302,25 +166,21 @@ struct control_access control_get_access(const struct control *control)
 
 int control_mend(struct control *control, struct error *error)
 {
-	int before = control->fd, result;
+	int fd, result;
 
 	if (!access(control->path, F_OK))
 		return 0;
-	control->fd = -1;
-	result = listen_at(control, control->path, error);
-	if (!result) {
-		result = sd_event_source_set_io_fd(control->accept, control->fd);
-		if (result < 0)
-			error_set(error, result, "control: cannot watch its socket: %s",
-				  strerror(-result));
-	}
+	fd = listening_open(control->path, &control->access, error);
+	if (fd < 0)
+		return fd;
+	result = sd_event_source_set_io_fd(control->accept, fd);
 	if (result < 0) {
-		if (control->fd >= 0)
-			stranger_close(control->fd, geteuid());
-		control->fd = before;
-		return result;
+		stranger_close(fd, geteuid());
+		return error_set(error, result, "control: cannot watch its socket: %s",
+				 strerror(-result));
 	}
-	stranger_close(before, geteuid());
+	stranger_close(control->fd, geteuid());
+	control->fd = fd;
 	return 0;
 }
 
@@ -335,11 +195,6 @@ int control_hand_on(struct control *control)
 	control->fd = -1;
 	control_free(control);
 	return fd;
-}
-
-void control_take_on(int fd)
-{
-	taken_on = fd;
 }
 
 static void remove_path(struct control *control)

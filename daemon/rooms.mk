@@ -50,7 +50,7 @@ $(call room,LBD,daemon/check,\
 $(call room,LBD,daemon/worker,\
 	bury end group limits listeners listeners_back notify pending record run stop streams \
 	take_back worker)
-$(call room,LBD,daemon/keeping,held notify output)
+$(call room,LBD,daemon/keeping,held message notify output)
 $(call room,LBD,daemon/output,file file_move flow hold loss output peek syslog target)
 $(call room,LBD,daemon/keeper,keeper kept_notify process send)
 $(call room,LBD,daemon/datapath,\

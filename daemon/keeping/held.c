@@ -90,3 +90,39 @@ bool held_drain(struct held *held, bool is_late)
 		output_flow_say_dropped(held->flow);
 	return is_late;
 }
+
+struct held *held_find(const struct held_list *list, uint64_t number)
+{
+	struct held *held;
+
+	LIST_FOREACH(held, list, link)
+	{
+		if (held->number == number)
+			return held;
+	}
+	return NULL;
+}
+
+unsigned held_count_left(const struct held_list *list)
+{
+	struct held *held;
+	unsigned count = 0;
+
+	LIST_FOREACH(held, list, link)
+	{
+		count += held->is_left;
+	}
+	return count;
+}
+
+bool held_has_file(const struct held_list *list, const struct stat *st)
+{
+	struct held *held;
+
+	LIST_FOREACH(held, list, link)
+	{
+		if (held->st.st_ino == st->st_ino && held->st.st_dev == st->st_dev)
+			return true;
+	}
+	return false;
+}

@@ -25,6 +25,10 @@ struct held {
 
 LIST_HEAD(held_list, held);
 
+struct held *held_find(const struct held_list *list, uint64_t number); /* NULL: none */
+bool held_has_file(const struct held_list *list, const struct stat *st);
+unsigned held_count_left(const struct held_list *list);
+
 /*
  * Takes fd over, and lets go of it when nobody else has it open and nothing is in it, until held_read().  NULL: no
  * memory.

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include "host/process/process.h"
 #include "keeper/protocol.h"
 #include "keeping/held.h"
+#include "keeping/message.h"
 #include "keeping/notify.h"
 #include "output/peek.h"
 
@@ -26,7 +26,6 @@
 enum {
 	AGAIN_US = 1000000,
 	ALONE_US = 20000, /* between two tries of a process that has nothing else to do */
-	FDS_MAX = 2,      /* of one message */
 	LEFT_MAX = 64,    /* at the same time: each has a descriptor */
 };
 
@@ -38,18 +37,6 @@ static struct {
 	bool is_short;          /* some are not read yet: see shortage.h */
 	sd_event_source *again; /* until that is tried again */
 } keep;
-
-static struct held *find(uint64_t number)
-{
-	struct held *held;
-
-	LIST_FOREACH(held, &keep.held, link)
-	{
-		if (held->number == number)
-			return held;
-	}
-	return NULL;
-}
 
 static int on_again(sd_event_source *source, uint64_t now, void *arg);
 
@@ -87,22 +74,10 @@ static void read_on(struct held *held)
 		output_flow_end(held->flow);
 }
 
-static unsigned count_left(void)
-{
-	struct held *held;
-	unsigned count = 0;
-
-	LIST_FOREACH(held, &keep.held, link)
-	{
-		count += held->is_left;
-	}
-	return count;
-}
-
 /* lbd is done with it, if it is still here, or leaves it to us. */
 static void take_word(uint64_t number, const char *word)
 {
-	struct held *held = find(number);
+	struct held *held = held_find(&keep.held, number);
 
 	keep_notify_drop(number);
 	if (!held)
@@ -112,7 +87,7 @@ static void take_word(uint64_t number, const char *word)
 		held_free(held);
 		return;
 	}
-	if (count_left() > LEFT_MAX) {
+	if (held_count_left(&keep.held) > LEFT_MAX) {
 		log_warning(COMM ": the last output of a worker that has ended is dropped: that of "
 				 "%d others waits to be written",
 			    LEFT_MAX);
@@ -133,18 +108,6 @@ static void say_lost(void)
 	is_said = true;
 }
 
-/* How many came; for fewer than were sent there was no descriptor. */
-static size_t take_descriptors(const struct msghdr *message, const struct cmsghdr *header,
-			       int fds[FDS_MAX])
-{
-	size_t bytes = 0;
-
-	if (message->msg_controllen >= sizeof(*header) && header->cmsg_type == SCM_RIGHTS)
-		bytes = header->cmsg_len - CMSG_LEN(0);
-	memcpy(fds, CMSG_DATA(header), bytes);
-	return bytes / sizeof(*fds);
-}
-
 /* What is said here is not to go to a file that nobody sees any more. */
 static void take_log(int fd)
 {
@@ -152,49 +115,34 @@ static void take_log(int fd)
 	close(fd);
 }
 
-static void take_message(uint64_t number, const char *note, const int *fds, size_t count,
-			 bool is_short)
+static void take_message(struct keeper_message *message)
 {
-	if (is_short) {
-		while (count)
-			close(fds[--count]);
+	const char *note = message->note;
+	int *fds = message->fds;
+
+	if (message->is_short) {
+		while (message->count)
+			close(fds[--message->count]);
 		say_lost();
-	} else if (count == FDS_MAX) {
-		keep_notify_add(keep.event, fds, number, note, end_when_done);
-	} else if (count && !strcmp(note, KEEPER_LOG)) {
+	} else if (message->count == KEEPER_FDS_MAX) {
+		keep_notify_add(keep.event, fds, message->number, note, end_when_done);
+	} else if (message->count && !strcmp(note, KEEPER_LOG)) {
 		take_log(*fds);
-	} else if (count) {
-		held_new(keep.event, &keep.held, *fds, number, note);
+	} else if (message->count) {
+		held_new(keep.event, &keep.held, *fds, message->number, note);
 	} else {
-		take_word(number, note);
+		take_word(message->number, note);
 	}
 }
 
 /* false with errno EAGAIN: not now; else there will be no more. */
 static bool receive(void)
 {
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
-	} control = {0};
-	char note[KEEPER_NOTE_BYTES_MAX];
-	uint64_t number = 0;
-	struct iovec parts[] = {{&number, sizeof(number)}, {note, sizeof(note) - 1}};
-	struct msghdr message = {.msg_iov = parts,
-				 .msg_iovlen = 2,
-				 .msg_control = &control,
-				 .msg_controllen = sizeof(control)};
-	int fds[FDS_MAX];
-	size_t count;
-	ssize_t n;
+	struct keeper_message message;
 
-	errno = 0;
-	n = recvmsg(KEEPER_SOCKET, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (n < (ssize_t)sizeof(number))
+	if (!keeper_message_receive(&message))
 		return false;
-	note[n - sizeof(number)] = 0;
-	count = take_descriptors(&message, &control.header, fds);
-	take_message(number, note, fds, count, message.msg_flags & MSG_CTRUNC);
+	take_message(&message);
 	return true;
 }
 
@@ -208,18 +156,6 @@ static int on_message(sd_event_source *source, int fd, uint32_t events, void *ar
 	return sd_event_source_set_enabled(source, SD_EVENT_OFF);
 }
 
-static bool is_held(const struct stat *st)
-{
-	struct held *held;
-
-	LIST_FOREACH(held, &keep.held, link)
-	{
-		if (held->st.st_ino == st->st_ino && held->st.st_dev == st->st_dev)
-			return true;
-	}
-	return false;
-}
-
 /* One that did not come: its keeper died with lbd, or lbd did not get so far. */
 static void read_named(void *arg, int fd, const char *fifo, char *note)
 {
@@ -228,7 +164,7 @@ static void read_named(void *arg, int fd, const char *fifo, char *note)
 	int writer;
 
 	(void)arg;
-	if (!note || fstat(fd, &st) || is_held(&st)) {
+	if (!note || fstat(fd, &st) || held_has_file(&keep.held, &st)) {
 		close(fd);
 		return;
 	}

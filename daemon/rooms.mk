@@ -72,7 +72,7 @@ $(call room,LBD,daemon/host/process,\
 	process process_life processes program stranger)
 $(call room,LBD,daemon/base,\
 	addr buffer error hash json_text log name open_file own_dir place printable publish read_file rotate \
-	seal tail utf8)
+	seal sysctl tail utf8)
 
 # Of the rooms of lbd, those that lbctl is linked with, and may include: what reads a configuration and says what is
 # wrong with it.  That takes libbpf and libmnl (who else has a port?), which every command waits 0.3 ms for.

@@ -2,21 +2,12 @@
 #include "check/held_up.h"
 
 #include <linux/capability.h>
-#include <stdio.h>
 
-#define SETTING "/proc/sys/vm/unprivileged_userfaultfd"
+#include "base/sysctl.h"
 
 static bool is_for_all(void)
 {
-	FILE *file = fopen(SETTING, "re");
-	int value = 0;
-
-	if (!file)
-		return false;
-	if (fscanf(file, "%d", &value) != 1)
-		value = 0;
-	fclose(file);
-	return value;
+	return sysctl_number("vm/unprivileged_userfaultfd", 0);
 }
 
 static bool may_trace(const struct conf_pool *pool)

@@ -4,15 +4,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/capability.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/sysctl.h"
 #include "check/own_addresses.h"
 #include "host/process/capabilities.h"
-
-#define NR_OPEN "/proc/sys/fs/nr_open"
 
 static bool lacks(unsigned capability)
 {
@@ -22,15 +20,7 @@ static bool lacks(unsigned capability)
 /* setrlimit(2): nobody gets more descriptors than that. */
 static uint64_t most_files(void)
 {
-	FILE *file = fopen(NR_OPEN, "re");
-	uint64_t most = UINT64_MAX;
-
-	if (!file)
-		return most;
-	if (fscanf(file, "%" SCNu64, &most) != 1)
-		most = UINT64_MAX;
-	fclose(file);
-	return most;
+	return sysctl_number("fs/nr_open", UINT64_MAX);
 }
 
 /* Each has two words. */

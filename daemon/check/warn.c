@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/sysctl.h"
 #include "check/held_up.h"
 #include "check/served.h"
 #include "check/service_clash.h"
@@ -58,19 +59,9 @@ static void warn_drawn(const struct conf_pool *pool, const struct ephemeral *eph
 	warn->tell(warn->arg, error.text);
 }
 
-enum { UNPRIVILEGED_DEFAULT = 1024 };
-
 static unsigned first_unprivileged(void)
 {
-	FILE *file = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
-	unsigned first = UNPRIVILEGED_DEFAULT;
-
-	if (!file)
-		return first;
-	if (fscanf(file, "%u", &first) != 1)
-		first = UNPRIVILEGED_DEFAULT;
-	fclose(file);
-	return first;
+	return sysctl_number("net/ipv4/ip_unprivileged_port_start", 1024);
 }
 
 /* bind(2) would fail with EACCES, unless the program's file has the capability: see capabilities(7). */

@@ -2,12 +2,12 @@
 /* A block `worker { }`: its table, its defaults, and what goes together. */
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "base/sysctl.h"
 #include "conf/worker_set.h"
 
 #define AT(field)      .offset = offsetof(struct worker_draft, worker.field)
@@ -152,15 +152,7 @@ static int make_defaults(const struct block *at, struct worker_draft *draft, str
 /* What a listener on :: is for a program that does not say it: ip(7), ipv6(7). */
 static bool is_v6_only(void)
 {
-	FILE *file = fopen("/proc/sys/net/ipv6/bindv6only", "re");
-	int value = 0;
-
-	if (!file)
-		return false;
-	if (fscanf(file, "%d", &value) != 1)
-		value = 0;
-	fclose(file);
-	return value;
+	return sysctl_number("net/ipv6/bindv6only", 0);
 }
 
 /* What was collected beside the worker. */

@@ -10,7 +10,7 @@
 
 enum { PAUSE_MS = 20, NEXT_TIMEOUT_US = 60 * 1000 * 1000 };
 
-static bool answers(const struct cli *cli)
+static bool lbd_answers(const struct cli *cli)
 {
 	json_t *version = client_ask(cli, "version");
 	bool is_there = version;
@@ -29,7 +29,7 @@ static bool ends_within(int peer, int timeout_ms)
 
 void succession_await_end(const struct cli *cli, int peer)
 {
-	while (peer < 0 ? answers(cli) : !ends_within(peer, -1))
+	while (peer < 0 ? lbd_answers(cli) : !ends_within(peer, -1))
 		if (peer < 0)
 			ends_within(peer, PAUSE_MS);
 }
@@ -38,7 +38,7 @@ int succession_await_next(const struct cli *cli, int peer)
 {
 	uint64_t limit_us = clock_us() + NEXT_TIMEOUT_US;
 
-	while (!answers(cli)) {
+	while (!lbd_answers(cli)) {
 		if (ends_within(peer, PAUSE_MS))
 			return cli_fail(
 				cli, LB_CTL_NO_LBD,

@@ -16,7 +16,7 @@ static const struct {
 	{"VERB", "verbs"},
 };
 
-static void copy(char *to, const char *from, size_t length)
+static void copy_bytes(char *to, const char *from, size_t length)
 {
 	assert(length < USAGE_NAME_BYTES);
 	memcpy(to, from, length);
@@ -28,13 +28,13 @@ static void name_member(struct usage_item *item)
 	const char *token = item->word[0] ? item->word : item->place;
 
 	item->flag = !item->place[0] && !strchr(item->word, '|');
-	copy(item->member, token, strlen(token));
+	copy_bytes(item->member, token, strlen(token));
 	for (char *at = item->member; *at; at++)
 		*at = tolower((unsigned char)*at);
 	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {
 		if (strcmp(token, members[i].token))
 			continue;
-		copy(item->member, members[i].member, strlen(members[i].member));
+		copy_bytes(item->member, members[i].member, strlen(members[i].member));
 		item->flag &= token[0] == '-';
 	}
 }
@@ -46,8 +46,8 @@ static const char *parse_token(const char *text, struct usage_item *item)
 	bool repeated = length > 3 && !strncmp(text + length - 3, "...", 3);
 
 	item->repeated |= repeated;
-	copy(isupper((unsigned char)*text) ? item->place : item->word, text,
-	     length - (repeated ? 3 : 0));
+	copy_bytes(isupper((unsigned char)*text) ? item->place : item->word, text,
+		   length - (repeated ? 3 : 0));
 	return text + length;
 }
 
@@ -101,7 +101,7 @@ struct matcher {
 	struct usage_match *match;
 };
 
-static void expect(const struct matcher *m, size_t word, size_t item, bool value)
+static void expect_word(const struct matcher *m, size_t word, size_t item, bool value)
 {
 	struct usage_match *match = m->match;
 
@@ -123,17 +123,17 @@ static size_t take_item(const struct matcher *m, size_t i, size_t word)
 	const struct usage_item *item = &m->usage->items[i];
 	size_t value = word + (item->word[0] && item->place[0]);
 
-	expect(m, word, i, !item->word[0]);
+	expect_word(m, word, i, !item->word[0]);
 	if (word >= m->count || (item->word[0] && !is_one_of(item->word, m->words[word])))
 		return 0;
 	if (item->place[0]) {
-		expect(m, value, i, true);
+		expect_word(m, value, i, true);
 		if (value >= m->count || !has_shape(item->place, m->words[value]))
 			return 0;
 	}
 	m->match->at[i] = value;
 	if (item->repeated)
-		expect(m, m->count, i, true);
+		expect_word(m, m->count, i, true);
 	return item->repeated ? m->count - word : value + 1 - word;
 }
 
@@ -159,7 +159,7 @@ static bool match_from(const struct matcher *m, size_t i, size_t word)
 	if (i == m->usage->count) {
 		if (word == m->count)
 			return true;
-		expect(m, word, USAGE_ITEMS, false);
+		expect_word(m, word, USAGE_ITEMS, false);
 		return false;
 	}
 	while (end < m->usage->count && items[end].optional)

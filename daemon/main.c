@@ -127,7 +127,7 @@ static void remove_all(struct lbd *lbd)
  * After an orderly stop nothing is left; before a reexec or after a failed adoption all is.  The records
  * of workers that run stay in any case: without them nobody would ever end those.
  */
-static void finish(struct lbd *lbd, bool keep)
+static void finish_lbd(struct lbd *lbd, bool keep)
 {
 	struct error error;
 
@@ -167,7 +167,7 @@ static int fail_loop(struct lbd *lbd, int err)
 	log_error("event loop: %s; lbd ends, workers and connections go on without it: start it "
 		  "again",
 		  strerror(-err));
-	finish(lbd, true);
+	finish_lbd(lbd, true);
 	return 1;
 }
 
@@ -179,7 +179,7 @@ static int hand_over(struct lbd *lbd)
 	remember_now(&lbd->model);
 	control = control_hand_on(lbd->control);
 	lbd->control = NULL;
-	finish(lbd, true);
+	finish_lbd(lbd, true);
 	reexec_now(lbd, control);
 	return 1;
 }
@@ -212,7 +212,7 @@ static int run_lbd(struct lbd *lbd, struct verbs *verbs)
 	adopted = lbd->dp && datapath_adopted(lbd->dp);
 	if (err) {
 		tell_failure(lbd, error.text);
-		finish(lbd, adopted);
+		finish_lbd(lbd, adopted);
 		return 1;
 	}
 	log_info("ready");
@@ -225,7 +225,7 @@ static int run_lbd(struct lbd *lbd, struct verbs *verbs)
 		service_manager_tell(lbd->event, "RELOADING=1");
 		return hand_over(lbd);
 	}
-	finish(lbd, false);
+	finish_lbd(lbd, false);
 	log_info("stopped");
 	return 0;
 }

@@ -33,7 +33,7 @@ static char *clear_host_bits(const char *text)
 	return import_text("%s%s", addr_format(&addr, plain), slash);
 }
 
-static bool contains(const struct rule *wide, const struct rule *narrow)
+static bool rule_contains(const struct rule *wide, const struct rule *narrow)
 {
 	if (wide->bits > narrow->bits)
 		return false;
@@ -47,7 +47,7 @@ static bool contains(const struct rule *wide, const struct rule *narrow)
 static const struct rule *covering(const struct rule *rules, size_t count, const struct rule *rule)
 {
 	for (size_t i = 0; i < count; i++)
-		if (contains(&rules[i], rule))
+		if (rule_contains(&rules[i], rule))
 			return &rules[i];
 	return NULL;
 }

@@ -21,8 +21,8 @@ static bool is_needless(const char *pattern)
 	return false;
 }
 
-static void include(struct import *import, struct block *parent, const char *directory,
-		    unsigned depth);
+static void include_file(struct import *import, struct block *parent, const char *directory,
+			 unsigned depth);
 
 /* Appends the file's directives to list; what cannot be read is a comment. */
 static void add_file(struct import *import, const struct block *at, const char *path,
@@ -35,7 +35,7 @@ static void add_file(struct import *import, const struct block *at, const char *
 		import_drop_block(import->out, at, error.text);
 		return;
 	}
-	include(import, root, directory, depth + 1);
+	include_file(import, root, directory, depth + 1);
 	while (root->first) {
 		struct block *child = root->first;
 
@@ -64,8 +64,8 @@ static void add_matches(struct import *import, const struct block *at, const cha
 }
 
 /* nginx looks for all of them from the directory of the first file. */
-static void include(struct import *import, struct block *parent, const char *directory,
-		    unsigned depth)
+static void include_file(struct import *import, struct block *parent, const char *directory,
+			 unsigned depth)
 {
 	struct block list = {0};
 
@@ -75,7 +75,7 @@ static void include(struct import *import, struct block *parent, const char *dir
 			add_matches(import, child, directory, &list, depth);
 			block_free(child);
 		} else {
-			include(import, child, directory, depth);
+			include_file(import, child, directory, depth);
 			block_adopt(&list, child);
 		}
 	}
@@ -109,7 +109,8 @@ int import_nginx_read(struct import *import, const char *path, struct block **ro
 			path);
 	if (code)
 		return code;
-	include(import, *root, slash ? import_text("%.*s", (int)(slash - path + 1), path) : "", 0);
+	include_file(import, *root, slash ? import_text("%.*s", (int)(slash - path + 1), path) : "",
+		     0);
 	if (!is_nginx(*root)) {
 		block_free(*root);
 		*root = NULL;

@@ -94,7 +94,7 @@ static bool is_last_word(const char *text, const struct run *run)
 }
 
 /* How much a number looks like a port; 0: not at all. */
-static unsigned score(const char *text, const struct run *run, bool single)
+static unsigned score_as_port(const char *text, const struct run *run, bool single)
 {
 	char before = run->start ? text[run->start - 1] : ' ',
 	     after = text[run->start + run->length];
@@ -113,8 +113,8 @@ static unsigned score(const char *text, const struct run *run, bool single)
 	return single ? is_last_word(text, run) : strchr(" \t='\"", before) != NULL;
 }
 
-static char *replace(const char *text, const struct run *runs, size_t count, const struct run *port,
-		     size_t decide, bool single, bool *from_one)
+static char *replace_port(const char *text, const struct run *runs, size_t count,
+			  const struct run *port, size_t decide, bool single, bool *from_one)
 {
 	char *result = NULL;
 	size_t length, at = 0;
@@ -166,8 +166,9 @@ bool import_port_find(char *const *texts, size_t count, size_t decide, struct im
 	if (!mark_counting(texts, count, runs, run_count))
 		return false;
 	for (size_t i = 0; i < run_count && runs[i].start < decide; i++) {
-		unsigned now =
-			count > 1 && !runs[i].counts ? 0 : score(texts[0], &runs[i], count == 1);
+		unsigned now = count > 1 && !runs[i].counts
+				       ? 0
+				       : score_as_port(texts[0], &runs[i], count == 1);
 
 		if (now > most) {
 			most = now;
@@ -178,8 +179,8 @@ bool import_port_find(char *const *texts, size_t count, size_t decide, struct im
 		return false;
 	port->first = (unsigned)best->value;
 	port->counts_from_one = false;
-	port->text = replace(texts[0], runs, run_count, best, decide, count == 1,
-			     &port->counts_from_one);
+	port->text = replace_port(texts[0], runs, run_count, best, decide, count == 1,
+				  &port->counts_from_one);
 	plain_names(port->text);
 	return true;
 }

@@ -25,7 +25,7 @@ static const char *read_address(const char *text, struct lb_endpoint *endpoint)
 		       : "a backend is an address and port; write the address of that name";
 }
 
-static bool starts(const char *word, const char *name, const char **value)
+static bool starts_with_name(const char *word, const char *name, const char **value)
 {
 	size_t length = strlen(name);
 
@@ -38,22 +38,22 @@ static void read_parameter(struct import_upstream *upstream, struct import_serve
 {
 	const char *value;
 
-	if (starts(word, "weight=", &value)) {
+	if (starts_with_name(word, "weight=", &value)) {
 		server->weight = (unsigned)strtoul(value, NULL, 10);
-	} else if (starts(word, "max_conns=", &value)) {
+	} else if (starts_with_name(word, "max_conns=", &value)) {
 		server->max_connections = (uint32_t)strtoul(value, NULL, 10);
-	} else if (starts(word, "max_fails=", &value)) {
+	} else if (starts_with_name(word, "max_fails=", &value)) {
 		unsigned fails = (unsigned)strtoul(value, NULL, 10);
 
 		if (fails > upstream->max_fails)
 			upstream->max_fails = fails;
-	} else if (starts(word, "slow_start=", &value)) {
+	} else if (starts_with_name(word, "slow_start=", &value)) {
 		upstream->slow_start = import_text("%s", value);
 	} else if (strcmp(word, "down") == 0) {
 		server->drain = true;
 	} else if (strcmp(word, "backup") == 0) {
 		server->drain = server->is_spare = true;
-	} else if (starts(word, "fail_timeout=", &value)) {
+	} else if (starts_with_name(word, "fail_timeout=", &value)) {
 		import_drop(upstream->pool, &server->at,
 			    "fail_timeout: see interval and rise in health { } of lbd.conf(5)");
 	} else {

@@ -29,12 +29,12 @@ void owed_later(struct model *model)
 }
 
 /* The first error counts; what follows is done all the same. */
-static void note(int *first, int err)
+static void note_first(int *first, int err)
 {
 	*first = *first ? *first : err;
 }
 
-static int disable(struct model *model, uint16_t id)
+static int disable_backend(struct model *model, uint16_t id)
 {
 	struct lb_backend value;
 	int err = datapath_get_backend(model->dp, id, &value);
@@ -56,15 +56,15 @@ int owed_hide(struct model *model, uint16_t id, const struct lb_endpoint *endpoi
 }
 
 /* Nobody is chosen by it, and no listener comes to be its own, before its listeners go. */
-static int forget(struct model *model, uint16_t id, const struct remnant *remnant)
+static int forget_remnant(struct model *model, uint16_t id, const struct remnant *remnant)
 {
-	int err = disable(model, id);
+	int err = disable_backend(model, id);
 
-	note(&err, owed_hide(model, id, &remnant->endpoint));
+	note_first(&err, owed_hide(model, id, &remnant->endpoint));
 	if (remnant->group)
-		note(&err, datapath_set_worker(model->dp, remnant->group, NULL));
+		note_first(&err, datapath_set_worker(model->dp, remnant->group, NULL));
 	for (int is_v6 = 0; is_v6 < 2; is_v6++)
-		note(&err, datapath_remove_listener(model->dp, id, is_v6));
+		note_first(&err, datapath_remove_listener(model->dp, id, is_v6));
 	return err;
 }
 
@@ -76,7 +76,7 @@ void owed_forget(struct model *model, uint16_t id, const struct lb_endpoint *end
 	int err;
 
 	*remnant = (struct remnant){.endpoint = *endpoint, .group = group};
-	err = forget(model, id, remnant);
+	err = forget_remnant(model, id, remnant);
 	if (!err)
 		return;
 	remnant->is_there = true;
@@ -98,7 +98,7 @@ static void forget_key(void *arg, const struct lb_endpoint *key, const struct lb
 	struct stale *stale = arg;
 
 	if (value->backend >= LB_MAX_BACKENDS || !stale->model->by_id[value->backend])
-		note(&stale->err, datapath_set_backend_id(stale->model->dp, key, NULL));
+		note_first(&stale->err, datapath_set_backend_id(stale->model->dp, key, NULL));
 }
 
 /* Of processes that have ended while no lbd was there. */
@@ -109,18 +109,18 @@ static void forget_group(void *arg, uint64_t group, const struct lb_worker *valu
 		value->backend < LB_MAX_BACKENDS ? stale->model->by_id[value->backend] : NULL;
 
 	if (!backend || backend->group != group)
-		note(&stale->err, datapath_set_worker(stale->model->dp, group, NULL));
+		note_first(&stale->err, datapath_set_worker(stale->model->dp, group, NULL));
 }
 
 static int forget_stale(struct model *model)
 {
 	struct stale stale = {.model = model};
 
-	note(&stale.err, datapath_each_backend_id(model->dp, forget_key, &stale));
-	note(&stale.err, datapath_each_worker(model->dp, forget_group, &stale));
+	note_first(&stale.err, datapath_each_backend_id(model->dp, forget_key, &stale));
+	note_first(&stale.err, datapath_each_worker(model->dp, forget_group, &stale));
 	for (int id = 0; id < LB_MAX_BACKENDS; id++)
 		if (!model->by_id[id])
-			note(&stale.err, disable(model, (uint16_t)id));
+			note_first(&stale.err, disable_backend(model, (uint16_t)id));
 	return stale.err;
 }
 
@@ -147,13 +147,13 @@ static int pay_backend(struct backend *backend)
 	int err = 0;
 
 	if (backend->owes_value)
-		note(&err, apply_publish(backend, choice_enabled(backend)));
+		note_first(&err, apply_publish(backend, choice_enabled(backend)));
 	backend->owes_value = err != 0;
 	if (backend->owes_id)
-		note(&err, apply_write_id(backend));
+		note_first(&err, apply_write_id(backend));
 	backend->owes_id &= err != 0;
 	if (backend->owes_end) {
-		note(&err, apply_end_worker(backend));
+		note_first(&err, apply_end_worker(backend));
 		if (!backend->owes_end && backend->model->hooks.scan_later)
 			backend->model->hooks.scan_later(backend->model);
 	}
@@ -164,7 +164,7 @@ static int pay_remnant(struct model *model, uint16_t id)
 {
 	struct remnant *remnant = &model->remnants[id];
 	char text[ADDR_TEXT_BYTES];
-	int err = remnant->is_there ? forget(model, id, remnant) : 0;
+	int err = remnant->is_there ? forget_remnant(model, id, remnant) : 0;
 
 	if (!err && remnant->is_there)
 		log_info("%s: taken out of the kernel side",
@@ -191,15 +191,15 @@ void owed_pay(struct model *model)
 		return;
 	for (uint32_t id = 0; id < LB_MAX_BACKENDS; id++) {
 		if (model->by_id[id])
-			note(&err, pay_backend(model->by_id[id]));
-		note(&err, pay_remnant(model, (uint16_t)id));
+			note_first(&err, pay_backend(model->by_id[id]));
+		note_first(&err, pay_remnant(model, (uint16_t)id));
 	}
 	if (model->owes_services)
-		note(&err, pay_services(model));
+		note_first(&err, pay_services(model));
 	if (model->is_stale) {
 		int one = forget_stale(model);
 
-		note(&err, one);
+		note_first(&err, one);
 		model->is_stale = one != 0;
 		if (!one)
 			pool_forget_pinned(model);

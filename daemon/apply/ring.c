@@ -15,7 +15,7 @@ bool apply_ring_needed(enum lb_scheduler scheduler, size_t enabled)
 	return enabled && (scheduler != LB_LEAST_LOAD || enabled > LB_POOL_MEMBERS);
 }
 
-static uint64_t digest(const uint16_t *ring, size_t count)
+static uint64_t digest_ring(const uint16_t *ring, size_t count)
 {
 	return hash_bytes(ring, count * sizeof(*ring)) | 1;
 }
@@ -34,9 +34,9 @@ int apply_ring(struct pool *pool, const struct ring_backend *chosen, size_t coun
 		err = ring_maglev(ring, size, chosen, count);
 	else
 		size = ring_interleave(ring, INTERLEAVE_MAX, chosen, count);
-	if (!err && digest(ring, size) != pool->ring_digest) {
+	if (!err && digest_ring(ring, size) != pool->ring_digest) {
 		err = datapath_set_ring(pool->model->dp, pool->id, ring, (uint32_t)size);
-		pool->ring_digest = err ? 0 : digest(ring, size);
+		pool->ring_digest = err ? 0 : digest_ring(ring, size);
 	}
 	*entries = (uint32_t)size;
 	free(ring);

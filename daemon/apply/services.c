@@ -180,7 +180,7 @@ static int publish_service(struct model *model, struct service *service)
 	return err;
 }
 
-static int publish(struct wanted *wanted)
+static int publish_wanted(struct wanted *wanted)
 {
 	int err = 0;
 
@@ -198,15 +198,15 @@ static int remove_stale(struct wanted *wanted)
 	return err ? err : remove_stale_acls(wanted);
 }
 
-static int apply(struct wanted *wanted)
+static int apply_wanted(struct wanted *wanted)
 {
-	int err = publish(wanted);
+	int err = publish_wanted(wanted);
 
 	/* The maps hold no more than is allowed: those that go may have to make room. */
 	if (err == -E2BIG || err == -ENOSPC) {
 		err = remove_stale(wanted);
 		if (!err)
-			err = publish(wanted);
+			err = publish_wanted(wanted);
 	}
 	return err ? err : remove_stale(wanted);
 }
@@ -224,7 +224,7 @@ int apply_services(struct model *model, struct service *const *services, size_t 
 	err = wanted_alloc(&wanted);
 	if (!err) {
 		wanted_fill(&wanted);
-		err = apply(&wanted);
+		err = apply_wanted(&wanted);
 	}
 	if (!err)
 		model->services_digest = digest;

@@ -124,7 +124,7 @@ static void enter_up(struct backend *backend)
 }
 
 /* What each state means; the timer is whatever the state waits for. */
-static void enter(struct backend *backend)
+static void enter_state(struct backend *backend)
 {
 	clock_disarm(backend->timer);
 	backend->since_us = clock_us();
@@ -190,7 +190,7 @@ bool backend_event(struct backend *backend, enum state_event event)
 	deaf_look_at_others(backend);
 	changes_hold(changes);
 	changes_add(changes, backend, from, to);
-	enter(backend);
+	enter_state(backend);
 	changes_release(changes);
 	return true;
 }

@@ -42,7 +42,7 @@ static struct lb_endpoint check_endpoint(const struct backend *backend)
 	return endpoint;
 }
 
-static bool follows(const struct backend *backend, const struct conf_health *conf)
+static bool check_follows(const struct backend *backend, const struct conf_health *conf)
 {
 	struct lb_endpoint endpoint = check_endpoint(backend);
 
@@ -112,7 +112,7 @@ int backend_prepare_health(struct backend *backend, const struct conf_health *co
 {
 	int err = 0;
 
-	if (wants_check(backend, conf) && !(backend->check.health && follows(backend, conf)))
+	if (wants_check(backend, conf) && !(backend->check.health && check_follows(backend, conf)))
 		err = new_check(backend, conf, &backend->check.prepared, error);
 	return err ? error_prefix(error, err, "%s", backend->name) : 0;
 }
@@ -146,7 +146,7 @@ void backend_set_health(struct backend *backend, const struct conf_health *conf)
 	struct error error;
 
 	/* What was found by the check before counts until the new one has found something. */
-	if (backend->check.health && (!wanted || !follows(backend, conf))) {
+	if (backend->check.health && (!wanted || !check_follows(backend, conf))) {
 		health_free(backend->check.health);
 		backend->check.health = NULL;
 	}

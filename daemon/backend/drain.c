@@ -35,7 +35,7 @@ static bool ends_with_process(const struct backend *backend)
 	return backend->goal == GOAL_RESTART || !backend->pool->conf->worker->inherit;
 }
 
-static void cut(struct backend *backend, uint32_t open)
+static void cut_connections(struct backend *backend, uint32_t open)
 {
 	int ended = sockets_destroy_connections(datapath_owners_fd(backend->model->dp), backend->id,
 						backend->generation);
@@ -59,7 +59,7 @@ void backend_look_at_drain(struct backend *backend)
 		log_warning("%s: drain deadline: %u connections are open until its process ends",
 			    backend->name, open);
 	} else if (open) {
-		cut(backend, open);
+		cut_connections(backend, open);
 	}
 	backend_event(backend, EVENT_EMPTY);
 }

@@ -18,7 +18,7 @@
 enum { LOOK_AGAIN_US = 1000 * 1000 };
 
 /* The state stays, out of service, until the exit, which is then taken as one by itself. */
-static void end(struct backend *backend)
+static void end_process(struct backend *backend)
 {
 	snprintf(backend->ends_for, sizeof(backend->ends_for), "%s", backend->note);
 	if (backend->state == STATE_UP)
@@ -102,7 +102,7 @@ void backend_process_late(struct backend *backend)
 	}
 	note_late(backend);
 	log_warning("%s: %s; stopped", backend->name, backend->note);
-	end(backend);
+	end_process(backend);
 }
 
 void backend_process_silent(struct backend *backend)
@@ -120,7 +120,7 @@ void backend_process_wrong(struct backend *backend, const char *why)
 		return;
 	backend_note(backend, "%s", why);
 	log_warning("%s: %s: restarted", backend->name, why);
-	end(backend);
+	end_process(backend);
 }
 
 /* It comes back by itself, and is up soon, if it can be. */

@@ -26,7 +26,7 @@ static const char *kind_of(mode_t mode)
 	}
 }
 
-static int fail(const struct place *place, int err, struct error *error)
+static int say_cannot_open(const struct place *place, int err, struct error *error)
 {
 	if (err == -EAGAIN)
 		return error_set(error, err,
@@ -37,12 +37,12 @@ static int fail(const struct place *place, int err, struct error *error)
 }
 
 /* Devices are root's to make; that none has been linked here is known only in a directory of root's. */
-static int check(const struct place *place, int fd, struct error *error)
+static int check_opened(const struct place *place, int fd, struct error *error)
 {
 	struct stat st;
 
 	if (fstat(fd, &st))
-		return fail(place, -errno, error);
+		return say_cannot_open(place, -errno, error);
 	if (!S_ISREG(st.st_mode) &&
 	    !(S_ISCHR(st.st_mode) && place_is_root(place->owner) && !place->is_shared))
 		return error_set(error, S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL,
@@ -61,8 +61,8 @@ static int open_there(const struct place *place, int flags, struct error *error)
 	char link[64];
 
 	if (path < 0)
-		return fail(place, -errno, error);
-	err = check(place, path, error);
+		return say_cannot_open(place, -errno, error);
+	err = check_opened(place, path, error);
 	if (err) {
 		close(path);
 		return err;
@@ -70,33 +70,33 @@ static int open_there(const struct place *place, int flags, struct error *error)
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", path);
 	fd = open(link, (flags & ~O_CREAT) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
-		fd = fail(place, -errno, error);
+		fd = say_cannot_open(place, -errno, error);
 	close(path);
 	return fd;
 }
 
 /* DANGER: until it has its owner it is one that is refused: see is_unfinished(). */
-static int give(const struct place *place, int fd, struct error *error)
+static int give_to_owner(const struct place *place, int fd, struct error *error)
 {
 	uid_t owner = place_owner(place);
 	int err;
 
 	if (owner == geteuid() || !fchown(fd, owner, -1))
 		return 0;
-	err = fail(place, -errno, error);
+	err = say_cannot_open(place, -errno, error);
 	unlinkat(place->dir, place->name, 0);
 	return err;
 }
 
-static int create(const struct place *place, int flags, struct error *error)
+static int create_file(const struct place *place, int flags, struct error *error)
 {
 	int fd = openat(place->dir, place->name, flags | O_EXCL | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
 			0640),
 	    err;
 
 	if (fd < 0)
-		return fail(place, -errno, error);
-	err = give(place, fd, error);
+		return say_cannot_open(place, -errno, error);
+	err = give_to_owner(place, fd, error);
 	if (err)
 		close(fd);
 	return err ? err : fd;
@@ -130,7 +130,7 @@ int open_file_at(const struct place *place, int flags, struct error *error)
 			break;
 		if (fd != -ENOENT && !(fd == -EPERM && remove_unfinished(place)))
 			break;
-		fd = create(place, flags, error);
+		fd = create_file(place, flags, error);
 		if (fd != -EEXIST)
 			break;
 	}
@@ -154,12 +154,12 @@ static int check_place(const struct place *place, struct error *error)
 	int path = openat(place->dir, place->name, O_PATH | O_NOFOLLOW | O_CLOEXEC), err = 0;
 
 	if (path >= 0) {
-		err = check(place, path, error);
+		err = check_opened(place, path, error);
 		close(path);
 		if (err == -EPERM && is_unfinished(place))
 			err = 0;
 	} else if (errno != ENOENT || faccessat(place->dir, ".", W_OK | X_OK, AT_EACCESS)) {
-		err = fail(place, -errno, error);
+		err = say_cannot_open(place, -errno, error);
 	}
 	return err;
 }

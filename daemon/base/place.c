@@ -60,7 +60,7 @@ static void note_owner(struct place *place, int fd, uid_t owner)
 	name_of(fd, place->where, sizeof(place->where));
 }
 
-static void enter(struct place *place, int fd, const struct stat *st)
+static void enter_directory(struct place *place, int fd, const struct stat *st)
 {
 	if (place->dir >= 0)
 		close(place->dir);
@@ -72,7 +72,7 @@ static void enter(struct place *place, int fd, const struct stat *st)
 }
 
 /* Opens the directory that the rest starts at, and takes the slashes off. */
-static int start(struct walk *walk)
+static int start_walk(struct walk *walk)
 {
 	bool is_absolute = *walk->rest == '/';
 	int fd = open(is_absolute ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -84,12 +84,12 @@ static int start(struct walk *walk)
 		close(fd);
 		return place_fail(walk, -errno);
 	}
-	enter(walk->place, fd, &st);
+	enter_directory(walk->place, fd, &st);
 	return 0;
 }
 
 /* What is walked next is what the link says, and then the rest. */
-static int follow(struct walk *walk, int fd, const struct stat *st)
+static int follow_link(struct walk *walk, int fd, const struct stat *st)
 {
 	struct place *place = walk->place;
 	char target[PATH_MAX];
@@ -115,11 +115,11 @@ static int follow(struct walk *walk, int fd, const struct stat *st)
 	walk->rest[length] = '/';
 	if (!rest)
 		walk->rest[length] = 0; /* the last component stays the last one */
-	return *target == '/' ? start(walk) : 0;
+	return *target == '/' ? start_walk(walk) : 0;
 }
 
 /* Takes the next component off the rest; -ENOENT: there is none. */
-static int take(struct walk *walk, char name[NAME_MAX + 1])
+static int take_component(struct walk *walk, char name[NAME_MAX + 1])
 {
 	const char *at = walk->rest + strspn(walk->rest, "/");
 	size_t length = strcspn(at, "/");
@@ -147,10 +147,10 @@ static int refuse_link(const struct walk *walk)
 }
 
 /* One component, which may be the last one; 1: it was. */
-static int step(struct walk *walk)
+static int walk_component(struct walk *walk)
 {
 	struct place *place = walk->place;
-	int err = take(walk, place->name), fd;
+	int err = take_component(walk, place->name), fd;
 	bool is_last = !*walk->rest;
 	struct stat st;
 
@@ -163,13 +163,13 @@ static int step(struct walk *walk)
 		err = place_fail(walk, -errno);
 	} else if (S_ISLNK(st.st_mode)) {
 		err = is_last && !place_is_root(place->owner) ? refuse_link(walk)
-							      : follow(walk, fd, &st);
+							      : follow_link(walk, fd, &st);
 	} else if (is_last) {
 		err = 1;
 	} else if (!S_ISDIR(st.st_mode)) {
 		err = place_fail(walk, -ENOTDIR);
 	} else {
-		enter(place, fd, &st);
+		enter_directory(place, fd, &st);
 		return 0;
 	}
 	close(fd);
@@ -215,9 +215,9 @@ int place_find(const char *what, const char *path, uid_t user, struct place *pla
 	if (length >= sizeof(walk.rest))
 		return place_fail(&walk, -ENAMETOOLONG);
 	memcpy(walk.rest, path, length + 1);
-	err = start(&walk);
+	err = start_walk(&walk);
 	while (!err)
-		err = step(&walk);
+		err = walk_component(&walk);
 	if (err > 0)
 		err = check_directory(&walk);
 	if (err)
@@ -232,7 +232,7 @@ void place_close(struct place *place)
 	place->dir = -1;
 }
 
-static int compare(const struct place *a, const struct place *b, bool *is_same)
+static int compare_places(const struct place *a, const struct place *b, bool *is_same)
 {
 	struct stat dir_a, dir_b;
 
@@ -252,7 +252,7 @@ int place_is_same(const char *what, const char *path, const char *other, bool *i
 	if (!err)
 		err = place_find("", other, geteuid(), &b, error);
 	if (!err) {
-		err = compare(&a, &b, is_same);
+		err = compare_places(&a, &b, is_same);
 		if (err)
 			error_set(error, err, "%s%s: %s", what, path, strerror(-err));
 	}
@@ -286,7 +286,7 @@ uid_t place_owner(const struct place *place)
 }
 
 /* "www-data, to whom /srv/app belongs," or "others, who may write its directory," */
-static const char *who(const struct place *place, char text[256])
+static const char *describe_changer(const struct place *place, char text[256])
 {
 	char user[PLACE_USER_BYTES];
 
@@ -308,13 +308,14 @@ int place_check(const struct place *place, uid_t owner, nlink_t links, struct er
 				 "%s%s: belongs to %s, and %s could have put it there; chown it "
 				 "to %s, or move it to a directory that only root may write",
 				 place->what, place->path, place_user(owner, found),
-				 who(place, others), place_user(place_owner(place), wanted));
+				 describe_changer(place, others),
+				 place_user(place_owner(place), wanted));
 	if (links > 1)
 		return error_set(error, -EPERM,
 				 "%s%s: has %lu names (hard links), and %s could have made them of "
 				 "any file; remove the others, or name another file",
 				 place->what, place->path, (unsigned long)links,
-				 who(place, others));
+				 describe_changer(place, others));
 	return 0;
 }
 
@@ -325,7 +326,7 @@ int place_check_root(const struct place *place, const char *danger, struct error
 	if (place_is_root(place->owner) && !place->is_shared)
 		return 0;
 	return error_set(error, -EPERM, "%s%s: %s %s; name one in a directory of root's",
-			 place->what, place->path, who(place, others), danger);
+			 place->what, place->path, describe_changer(place, others), danger);
 }
 
 /* A walk that failed has got as far as the place says. */

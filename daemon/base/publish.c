@@ -45,7 +45,7 @@ static int set_rights(int fd, const struct rights *rights)
 	return fchmod(fd, rights->mode) ? -errno : 0;
 }
 
-static int fill(int fd, const struct rights *rights, publish_print *print, const void *arg)
+static int fill_file(int fd, const struct rights *rights, publish_print *print, const void *arg)
 {
 	int err = set_rights(fd, rights);
 	FILE *file = err ? NULL : fdopen(fd, "w");
@@ -105,22 +105,23 @@ static int write_aside(struct publication *publication, const struct rights *rig
 	if (fd < 0)
 		return -errno;
 	errno = 0;
-	err = fill(fd, rights, print, arg);
+	err = fill_file(fd, rights, print, arg);
 	if (err)
 		remove_aside(publication);
 	return err;
 }
 
-static int say(const struct publication *publication, const char *how, int err, struct error *error)
+static int say_cannot_publish(const struct publication *publication, const char *how, int err,
+			      struct error *error)
 {
 	return err ? error_set(error, err, "%s%s: %s: %s", publication->place.what,
 			       publication->place.path, how, strerror(-err))
 		   : 0;
 }
 
-static int prepare(struct publication *publication, const char *what, const char *path,
-		   struct rights rights, bool keep, publish_print *print, const void *arg,
-		   struct error *error)
+static int prepare_aside(struct publication *publication, const char *what, const char *path,
+			 struct rights rights, bool keep, publish_print *print, const void *arg,
+			 struct error *error)
 {
 	int err = place_find(what, path, geteuid(), &publication->place, error);
 
@@ -131,7 +132,7 @@ static int prepare(struct publication *publication, const char *what, const char
 		err = write_aside(publication, &rights, print, arg);
 	if (err)
 		place_close(&publication->place);
-	return say(publication, "cannot be written", err, error);
+	return say_cannot_publish(publication, "cannot be written", err, error);
 }
 
 int publish_put(struct publication *publication, struct error *error)
@@ -139,18 +140,19 @@ int publish_put(struct publication *publication, struct error *error)
 	const struct place *place = &publication->place;
 
 	if (renameat(place->dir, publication->aside, place->dir, place->name))
-		return say(publication, "cannot be written", -errno, error);
+		return say_cannot_publish(publication, "cannot be written", -errno, error);
 	*publication->aside = '\0';
 	return 0;
 }
 
 int publish_sync(const struct publication *publication, struct error *error)
 {
-	return say(publication, "is written, and may not outlive a crash of the host",
-		   sync_directory(&publication->place), error);
+	return say_cannot_publish(publication,
+				  "is written, and may not outlive a crash of the host",
+				  sync_directory(&publication->place), error);
 }
 
-static void finish(struct publication *publication)
+static void finish_publication(struct publication *publication)
 {
 	remove_aside(publication);
 	place_close(&publication->place);
@@ -161,14 +163,14 @@ int publish(const char *what, const char *path, mode_t mode, publish_print *prin
 {
 	const struct rights rights = {mode, geteuid(), getegid()};
 	struct publication publication;
-	int err = prepare(&publication, what, path, rights, false, print, arg, error);
+	int err = prepare_aside(&publication, what, path, rights, false, print, arg, error);
 
 	if (err)
 		return err;
 	err = publish_put(&publication, error);
 	if (!err)
 		err = publish_sync(&publication, error);
-	finish(&publication);
+	finish_publication(&publication);
 	return err;
 }
 
@@ -177,7 +179,7 @@ int publish_prepare(const char *path, mode_t mode, publish_print *print, const v
 {
 	const struct rights rights = {mode, geteuid(), getegid()};
 	struct publication *prepared = malloc(sizeof(*prepared));
-	int err = prepared ? prepare(prepared, "", path, rights, true, print, arg, error)
+	int err = prepared ? prepare_aside(prepared, "", path, rights, true, print, arg, error)
 			   : error_set(error, -ENOMEM, "%s: out of memory", path);
 
 	if (err)
@@ -191,6 +193,6 @@ void publish_end(struct publication *publication)
 {
 	if (!publication)
 		return;
-	finish(publication);
+	finish_publication(publication);
 	free(publication);
 }

@@ -86,7 +86,7 @@ static int make_new(const struct place *place, const char *name, const struct st
 }
 
 /* In one step, wherever the file system can: there is a log at any time, with its rights. */
-static int exchange(const struct place *place, const char *name)
+static int exchange_names(const struct place *place, const char *name)
 {
 	char aside[NAME_BYTES];
 	int err =
@@ -104,7 +104,7 @@ static int exchange(const struct place *place, const char *name)
 }
 
 /* DANGER: a log that moves before the new one is there, with its rights, leaves none when that fails. */
-static int rotate(const struct place *place, const struct stat *old, unsigned max_files)
+static int rotate_at(const struct place *place, const struct stat *old, unsigned max_files)
 {
 	char name[NAME_BYTES];
 	int err = free_a_name(place, max_files);
@@ -117,7 +117,7 @@ static int rotate(const struct place *place, const struct stat *old, unsigned ma
 		return err;
 	if (!max_files)
 		return err ? remove_in(place, place->name) : rename_in(place, name, place->name);
-	return err ? rename_in(place, place->name, name) : exchange(place, name);
+	return err ? rename_in(place, place->name, name) : exchange_names(place, name);
 }
 
 int rotate_files(const char *path, int fd, unsigned max_files, uid_t user, struct error *error)
@@ -128,7 +128,7 @@ int rotate_files(const char *path, int fd, unsigned max_files, uid_t user, struc
 
 	if (err)
 		return err;
-	err = fstat(fd, &old) ? -errno : rotate(&place, &old, max_files);
+	err = fstat(fd, &old) ? -errno : rotate_at(&place, &old, max_files);
 	place_close(&place);
 	if (err)
 		error_set(error, err, "log %s: %s", path, strerror(-err));

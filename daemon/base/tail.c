@@ -44,7 +44,7 @@ struct tail_mark tail_mark(const char *path, uid_t user)
 	return mark;
 }
 
-static off_t begin(const struct stat *st, const struct tail_mark *since)
+static off_t first_offset(const struct stat *st, const struct tail_mark *since)
 {
 	bool is_same = since && since->inode == st->st_ino;
 
@@ -66,7 +66,7 @@ char *tail_lines(const char *path, unsigned lines, uid_t user, const struct tail
 		return NULL;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || !(text = malloc(TAIL_BYTES)))
 		goto out;
-	first = begin(&st, since);
+	first = first_offset(&st, since);
 	from = st.st_size - first > TAIL_BYTES ? st.st_size - TAIL_BYTES : first;
 	n = pread(fd, text, TAIL_BYTES, from);
 	if (n <= 0)

@@ -32,22 +32,22 @@ static void add_file(struct files *files, const char *file)
 	larger[files->count] = NULL;
 }
 
-static void gather(const struct block *parent, const char *own, struct files *files)
+static void gather_files(const struct block *parent, const char *own, struct files *files)
 {
 	for (const struct block *child = parent->first; child && !files->err; child = child->next) {
 		if (strcmp(child->file, own) != 0)
 			add_file(files, child->file);
-		gather(child, own, files);
+		gather_files(child, own, files);
 	}
 }
 
-static const char **list(const struct block *root, bool each)
+static const char **list_files(const struct block *root, bool each)
 {
 	struct files files = {.names = calloc(1, sizeof(char *)), .each = each};
 
 	if (!files.names)
 		return NULL;
-	gather(root, root->file, &files);
+	gather_files(root, root->file, &files);
 	if (!files.err)
 		return files.names;
 	free(files.names);
@@ -56,16 +56,16 @@ static const char **list(const struct block *root, bool each)
 
 const char **block_list_files(const struct block *root)
 {
-	return list(root, false);
+	return list_files(root, false);
 }
 
 const char **block_list_inclusions(const struct block *root)
 {
-	return list(root, true);
+	return list_files(root, true);
 }
 
 /* The name as its directives share it: the same for all wrappers of a file in one block, which start at first. */
-static const char *intern(struct files *files, size_t first, const char *name)
+static const char *intern_name(struct files *files, size_t first, const char *name)
 {
 	const char *file;
 
@@ -83,12 +83,13 @@ static const char *intern(struct files *files, size_t first, const char *name)
 	return files->err ? NULL : file;
 }
 
-static void restore(struct block *parent, const char *file, struct files *files);
+static void restore_wrappers(struct block *parent, const char *file, struct files *files);
 
 /* Puts the children of a wrapper in its place in the list. */
-static void unwrap(struct block *wrapper, struct block *list, struct files *files, size_t first)
+static void unwrap_children(struct block *wrapper, struct block *list, struct files *files,
+			    size_t first)
 {
-	const char *file = intern(files, first, wrapper->words[1]);
+	const char *file = intern_name(files, first, wrapper->words[1]);
 
 	while (wrapper->first) {
 		struct block *child = wrapper->first;
@@ -98,12 +99,12 @@ static void unwrap(struct block *wrapper, struct block *list, struct files *file
 		if (file)
 			block_set_file(child, file);
 		if (file && !child->is_include)
-			restore(child, file, files);
+			restore_wrappers(child, file, files);
 	}
 	block_free(wrapper);
 }
 
-static void restore(struct block *parent, const char *file, struct files *files)
+static void restore_wrappers(struct block *parent, const char *file, struct files *files)
 {
 	const size_t first = files->count;
 	struct block list = {0};
@@ -114,12 +115,12 @@ static void restore(struct block *parent, const char *file, struct files *files)
 		if (!strcmp(child->words[0], BLOCK_FILE_WORD) && child->count == 2) {
 			for (struct block *inner = child->first; inner; inner = inner->next)
 				inner->is_include = !strcmp(inner->words[0], "include");
-			unwrap(child, &list, files, first);
+			unwrap_children(child, &list, files, first);
 			continue;
 		}
 		block_adopt(&list, child);
 		block_set_file(child, file);
-		restore(child, file, files);
+		restore_wrappers(child, file, files);
 	}
 	parent->first = list.first;
 	parent->last = list.last;
@@ -128,11 +129,11 @@ static void restore(struct block *parent, const char *file, struct files *files)
 int block_restore(struct block *root, const char *file)
 {
 	struct files files = {.each = true};
-	const char *own = intern(&files, 0, file);
+	const char *own = intern_name(&files, 0, file);
 
 	if (own) {
 		block_set_file(root, own);
-		restore(root, own, &files);
+		restore_wrappers(root, own, &files);
 	}
 	for (size_t i = 0; i < files.count; i++)
 		block_file_unref(files.names[i]);

@@ -11,7 +11,7 @@
 
 enum { INCLUDE_DEPTH_MAX = 8, PATTERN_MAX = 4096 };
 
-static int expand(struct block *parent, unsigned depth, struct error *error);
+static int expand_includes(struct block *parent, unsigned depth, struct error *error);
 
 /* The pattern as glob wants it, from the directory of the including file. */
 static int full_pattern(const struct block *at, char *pattern, struct error *error)
@@ -85,7 +85,7 @@ static int add_included(const struct block *at, const char *path, struct block *
 	if (!code && block_keep_tail(root))
 		code = block_error(at, error, -ENOMEM, "include %s: out of memory", path);
 	if (!code)
-		code = expand(root, depth + 1, error);
+		code = expand_includes(root, depth + 1, error);
 	while (!code && root->first) {
 		struct block *child = root->first;
 
@@ -130,7 +130,7 @@ static int expand_one(struct block *child, struct block *list, unsigned depth, s
 	int code;
 
 	if (strcmp(child->words[0], "include") != 0) {
-		code = expand(child, depth, error);
+		code = expand_includes(child, depth, error);
 		block_adopt(list, child);
 		return code;
 	}
@@ -139,7 +139,7 @@ static int expand_one(struct block *child, struct block *list, unsigned depth, s
 	return add_matches(child, list, depth, error);
 }
 
-static int expand(struct block *parent, unsigned depth, struct error *error)
+static int expand_includes(struct block *parent, unsigned depth, struct error *error)
 {
 	struct block list = {0};
 	struct block *child = parent->first;
@@ -163,7 +163,7 @@ static int expand(struct block *parent, unsigned depth, struct error *error)
 
 int block_include(struct block *root, struct error *error)
 {
-	return expand(root, 0, error);
+	return expand_includes(root, 0, error);
 }
 
 void block_each_unmatched(const struct block *root,

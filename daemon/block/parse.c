@@ -50,7 +50,7 @@ static int read_comment(struct parser *parser)
 }
 
 /* White space, and comments where a word could start. */
-static int skip(struct parser *parser)
+static int skip_blanks(struct parser *parser)
 {
 	while (parser->at < parser->end) {
 		if (*parser->at == '#') {
@@ -119,7 +119,7 @@ static int read_words(struct parser *parser, struct block *block)
 					   parser->words.bytes);
 		code = scan_word(parser);
 		if (!code)
-			code = skip(parser);
+			code = skip_blanks(parser);
 		if (code)
 			return code;
 	}
@@ -168,7 +168,7 @@ static int read_body(struct parser *parser, struct block *parent, unsigned depth
 			parser, parent->line, parent->column,
 			"found blocks nested more than %d deep; up to that many are allowed",
 			DEPTH_MAX);
-	while (!(code = skip(parser)) && parser->at < parser->end && *parser->at != '}') {
+	while (!(code = skip_blanks(parser)) && parser->at < parser->end && *parser->at != '}') {
 		code = read_directive(parser, parent, depth);
 		if (code)
 			return code;

@@ -12,7 +12,7 @@
 
 enum { LOOK_MS = 1000, CANNOT_TELL = 0 };
 
-static _Noreturn void look(const struct account *account, const char *path, int mode)
+static _Noreturn void look_as_account(const struct account *account, const char *path, int mode)
 {
 	if (account_become(account))
 		_exit(CANNOT_TELL);
@@ -39,6 +39,6 @@ int account_access(const struct account *account, const char *path, int mode)
 	pid_t pid = geteuid() ? -1 : fork();
 
 	if (!pid)
-		look(account, path, mode);
+		look_as_account(account, path, mode);
 	return pid < 0 ? CANNOT_TELL : result_of(pid);
 }

@@ -147,7 +147,7 @@ static int judge_program(const struct look *look, const struct launch *launch, i
 	return err;
 }
 
-static const char *describe(const struct launch *launch, int found)
+static const char *describe_found(const struct launch *launch, int found)
 {
 	const char *name = launch->spawn.argv[0];
 
@@ -161,7 +161,7 @@ static int check_program(const struct look *look, const struct block *at, const 
 			 const char *user, const struct launch *launch)
 {
 	int found = look_for(launch);
-	const char *why = found ? describe(launch, found) : NULL;
+	const char *why = found ? describe_found(launch, found) : NULL;
 
 	if (!found)
 		return 0;

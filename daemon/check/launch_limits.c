@@ -12,7 +12,7 @@
 #include "check/own_addresses.h"
 #include "host/process/capabilities.h"
 
-static bool lacks(unsigned capability)
+static bool lacks_capability(unsigned capability)
 {
 	return !geteuid() && !(capabilities_permitted() >> capability & 1);
 }
@@ -45,7 +45,7 @@ static int check_limit(const struct look *look, const char *name, int resource, 
 		return 0;
 	if (value <= most) {
 		if (getrlimit(resource, &hard) || value <= hard.rlim_max ||
-		    !lacks(CAP_SYS_RESOURCE))
+		    !lacks_capability(CAP_SYS_RESOURCE))
 			return 0;
 		most = hard.rlim_max;
 		what = "the limit of lbd, which may not raise it,";
@@ -64,7 +64,7 @@ static int check_nice(const struct look *look)
 	if (nice == CONF_NICE_UNSET)
 		return 0;
 	least = getpriority(PRIO_PROCESS, 0);
-	if (nice >= least || !lacks(CAP_SYS_NICE))
+	if (nice >= least || !lacks_capability(CAP_SYS_NICE))
 		return 0;
 	block_error(launch_look_at(look, "nice", 0), look->error, -EPERM,
 		    "pool %s: nice %d: lbd has %d, and may not go below it without CAP_SYS_NICE; "

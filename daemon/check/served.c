@@ -59,7 +59,7 @@ static void warn_empty(const struct conf *conf, const struct conf_service *servi
 }
 
 /* Of listeners that lbd opens it knows; another backend of the pool may take the others. */
-static bool takes(const struct conf_pool *pool, bool is_v6)
+static bool pool_takes(const struct conf_pool *pool, bool is_v6)
 {
 	const struct conf_worker *worker = pool->worker;
 
@@ -75,7 +75,7 @@ static void warn_family(const struct conf *conf, const struct conf_service *serv
 	struct error error;
 	size_t i = 0;
 
-	if (takes(pool, is_v6))
+	if (pool_takes(pool, is_v6))
 		return;
 	while (i < service->listen_count && addr_is_v4(&service->listens[i].addr) == is_v6)
 		i++;

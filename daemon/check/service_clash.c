@@ -23,7 +23,7 @@ struct clash {
 	size_t count;
 };
 
-static int begin(struct clash *clash, struct error *error)
+static int make_hits(struct clash *clash, struct error *error)
 {
 	size_t listens = 1;
 
@@ -34,8 +34,8 @@ static int begin(struct clash *clash, struct error *error)
 }
 
 /* Whether it is the first that is hit; else that it is one more. */
-static bool hit(struct clash *clash, const struct conf_service *service, size_t listen,
-		size_t number)
+static bool note_hit(struct clash *clash, const struct conf_service *service, size_t listen,
+		     size_t number)
 {
 	bool is_first = !clash->service;
 
@@ -49,7 +49,7 @@ static bool hit(struct clash *clash, const struct conf_service *service, size_t 
 }
 
 /* What one line says of all others. */
-static const char *end(struct clash *clash, char text[96])
+static const char *count_others(struct clash *clash, char text[96])
 {
 	free(clash->is_hit);
 	*text = '\0';
@@ -83,7 +83,7 @@ static void find_clash(void *arg, const struct sockets_listener *listener)
 			     clash->is_served(clash->arg, &service->listens[j])) ||
 			    is_backend_of(clash->conf, listener))
 				continue;
-			if (hit(clash, service, j, number))
+			if (note_hit(clash, service, j, number))
 				clash->listener = *listener;
 		}
 	}
@@ -110,7 +110,7 @@ static void find_other(void *arg, const char *instance, const struct lb_endpoint
 			    (clash->is_served &&
 			     clash->is_served(clash->arg, &service->listens[j])))
 				continue;
-			if (!hit(clash, service, j, number))
+			if (!note_hit(clash, service, j, number))
 				continue;
 			others->theirs = *theirs;
 			snprintf(others->instance, sizeof(others->instance), "%s", instance);
@@ -123,12 +123,12 @@ int service_clash_others(const struct conf *conf, const char *instance,
 {
 	struct others_clash others = {.clash = {.conf = conf, .is_served = is_served, .arg = arg}};
 	char text[ADDR_TEXT_BYTES], theirs[ADDR_TEXT_BYTES], more[96];
-	int err = begin(&others.clash, error);
+	int err = make_hits(&others.clash, error);
 
 	if (err)
 		return err;
 	others_each_listen(instance, find_other, &others);
-	end(&others.clash, more);
+	count_others(&others.clash, more);
 	if (!others.clash.service)
 		return 0;
 	return block_error(others.clash.service->at, error, -EADDRINUSE,
@@ -139,7 +139,7 @@ int service_clash_others(const struct conf *conf, const char *instance,
 			   addr_format_endpoint(&others.theirs, theirs), others.instance, more);
 }
 
-static int refuse(const struct clash *clash, const char *more, struct error *error)
+static int refuse_clash(const struct clash *clash, const char *more, struct error *error)
 {
 	struct sockets_owner owner = {.user = clash->listener.uid};
 	char text[ADDR_TEXT_BYTES];
@@ -212,12 +212,12 @@ int service_clash_check(const struct conf *conf, const char *instance,
 	int err = service_clash_others(conf, instance, is_served, arg, error);
 
 	if (!err)
-		err = begin(&clash, error);
+		err = make_hits(&clash, error);
 	if (err)
 		return err;
 	err = sockets_each_listener(0, find_clash, &clash);
-	end(&clash, more);
+	count_others(&clash, more);
 	if (err)
 		return error_set(error, err, "cannot list listening sockets: %s", strerror(-err));
-	return clash.service ? refuse(&clash, more, error) : 0;
+	return clash.service ? refuse_clash(&clash, more, error) : 0;
 }

@@ -16,8 +16,8 @@ static void warn_unmatched(void *arg, const struct block *include)
 	warn->tell(warn->arg, error.text);
 }
 
-static bool any(char *const *list, bool (*found)(const char *text, const char *word),
-		const char *word)
+static bool any_word(char *const *list, bool (*found)(const char *text, const char *word),
+		     const char *word)
 {
 	for (; *list; list++)
 		if (found(*list, word))
@@ -42,13 +42,13 @@ static bool may_know_port(const struct conf_worker *worker)
 	char port[8];
 
 	if (worker->inherit || conf_differs(worker->command) || conf_differs(worker->directory) ||
-	    any(worker->environment, has_place, NULL) ||
-	    any(worker->environment_files, has_place, NULL))
+	    any_word(worker->environment, has_place, NULL) ||
+	    any_word(worker->environment_files, has_place, NULL))
 		return true;
 	snprintf(port, sizeof(port), "%u", worker->first_port);
 	return worker->count == 1 &&
 	       (*worker->environment_files || has_word(worker->command, port) ||
-		any(worker->environment, has_word, port));
+		any_word(worker->environment, has_word, port));
 }
 
 /* It may have it from elsewhere, as from a file of its own. */

@@ -64,7 +64,7 @@ static void put_confinement(FILE *out, const struct confinement *confinement)
 		put_texts(out, "read_only", confinement->read_only);
 }
 
-static void put(FILE *out, const struct conf_worker *worker)
+static void put_worker(FILE *out, const struct conf_worker *worker)
 {
 	put_text(out, "command", worker->command);
 	put_number(out, "inherit", worker->inherit, false);
@@ -94,7 +94,7 @@ int conf_worker_fingerprint(struct conf_worker *worker)
 
 	if (!out)
 		return -ENOMEM;
-	put(out, worker);
+	put_worker(out, worker);
 	if (fclose(out)) {
 		free(text);
 		return -ENOMEM;

@@ -85,7 +85,7 @@ static bool is_main(const struct origin *origin, const char *file)
 	return origin->count && !strcmp(origin->list->file, file);
 }
 
-static int renew(struct origin *origin, const char *file)
+static int renew_source(struct origin *origin, const char *file)
 {
 	struct source *known = find_source(origin, file);
 	uint64_t hash;
@@ -228,7 +228,7 @@ static int renew_included(struct origin *origin, const struct block *root)
 	int err = files ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !err && files[i]; i++)
-		err = renew(origin, files[i]);
+		err = renew_source(origin, files[i]);
 	free(files);
 	return err;
 }
@@ -256,7 +256,7 @@ struct origin *origin_read(const char *conf_path)
 {
 	struct origin *origin = calloc(1, sizeof(*origin));
 
-	if (origin && !add_source(origin, conf_path, 0) && !renew(origin, conf_path) &&
+	if (origin && !add_source(origin, conf_path, 0) && !renew_source(origin, conf_path) &&
 	    read_all(origin, conf_path) != -ENOMEM)
 		return origin;
 	origin_free(origin);

@@ -31,7 +31,7 @@ struct state {
 	const struct block *root;
 };
 
-static void print(FILE *file, const void *arg)
+static void print_running(FILE *file, const void *arg)
 {
 	const struct state *state = arg;
 
@@ -49,7 +49,7 @@ int running_write(const char *run_dir, const struct running *running, const stru
 	char path[256];
 
 	path_of(run_dir, path);
-	return seal_publish(path, print, &state, error);
+	return seal_publish(path, print_running, &state, error);
 }
 
 /* Takes root over. */
@@ -76,7 +76,7 @@ int running_build(const char *path, const char *text, const char *conf_path, str
 	return err ? err : build_running(path, root, conf_path, conf, error);
 }
 
-static bool skip(char **at, const char *words)
+static bool skip_words(char **at, const char *words)
 {
 	bool is_there = !strncmp(*at, words, strlen(words));
 
@@ -91,8 +91,8 @@ static const char *read_begun(const char *text, struct running *running)
 	char *end;
 
 	running->written_us = strtoull(text + strlen(BEGUN), &end, 10);
-	skip(&end, UNIT);
-	running->is_saved_half = skip(&end, HALF);
+	skip_words(&end, UNIT);
+	running->is_saved_half = skip_words(&end, HALF);
 	if (!strncmp(end, ROLLS, strlen(ROLLS)) && end + strlen(ROLLS) < text + length)
 		running->rolls =
 			strndup(end + strlen(ROLLS), (size_t)(text + length - end) - strlen(ROLLS));

@@ -65,7 +65,7 @@ static int add_word(char ***words, size_t count, const char *word)
 	return 0;
 }
 
-static int split(struct splitter *splitter, char ***words)
+static int split_text(struct splitter *splitter, char ***words)
 {
 	size_t count = 0;
 	int code = 0;
@@ -89,7 +89,7 @@ int conf_split(const char *text, char ***words, struct error *error)
 
 	*words = calloc(1, sizeof(**words));
 	if (splitter.word && *words)
-		code = split(&splitter, words);
+		code = split_text(&splitter, words);
 	free(splitter.word);
 	if (!code)
 		return 0;

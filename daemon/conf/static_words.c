@@ -35,7 +35,7 @@ static char **with_version(char *const *argv)
 }
 
 /* Its standard error is the pipe; of lbd's environment and signals it has nothing. */
-static _Noreturn void run(char **argv, int err)
+static _Noreturn void run_lbstatic(char **argv, int err)
 {
 	char *environment[] = {NULL};
 	int null = open("/dev/null", O_RDWR);
@@ -80,13 +80,13 @@ static void read_line(int fd, char *line, size_t room)
 }
 
 /* The line of a refusal, or "". */
-static void ask(char **argv, const int pipe[2], char *line, size_t room)
+static void ask_lbstatic(char **argv, const int pipe[2], char *line, size_t room)
 {
 	pid_t pid = fork();
 	int status = 0;
 
 	if (!pid)
-		run(argv, pipe[1]);
+		run_lbstatic(argv, pipe[1]);
 	close(pipe[1]);
 	*line = '\0';
 	if (pid < 0)
@@ -119,7 +119,7 @@ int static_words_check(char *const *argv, struct error *error)
 		free(words);
 		return 0;
 	}
-	ask(words, pipe, line, sizeof(line));
+	ask_lbstatic(words, pipe, line, sizeof(line));
 	close(pipe[0]);
 	free(words);
 	if (!*line)

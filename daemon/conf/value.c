@@ -78,7 +78,7 @@ static uint64_t most_of(const struct conf_directive *row)
 	return row->most ? row->most : UINT32_MAX;
 }
 
-static void *field(void *target, const struct conf_directive *row)
+static void *target_field(void *target, const struct conf_directive *row)
 {
 	return (char *)target + row->offset;
 }
@@ -93,9 +93,9 @@ static int set_parsed(void *target, const struct conf_directive *row, const stru
 	if (parse(at->words[1], most_of(row), &value) || value < row->least)
 		return conf_refuse(at, row, at->words[1], error);
 	if (wide)
-		*(uint64_t *)field(target, row) = value;
+		*(uint64_t *)target_field(target, row) = value;
 	else
-		*(uint32_t *)field(target, row) = (uint32_t)value;
+		*(uint32_t *)target_field(target, row) = (uint32_t)value;
 	return 0;
 }
 
@@ -128,7 +128,7 @@ int conf_set_choice(void *target, const struct conf_directive *row, const struct
 {
 	for (uint32_t i = 0; row->choices[i]; i++) {
 		if (strcmp(at->words[1], row->choices[i]) == 0) {
-			*(uint32_t *)field(target, row) = i;
+			*(uint32_t *)target_field(target, row) = i;
 			return 0;
 		}
 	}
@@ -142,7 +142,7 @@ int conf_set_flag(void *target, const struct conf_directive *row, const struct b
 
 	if (!on && strcmp(at->words[1], "off") != 0)
 		return conf_refuse(at, row, at->words[1], error);
-	*(bool *)field(target, row) = on;
+	*(bool *)target_field(target, row) = on;
 	return 0;
 }
 
@@ -162,7 +162,7 @@ int conf_set_text(void *target, const struct conf_directive *row, const struct b
 {
 	if (!at->words[1][0])
 		return conf_refuse(at, row, "", error);
-	return conf_copy(at, field(target, row), at->words[1], error);
+	return conf_copy(at, target_field(target, row), at->words[1], error);
 }
 
 char *conf_path(const struct block *at, const char *text)
@@ -186,7 +186,7 @@ char *conf_path(const struct block *at, const char *text)
 int conf_set_path(void *target, const struct conf_directive *row, const struct block *at,
 		  struct error *error)
 {
-	char **to = field(target, row);
+	char **to = target_field(target, row);
 	char *path;
 
 	if (!at->words[1][0])

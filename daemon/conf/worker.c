@@ -83,7 +83,7 @@ const struct conf_directive conf_worker_table[] = {
 	{.name = NULL},
 };
 
-static int check(struct worker_draft *draft, const struct block *at, struct error *error)
+static int check_worker(struct worker_draft *draft, const struct block *at, struct error *error)
 {
 	struct conf_worker *worker = &draft->worker;
 
@@ -196,7 +196,7 @@ int conf_worker_build(const struct block *at, struct conf_worker **worker,
 		code = conf_walk(at, "worker", conf_worker_table, &draft, error);
 	settle_worker(&draft);
 	if (!code)
-		code = check(&draft, at, error);
+		code = check_worker(&draft, at, error);
 	if (!code && conf_worker_fingerprint(&draft.worker))
 		code = conf_no_memory(at, error);
 	*worker = code ? NULL : malloc(sizeof(**worker));

@@ -98,7 +98,7 @@ static void client_closed(struct client_host *host, struct client *client)
 	sd_event_source_set_enabled(control->accept, SD_EVENT_ON);
 }
 
-static int watch(struct control *control, struct error *error)
+static int watch_listening(struct control *control, struct error *error)
 {
 	sd_event *event = control->host.event;
 	int result = sd_event_add_io(event, &control->accept, control->fd, EPOLLIN, accept_ready,
@@ -134,7 +134,7 @@ int control_new(sd_event *event, const char *path, const struct control_access *
 	result = control->fd < 0 ? control->fd : 0;
 	if (!result) {
 		control->path = strdup(path);
-		result = control->path ? watch(control, error)
+		result = control->path ? watch_listening(control, error)
 				       : error_set(error, -ENOMEM, "control: no memory");
 	}
 	if (result)

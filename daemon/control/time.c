@@ -39,7 +39,7 @@ uint64_t time_account_free_us(const struct time_accounts *accounts,
 	return account->free_us > all_us ? account->free_us : all_us;
 }
 
-static void charge(struct time_account *account, uint64_t now_us, uint64_t us)
+static void charge_account(struct time_account *account, uint64_t now_us, uint64_t us)
 {
 	account->free_us = (account->free_us > now_us ? account->free_us : now_us) + us;
 }
@@ -47,6 +47,6 @@ static void charge(struct time_account *account, uint64_t now_us, uint64_t us)
 void time_account_charge(struct time_accounts *accounts, struct time_account *account,
 			 uint64_t now_us, uint64_t spent_us)
 {
-	charge(account, now_us, spent_us * (USER_PART - 1));
-	charge(&accounts->all, now_us, spent_us * (ALL_PART - 1));
+	charge_account(account, now_us, spent_us * (USER_PART - 1));
+	charge_account(&accounts->all, now_us, spent_us * (ALL_PART - 1));
 }

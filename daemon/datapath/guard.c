@@ -43,7 +43,7 @@ static bool is_guard(const char *name)
 }
 
 /* The new program, also in groups of before; a group that is gone takes its pin along. */
-static void renew(void *arg, const char *name)
+static void renew_guard(void *arg, const char *name)
 {
 	struct datapath *dp = arg;
 	int link = is_guard(name) ? link_adopt(dp, name, dp->skel->progs.guard) : -ENOENT;
@@ -52,7 +52,7 @@ static void renew(void *arg, const char *name)
 		close(link);
 }
 
-static int attach(struct datapath *dp, const char *cgroup)
+static int attach_guard(struct datapath *dp, const char *cgroup)
 {
 	const struct bpf_program *program = dp->skel->progs.guard;
 	char name[PIN_NAME_BYTES];
@@ -72,8 +72,8 @@ int datapath_guard(struct datapath *dp, const char *cgroup, struct error *error)
 {
 	int err;
 
-	pins_each_link(dp->instance, renew, dp);
-	err = attach(dp, cgroup);
+	pins_each_link(dp->instance, renew_guard, dp);
+	err = attach_guard(dp, cgroup);
 	if (!err)
 		return 0;
 	return error_set(error, err,
@@ -84,7 +84,7 @@ int datapath_guard(struct datapath *dp, const char *cgroup, struct error *error)
 			 cgroup, strerror(-err));
 }
 
-static void detach(void *arg, const char *name)
+static void detach_guard(void *arg, const char *name)
 {
 	const struct datapath *dp = arg;
 	char path[PINS_PATH_BYTES];
@@ -98,7 +98,7 @@ static void detach(void *arg, const char *name)
 
 void guard_detach_all(struct datapath *dp)
 {
-	pins_each_link(dp->instance, detach, dp);
+	pins_each_link(dp->instance, detach_guard, dp);
 	if (dp->guard >= 0)
 		bpf_link_detach(dp->guard); /* also where its pin was removed */
 }

@@ -25,7 +25,7 @@ static void copy_line_before(const char *text, const char *end, char *out, size_
 	snprintf(out, room, "%.*s", (int)(end - start), start);
 }
 
-static void keep(const char *line)
+static void keep_line(const char *line)
 {
 	const char *statistics = strstr(line, "\nprocessed ");
 
@@ -40,7 +40,7 @@ static void keep(const char *line)
 	first[strcspn(first, "\n")] = '\0';
 }
 
-static int print(enum libbpf_print_level level, const char *format, va_list args)
+static int keep_message(enum libbpf_print_level level, const char *format, va_list args)
 {
 	char *line;
 
@@ -48,7 +48,7 @@ static int print(enum libbpf_print_level level, const char *format, va_list args
 		return 0;
 	if (vasprintf(&line, format, args) < 0)
 		return 0;
-	keep(line);
+	keep_line(line);
 	log_debug("%.400s", line); /* a verifier's log may be of megabytes */
 	free(line);
 	return 0;
@@ -57,7 +57,7 @@ static int print(enum libbpf_print_level level, const char *format, va_list args
 void libbpf_capture(void)
 {
 	first[0] = verdict[0] = '\0';
-	libbpf_set_print(print);
+	libbpf_set_print(keep_message);
 }
 
 const char *libbpf_captured(void)

@@ -69,7 +69,7 @@ static void warn_full(struct locals *locals, size_t wanted)
 	locals->is_full = wanted > LB_MAX_LOCALS;
 }
 
-static int refresh(struct locals *locals)
+static int refresh_locals(struct locals *locals)
 {
 	struct local_keys now = {0};
 	int err = local_keys_read(&now);
@@ -98,7 +98,7 @@ static int on_change(sd_event_source *source, int fd, uint32_t revents, void *ar
 
 	(void)source, (void)revents;
 	routes_watched(fd);
-	err = refresh(arg);
+	err = refresh_locals(arg);
 	if (err)
 		log_error(
 			"cannot follow the host's addresses: %s; connections to new ones are taken "
@@ -117,7 +117,7 @@ static int open_all(struct locals *locals, sd_event *event)
 	err = datapath_each_local(locals->dp, local_keys_add, &locals->known);
 	local_keys_sort(&locals->known);
 	if (!err)
-		err = refresh(locals);
+		err = refresh_locals(locals);
 	if (!err)
 		err = sd_event_add_io(event, &locals->source, locals->watch, EPOLLIN, on_change,
 				      locals);

@@ -29,7 +29,7 @@ struct sinks {
 };
 
 /* Discards from before the first segment: the filter is there before listen(2). */
-static int discard(int fd)
+static int discard_segments(int fd)
 {
 	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
 	struct sock_fprog program = {1, &drop};
@@ -44,7 +44,7 @@ static int open_one(int family, int *out)
 
 	if (fd < 0)
 		return errno == EAFNOSUPPORT ? 0 : -errno;
-	if (discard(fd) || listen(fd, 1)) {
+	if (discard_segments(fd) || listen(fd, 1)) {
 		err = -errno;
 		close(fd);
 		return err;
@@ -66,7 +66,7 @@ static void *open_apart(void *arg)
 	return NULL;
 }
 
-static int publish(struct datapath *dp, int is_v6)
+static int publish_sink(struct datapath *dp, int is_v6)
 {
 	uint32_t key = LB_SINK(is_v6);
 	uint64_t value = dp->sinks[is_v6];
@@ -94,7 +94,7 @@ int sinks_open(struct datapath *dp)
 	}
 	err = sinks.err;
 	for (int i = 0; i < FAMILIES && !err; i++)
-		err = publish(dp, i);
+		err = publish_sink(dp, i);
 	return err;
 }
 

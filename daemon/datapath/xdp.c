@@ -14,7 +14,7 @@
 
 enum { PIN_NAME_BYTES = sizeof(PREFIX) + IFNAMSIZ };
 
-static void replace(char *text, char from, char to)
+static void replace_bytes(char *text, char from, char to)
 {
 	for (; *text; text++)
 		if (*text == from)
@@ -25,7 +25,7 @@ static void replace(char *text, char from, char to)
 static const char *xdp_pin_name(char out[PIN_NAME_BYTES], const char *interface)
 {
 	snprintf(out, PIN_NAME_BYTES, PREFIX "%s", interface);
-	replace(out, '.', '%');
+	replace_bytes(out, '.', '%');
 	return out;
 }
 
@@ -35,7 +35,7 @@ static bool pin_interface(const char *name, char interface[IFNAMSIZ])
 	if (strncmp(name, PREFIX, strlen(PREFIX)))
 		return false;
 	snprintf(interface, IFNAMSIZ, "%s", name + strlen(PREFIX));
-	replace(interface, '%', '.');
+	replace_bytes(interface, '%', '.');
 	return true;
 }
 
@@ -47,7 +47,7 @@ static const char *pin_path(const struct datapath *dp, char path[PINS_PATH_BYTES
 	return pins_path(path, dp->instance, "links", xdp_pin_name(name, interface));
 }
 
-static struct attached **find(struct datapath *dp, const char *interface)
+static struct attached **find_attached(struct datapath *dp, const char *interface)
 {
 	struct attached **at = &dp->attached;
 
@@ -57,8 +57,8 @@ static struct attached **find(struct datapath *dp, const char *interface)
 }
 
 /* Takes the link over, in any case but that of no memory. */
-static int add(struct datapath *dp, const char *interface, int ifindex, enum datapath_mode mode,
-	       int link)
+static int add_attached(struct datapath *dp, const char *interface, int ifindex,
+			enum datapath_mode mode, int link)
 {
 	struct attached *a = calloc(1, sizeof(*a));
 
@@ -73,7 +73,7 @@ static int add(struct datapath *dp, const char *interface, int ifindex, enum dat
 
 int datapath_detach(struct datapath *dp, const char *interface)
 {
-	struct attached **at = find(dp, interface), *a = *at;
+	struct attached **at = find_attached(dp, interface), *a = *at;
 	char path[PINS_PATH_BYTES];
 	int err;
 
@@ -103,7 +103,7 @@ struct found {
 	const char *mode, *off;
 };
 
-static struct found query(int ifindex)
+static struct found query_program(int ifindex)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, opts);
 
@@ -133,8 +133,9 @@ static int adopt_link(struct datapath *dp, const char *interface, int link)
 
 	if (err)
 		return err;
-	is_generic = !strcmp(query(ifindex).off, "xdpgeneric");
-	return add(dp, interface, ifindex, is_generic ? DATAPATH_GENERIC : DATAPATH_NATIVE, link);
+	is_generic = !strcmp(query_program(ifindex).off, "xdpgeneric");
+	return add_attached(dp, interface, ifindex, is_generic ? DATAPATH_GENERIC : DATAPATH_NATIVE,
+			    link);
 }
 
 static void adopt_pin(void *arg, const char *name)
@@ -227,7 +228,7 @@ static int program_name(uint32_t id, char name[BPF_OBJ_NAME_LEN])
 /* Refuses an interface that somebody else's program is on, with what to do about it. */
 static int check_foreign(const char *interface, int ifindex, struct error *error)
 {
-	struct found found = query(ifindex);
+	struct found found = query_program(ifindex);
 	char name[BPF_OBJ_NAME_LEN], instance[OTHERS_NAME_BYTES];
 	uint32_t link;
 
@@ -299,7 +300,7 @@ static int attach_new(struct datapath *dp, const char *interface, int ifindex,
 		error_set(error, err, "cannot pin %s: %s", path, strerror(-err));
 		goto out;
 	}
-	err = add(dp, interface, ifindex, mode, link);
+	err = add_attached(dp, interface, ifindex, mode, link);
 	if (!err)
 		return 0;
 	error_set(error, err, "out of memory");
@@ -313,7 +314,7 @@ out:
 int datapath_attach(struct datapath *dp, const char *interface, int ifindex,
 		    enum datapath_mode mode, struct error *error)
 {
-	struct attached *a = *find(dp, interface);
+	struct attached *a = *find_attached(dp, interface);
 	int err;
 
 	if (a && a->ifindex == ifindex && a->mode == mode && link_ifindex(a->link) == ifindex)

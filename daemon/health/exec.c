@@ -63,7 +63,7 @@ static void end_group(struct health *health)
 	health->group = NULL;
 }
 
-static void stop(struct health *health)
+static void stop_command(struct health *health)
 {
 	health->look = sd_event_source_disable_unref(health->look);
 	health->source = sd_event_source_disable_unref(health->source);
@@ -125,7 +125,7 @@ static int put_address(const struct health *health, struct environment *env)
 	return err ? err : environment_put(env, "LBD_PORT", text);
 }
 
-static int build(struct health *health, struct error *error)
+static int build_command(struct health *health, struct error *error)
 {
 	const struct conf_health *conf = &health->conf;
 	struct launch_who who = {conf->user, conf->group, false};
@@ -144,7 +144,7 @@ static int build(struct health *health, struct error *error)
 }
 
 /* What it prints is nobody's: its exit code is the answer. */
-static int run(struct health *health, struct error *error)
+static int fork_command(struct health *health, struct error *error)
 {
 	struct spawn *spawn = &health->launch.spawn;
 	int err;
@@ -163,13 +163,13 @@ static int run(struct health *health, struct error *error)
 }
 
 /* Its program may be in a directory that does not answer: that is not waited for here. */
-static int begin(struct health *health)
+static int run_command(struct health *health)
 {
 	struct error error;
-	int err = health->launch.spawn.argv ? 0 : build(health, &error);
+	int err = health->launch.spawn.argv ? 0 : build_command(health, &error);
 
 	if (!err)
-		err = run(health, &error);
+		err = fork_command(health, &error);
 	if (err) {
 		health_result(health, false, "%s", error.text);
 		return 0;
@@ -205,7 +205,7 @@ static int start_command(struct health *health)
 	snprintf(health->owner, sizeof(health->owner), "check of %s",
 		 addr_format_endpoint(&health->endpoint, address));
 	if (!remains_count(health->owner))
-		return begin(health);
+		return run_command(health);
 	health->look_us = LOOK_US;
 	return clock_arm(health->event, &health->look, health->look_us, on_look, health);
 }
@@ -222,4 +222,6 @@ static bool late_command(struct health *health)
 	return true;
 }
 
-const struct health_kind health_exec = {.start = start_command, .stop = stop, .late = late_command};
+const struct health_kind health_exec = {.start = start_command,
+					.stop = stop_command,
+					.late = late_command};

@@ -17,7 +17,7 @@ enum {
 	LAST_INTERVAL_MS = 1000, /* and after several failures */
 };
 
-static int arm(struct health *health, uint64_t delay_us, sd_event_time_handler_t handler)
+static int arm_timer(struct health *health, uint64_t delay_us, sd_event_time_handler_t handler)
 {
 	return clock_arm_anew(health->event, &health->timer, delay_us, TIMER_SLACK_US, handler,
 			      health);
@@ -42,7 +42,7 @@ void health_begin(struct health *health)
 	health->busy = true;
 	health->is_late = false;
 	health->reply_bytes = health->read_bytes = 0;
-	arm(health, health->conf.timeout_ms * 1000ull, on_late);
+	arm_timer(health, health->conf.timeout_ms * 1000ull, on_late);
 	err = health->kind->start(health);
 	if (err == -EADDRNOTAVAIL)
 		health_result(health, false,
@@ -95,12 +95,12 @@ static void arm_next(struct health *health)
 	spent_us = clock_us() - health->started_us;
 	interval_us = spent_us < interval_us ? interval_us - spent_us : 0;
 	pause_us = pause_ms(health) * 1000;
-	arm(health, is_next_soon(health) && pause_us < interval_us ? pause_us : interval_us,
-	    on_due);
+	arm_timer(health, is_next_soon(health) && pause_us < interval_us ? pause_us : interval_us,
+		  on_due);
 }
 
 /* Whether what is known changes by this result. */
-static bool count(struct health *health, bool good)
+static bool count_result(struct health *health, bool good)
 {
 	health->good = good ? health->good + 1 : 0;
 	health->bad = good ? 0 : health->bad + 1;
@@ -138,7 +138,7 @@ void health_result(struct health *health, bool good, const char *format, ...)
 	if (health->ops->looked)
 		health->ops->looked(health->arg);
 	before = health_tally(health);
-	is_change = count(health, good);
+	is_change = count_result(health, good);
 	arm_next(health);
 	after = health_tally(health);
 	if (health->ops->counted && (before.good != after.good || before.bad != after.bad))
@@ -163,7 +163,7 @@ static const struct health_kind *find_kind(enum conf_health_kind kind)
 	return NULL;
 }
 
-static int copy(char **to, const char *from)
+static int copy_text(char **to, const char *from)
 {
 	*to = from ? strdup(from) : NULL;
 	return from && !*to ? -ENOMEM : 0;
@@ -193,11 +193,13 @@ int health_new(sd_event *event, const struct outgoing *outgoing, const char *gro
 	health->fd = -1;
 	health->child = SPAWN_NO_CHILD;
 	strcpy(health->last, "not checked yet");
-	err = copy(&health->conf.path, conf->path) | copy(&health->conf.host, conf->host) |
-	      copy(&health->conf.command, conf->command) | copy(&health->conf.user, conf->user) |
-	      copy(&health->conf.group, conf->group);
+	err = copy_text(&health->conf.path, conf->path) |
+	      copy_text(&health->conf.host, conf->host) |
+	      copy_text(&health->conf.command, conf->command) |
+	      copy_text(&health->conf.user, conf->user) |
+	      copy_text(&health->conf.group, conf->group);
 	if (!err)
-		err = arm(health, 0, on_due);
+		err = arm_timer(health, 0, on_due);
 	if (err < 0) {
 		health_free(health);
 		return error_set(error, err, "health: %s", strerror(-err));
@@ -236,7 +238,7 @@ void health_hold(struct health *health, bool is_held)
 		return;
 	health->is_held = is_held;
 	if (!is_held) {
-		arm(health, 0, on_due);
+		arm_timer(health, 0, on_due);
 		return;
 	}
 	health->timer = sd_event_source_disable_unref(health->timer);

@@ -43,7 +43,7 @@ static void find_location(const char *reply, char location[100])
 }
 
 /* With all of the reply that is going to be looked at. */
-static void judge(struct health *health)
+static void judge_reply(struct health *health)
 {
 	const struct conf_health *conf = &health->conf;
 	int status = parse_status(health->reply);
@@ -90,7 +90,7 @@ static int on_reply(sd_event_source *source, int fd, uint32_t events, void *arg)
 	if (n < 0 && !health->read_bytes)
 		health_result(health, false, "%s", strerror(errno));
 	else
-		judge(health);
+		judge_reply(health);
 	return 0;
 }
 
@@ -141,7 +141,7 @@ static bool late_request(struct health *health)
 {
 	if (parse_status(health->reply) <= 0)
 		return false;
-	judge(health);
+	judge_reply(health);
 	return true;
 }
 

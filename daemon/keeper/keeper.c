@@ -70,7 +70,7 @@ static int for_now(int err)
 }
 
 /* All that the process that runs now is to know of it.  -errno: not now. */
-static int tell(const struct keeper *keeper, struct keeper_entry *entry)
+static int tell_entry(const struct keeper *keeper, struct keeper_entry *entry)
 {
 	int err = entry->is_told ? 0 : for_now(hand_over(keeper, entry));
 
@@ -127,7 +127,7 @@ static int on_room(sd_event_source *source, int fd, uint32_t events, void *arg)
 		return 0;
 	}
 	for (entry = keeper->entries.lh_first; entry; entry = next) {
-		err = tell(keeper, entry);
+		err = tell_entry(keeper, entry);
 		next = entry->link.le_next;
 		if (err) {
 			tell_later(keeper, err);
@@ -150,7 +150,7 @@ static void on_log_moved(void *arg)
 		tell_later(keeper, err);
 }
 
-static int watch(struct keeper *keeper)
+static int watch_process(struct keeper *keeper)
 {
 	int pidfd = process_open(keeper->pid), err;
 
@@ -185,7 +185,7 @@ static void forget_process(struct keeper *keeper, bool is_last)
 	keeper->socket = -1;
 }
 
-static int start(struct keeper *keeper)
+static int start_process(struct keeper *keeper)
 {
 	struct keeper_entry *entry;
 	int socket = keeper_process_start(keeper->instance, keeper->run_dir, &keeper->pid), err;
@@ -196,7 +196,7 @@ static int start(struct keeper *keeper)
 	keeper->is_log_told = true;
 	for (entry = keeper->entries.lh_first; entry; entry = entry->link.le_next)
 		entry->is_told = false;
-	err = watch(keeper);
+	err = watch_process(keeper);
 	if (!err)
 		return 0;
 	kill(keeper->pid, SIGKILL);
@@ -208,7 +208,7 @@ static int start(struct keeper *keeper)
 static int on_pause(sd_event_source *source, uint64_t now, void *arg)
 {
 	struct keeper *keeper = arg;
-	int err = start(keeper);
+	int err = start_process(keeper);
 
 	(void)source, (void)now;
 	if (err) {
@@ -247,7 +247,7 @@ int keeper_start(sd_event *event, const char *instance, const char *run_dir, str
 	keeper->socket = -1;
 	LIST_INIT(&keeper->entries);
 	log_on_move(on_log_moved, keeper);
-	err = start(keeper);
+	err = start_process(keeper);
 	return err ? error_set(error, err, "the keeper of the output: %s", strerror(-err)) : 0;
 }
 
@@ -265,7 +265,7 @@ void keeper_free(struct keeper *keeper)
 static bool tell_or_later(struct keeper_entry *entry)
 {
 	struct keeper *keeper = entry->keeper;
-	int err = keeper->socket < 0 ? -EPIPE : tell(keeper, entry);
+	int err = keeper->socket < 0 ? -EPIPE : tell_entry(keeper, entry);
 
 	if (err && keeper->socket >= 0)
 		tell_later(keeper, err);

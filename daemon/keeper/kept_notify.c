@@ -109,7 +109,7 @@ static void add_given(struct kept_notifies *list, int fd, const char *text)
 	LIST_INSERT_HEAD(&list->given, given, link);
 }
 
-static int descriptor(const struct msghdr *message, const union control *control)
+static int message_descriptor(const struct msghdr *message, const union control *control)
 {
 	int fd = -1;
 
@@ -136,9 +136,9 @@ bool kept_notify_receive(int from, struct kept_notifies **list)
 	if (!*list && (*list = calloc(1, sizeof(**list))))
 		LIST_INIT(&(*list)->given);
 	if (*list)
-		add_given(*list, descriptor(&message, &control), text);
+		add_given(*list, message_descriptor(&message, &control), text);
 	else
-		close_one(descriptor(&message, &control), 0);
+		close_one(message_descriptor(&message, &control), 0);
 	return true;
 }
 

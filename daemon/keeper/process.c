@@ -64,7 +64,7 @@ static bool is_keeper(pid_t pid)
 }
 
 /* How many names there are, or -errno, and a keeper that has one of them; its pid 0: none. */
-static int find(const char *instance, bool (*may_be)(pid_t pid), struct sockets_owner *owner)
+static int find_keeper(const char *instance, bool (*may_be)(pid_t pid), struct sockets_owner *owner)
 {
 	struct sockets_owner *owners = NULL;
 	char prefix[NAME_BYTES];
@@ -169,7 +169,7 @@ static void warn_of_name(const char *instance, pid_t keeper)
 			    keeper);
 		return;
 	}
-	if (find(instance, is_any, &owner) > 0 && owner.pid)
+	if (find_keeper(instance, is_any, &owner) > 0 && owner.pid)
 		snprintf(who, sizeof(who), "%s (pid %d)", owner.comm, owner.pid);
 	log_warning("%s, which is no lbd, holds an abstract Unix address that begins with "
 		    "@lbd/%s/output/: that is of no consequence",
@@ -188,7 +188,7 @@ int keeper_end(const char *instance, struct kept_notifies **given, struct error 
 	struct sockets_owner owner;
 	int count;
 
-	while (may_be_there(count = find(instance, is_keeper, &owner))) {
+	while (may_be_there(count = find_keeper(instance, is_keeper, &owner))) {
 		if (owner.pid && end_process(&owner, given)) {
 			until_us = 0;
 			continue;

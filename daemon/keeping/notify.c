@@ -56,7 +56,7 @@ static int on_end(sd_event_source *source, int fd, uint32_t events, void *arg)
 }
 
 /* Whether its end can be seen; takes pidfd over. */
-static bool watch(sd_event *event, struct kept *kept, int pidfd)
+static bool watch_worker(sd_event *event, struct kept *kept, int pidfd)
 {
 	if (sd_event_add_io(event, &kept->end, pidfd, EPOLLIN, on_end, kept) < 0) {
 		close(pidfd);
@@ -66,7 +66,7 @@ static bool watch(sd_event *event, struct kept *kept, int pidfd)
 	return true;
 }
 
-static bool fill(struct kept *kept, const char *note)
+static bool fill_kept(struct kept *kept, const char *note)
 {
 	kept->note = strdup(note);
 	kept->words = strdup(note);
@@ -87,7 +87,7 @@ void keep_notify_add(sd_event *event, const int fds[2], uint64_t number, const c
 	kept->number = number;
 	kept->ended = ended;
 	LIST_INSERT_HEAD(&all, kept, link);
-	if (!watch(event, kept, fds[1]) || !fill(kept, note))
+	if (!watch_worker(event, kept, fds[1]) || !fill_kept(kept, note))
 		free_kept(kept);
 }
 
@@ -135,7 +135,7 @@ void keep_notify_read(sd_event *event)
 	}
 }
 
-static void give(struct kept *kept, int to)
+static void give_kept(struct kept *kept, int to)
 {
 	char said[KEPT_NOTIFY_SAID_BYTES];
 
@@ -156,7 +156,7 @@ void keep_notify_give(int to)
 	struct kept *kept;
 
 	while ((kept = LIST_FIRST(&all))) {
-		give(kept, to);
+		give_kept(kept, to);
 		free_kept(kept);
 	}
 }

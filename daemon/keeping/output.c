@@ -136,7 +136,7 @@ static void take_message(struct keeper_message *message)
 }
 
 /* false with errno EAGAIN: not now; else there will be no more. */
-static bool receive(void)
+static bool take_next(void)
 {
 	struct keeper_message message;
 
@@ -149,7 +149,7 @@ static bool receive(void)
 static int on_message(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	(void)fd, (void)events, (void)arg;
-	if (receive() || errno == EAGAIN)
+	if (take_next() || errno == EAGAIN)
 		return 0;
 	/* lbd is dead, or in a reexec, after which the next lbd asks us to end. */
 	keep_notify_read(keep.event);
@@ -208,7 +208,7 @@ static int on_again(sd_event_source *source, uint64_t now, void *arg)
 /* All that lbd had handed on is in the queue. */
 static void go_on_alone(void)
 {
-	while (receive())
+	while (take_next())
 		;
 	keep.is_alone = true;
 	keep_notify_read(keep.event);
@@ -256,7 +256,7 @@ static int on_asked_to_end(sd_event_source *source, const struct signalfd_siginf
 	struct held *held, *next;
 
 	(void)source, (void)info, (void)arg;
-	while (receive())
+	while (take_next())
 		;
 	close(KEEPER_NEXT); /* if that was the last, nobody asks */
 	keep_notify_give(KEEPER_GIVES);
@@ -273,7 +273,7 @@ static int on_asked_to_end(sd_event_source *source, const struct signalfd_siginf
 }
 
 /* What takes descriptors is made now: when lbd is dead there may be none left. */
-static int prepare(void)
+static int prepare_loop(void)
 {
 	sd_event_source *messages;
 	int err = sd_event_new(&keep.event);
@@ -297,7 +297,7 @@ int keep_output_run(const char *run_dir, pid_t lbd)
 
 	prctl(PR_SET_NAME, COMM);
 	keep.run_dir = run_dir;
-	if (prepare())
+	if (prepare_loop())
 		return 1;
 	/* A parent's pid is no other process's yet. */
 	if (pidfd < 0 || getppid() != lbd)

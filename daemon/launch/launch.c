@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static char *expand(const char *text, const struct launch_name *name)
+static char *expand_name(const char *text, const struct launch_name *name)
 {
 	return conf_expand(text, name->pool, name->port, name->index);
 }
@@ -23,7 +23,7 @@ static int expand_words(const char *command, const struct launch_name *name, cha
 	if (!(*words)[0])
 		return error_set(error, -EINVAL, "command is empty; name a program");
 	for (char **word = *words; *word; word++) {
-		char *text = expand(*word, name);
+		char *text = expand_name(*word, name);
 
 		if (!text)
 			return error_set(error, -ENOMEM, "command %s: out of memory", **words);
@@ -41,7 +41,7 @@ static int read_files(const struct conf_worker *conf, const struct launch_name *
 	int err = *conf->environment_files ? account_uid(conf->user, &user, error) : 0;
 
 	for (char **file = conf->environment_files; !err && *file; file++) {
-		char *path = expand(*file, name);
+		char *path = expand_name(*file, name);
 
 		err = path ? environment_read(files, path, user, error)
 			   : error_set(error, -ENOMEM, "environment: out of memory");
@@ -69,7 +69,7 @@ static int read_environment(const struct conf_worker *conf, const struct launch_
 	for (size_t i = 0; i < files.count && !err; i++)
 		err = environment_take(env, strdup(files.vars[i]));
 	for (char **var = conf->environment; !err && *var; var++)
-		err = environment_take(env, expand(*var, name));
+		err = environment_take(env, expand_name(*var, name));
 	environment_drop_reserved(env);
 	if (!err)
 		err = environment_put(env, "LBD_WORKER", name->worker);
@@ -154,7 +154,7 @@ int launch_build(const struct conf_worker *conf, const struct launch_name *name,
 	copy_limits(conf, &launch->spawn);
 	launch->spawn.umask = conf->umask;
 	launch->spawn.confinement = conf->confinement;
-	if (conf->directory && !(launch->directory = expand(conf->directory, name)))
+	if (conf->directory && !(launch->directory = expand_name(conf->directory, name)))
 		return error_set(error, -ENOMEM, "directory %s: out of memory", conf->directory);
 	launch->spawn.directory = launch->directory;
 	launch->spawn.envp = launch->environment.vars;

@@ -90,7 +90,7 @@ static void print_words(const struct block *block, FILE *out)
 }
 
 /* "`user www` of worker of pool web" */
-static void describe(const struct step *step, char *text, size_t room)
+static void describe_step(const struct step *step, char *text, size_t room)
 {
 	FILE *out = fmemopen(text, room, "w");
 
@@ -113,7 +113,7 @@ static int refuse_loss(const struct search *search, const struct step *lost)
 	const struct block *include = search->include;
 	char what[128];
 
-	describe(lost, what, sizeof(what));
+	describe_step(lost, what, sizeof(what));
 	return error_set(search->error, -EPERM,
 			 "include %.80s (%.80s:%u) matches no file, and a reload would remove %s, "
 			 "which %.80s said: put the file back, or take the line out; if that is "

@@ -64,7 +64,7 @@ void reexec_end(struct lbd *lbd)
 	close(reexec->output);
 }
 
-static int cannot(struct error *error, int err, const char *why)
+static int cannot_reexec(struct error *error, int err, const char *why)
 {
 	return error_set(error, err, "%s cannot take over: %s; lbd " LB_VERSION " goes on",
 			 program_path(), why);
@@ -75,7 +75,7 @@ static void refuse_program(struct lbd *lbd, const char *why)
 	struct control_request *request = lbd->reexec.request;
 	struct error error;
 
-	cannot(&error, -ECANCELED, why);
+	cannot_reexec(&error, -ECANCELED, why);
 	log_error("%s", error.text);
 	reexec_end(lbd);
 	lbd->reexec.request = NULL;
@@ -176,13 +176,13 @@ static int try_program(struct lbd *lbd, struct error *error)
 	free(spawn.argv);
 	if (err) {
 		close(reexec->output);
-		return cannot(error, err, why.text);
+		return cannot_reexec(error, err, why.text);
 	}
 	err = watch_trial(lbd);
 	if (err >= 0)
 		return 0;
 	reexec_end(lbd);
-	return cannot(error, err, strerror(-err));
+	return cannot_reexec(error, err, strerror(-err));
 }
 
 int reexec_begin(struct lbd *lbd, struct control_request *request, struct error *error)

@@ -39,7 +39,7 @@ static int on_settled(sd_event_source *source, uint64_t now_us, void *arg);
 static int watch_all(struct lbd *lbd);
 
 /* What is still there is left as it is. */
-static int mend(struct lbd *lbd)
+static int mend_run_dir(struct lbd *lbd)
 {
 	struct error error;
 	int err = instance_make(lbd->run_dir, &error);
@@ -85,7 +85,7 @@ static bool is_lost_below(struct lbd *lbd)
 
 static bool mend_and_say(struct lbd *lbd)
 {
-	lbd->guard.is_lost = mend(lbd) != 0;
+	lbd->guard.is_lost = mend_run_dir(lbd) != 0;
 	if (!lbd->guard.is_lost)
 		log_warning("%s, or part of it, was deleted: it has been made again", lbd->run_dir);
 	return !lbd->guard.is_lost;
@@ -218,7 +218,7 @@ static void renew_worker(void *arg, struct backend *backend)
 }
 
 /* A seal does not tell an older one that somebody has put there: it is not asked whether to write. */
-static void renew(struct lbd *lbd)
+static void renew_run_dir(struct lbd *lbd)
 {
 	tell_altered_below(lbd, "leaving");
 	tell_altered(lbd->run_dir, "running.conf");
@@ -237,7 +237,7 @@ void run_dir_hand_on(struct lbd *lbd)
 	if (access(path, F_OK) || is_lost_below(lbd))
 		mend_and_say(lbd);
 	else
-		renew(lbd);
+		renew_run_dir(lbd);
 }
 
 void run_dir_leave(struct lbd *lbd)

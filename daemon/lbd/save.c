@@ -39,7 +39,7 @@ static int check_edited(const struct lbd *lbd, struct error *error)
 }
 
 /* 1: the two say something else; 0; -ENOMEM. */
-static int differs(const struct block *one, const struct block *other, struct error *error)
+static int block_differs(const struct block *one, const struct block *other, struct error *error)
 {
 	char *text = block_text(one, NULL), *there = block_text(other, NULL);
 	int found = text && there ? strcmp(text, there) != 0
@@ -59,7 +59,7 @@ static int check_saved(const struct lbd *lbd, struct error *error)
 	if (!found)
 		found = block_include(read, error);
 	if (!found)
-		found = differs(lbd->model.conf->root, read, error);
+		found = block_differs(lbd->model.conf->root, read, error);
 	block_free(read);
 	if (found <= 0)
 		return found;

@@ -153,7 +153,7 @@ static void print_text(FILE *out, const void *arg)
 }
 
 /* DANGER: of one that was moved away nobody knows any more who might read it, and it may hold secrets. */
-static int prepare(struct save_plan *plan, struct planned *planned, struct error *error)
+static int prepare_planned(struct save_plan *plan, struct planned *planned, struct error *error)
 {
 	int err = publish_prepare(planned->file,
 				  origin_has(plan->origin, planned->file) ? 0600 : 0644, print_text,
@@ -189,7 +189,7 @@ static int sync_name(struct save_plan *plan, struct planned *planned, struct err
 
 typedef int step(struct save_plan *plan, struct planned *planned, struct error *error);
 
-static int each(struct save_plan *plan, step *do_step, struct error *error)
+static int each_planned(struct save_plan *plan, step *do_step, struct error *error)
 {
 	for (size_t i = 0; i < plan->count; i++) {
 		int err = do_step(plan, &plan->list[i], error);
@@ -204,16 +204,16 @@ static int each(struct save_plan *plan, step *do_step, struct error *error)
 
 int save_plan_prepare(struct save_plan *plan, struct error *error)
 {
-	return each(plan, prepare, error);
+	return each_planned(plan, prepare_planned, error);
 }
 
 int save_plan_put(struct save_plan *plan, struct error *error)
 {
-	int err = each(plan, check_planned, error);
+	int err = each_planned(plan, check_planned, error);
 
 	if (!err)
-		err = each(plan, put_file, error);
-	return err ? err : each(plan, sync_name, error);
+		err = each_planned(plan, put_file, error);
+	return err ? err : each_planned(plan, sync_name, error);
 }
 
 bool save_plan_has_put(const struct save_plan *plan)

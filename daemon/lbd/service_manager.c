@@ -93,7 +93,7 @@ static int on_retry(sd_event_source *source, uint64_t now_us, void *arg)
 	return 0;
 }
 
-static void forget(const char *words)
+static void forget_variables(const char *words)
 {
 	size_t name = strcspn(words, "=") + 1, kept = 0;
 
@@ -111,7 +111,7 @@ void service_manager_tell(sd_event *event, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(words, sizeof(words), format, args);
 	va_end(args);
-	forget(words);
+	forget_variables(words);
 	/* Names are few: lbd has four. */
 	if (manager.count == WAITING_MAX)
 		return;

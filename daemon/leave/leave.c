@@ -31,7 +31,7 @@ static void stop_awaiting(void *arg, struct backend *backend)
 		backend_process_start(backend, EVENT_START);
 }
 
-static void release(struct backend *backend)
+static void release_backend(struct backend *backend)
 {
 	struct pool *pool = backend->pool;
 
@@ -40,12 +40,12 @@ static void release(struct backend *backend)
 		pool_free(pool);
 }
 
-static void forget(struct backend *backend)
+static void forget_backend(struct backend *backend)
 {
 	log_info("%s: gone", backend->name);
 	apply_backend_removed(backend);
 	leave_record_remove(backend);
-	release(backend);
+	release_backend(backend);
 }
 
 static bool is_over(const struct backend *backend)
@@ -55,7 +55,7 @@ static bool is_over(const struct backend *backend)
 }
 
 /* Deferred: a backend is never freed from within its own callbacks. */
-static int reap(sd_event_source *source, void *arg)
+static int reap_left(sd_event_source *source, void *arg)
 {
 	struct model *model = arg;
 	struct backend **link = &model->leaving;
@@ -70,7 +70,7 @@ static int reap(sd_event_source *source, void *arg)
 			continue;
 		}
 		*link = backend->next;
-		forget(backend);
+		forget_backend(backend);
 		any = true;
 	}
 	if (any) {
@@ -87,7 +87,7 @@ int leave_init(struct model *model)
 	model->leave = calloc(1, sizeof(*model->leave));
 	if (!model->leave)
 		return -ENOMEM;
-	err = sd_event_add_defer(model->event, &model->leave->reaper, reap, model);
+	err = sd_event_add_defer(model->event, &model->leave->reaper, reap_left, model);
 	if (err < 0)
 		return err;
 	return sd_event_source_set_enabled(model->leave->reaper, SD_EVENT_OFF);
@@ -198,7 +198,7 @@ void leave_free(struct model *model)
 		struct backend *backend = model->leaving;
 
 		model->leaving = backend->next;
-		release(backend);
+		release_backend(backend);
 	}
 	sd_event_source_disable_unref(model->leave->reaper);
 	free(model->leave);

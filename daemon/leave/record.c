@@ -39,7 +39,7 @@ static void path_of(const struct backend *backend, char path[PATH_MAX])
 	snprintf(path, PATH_MAX, "%s/leaving/%u", backend->model->host->run_dir, backend->id);
 }
 
-static void print(FILE *file, const void *arg)
+static void print_record(FILE *file, const void *arg)
 {
 	const struct text *text = arg;
 	const struct backend *backend = text->backend;
@@ -77,7 +77,7 @@ static int write_ending(struct block *pool, const struct worker *worker)
 }
 
 /* The pool, and what else its workers go by, in a tree of its own.  NULL: out of memory. */
-static struct block *only(const struct backend *backend, const char *name)
+static struct block *clone_pool(const struct backend *backend, const char *name)
 {
 	const struct conf_pool *pool = backend->pool->conf;
 	struct block *root = NULL, *copy = block_clone(pool->at);
@@ -111,11 +111,11 @@ void leave_record_write(const struct backend *backend)
 	dir_of(backend->model, path);
 	own_dir_make(path); /* what is wrong with it shows at once */
 	path_of(backend, path);
-	text.root = root = only(backend, path);
+	text.root = root = clone_pool(backend, path);
 	if (!root)
 		error_set(&error, -ENOMEM, "%s: out of memory", path);
 	else
-		seal_publish(path, print, &text, &error);
+		seal_publish(path, print_record, &text, &error);
 	if (*error.text)
 		log_warning("%s; should lbd die before %s has ended, the next one ends it at once",
 			    error.text, backend->name);
@@ -179,7 +179,8 @@ void leave_record_sweep(const struct model *model)
 	each_name(model, sweep_one, (void *)model);
 }
 
-static struct conf_backend *find(const struct conf *conf, const char *endpoint, bool supervised)
+static struct conf_backend *find_backend(const struct conf *conf, const char *endpoint,
+					 bool supervised)
 {
 	char text[ADDR_TEXT_BYTES];
 
@@ -193,8 +194,8 @@ static struct conf_backend *find(const struct conf *conf, const char *endpoint, 
 	return NULL;
 }
 
-static int parse(const char *path, char *text, size_t length, struct leave_record *record,
-		 struct error *error)
+static int parse_record(const char *path, char *text, size_t length, struct leave_record *record,
+			struct error *error)
 {
 	enum seal seal = seal_cut(text, length);
 	char endpoint[ADDR_TEXT_BYTES];
@@ -211,7 +212,7 @@ static int parse(const char *path, char *text, size_t length, struct leave_recor
 	err = running_build(path, text, path, &record->conf, error);
 	if (err)
 		return err;
-	record->backend = find(record->conf, endpoint, is_worker);
+	record->backend = find_backend(record->conf, endpoint, is_worker);
 	return record->backend
 		       ? 0
 		       : error_set(error, -EINVAL, "%s: its pool has no %s", path, endpoint);
@@ -232,7 +233,7 @@ static void read_one(void *arg, const char *path)
 	int err = read_file("", path, geteuid(), FILE_BYTES_MAX, &text, &length, &error);
 
 	if (!err) {
-		err = parse(path, text, length, &record, &error);
+		err = parse_record(path, text, length, &record, &error);
 		free(text);
 	}
 	if (err)

@@ -19,8 +19,9 @@ static uint64_t left_us(uint64_t until_us)
 }
 
 /* What has been told to end is told so again, and not first waited for. */
-static int restore(struct pool *pool, const struct conf_backend *conf,
-		   const struct backend_place *place, uint64_t timeout_us, struct error *error)
+static int restore_backend(struct pool *pool, const struct conf_backend *conf,
+			   const struct backend_place *place, uint64_t timeout_us,
+			   struct error *error)
 {
 	struct backend *backend;
 	int err = backend_new(pool->model, pool, conf, place, &backend, error);
@@ -41,8 +42,8 @@ static void restore_recorded(struct model *model, const struct leave_record *rec
 	struct pool *pool = pool_new(model, record->conf, 0);
 	struct error error = {"out of memory"};
 
-	if (!pool ||
-	    restore(pool, record->backend, &record->place, left_us(record->until_us), &error))
+	if (!pool || restore_backend(pool, record->backend, &record->place,
+				     left_us(record->until_us), &error))
 		log_warning("cannot go on with what leaves pool %s: %s", record->conf->pools->name,
 			    error.text);
 	if (pool && !pool->leaving)

@@ -74,9 +74,9 @@ static void look_at_own(struct scan *scan, struct backend *backend,
 }
 
 /* The first of those that are in its way, else of those where a person may have meant the backend. */
-static const struct sockets_listener *worse(const struct backend *backend,
-					    const struct sockets_listener *known,
-					    const struct sockets_listener *listener)
+static const struct sockets_listener *is_worse(const struct backend *backend,
+					       const struct sockets_listener *known,
+					       const struct sockets_listener *listener)
 {
 	if (known && (backend_is_blocked(backend, known) || !backend_is_blocked(backend, listener)))
 		return known;
@@ -98,7 +98,7 @@ static void look_at_backend(void *arg, struct backend *backend)
 	for (; end < scan->count && scan->listeners[end].endpoint.port == port; end++)
 		if (!listener_is_own(backend, &scan->listeners[end])) {
 			let_go(scan, backend, &scan->listeners[end]);
-			stranger = worse(backend, stranger, &scan->listeners[end]);
+			stranger = is_worse(backend, stranger, &scan->listeners[end]);
 		}
 	for (size_t i = first; i < end; i++)
 		if (listener_is_own(backend, &scan->listeners[i]))
@@ -150,7 +150,7 @@ static void tell_backend(void *arg, struct backend *backend)
 }
 
 /* All listening sockets, in the order of their ports; or those of one port. */
-static int begin(struct scan *scan, uint16_t port)
+static int begin_scan(struct scan *scan, uint16_t port)
 {
 	int err;
 
@@ -163,7 +163,7 @@ static int begin(struct scan *scan, uint16_t port)
 	return err;
 }
 
-static void end(struct scan *scan)
+static void end_scan(struct scan *scan)
 {
 	free(scan->present);
 	free(scan->listeners);
@@ -174,7 +174,7 @@ static void end(struct scan *scan)
 int listeners_scan(struct model *model)
 {
 	struct scan scan = {.model = model, .anew = model->is_capture_owed};
-	int err = begin(&scan, 0);
+	int err = begin_scan(&scan, 0);
 
 	model->is_capture_owed = false;
 	if (!err) {
@@ -188,7 +188,7 @@ int listeners_scan(struct model *model)
 		shadowed_look(model, scan.listeners, scan.count);
 	}
 	model->is_capture_owed |= err && scan.anew;
-	end(&scan);
+	end_scan(&scan);
 	if (!err && scan.unread) {
 		err = scan.unread;
 		model->hooks.scan_later(model);
@@ -200,13 +200,13 @@ int scan_capture(struct model *model, struct backend *const *backends, size_t co
 {
 	struct scan scan = {.model = model, .anew = true};
 	uint16_t port = count == 1 ? ntohs(backends[0]->endpoint.port) : 0;
-	int err = begin(&scan, port);
+	int err = begin_scan(&scan, port);
 
 	for (size_t i = 0; !err && i < count; i++)
 		look_at_backend(&scan, backends[i]);
 	if (!err)
 		err = scan_take(&scan);
-	end(&scan);
+	end_scan(&scan);
 	model->is_capture_owed |= err != 0;
 	return model->is_capture_owed ? -EAGAIN : 0;
 }

@@ -74,7 +74,7 @@ static const struct sockets_listener *find_of(struct model *model, struct servic
 	return found;
 }
 
-static void tell(struct service *service)
+static void tell_shadowed(struct service *service)
 {
 	uint64_t now_us = clock_us();
 	char text[SHADOWED_TEXT_BYTES];
@@ -100,7 +100,7 @@ static void name_all(const struct shadowed *list, size_t count)
 		goto out;
 	for (size_t i = 0; i < count; i++) {
 		port_user_set(&list[i].service->shadowed, NULL, list[i].listener, &owners[i]);
-		tell(list[i].service);
+		tell_shadowed(list[i].service);
 	}
 out:
 	free(inodes);

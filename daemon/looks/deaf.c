@@ -97,7 +97,7 @@ static bool others_take(const struct backend *backend, bool is_v6)
  * By what the kernel side has for it: whom it has no listener of, it does not choose for that family.  False: it is
  * chosen still, which the next look tries to change again.
  */
-static bool put(struct backend *backend, bool is_v6, bool out)
+static bool put_listener(struct backend *backend, bool is_v6, bool out)
 {
 	struct datapath *dp = backend->model->dp;
 	int fd = worker_listener(backend->worker, is_v6);
@@ -111,14 +111,14 @@ static bool put(struct backend *backend, bool is_v6, bool out)
 	return true;
 }
 
-static void decide(struct backend *backend, bool is_v6)
+static void decide_deaf(struct backend *backend, bool is_v6)
 {
 	struct deaf *deaf = &backend->deaf;
 	bool out = deaf->said[is_v6] && others_take(backend, is_v6);
 
 	if (out == deaf->out[is_v6])
 		return;
-	if (!put(backend, is_v6, out))
+	if (!put_listener(backend, is_v6, out))
 		return;
 	deaf->out[is_v6] = out;
 	log_info("%s: %s for clients over IPv%d%s", backend->name,
@@ -149,7 +149,7 @@ void deaf_look_at_others(const struct backend *backend)
 	for (size_t i = 0; pool && i < pool->count; i++)
 		for (int is_v6 = 0; is_v6 < 2; is_v6++)
 			if (pool->backends[i]->deaf.out[is_v6]) {
-				decide(pool->backends[i], is_v6);
+				decide_deaf(pool->backends[i], is_v6);
 				backend->model->hooks.explain_anew(pool->backends[i]);
 			}
 }
@@ -167,8 +167,8 @@ static int on_deaf_look(sd_event_source *source, uint64_t now, void *arg)
 
 		judge_queue(backend, false, of_v4, of_v6);
 		judge_queue(backend, true, of_v6, of_v4);
-		decide(backend, false);
-		decide(backend, true);
+		decide_deaf(backend, false);
+		decide_deaf(backend, true);
 		if (was_told || deaf_is_told(backend))
 			backend->model->hooks.explain_anew(backend);
 	}
@@ -189,7 +189,7 @@ void deaf_end(struct backend *backend)
 {
 	for (int is_v6 = 0; is_v6 < 2; is_v6++)
 		if (backend->deaf.out[is_v6])
-			put(backend, is_v6, false);
+			put_listener(backend, is_v6, false);
 	deaf_forget(backend);
 }
 

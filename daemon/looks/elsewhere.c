@@ -17,7 +17,7 @@ struct found {
 	size_t count;
 };
 
-static void collect(void *arg, const struct sockets_listener *listener)
+static void collect_listener(void *arg, const struct sockets_listener *listener)
 {
 	struct found *found = arg;
 	const struct worker *worker = found->backend->worker;
@@ -47,7 +47,7 @@ static void keep_session(struct found *found)
 	free(inodes);
 }
 
-static void print(const struct found *found, char text[ELSEWHERE_TEXT_BYTES])
+static void print_found(const struct found *found, char text[ELSEWHERE_TEXT_BYTES])
 {
 	char address[ADDR_TEXT_BYTES];
 	size_t used = 0;
@@ -68,10 +68,10 @@ bool elsewhere_find(const struct backend *backend, char text[ELSEWHERE_TEXT_BYTE
 
 	if (found) {
 		found->backend = backend;
-		sockets_each_listener(0, collect, found);
+		sockets_each_listener(0, collect_listener, found);
 		if (!worker_group(backend->worker))
 			keep_session(found);
-		print(found, text);
+		print_found(found, text);
 		any = found->count;
 	}
 	free(found);

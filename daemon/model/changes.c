@@ -8,7 +8,8 @@ struct change {
 	enum state from, to;
 };
 
-static void tell(struct changes *changes, struct backend *backend, enum state from, enum state to)
+static void tell_change(struct changes *changes, struct backend *backend, enum state from,
+			enum state to)
 {
 	if (changes->tell)
 		changes->tell(changes->arg, backend, from, to);
@@ -26,7 +27,7 @@ void changes_release(struct changes *changes)
 		struct change change = changes->list[changes->next++];
 
 		if (change.backend)
-			tell(changes, change.backend, change.from, change.to);
+			tell_change(changes, change.backend, change.from, change.to);
 	}
 	if (--changes->held == 0)
 		changes->next = changes->count = 0;
@@ -50,7 +51,7 @@ static bool make_room(struct changes *changes)
 void changes_add(struct changes *changes, struct backend *backend, enum state from, enum state to)
 {
 	if (!make_room(changes)) {
-		tell(changes, backend, from, to);
+		tell_change(changes, backend, from, to);
 		return;
 	}
 	changes->list[changes->count++] = (struct change){backend, from, to};

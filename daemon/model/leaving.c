@@ -7,7 +7,7 @@
 #include "model/model.h"
 
 /* Wherever its listener may be, see listeners_match(). */
-static bool holds(const struct backend *at, const struct backend *backend)
+static bool holds_listener(const struct backend *at, const struct backend *backend)
 {
 	return at != backend && at->worker &&
 	       (listeners_match(&at->endpoint, &backend->endpoint) ||
@@ -17,14 +17,14 @@ static bool holds(const struct backend *at, const struct backend *backend)
 struct backend *leaving_holder(const struct backend *backend)
 {
 	for (struct backend *at = backend->model->leaving; at; at = at->next)
-		if (holds(at, backend))
+		if (holds_listener(at, backend))
 			return at;
 	return NULL;
 }
 
 static bool will_hold(const struct backend *at, const struct backend *backend)
 {
-	return !at->kept && holds(at, backend) && state_has_process(at->state);
+	return !at->kept && holds_listener(at, backend) && state_has_process(at->state);
 }
 
 bool leaving_will_hold(const struct backend *backend)

@@ -118,7 +118,7 @@ static void end_line(struct output_file *file, struct stat *st)
  * FIFO, and goes on here before the file may be rotated.  With prefixes all of that line is still in
  * the FIFO: what is here of it is taken back.
  */
-static void mend(struct output_file *file, struct stat *st)
+static void mend_file(struct output_file *file, struct stat *st)
 {
 	char text[OUTPUT_LINE_BYTES];
 	size_t bytes;
@@ -169,7 +169,7 @@ static int open_named(struct output_file *file, struct stat *st, struct error *e
 	file->is_regular = S_ISREG(st->st_mode);
 	file->stuck = 0;
 	note_birth(file);
-	mend(file, st);
+	mend_file(file, st);
 	return 0;
 }
 
@@ -218,7 +218,7 @@ int output_file_ready(struct output_file *file, struct stat *st, struct error *e
 	if (file->fd < 0)
 		err = open_named(file, st, error);
 	else if (file->lost)
-		mend(file, st);
+		mend_file(file, st);
 	if (err || !is_due(file, st->st_size))
 		return err;
 	output_file_rotate(file);

@@ -24,7 +24,8 @@ enum { LINES_AT_ONCE = 256, STAMP_BYTES = 40 };
  * than a file; of one that is longer than OUTPUT_LINE_BYTES the rest is split, or a worker that ends no line would have
  * no bound.  0: not here, but in the next file.
  */
-static size_t fit(const struct output_file *file, const char *text, size_t bytes, off_t size)
+static size_t bytes_that_fit(const struct output_file *file, const char *text, size_t bytes,
+			     off_t size)
 {
 	uint64_t max = file->conf.max_bytes, room = (uint64_t)size < max ? max - size : 0, whole;
 	const char *end;
@@ -129,7 +130,7 @@ static ssize_t move_part(struct output_file *file, int fifo, const char *text, s
 
 	if (err)
 		return err;
-	part = fit(file, text, bytes, st.st_size);
+	part = bytes_that_fit(file, text, bytes, st.st_size);
 	if (!part) {
 		output_file_rotate(file);
 		return 0;

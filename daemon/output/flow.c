@@ -56,7 +56,7 @@ static size_t whole_lines(const struct output_peek *peek, bool is_last)
 	return peek->bytes >= LINE_BYTES ? peek->bytes : 0;
 }
 
-static size_t move(struct output_flow *flow, const char *text, size_t bytes)
+static size_t move_whole_lines(struct output_flow *flow, const char *text, size_t bytes)
 {
 	if (flow->kind)
 		return flow->kind->move(flow->sink, flow->fd, text, bytes);
@@ -82,11 +82,11 @@ static int on_retry(sd_event_source *source, uint64_t now, void *arg);
 
 /* One bounded turn.  The descriptor is edge-triggered, as an unfinished line stays in it: whoever
  * leaves more than that must come again. */
-static bool turn(struct output_flow *flow, bool is_last)
+static bool move_turn(struct output_flow *flow, bool is_last)
 {
 	struct output_peek peek = output_peek(flow->fd);
 	size_t lines = whole_lines(&peek, is_last || peek.unreadable);
-	size_t moved = lines ? move(flow, peek.text, lines) : 0;
+	size_t moved = lines ? move_whole_lines(flow, peek.text, lines) : 0;
 	bool is_blind = peek.err && !peek.unreadable;
 
 	flow->is_stuck = is_blind || moved < lines;
@@ -99,7 +99,7 @@ static bool turn(struct output_flow *flow, bool is_last)
 }
 
 /* May free the flow. */
-static void finish(struct output_flow *flow)
+static void finish_flow(struct output_flow *flow)
 {
 	if (!output_flow_drain(flow) && clock_us() < flow->give_up_us)
 		return;
@@ -116,7 +116,7 @@ static int on_retry(sd_event_source *source, uint64_t now, void *arg)
 	(void)source, (void)now;
 	flow->is_stuck = false;
 	if (flow->give_up_us)
-		finish(flow);
+		finish_flow(flow);
 	else
 		sd_event_source_set_enabled(flow->more, SD_EVENT_ONESHOT);
 	return 0;
@@ -126,7 +126,7 @@ static int on_more(sd_event_source *source, void *arg)
 {
 	struct output_flow *flow = arg;
 
-	if (turn(flow, false))
+	if (move_turn(flow, false))
 		sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return 0;
 }
@@ -138,7 +138,7 @@ static int on_bytes(sd_event_source *source, int fd, uint32_t events, void *arg)
 	(void)source, (void)fd;
 	if (events & EPOLLHUP)
 		output_flow_end(flow);
-	else if (!flow->is_stuck && turn(flow, false))
+	else if (!flow->is_stuck && move_turn(flow, false))
 		sd_event_source_set_enabled(flow->more, SD_EVENT_ONESHOT);
 	return 0;
 }
@@ -154,7 +154,7 @@ static int make_retry(struct output_flow *flow)
 }
 
 /* Last of all that the loop has to do: a flood of output delays nothing but itself. */
-static int watch(struct output_flow *flow)
+static int watch_fifo(struct output_flow *flow)
 {
 	int err = make_retry(flow);
 
@@ -221,7 +221,7 @@ int output_flow_new(sd_event *event, int fd, const struct conf_output *conf,
 	if (!err)
 		err = flow->name ? open_sink(flow, conf, target) : -ENOMEM;
 	if (!err && event)
-		err = watch(flow);
+		err = watch_fifo(flow);
 	if (err)
 		free_rest(flow);
 	else
@@ -263,10 +263,10 @@ bool output_flow_is_ending(const struct output_flow *flow)
 
 bool output_flow_drain(struct output_flow *flow)
 {
-	for (int i = 0; i < DRAIN_TURNS && turn(flow, false); i++)
+	for (int i = 0; i < DRAIN_TURNS && move_turn(flow, false); i++)
 		;
 	if (!flow->is_stuck)
-		turn(flow, true);
+		move_turn(flow, true);
 	if (!flow->is_stuck && flow->kind && flow->kind->end_line)
 		flow->kind->end_line(flow->sink);
 	output_loss_end(flow->loss);

@@ -56,7 +56,7 @@ static void read_kept(struct output_loss *loss)
 }
 
 /* In one write: whoever is killed here leaves the number of before, or this one. */
-static void keep(struct output_loss *loss)
+static void keep_count(struct output_loss *loss)
 {
 	char text[NUMBER_BYTES + 1];
 	int fd = *loss->path ? open(loss->path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600)
@@ -87,7 +87,7 @@ static bool may_say(const struct output_loss *loss)
 }
 
 /* Once for as long as it lasts; where it was said a moment ago, when that is long enough ago. */
-static void say(struct output_loss *loss, const char *why, const char *becomes)
+static void say_loss(struct output_loss *loss, const char *why, const char *becomes)
 {
 	if (loss->is_told || !may_say(loss))
 		return;
@@ -98,17 +98,17 @@ static void say(struct output_loss *loss, const char *why, const char *becomes)
 
 void output_loss_wait(struct output_loss *loss, const char *why)
 {
-	say(loss, why, "waits");
+	say_loss(loss, why, "waits");
 }
 
 void output_loss_add(struct output_loss *loss, const char *why, size_t bytes)
 {
-	say(loss, why, "is dropped");
+	say_loss(loss, why, "is dropped");
 	loss->bytes += bytes;
-	keep(loss);
+	keep_count(loss);
 }
 
-static void forget(struct output_loss *loss)
+static void forget_loss(struct output_loss *loss)
 {
 	if (loss->is_kept)
 		unlink(loss->path);
@@ -121,7 +121,7 @@ void output_loss_over(struct output_loss *loss)
 	if (!loss->is_told && (!loss->bytes || !may_say(loss)))
 		return;
 	log_info("%s: written again; %zu bytes were lost", loss->what, loss->bytes);
-	forget(loss);
+	forget_loss(loss);
 }
 
 void output_loss_end(struct output_loss *loss)
@@ -129,7 +129,7 @@ void output_loss_end(struct output_loss *loss)
 	if (!loss->bytes)
 		return;
 	log_warning("%s: %zu bytes were lost", loss->what, loss->bytes);
-	forget(loss);
+	forget_loss(loss);
 }
 
 /* Whoever reads on does not know of it. */

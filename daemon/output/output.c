@@ -87,8 +87,8 @@ static bool needs_fifo(const struct conf_output *conf)
 	       (conf->kind == OUTPUT_FILE && (conf->max_bytes || conf->max_age_s || conf->prefix));
 }
 
-static int fill(struct output *output, const struct conf_output *conf,
-		const struct output_target *target)
+static int fill_output(struct output *output, const struct conf_output *conf,
+		       const struct output_target *target)
 {
 	output->conf = *conf;
 	output->conf.path = NULL;
@@ -124,7 +124,7 @@ int output_new(sd_event *event, struct keeper *keeper, const struct conf_output 
 
 	if (!output)
 		return error_set(error, -ENOMEM, "log of %s: out of memory", target->name);
-	err = fill(output, conf, target);
+	err = fill_output(output, conf, target);
 	if (!err && !adopt && !needs_fifo(conf))
 		output_target_remove(output->fifo);
 	else if (!err)

@@ -45,7 +45,7 @@ static void *open_syslog(const struct conf_output *conf, const struct output_tar
 	return log;
 }
 
-static void disconnect(struct syslog *log)
+static void disconnect_syslog(struct syslog *log)
 {
 	if (log->fd >= 0)
 		close(log->fd);
@@ -54,11 +54,11 @@ static void disconnect(struct syslog *log)
 
 static void close_syslog(void *sink)
 {
-	disconnect(sink);
+	disconnect_syslog(sink);
 	free(sink);
 }
 
-static int reach(struct syslog *log)
+static int reach_syslog(struct syslog *log)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX, .sun_path = SYSLOG_PATH};
 	int err;
@@ -71,7 +71,7 @@ static int reach(struct syslog *log)
 	if (!connect(log->fd, (struct sockaddr *)&sa, sizeof(sa)))
 		return 0;
 	err = -errno;
-	disconnect(log);
+	disconnect_syslog(log);
 	return err;
 }
 
@@ -80,7 +80,7 @@ static int send_line(struct syslog *log, const char *text, size_t bytes)
 	char line[LINE_BYTES + 256], stamp[32];
 	time_t now = time(NULL);
 	struct tm tm;
-	int head, err = reach(log);
+	int head, err = reach_syslog(log);
 
 	if (err)
 		return err;
@@ -94,12 +94,12 @@ static int send_line(struct syslog *log, const char *text, size_t bytes)
 }
 
 /* Why not, as lines about it begin. */
-static void explain(const struct syslog *log, int err, char *why, size_t room)
+static void explain_error(const struct syslog *log, int err, char *why, size_t room)
 {
 	snprintf(why, room, "syslog %s: %s; what %s writes", SYSLOG_PATH, strerror(-err), log->tag);
 }
 
-static void note(struct syslog *log, int err, size_t bytes)
+static void note_sent(struct syslog *log, int err, size_t bytes)
 {
 	char why[256];
 
@@ -107,9 +107,9 @@ static void note(struct syslog *log, int err, size_t bytes)
 		output_loss_over(log->loss);
 		return;
 	}
-	explain(log, err, why, sizeof(why));
+	explain_error(log, err, why, sizeof(why));
 	output_loss_add(log->loss, why, bytes);
-	disconnect(log);
+	disconnect_syslog(log);
 }
 
 /* Congested, which the daemon makes good when it has time, or short of something here. */
@@ -121,7 +121,7 @@ static bool must_wait(struct syslog *log, int err)
 		return true;
 	if (!is_shortage(err))
 		return false;
-	explain(log, err, why, sizeof(why));
+	explain_error(log, err, why, sizeof(why));
 	output_loss_wait(log->loss, why);
 	return true;
 }
@@ -139,7 +139,7 @@ static size_t move_lines(void *sink, int fifo, const char *text, size_t bytes)
 		if (must_wait(log, err))
 			break;
 		if (line)
-			note(log, err, line + !!end);
+			note_sent(log, err, line + !!end);
 		done += line + !!end;
 	}
 	output_discard(fifo, done);

@@ -35,7 +35,7 @@ struct note {
 	const struct output_target *target;
 };
 
-static void print(FILE *file, const void *arg)
+static void print_note(FILE *file, const void *arg)
 {
 	const struct note *note = arg;
 
@@ -53,7 +53,7 @@ int output_target_write(const struct conf_output *conf, const struct output_targ
 	char path[PATH_MAX];
 
 	path_of(target->fifo, path);
-	return seal_publish(path, print, &note, &ignored);
+	return seal_publish(path, print_note, &note, &ignored);
 }
 
 char *output_target_text(const struct conf_output *conf, const struct output_target *target)
@@ -65,7 +65,7 @@ char *output_target_text(const struct conf_output *conf, const struct output_tar
 
 	if (!file)
 		return NULL;
-	print(file, &note);
+	print_note(file, &note);
 	if (!fclose(file))
 		return text;
 	free(text);

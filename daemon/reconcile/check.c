@@ -49,13 +49,13 @@ static bool was_known(void *arg, const struct lb_endpoint *endpoint)
 	       datapath_get_backend_id(model->dp, endpoint, &known) != -ENOENT;
 }
 
-static void warn(void *arg, const char *line)
+static void warn_line(void *arg, const char *line)
 {
 	(void)arg;
 	log_warning("%s; its workers do not start until that is mended", line);
 }
 
-static const struct launch_warn in_log = {.tell = warn};
+static const struct launch_warn in_log = {.tell = warn_line};
 
 static bool starts_workers(const struct pool *known, const struct conf_pool *pool)
 {

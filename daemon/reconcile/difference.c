@@ -20,7 +20,7 @@ static bool same_text(const char *a, const char *b)
 }
 
 /* What counts without a new process. */
-static char *manner(const struct conf_worker *worker)
+static char *worker_manner(const struct conf_worker *worker)
 {
 	size_t length;
 	char *text = NULL;
@@ -63,7 +63,7 @@ static bool manner_differs(const struct conf_pool *from, const struct conf_pool 
 {
 	if (!from->worker || !to->worker)
 		return false;
-	return texts_differ(manner(from->worker), manner(to->worker));
+	return texts_differ(worker_manner(from->worker), worker_manner(to->worker));
 }
 
 static char *check_of(const struct conf_health *health)
@@ -92,7 +92,7 @@ static const struct conf_backend *backend_of(const struct conf_pool *pool, size_
 }
 
 /* 0 is no limit. */
-static const char *limit(unsigned most, char text[16])
+static const char *limit_text(unsigned most, char text[16])
 {
 	snprintf(text, 16, most ? "%u" : "none", most);
 	return text;
@@ -113,8 +113,8 @@ static void backend_settings(struct difference *difference, const struct conf_po
 				to->weight, from->weight);
 	if (from->max_connections != to->max_connections)
 		difference_line(difference, "pool %s: %s %s: max_connections %s, was %s", name,
-				kind, at, limit(to->max_connections, now),
-				limit(from->max_connections, was));
+				kind, at, limit_text(to->max_connections, now),
+				limit_text(from->max_connections, was));
 	if (from->drain != to->drain)
 		difference_line(difference, "pool %s: %s %s: %s", name, kind, at,
 				to->drain ? "drained, was not" : "not drained, was so");
@@ -123,8 +123,8 @@ static void backend_settings(struct difference *difference, const struct conf_po
 				to->owner ? to->owner : "any", from->owner ? from->owner : "any");
 }
 
-static void backends(struct difference *difference, const struct conf_pool *from,
-		     const struct conf_pool *to)
+static void compare_backends(struct difference *difference, const struct conf_pool *from,
+			     const struct conf_pool *to)
 {
 	char text[ADDR_TEXT_BYTES];
 
@@ -223,7 +223,8 @@ static void own_settings(struct difference *difference, const struct conf *from,
 		difference_line(difference, "control: who may use the socket changed");
 }
 
-static void attaches(struct difference *difference, const struct conf *from, const struct conf *to)
+static void compare_attaches(struct difference *difference, const struct conf *from,
+			     const struct conf *to)
 {
 	for (size_t i = 0; i < from->attach_count; i++)
 		if (!conf_find_attach(to, from->attaches[i].interface))
@@ -250,7 +251,7 @@ unsigned difference_print(const struct conf *from, const struct conf *to, FILE *
 	struct difference difference = {.out = out};
 
 	own_settings(&difference, from, to);
-	attaches(&difference, from, to);
+	compare_attaches(&difference, from, to);
 	for (size_t i = 0; i < from->pool_count; i++)
 		if (!conf_find_pool(to, from->pools[i].name))
 			difference_line(&difference, "pool %s removed", from->pools[i].name);
@@ -263,7 +264,7 @@ unsigned difference_print(const struct conf *from, const struct conf *to, FILE *
 			continue;
 		}
 		pool_settings(&difference, was, &to->pools[i]);
-		backends(&difference, was, &to->pools[i]);
+		compare_backends(&difference, was, &to->pools[i]);
 		tell_gap(&difference, from, was, &to->pools[i]);
 	}
 	difference_services(&difference, from, to);

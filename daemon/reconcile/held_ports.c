@@ -113,9 +113,9 @@ static int refuse_wait(const struct conf_service *service, const struct conf_poo
 		pool->name);
 }
 
-static int refuse(const struct model *model, const struct conf_service *service,
-		  const struct conf_pool *pool, const struct sockets_listener *listener,
-		  struct error *error)
+static int refuse_port(const struct model *model, const struct conf_service *service,
+		       const struct conf_pool *pool, const struct sockets_listener *listener,
+		       struct error *error)
 {
 	const struct backend *holder = worker_of(model, listener);
 	struct sockets_owner owner = {.user = listener->uid};
@@ -144,7 +144,7 @@ int held_ports_check(const struct model *model, const struct conf *to, struct er
 
 		if (pool->worker && pool->worker->autostart && has_clients(model, service) &&
 		    all_are_held(model, pool, &listener))
-			return refuse(model, service, pool, &listener, error);
+			return refuse_port(model, service, pool, &listener, error);
 	}
 	return 0;
 }

@@ -107,7 +107,7 @@ static void write_one(void *arg, struct backend *backend)
 	fputc('\n', file);
 }
 
-static void print(FILE *file, const void *arg)
+static void print_remembered(FILE *file, const void *arg)
 {
 	/* Is only read: the cast is for the walk, which lets its callee change them. */
 	struct model *model = (struct model *)arg;
@@ -121,7 +121,7 @@ int remember_file_write(const struct model *model, struct error *error)
 	char path[256];
 
 	path_of(model->host->run_dir, path);
-	return seal_publish(path, print, model, error);
+	return seal_publish(path, print_remembered, model, error);
 }
 
 /* False, as of the next two: no such name.  Nobody writes one that this version does not know. */
@@ -181,7 +181,7 @@ static void take_number(struct remembered *one, const char *key, const char *val
 		one->since_us = strtoull(value, NULL, 10);
 }
 
-static bool take(struct remembered *one, const char *key, const char *value)
+static bool take_word(struct remembered *one, const char *key, const char *value)
 {
 	if (!strcmp(key, "state"))
 		return find_state(value, one);
@@ -196,7 +196,7 @@ static bool take(struct remembered *one, const char *key, const char *value)
 	return true;
 }
 
-static bool parse(char *line, struct remembered *one)
+static bool parse_line(char *line, struct remembered *one)
 {
 	char *rest, *name = strtok_r(line, " \n", &rest), *word;
 
@@ -209,7 +209,7 @@ static bool parse(char *line, struct remembered *one)
 		if (!value)
 			return false;
 		*value++ = 0;
-		if (!take(one, word, value))
+		if (!take_word(one, word, value))
 			return false;
 	}
 	return true;
@@ -234,7 +234,7 @@ struct reading {
 	bool ended;
 };
 
-static int add(struct reading *reading, const struct remembered *one)
+static int add_remembered(struct reading *reading, const struct remembered *one)
 {
 	struct remembered *entry = malloc(sizeof(*entry));
 
@@ -263,9 +263,9 @@ static int read_line(char *line, struct reading *reading)
 		reading->ended = count == reading->count;
 		return reading->ended ? 0 : -EBADMSG;
 	}
-	if (!(reading->version == 1 ? parse_old(line, &one) : parse(line, &one)))
+	if (!(reading->version == 1 ? parse_old(line, &one) : parse_line(line, &one)))
 		return -EBADMSG;
-	return add(reading, &one);
+	return add_remembered(reading, &one);
 }
 
 /* Whole, or -EBADMSG: half of it would be a guess at the rest. */
@@ -288,7 +288,7 @@ static int read_lines(char *text, size_t length, struct reading *reading)
 	return err;
 }
 
-static int say(const char *path, int err, struct error *error)
+static int say_cannot_read(const char *path, int err, struct error *error)
 {
 	if (err == -EBADMSG)
 		return error_set(error, err, "%s is torn, or nothing that lbd has written", path);
@@ -320,7 +320,7 @@ int remember_file_read(const char *run_dir, struct remembered **list, uint64_t *
 	free(text);
 	if (err) {
 		remember_file_free(reading.list);
-		return say(path, err, error);
+		return say_cannot_read(path, err, error);
 	}
 	*list = reading.list;
 	*written_us = reading.written_us;

@@ -20,7 +20,7 @@ static uint64_t age_limit_us(const struct backend *backend, uint32_t max_age_s)
 	return max_age_s * 10000ULL * (100 - JITTER_PERCENT + spread);
 }
 
-static const char *reason(const struct backend *backend)
+static const char *recycle_reason(const struct backend *backend)
 {
 	const struct conf_worker *conf = backend->pool->conf->worker;
 	uint64_t age_us = clock_us() - worker_started_us(backend->worker);
@@ -57,7 +57,7 @@ static uint64_t until_old_us(const struct pool *pool, uint64_t left_us)
 	return left_us;
 }
 
-static bool wants(const struct conf_worker *conf)
+static bool wants_recycle(const struct conf_worker *conf)
 {
 	return conf && (conf->max_age_s || conf->max_memory_bytes);
 }
@@ -70,24 +70,24 @@ static void look_at_pool(struct pool *pool)
 {
 	struct backend *chosen = NULL;
 
-	if (!wants(pool->conf->worker) || turn_is_rolling(pool) || turn_on_its_way(pool))
+	if (!wants_recycle(pool->conf->worker) || turn_is_rolling(pool) || turn_on_its_way(pool))
 		return;
 	for (size_t i = 0; i < pool->count; i++) {
 		struct backend *backend = pool->backends[i];
 
 		if (backend->worker && backend->state == STATE_UP && turn_spares(backend) &&
-		    reason(backend) &&
+		    recycle_reason(backend) &&
 		    (!chosen ||
 		     worker_started_us(backend->worker) < worker_started_us(chosen->worker)))
 			chosen = backend;
 	}
 	if (!chosen)
 		return;
-	log_info("%s: recycled for its %s", chosen->name, reason(chosen));
+	log_info("%s: recycled for its %s", chosen->name, recycle_reason(chosen));
 	backend_drain(chosen, pool->conf->drain_timeout_ms * 1000ULL, GOAL_RESTART);
 }
 
-static int look(sd_event_source *source, uint64_t now, void *arg)
+static int look_for_old(sd_event_source *source, uint64_t now, void *arg)
 {
 	struct model *model = arg;
 
@@ -106,13 +106,13 @@ void recycle_watch(struct model *model)
 	for (size_t i = 0; i < model->pool_count; i++) {
 		const struct pool *pool = model->pools[i];
 
-		if (!wants(pool->conf->worker))
+		if (!wants_recycle(pool->conf->worker))
 			continue;
 		any = true;
 		left_us = until_old_us(pool, left_us);
 	}
 	if (any && !model->stopping)
-		clock_arm(model->event, &model->recycle_timer, left_us, look, model);
+		clock_arm(model->event, &model->recycle_timer, left_us, look_for_old, model);
 	else
 		clock_disarm(model->recycle_timer);
 }

@@ -221,8 +221,8 @@ int settings_change(const struct conf *from, const struct conf *to, const char *
 }
 
 /* With the line of its directive. */
-static void tell(const struct conf *conf, const char *directive, int err, struct error *error,
-		 const struct launch_warn *warn)
+static void tell_at_directive(const struct conf *conf, const char *directive, int err,
+			      struct error *error, const struct launch_warn *warn)
 {
 	const struct block *at = block_find(conf->root, (const char *const[]){directive, NULL});
 	struct error placed = *error;
@@ -241,18 +241,19 @@ void settings_check(const struct conf *conf, const struct launch_warn *warn)
 	int err;
 
 	if (is_root) {
-		tell(conf, "min_files", raise_files(conf, &error), &error, warn);
-		tell(conf, "min_processes", raise_processes(conf, &error), &error, warn);
+		tell_at_directive(conf, "min_files", raise_files(conf, &error), &error, warn);
+		tell_at_directive(conf, "min_processes", raise_processes(conf, &error), &error,
+				  warn);
 	}
 	err = conf->log_file ? open_file_check("log ", conf->log_file, geteuid(), &error) : 0;
 	if (is_root || err == -ENOENT)
-		tell(conf, "log", err, &error, warn);
+		tell_at_directive(conf, "log", err, &error, warn);
 	has_log = conf->log_file && !err;
 	err = conf->pid_file ? pid_file_check_place(conf->pid_file, &error) : 0;
 	if (!err && conf->pid_file && has_log)
 		err = check_apart(conf, conf->log_file, &error);
 	if (is_root || err == -ENOENT)
-		tell(conf, "pid_file", err, &error, warn);
+		tell_at_directive(conf, "pid_file", err, &error, warn);
 }
 
 void settings_end(const struct conf *conf)

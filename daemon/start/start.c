@@ -124,7 +124,7 @@ static void error_in_log(void *arg, const char *line)
 }
 
 /* What is there to be acted on, and by which configuration. */
-static int prepare(struct lbd *lbd, struct conf **conf, bool *in_force, struct error *error)
+static int prepare_conf(struct lbd *lbd, struct conf **conf, bool *in_force, struct error *error)
 {
 	static const struct launch_warn loudly = {.tell = error_in_log};
 	int err;
@@ -208,7 +208,7 @@ int start_lbd(struct lbd *lbd, struct verbs *verbs, struct error *error)
 
 	log_hold();
 	run_dir_watch(lbd);
-	err = prepare(lbd, &conf, &in_force, error);
+	err = prepare_conf(lbd, &conf, &in_force, error);
 	if (!err)
 		err = begin_with(lbd, verbs, conf, in_force, error);
 	if (err) {

@@ -60,8 +60,8 @@ static void set_durations(struct server *server)
 	server->timers.duration_ms[TIMER_LINGER] = limits->linger_ms;
 }
 
-static int prepare(struct server *server, struct site *site, struct options *options,
-		   struct fault *fault)
+static int prepare_server(struct server *server, struct site *site, struct options *options,
+			  struct fault *fault)
 {
 	int err;
 
@@ -79,7 +79,7 @@ static int prepare(struct server *server, struct site *site, struct options *opt
 	return 0;
 }
 
-static void finish(struct server *server, struct site *site)
+static void finish_server(struct server *server, struct site *site)
 {
 	connections_close(server);
 	cache_free(&server->cache);
@@ -88,13 +88,13 @@ static void finish(struct server *server, struct site *site)
 	site_close(site);
 }
 
-static int serve(struct options *options, struct fault *fault)
+static int serve_site(struct options *options, struct fault *fault)
 {
 	struct listeners listeners = {0};
 	struct loop *loop = NULL;
 	struct server server;
 	struct site site;
-	int err = prepare(&server, &site, options, fault);
+	int err = prepare_server(&server, &site, options, fault);
 
 	if (!err && !options->test && !(err = listeners_open(&listeners, options, fault)) &&
 	    !(err = loop_open(&loop, &server, &listeners, fault)) &&
@@ -102,7 +102,7 @@ static int serve(struct options *options, struct fault *fault)
 		memory_settle();
 		loop_run(loop);
 	}
-	finish(&server, &site);
+	finish_server(&server, &site);
 	loop_close(loop);
 	listeners_close(&listeners);
 	return err;
@@ -122,7 +122,7 @@ int main(int argc, char **argv)
 		command_line_print_help();
 	else if (options.version)
 		printf("lbstatic %s\n", LB_VERSION);
-	else if (serve(&options, &fault))
+	else if (serve_site(&options, &fault))
 		code = complain(&fault, REFUSED);
 	options_free(&options);
 	return code;

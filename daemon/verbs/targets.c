@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void collect(void *arg, struct backend *backend)
+static void collect_target(void *arg, struct backend *backend)
 {
 	struct targets *targets = arg;
 
@@ -20,8 +20,8 @@ struct targets *targets_of(struct call *call)
 		error_set(&call->error, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	if (pool_each_target(&call->lbd->model, call_word(call, "name", ""), collect, targets,
-			     &call->error) < 0) {
+	if (pool_each_target(&call->lbd->model, call_word(call, "name", ""), collect_target,
+			     targets, &call->error) < 0) {
 		free(targets);
 		return NULL;
 	}

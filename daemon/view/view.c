@@ -72,7 +72,8 @@ static json_t *view_backend(const struct backend *backend, const struct lb_load 
 }
 
 /* Those without a worker that have gone from a pool of that name; workers are in the list of workers.  NULL: none. */
-static json_t *leaving(const struct model *model, const char *pool, const struct lb_load *loads)
+static json_t *list_leaving(const struct model *model, const char *pool,
+			    const struct lb_load *loads)
 {
 	static const bool wanted[2];
 	json_t *list = NULL;
@@ -100,7 +101,7 @@ static json_t *view_pool(const struct pool *pool, const struct lb_load *loads)
 	return json_pack("{s:s, s:s, s:b, s:b, s:o, s:o*}", "pool", pool->name, "scheduler",
 			 conf_scheduler_name(pool->conf->scheduler), "nobody_serves",
 			 nobody_serves(pool), "clients_wait", nobody_serves_yet(pool), "backends",
-			 backends, "leaving", leaving(pool->model, pool->name, loads));
+			 backends, "leaving", list_leaving(pool->model, pool->name, loads));
 }
 
 static bool is_listed(const json_t *list, const char *name)
@@ -129,7 +130,7 @@ static void add_gone(json_t *list, const struct model *model, const struct lb_lo
 					"scheduler", conf_scheduler_name(pool->conf->scheduler),
 					"nobody_serves", false, "clients_wait", false, "gone", true,
 					"backends", json_array(), "leaving",
-					leaving(model, pool->name, loads)));
+					list_leaving(model, pool->name, loads)));
 	}
 }
 

@@ -48,7 +48,7 @@ void worker_set_ending(struct worker *worker, struct worker_ending ending)
 	worker->ending = ending;
 }
 
-static void finish(struct worker *worker)
+static void finish_end(struct worker *worker)
 {
 	worker->hook_ran = false;
 	output_end(worker->out);
@@ -80,7 +80,7 @@ static void hook_done(struct worker *worker)
 	end_hook(worker);
 	worker->hook_ran = true;
 	if (worker_group_gone(worker))
-		finish(worker);
+		finish_end(worker);
 	else
 		watch_group(worker);
 }
@@ -170,7 +170,7 @@ static void on_group_gone(struct worker *worker)
 			return;
 		log_warning("worker %s: after_stop: %s", worker->name, error.text);
 	}
-	finish(worker);
+	finish_end(worker);
 }
 
 static void tell_left(const struct worker *worker)

@@ -9,8 +9,8 @@
 enum { CPU_PERIOD_US = 100000 };
 
 /* All of those that cannot be had, in one line. */
-static int set(const char *cgroup, const char *file, const char *value, int before,
-	       struct error *error)
+static int set_limit(const char *cgroup, const char *file, const char *value, int before,
+		     struct error *error)
 {
 	struct error one, others = *error;
 	int err = cgroup ? cgroup_limit(cgroup, file, value, &one)
@@ -32,16 +32,16 @@ int worker_limits_set(const struct conf_limits *conf, const char *cgroup, struct
 
 	if (conf->memory_max_bytes != CONF_UNSET) {
 		snprintf(value, sizeof(value), "%llu", (unsigned long long)conf->memory_max_bytes);
-		err = set(cgroup, "memory.max", value, err, error);
+		err = set_limit(cgroup, "memory.max", value, err, error);
 	}
 	if (conf->pids_max != CONF_UNSET) {
 		snprintf(value, sizeof(value), "%llu", (unsigned long long)conf->pids_max);
-		err = set(cgroup, "pids.max", value, err, error);
+		err = set_limit(cgroup, "pids.max", value, err, error);
 	}
 	if (conf->cpu_max_percent) {
 		snprintf(value, sizeof(value), "%llu %d",
 			 conf->cpu_max_percent * (CPU_PERIOD_US / 100ull), CPU_PERIOD_US);
-		err = set(cgroup, "cpu.max", value, err, error);
+		err = set_limit(cgroup, "cpu.max", value, err, error);
 	}
 	return err;
 }

@@ -95,7 +95,7 @@ int worker_revive_listeners(struct worker *worker)
 	return ret < 0 ? ret : 0;
 }
 
-static void unwatch(struct worker *worker)
+static void unwatch_listeners(struct worker *worker)
 {
 	worker->take_timer = sd_event_source_disable_unref(worker->take_timer);
 	worker->listener_timer = sd_event_source_disable_unref(worker->listener_timer);
@@ -106,7 +106,7 @@ static void unwatch(struct worker *worker)
 
 void worker_close_listeners(struct worker *worker)
 {
-	unwatch(worker);
+	unwatch_listeners(worker);
 	inherit_close(worker->listeners, worker->listener_user);
 }
 
@@ -123,7 +123,7 @@ static int open_anew(struct worker *worker, struct error *error)
 	struct lb_endpoint at = {conf->addr, htons(worker->launch_name.port), IPPROTO_TCP, 0};
 	int err;
 
-	unwatch(worker);
+	unwatch_listeners(worker);
 	worker->listener_settings = 0;
 	err = inherit_renew(&at, conf->dual_stack, conf->backlog, worker->listeners,
 			    worker->listener_user, error);
@@ -137,7 +137,7 @@ static int open_anew(struct worker *worker, struct error *error)
 }
 
 /* Those that the configuration asks for now. */
-static void renew(struct worker *worker)
+static void renew_listeners(struct worker *worker)
 {
 	struct error error;
 
@@ -156,7 +156,7 @@ bool worker_drop_listeners(struct worker *worker)
 	if (!worker_has_listener(worker) ||
 	    (conf->inherit && inherit_fits(worker->listeners, &conf->addr, conf->dual_stack)))
 		return false;
-	renew(worker);
+	renew_listeners(worker);
 	return true;
 }
 
@@ -257,7 +257,7 @@ void worker_reclaim_listeners(struct worker *worker)
 		is_held = true;
 	}
 	if (is_held)
-		renew(worker);
+		renew_listeners(worker);
 }
 
 /* An inode's number may be another socket's by now. */

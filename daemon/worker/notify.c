@@ -23,7 +23,7 @@ enum {
 
 static int on_silent(sd_event_source *source, uint64_t now, void *arg);
 
-static void hung(struct worker *worker)
+static void notify_hung(struct worker *worker)
 {
 	worker->is_overdue = true;
 	if (!worker->ops->hung(worker->arg))
@@ -44,7 +44,7 @@ static int on_silent(sd_event_source *source, uint64_t now, void *arg)
 		worker->is_overdue = true;
 		worker->ops->unheard(worker->arg);
 	} else {
-		hung(worker);
+		notify_hung(worker);
 	}
 	return 0;
 }
@@ -89,7 +89,7 @@ static void take_word(struct worker *worker, const char *name, const char *value
 	} else if (!strcmp(name, "WATCHDOG") && !strcmp(value, "1")) {
 		pat_watchdog(worker);
 	} else if (!strcmp(name, "WATCHDOG") && !strcmp(value, "trigger")) {
-		hung(worker);
+		notify_hung(worker);
 	} else if (!strcmp(name, "READY") && !strcmp(value, "1")) {
 		note_ready(worker);
 	} else if (!strcmp(name, "STOPPING") && !strcmp(value, "1")) {

@@ -44,7 +44,7 @@ static void name_path(char path[PATH_MAX], const char *run_dir, const char *name
 	snprintf(path, PATH_MAX, "%s/workers/%s", run_dir, name);
 }
 
-static void print(FILE *file, const void *arg)
+static void print_record(FILE *file, const void *arg)
 {
 	const struct record *record = arg;
 
@@ -72,7 +72,7 @@ static void mark_group(const struct record *record)
 	char *text;
 
 	shown.settings = shown.files = 0;
-	text = seal_text(print, &shown, &length);
+	text = seal_text(print_record, &shown, &length);
 	if (text)
 		cgroup_mark(record->cgroup, text);
 	free(text);
@@ -90,7 +90,7 @@ int record_write(const char *run_dir, const char *name, const struct record *rec
 		return err;
 	name_path(path, run_dir, name);
 	/* What it runs with may be guessed from the fingerprints, a password in its environment too. */
-	err = seal_publish(path, print, record, &ignored);
+	err = seal_publish(path, print_record, record, &ignored);
 	if (!err && *record->cgroup)
 		mark_group(record);
 	return err;
@@ -101,10 +101,10 @@ bool record_is_written(const char *run_dir, const char *name, const struct recor
 	char path[PATH_MAX];
 
 	name_path(path, run_dir, name);
-	return seal_is_as_written(path, print, record);
+	return seal_is_as_written(path, print_record, record);
 }
 
-static void take(struct record *record, const char *key, const char *value)
+static void take_field(struct record *record, const char *key, const char *value)
 {
 	unsigned long long numbers[2] = {0};
 
@@ -136,7 +136,7 @@ static void take(struct record *record, const char *key, const char *value)
 }
 
 /* Of version 1 there is neither a first nor a last line. */
-static int parse(char *text, struct record *record, unsigned long *version)
+static int parse_record(char *text, struct record *record, unsigned long *version)
 {
 	bool ended = false;
 
@@ -150,12 +150,12 @@ static int parse(char *text, struct record *record, unsigned long *version)
 		if (!strcmp(line, "lbd-worker"))
 			*version = strtoul(value, NULL, 10);
 		else
-			take(record, line, value);
+			take_field(record, line, value);
 	}
 	return (*version == 2 && !ended) || record->pid <= 1 || !*record->boot ? -EINVAL : 0;
 }
 
-static int get(char *text, size_t length, struct record *record)
+static int read_record(char *text, size_t length, struct record *record)
 {
 	enum seal seal = seal_cut(text, length);
 	unsigned long version;
@@ -164,7 +164,7 @@ static int get(char *text, size_t length, struct record *record)
 	memset(record, 0, sizeof(*record));
 	if (seal == SEAL_BROKEN)
 		return -EINVAL;
-	err = parse(text, record, &version);
+	err = parse_record(text, record, &version);
 	if (seal == SEAL_GOOD && version > VERSION)
 		return -EPROTO;
 	return (seal == SEAL_GOOD) != (version >= SEALED_SINCE) ? -EINVAL : err;
@@ -180,7 +180,7 @@ static int read_named(const char *path, struct record *record)
 	memset(record, 0, sizeof(*record));
 	if (err)
 		return err == -EFBIG ? -EINVAL : err;
-	err = get(text, length, record);
+	err = read_record(text, length, record);
 	free(text);
 	return err;
 }
@@ -198,7 +198,7 @@ static int read_mark(const char *path, struct record *record)
 	memset(record, 0, sizeof(*record));
 	if (err == -ENODATA || err == -ENOTSUP || (!err && !*text))
 		return -ENOENT;
-	return err ? err : get(text, strlen(text), record);
+	return err ? err : read_record(text, strlen(text), record);
 }
 
 /* One that runs before one that does not: they have groups of their own, see cgroup_make(). */

@@ -77,7 +77,7 @@ static int open_notify(struct worker *worker, struct launch *launch, struct erro
 	return 0;
 }
 
-static int prepare(struct worker *worker, struct launch *launch, struct error *error)
+static int prepare_launch(struct worker *worker, struct launch *launch, struct error *error)
 {
 	const struct conf_worker *conf = worker->conf;
 	int err = launch_build(conf, &worker->launch_name, conf->command, NULL, launch, error);
@@ -179,7 +179,7 @@ int worker_spawn(struct worker *worker, struct error *error)
 	err = worker_check_remains(worker, error);
 	if (err)
 		return err;
-	err = prepare(worker, &launch, error);
+	err = prepare_launch(worker, &launch, error);
 	if (!err)
 		err = start_program(worker, &launch, error);
 	close_streams(&launch.spawn);

@@ -12,7 +12,7 @@
 #include "worker/private.h"
 
 /* Takes the recorded process back. */
-static int adopt(struct worker *worker, struct error *error)
+static int adopt_recorded(struct worker *worker, struct error *error)
 {
 	struct process_stat stat;
 	uint64_t start_ticks;
@@ -158,5 +158,5 @@ int worker_take_back(struct worker *worker, struct error *error)
 	worker_bury_groups(host, worker->name, &worker->record);
 	/* Where the group alone knew of it. */
 	record_write(host->run_dir, worker->name, &worker->record);
-	return adopt(worker, error);
+	return adopt_recorded(worker, error);
 }

@@ -47,7 +47,7 @@ static bool link_info(const char *instance, const char *name, struct bpf_link_in
 }
 
 /* Of a namespace that is gone it tells 0. */
-static bool steers(const char *instance, ino_t netns)
+static bool instance_steers(const char *instance, ino_t netns)
 {
 	struct bpf_link_info info;
 
@@ -85,7 +85,7 @@ static bool each_listen(void *arg, const char *instance)
 	struct lb_endpoint key;
 	int map;
 
-	if (!strcmp(instance, listens->own) || !steers(instance, listens->netns))
+	if (!strcmp(instance, listens->own) || !instance_steers(instance, listens->netns))
 		return true;
 	map = services_of(instance);
 	if (map < 0)

@@ -69,7 +69,7 @@ static bool is_taken(const struct filling *fill, uint32_t entry)
 	return fill->taken[entry / WORD_BITS] >> entry % WORD_BITS & 1;
 }
 
-static void take(struct filling *fill, size_t who, uint32_t entry)
+static void take_entry(struct filling *fill, size_t who, uint32_t entry)
 {
 	fill->taken[entry / WORD_BITS] |= 1ULL << entry % WORD_BITS;
 	fill->ring[entry] = fill->backends[who].id;
@@ -89,7 +89,7 @@ static void fill_most(struct filling *fill, const uint16_t *turns, size_t count)
 			if (entry >= size)
 				entry -= size;
 		}
-		take(fill, turns[i], entry);
+		take_entry(fill, turns[i], entry);
 	}
 }
 
@@ -140,7 +140,7 @@ static void fill_rest(struct filling *fill, const uint16_t *turns)
 	while (count > 0) {
 		size_t found = first_of(fill, *turns, free_entries, count);
 
-		take(fill, *turns++, free_entries[found]);
+		take_entry(fill, *turns++, free_entries[found]);
 		free_entries[found] = free_entries[--count];
 	}
 }

@@ -30,7 +30,7 @@ struct ring_turns {
 	struct taker takers[];
 };
 
-static void push(struct ring_turns *turns, struct queue *queue, uint16_t who)
+static void queue_push(struct ring_turns *turns, struct queue *queue, uint16_t who)
 {
 	turns->takers[who].next = NOBODY;
 	if (queue->first == NOBODY)
@@ -46,14 +46,14 @@ static void push_by_weight(struct ring_turns *turns, struct queue *queue, uint16
 	uint16_t first = queue->first;
 
 	if (first == NOBODY || turns->takers[who].weight <= turns->takers[first].weight) {
-		push(turns, queue, who);
+		queue_push(turns, queue, who);
 		return;
 	}
 	turns->takers[who].next = first;
 	queue->first = who;
 }
 
-static uint16_t pop(struct ring_turns *turns, struct queue *queue)
+static uint16_t queue_pop(struct ring_turns *turns, struct queue *queue)
 {
 	uint16_t who = queue->first;
 
@@ -101,7 +101,7 @@ static size_t earliest_due(const struct ring_turns *turns)
 static uint16_t take_earliest(struct ring_turns *turns)
 {
 	size_t due = earliest_due(turns), word = due / WORD_BITS;
-	uint16_t who = pop(turns, &turns->ready[due]);
+	uint16_t who = queue_pop(turns, &turns->ready[due]);
 
 	if (turns->ready[due].first == NOBODY) {
 		turns->words[word] &= ~(1ULL << due % WORD_BITS);
@@ -118,16 +118,16 @@ size_t ring_turns_next(struct ring_turns *turns)
 	uint16_t who;
 
 	while (may->first != NOBODY)
-		make_ready(turns, pop(turns, may));
+		make_ready(turns, queue_pop(turns, may));
 	who = take_earliest(turns);
 	turns->now++;
 	/* It may begin at once, where this turn was taken when due. */
 	begin = begin_of(turns, &turns->takers[who]);
-	push(turns, &turns->waiting[begin > turns->now ? begin : turns->now], who);
+	queue_push(turns, &turns->waiting[begin > turns->now ? begin : turns->now], who);
 	return who;
 }
 
-static int allocate(struct ring_turns *turns, size_t length)
+static int allocate_turns(struct ring_turns *turns, size_t length)
 {
 	size_t words = length / WORD_BITS + 1;
 
@@ -148,7 +148,7 @@ struct ring_turns *ring_turns_new(const uint32_t *weights, size_t count, size_t 
 	struct ring_turns *turns = calloc(1, sizeof(*turns) + count * sizeof(*turns->takers));
 	uint64_t sum = 0;
 
-	if (!turns || allocate(turns, length)) {
+	if (!turns || allocate_turns(turns, length)) {
 		ring_turns_free(turns);
 		return NULL;
 	}
@@ -158,7 +158,7 @@ struct ring_turns *ring_turns_new(const uint32_t *weights, size_t count, size_t 
 		turns->takers[i].weight = weights[i];
 		turns->takers[i].step = sum / weights[i];
 		turns->takers[i].step_rest = (uint32_t)(sum % weights[i]);
-		push(turns, &turns->waiting[0], (uint16_t)i);
+		queue_push(turns, &turns->waiting[0], (uint16_t)i);
 	}
 	return turns;
 }

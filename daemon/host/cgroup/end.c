@@ -40,7 +40,7 @@ static void forget_change(void *arg)
 	((struct ending *)arg)->change = NULL;
 }
 
-static void finish(void *arg)
+static void finish_ending(void *arg)
 {
 	struct ending *ending = arg;
 
@@ -111,13 +111,13 @@ static void watch_change(sd_event *event, struct ending *ending)
 	hand_over(ending->change, forget_change);
 }
 
-static int watch(sd_event *event, struct ending *ending)
+static int watch_ending(sd_event *event, struct ending *ending)
 {
 	int err = clock_arm_anew(event, &ending->timer, LOOK_US, CLOCK_LAX_US, on_look, ending);
 
 	if (err < 0)
 		return err;
-	hand_over(ending->timer, finish);
+	hand_over(ending->timer, finish_ending);
 	watch_change(event, ending);
 	return 0;
 }
@@ -142,6 +142,6 @@ void cgroup_end(sd_event *event, char *dir, unsigned levels, void (*gone)(void *
 				  .gone = gone,
 				  .arg = arg,
 				  .look_us = LOOK_US};
-	if (!is_populated || watch(event, ending) < 0)
-		finish(ending);
+	if (!is_populated || watch_ending(event, ending) < 0)
+		finish_ending(ending);
 }

@@ -70,7 +70,7 @@ static int is_running(const char *run_dir, pid_t pid, struct error *error)
  * child's, and ends with the process.  It would also end with any other descriptor of the file: there is
  * none.
  */
-static int lock(const char *run_dir, struct error *error)
+static int lock_run_dir(const char *run_dir, struct error *error)
 {
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char path[160];
@@ -224,7 +224,7 @@ int instance_make(const char *run_dir, struct error *error)
 	if (err)
 		return error_set(error, err, "%s: cannot be made: %s", run_dir, strerror(-err));
 	err = instance_check(run_dir, error);
-	return err ? err : lock(run_dir, error);
+	return err ? err : lock_run_dir(run_dir, error);
 }
 
 int instance_prepare(const char *instance, char *run_dir, size_t size, struct error *error)

@@ -34,7 +34,7 @@ struct content {
 };
 
 /* "123", and blanks around it. */
-static void parse(const char *text, struct content *content)
+static void parse_pid(const char *text, struct content *content)
 {
 	const char *at = text + strspn(text, " \t\n");
 	size_t digits = strspn(at, "0123456789");
@@ -62,7 +62,7 @@ static int read_open(int fd, struct content *content)
 	if (n < 0)
 		return -errno;
 	if (n < (ssize_t)sizeof(text) - 1 && strlen(text) == (size_t)n)
-		parse(text, content);
+		parse_pid(text, content);
 	return 0;
 }
 

@@ -141,7 +141,7 @@ static void set_both(const int fds[2], int option, int value)
  * By its owner the kernel knows who may listen beside another (SO_REUSEPORT, socket(7)): whoever holds one of
  * lbd's could do so beside the next.  fchown(2) gives a socket another owner.
  */
-static bool disown(const int fds[2], uid_t user)
+static bool disown_listeners(const int fds[2], uid_t user)
 {
 	bool is_done = true;
 
@@ -157,7 +157,7 @@ void inherit_end(const int fds[2], uid_t user)
 
 	/* One that is still open somewhere has the port, and the next is bound beside it. */
 	set_both(fds, SO_REUSEADDR, 1);
-	disown(fds, user);
+	disown_listeners(fds, user);
 	for (int i = 0; i < 2; i++) {
 		if (fds[i] < 0)
 			continue;
@@ -185,7 +185,7 @@ static int open_beside(const struct lb_endpoint *endpoint, const struct manner *
 	set_both(old, SO_REUSEADDR, 1);
 	set_both(old, SO_REUSEPORT, 1);
 	err = open_all(endpoint, manner, fds, error);
-	if (err || disown(old, user))
+	if (err || disown_listeners(old, user))
 		return err;
 	close(fds[0] >= 0 ? fds[0] : fds[1]);
 	if (fds[0] >= 0 && fds[1] >= 0 && fds[1] != fds[0])
@@ -194,7 +194,7 @@ static int open_beside(const struct lb_endpoint *endpoint, const struct manner *
 }
 
 /* The program that chooses within such a group (SO_ATTACH_REUSEPORT_CBPF) was attached by who had the old ones. */
-static void part(const int fds[2])
+static void set_reuseport_program(const int fds[2])
 {
 	set_both(fds, SO_REUSEPORT, 0);
 	set_both(fds, SO_DETACH_REUSEPORT_BPF, 0);
@@ -212,7 +212,7 @@ int inherit_renew(const struct lb_endpoint *endpoint, bool dual_stack, unsigned 
 	if (err && manner.beside_old)
 		err = inherit_open(endpoint, dual_stack, backlog, fresh, error);
 	else if (!err)
-		part(fresh);
+		set_reuseport_program(fresh);
 	if (err)
 		return err;
 	memcpy(fds, fresh, sizeof(fresh));

@@ -195,7 +195,7 @@ static struct value read_value(int fd, const struct option *option)
 	return value;
 }
 
-static bool differs(int fd, int fresh, const struct option *option)
+static bool option_differs(int fd, int fresh, const struct option *option)
 {
 	struct value is = read_value(fd, option), was = read_value(fresh, option);
 
@@ -219,19 +219,19 @@ static void put_back(int fd, int fresh, const struct option *option)
 	setsockopt(fd, option->level, name, was.bytes, was.length);
 }
 
-static const char *compare(int fd, int fresh)
+static const char *compare_options(int fd, int fresh)
 {
 	static const int none;
 	const size_t count = sizeof(options) / sizeof(*options);
 
 	for (size_t i = 0; i < count; i++)
-		if (options[i].how == ANEW && differs(fd, fresh, &options[i]))
+		if (options[i].how == ANEW && option_differs(fd, fresh, &options[i]))
 			return options[i].name;
 	for (size_t i = 0; i < count; i++) {
-		if (!differs(fd, fresh, &options[i]))
+		if (!option_differs(fd, fresh, &options[i]))
 			continue;
 		put_back(fd, fresh, &options[i]);
-		if (differs(fd, fresh, &options[i]))
+		if (option_differs(fd, fresh, &options[i]))
 			return options[i].name;
 	}
 	/* O_NONBLOCK and O_ASYNC belong to the open file, which lbd and all its processes share. */
@@ -265,7 +265,7 @@ const char *inherit_restore_options(int fd)
 	if (fresh < 0)
 		return NULL;
 	if (!inherit_set_options(fresh))
-		name = compare(fd, fresh);
+		name = compare_options(fd, fresh);
 	close(fresh);
 	return name;
 }

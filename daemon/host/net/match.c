@@ -25,7 +25,7 @@ static bool takes_any(struct match_at at, bool is_v6)
 	return addr_is_v4(&at.endpoint->addr) ? !is_v6 : is_v6 || at.both;
 }
 
-static bool takes(struct match_at at, bool is_v6)
+static bool takes_family(struct match_at at, bool is_v6)
 {
 	return takes_any(at, is_v6) ||
 	       (!addr_is_any(&at.endpoint->addr) && addr_is_v4(&at.endpoint->addr) != is_v6);
@@ -39,8 +39,8 @@ bool match_shares(struct match_at a, struct match_at b)
 	if (!memcmp(&a.endpoint->addr, &b.endpoint->addr, sizeof(a.endpoint->addr)))
 		return true;
 	for (int is_v6 = 0; is_v6 < 2; is_v6++)
-		if ((takes_any(a, is_v6) && takes(b, is_v6)) ||
-		    (takes_any(b, is_v6) && takes(a, is_v6)))
+		if ((takes_any(a, is_v6) && takes_family(b, is_v6)) ||
+		    (takes_any(b, is_v6) && takes_family(a, is_v6)))
 			return true;
 	return false;
 }

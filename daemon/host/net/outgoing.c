@@ -89,7 +89,7 @@ static int connect_from(uint16_t port, const struct lb_endpoint *to)
 }
 
 /* Not to be foreseen by who would forge an answer: RFC 6056. */
-static unsigned draw(unsigned count)
+static unsigned draw_number(unsigned count)
 {
 	uint32_t number = 0;
 
@@ -106,7 +106,7 @@ int outgoing_connect(const struct outgoing *outgoing, const struct lb_endpoint *
 	if (!outgoing)
 		return connect_from(0, to);
 	count = ephemeral->last - ephemeral->first + 1;
-	start = draw(count);
+	start = draw_number(count);
 	for (unsigned i = 0; i < count && tries < TRIES; i++) {
 		uint16_t port = ephemeral->first + (start + i) % count;
 		int fd;

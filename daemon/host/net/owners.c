@@ -153,7 +153,7 @@ static bool is_of_any(const struct sockets_owner *owner)
 	return !owner->session;
 }
 
-static bool misses(const struct search *s, bool (*is_one)(const struct sockets_owner *owner))
+static bool lacks_holder(const struct search *s, bool (*is_one)(const struct sockets_owner *owner))
 {
 	for (size_t i = 0; i < s->count; i++)
 		if ((!s->wanted[i].owner->pid || s->wanted[i].owner->pid == getpid()) &&
@@ -212,9 +212,9 @@ static int search_proc(struct search *s)
 
 	if (err)
 		return err;
-	if (misses(s, is_of_session))
+	if (lacks_holder(s, is_of_session))
 		search_sessions(s, &processes);
-	if (misses(s, is_of_any)) {
+	if (lacks_holder(s, is_of_any)) {
 		search_users(s, &processes, true, FIRST_SHARE, &makers);
 		search_users(s, &processes, true, SHARE, &makers);
 		search_users(s, &processes, false, FIRST_SHARE, &all);

@@ -62,7 +62,7 @@ static int on_route(const struct nlmsghdr *nlh, void *arg)
 }
 
 /* Strict: the kernel looks through the one table, however many routes the others have. */
-static int dump(struct mnl_socket *nl, uint8_t family, unsigned seq, struct each_route *each)
+static int dump_table(struct mnl_socket *nl, uint8_t family, unsigned seq, struct each_route *each)
 {
 	char buffer[REQUEST_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
@@ -87,9 +87,9 @@ int routes_each_local(void (*each)(void *arg, const struct lb_local_key *), void
 
 	if (err)
 		return err;
-	err = dump(nl, AF_INET, 1, &ctx);
+	err = dump_table(nl, AF_INET, 1, &ctx);
 	if (!err)
-		err = dump(nl, AF_INET6, 2, &ctx);
+		err = dump_table(nl, AF_INET6, 2, &ctx);
 	if (err == -EOPNOTSUPP || err == -EAFNOSUPPORT) /* a kernel without IPv6 */
 		err = 0;
 	mnl_socket_close(nl);

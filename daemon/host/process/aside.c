@@ -49,7 +49,7 @@ static void send_result(int end, int result)
 }
 
 /* SIGALRM ends it, wherever it waits. */
-static void run(void *arg)
+static void run_aside(void *arg)
 {
 	const struct aside *aside = arg;
 	const struct itimerval once = {.it_value.tv_usec = CALL_MS * 1000}, none = {0};
@@ -73,7 +73,7 @@ static void run(void *arg)
 }
 
 /* What came at the last moment is ours all the same; nothing comes after that. */
-static int receive(int end)
+static int receive_result(int end)
 {
 	union control control;
 	int result = -ETIMEDOUT;
@@ -106,12 +106,12 @@ int aside_get(int (*get)(const void *arg), const void *arg)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
 		return -errno;
 	aside.end = ends[1];
-	started = grandchild_start(run, &aside);
+	started = grandchild_start(run_aside, &aside);
 	close(ends[1]);
 	result = (struct pollfd){.fd = ends[0], .events = POLLIN};
 	while (started && poll(&result, 1, PATIENCE_MS) < 0 && errno == EINTR)
 		;
-	result.fd = started ? receive(ends[0]) : -EAGAIN;
+	result.fd = started ? receive_result(ends[0]) : -EAGAIN;
 	close(ends[0]);
 	return result.fd;
 }

@@ -10,7 +10,7 @@
 
 enum { MASK_BITS = 64 };
 
-static unsigned count(void)
+static unsigned count_capabilities(void)
 {
 	return CAP_LAST_CAP + 1U;
 }
@@ -44,20 +44,20 @@ uint64_t capabilities_permitted(void)
 	uint64_t set = 0;
 
 	read_own();
-	for (unsigned i = 0; i < count(); i++)
+	for (unsigned i = 0; i < count_capabilities(); i++)
 		if (capng_have_capability(CAPNG_PERMITTED, i))
 			set |= 1ULL << i;
 	return set;
 }
 
 /* What libcap-ng is about to apply: exactly this set in these of its kinds. */
-static void say(capng_type_t kinds, uint64_t set)
+static void update_set(capng_type_t kinds, uint64_t set)
 {
-	for (unsigned i = 0; i < count(); i++)
+	for (unsigned i = 0; i < count_capabilities(); i++)
 		capng_update(set >> i & 1 ? CAPNG_ADD : CAPNG_DROP, kinds, i);
 }
 
-static int apply(capng_select_t what)
+static int apply_sets(capng_select_t what)
 {
 	errno = EPERM; /* where it does not say */
 	return capng_apply(what) ? -errno : 0;
@@ -67,13 +67,13 @@ int capabilities_disinherit(void)
 {
 	/* The ambient set empties itself with the inheritable one, see capabilities(7). */
 	read_own();
-	say(CAPNG_INHERITABLE, 0);
-	return apply(CAPNG_SELECT_CAPS);
+	update_set(CAPNG_INHERITABLE, 0);
+	return apply_sets(CAPNG_SELECT_CAPS);
 }
 
 int capabilities_bound(uint64_t set)
 {
-	for (unsigned i = 0; i < count(); i++)
+	for (unsigned i = 0; i < count_capabilities(); i++)
 		if (!(set >> i & 1) && prctl(PR_CAPBSET_READ, i) == 1 && prctl(PR_CAPBSET_DROP, i))
 			return -errno;
 	return 0;
@@ -84,9 +84,9 @@ int capabilities_take(uint64_t set)
 	int err;
 
 	read_own();
-	say(CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE, set);
-	err = apply(CAPNG_SELECT_CAPS);
-	for (unsigned i = 0; !err && i < count(); i++)
+	update_set(CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE, set);
+	err = apply_sets(CAPNG_SELECT_CAPS);
+	for (unsigned i = 0; !err && i < count_capabilities(); i++)
 		if (set >> i & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0))
 			err = -errno;
 	return err;
@@ -95,7 +95,7 @@ int capabilities_take(uint64_t set)
 int capabilities_keep(uint64_t set)
 {
 	set &= capabilities_permitted();
-	say(CAPNG_EFFECTIVE | CAPNG_PERMITTED, set);
-	say(CAPNG_INHERITABLE, 0);
-	return apply(CAPNG_SELECT_CAPS);
+	update_set(CAPNG_EFFECTIVE | CAPNG_PERMITTED, set);
+	update_set(CAPNG_INHERITABLE, 0);
+	return apply_sets(CAPNG_SELECT_CAPS);
 }

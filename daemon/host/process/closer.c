@@ -117,7 +117,7 @@ static void be_closer(void *arg)
 }
 
 /* The closer's end, where it can be had above the descriptors: those of a process are closed in order of number. */
-static int pair(int ends[2], const int *fds, size_t count)
+static int pair_ends(int ends[2], const int *fds, size_t count)
 {
 	int most = 0, above;
 
@@ -148,7 +148,7 @@ bool closer_end_with(uid_t user, const int *fds, size_t count)
 	bool started;
 
 	forget_ended(closer_count == CLOSERS_MAX ? PATIENCE_MS : 0);
-	if (closer_count == CLOSERS_MAX || pair(ends, fds, count))
+	if (closer_count == CLOSERS_MAX || pair_ends(ends, fds, count))
 		return false;
 	started = grandchild_start(be_closer, &(struct last){fds, count, ends[1]});
 	close(ends[1]);

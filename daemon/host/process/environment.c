@@ -67,7 +67,7 @@ int environment_base(struct environment *env)
 	return err ? err : environment_put(env, "LANG", lang ? lang : "C.UTF-8");
 }
 
-static void drop(struct environment *env, bool (*goes)(const char *text))
+static void drop_variables(struct environment *env, bool (*goes)(const char *text))
 {
 	size_t kept = 0;
 
@@ -98,7 +98,7 @@ bool environment_is_reserved(const char *text)
 
 void environment_drop_reserved(struct environment *env)
 {
-	drop(env, environment_is_reserved);
+	drop_variables(env, environment_is_reserved);
 }
 
 /* Of systemd's, which means lbd. */
@@ -119,7 +119,7 @@ int environment_inherit(struct environment *env)
 	return err;
 }
 
-static char *trim(char *text)
+static char *trim_line(char *text)
 {
 	char *end;
 
@@ -146,7 +146,7 @@ static int unquote(char *value)
 
 static int read_line(struct environment *env, char *line, unsigned *vars)
 {
-	char *name = trim(line), *value;
+	char *name = trim_line(line), *value;
 	int err;
 
 	if (!*name || *name == '#' || *name == ';')
@@ -154,13 +154,13 @@ static int read_line(struct environment *env, char *line, unsigned *vars)
 	if (++*vars > FILE_VARS_MAX)
 		return -E2BIG;
 	if (!strncmp(name, "export ", 7))
-		name = trim(name + 7);
+		name = trim_line(name + 7);
 	value = strchr(name, '=');
 	if (!value || value == name)
 		return -EINVAL;
 	*value++ = 0;
-	value = trim(value);
-	name = trim(name);
+	value = trim_line(value);
+	name = trim_line(name);
 	if (strpbrk(name, " \t\"'"))
 		return -EINVAL;
 	err = unquote(value);

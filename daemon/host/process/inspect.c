@@ -20,7 +20,7 @@ struct look {
 	bool is_ended; /* by each() */
 };
 
-static void pay(uint32_t *left, uint32_t cost)
+static void pay_cost(uint32_t *left, uint32_t cost)
 {
 	*left -= cost < *left ? cost : *left;
 }
@@ -32,7 +32,7 @@ int inspect_load(void)
 	return loaded ? 0 : -errno;
 }
 
-static int iterate(int program, union bpf_iter_link_info info)
+static int iterate_program(int program, union bpf_iter_link_info info)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, options, .iter_info = &info,
 		    .iter_info_len = sizeof(info));
@@ -48,7 +48,7 @@ static int iterate(int program, union bpf_iter_link_info info)
 int inspect_iterate(int program, pid_t thread)
 {
 	/* Danger: 0 would be all there are. */
-	return thread > 0 ? iterate(program, (union bpf_iter_link_info){.task.tid = thread})
+	return thread > 0 ? iterate_program(program, (union bpf_iter_link_info){.task.tid = thread})
 			  : -ESRCH;
 }
 
@@ -56,7 +56,7 @@ int inspect_iterate(int program, pid_t thread)
 static int read_tables(pid_t pid, struct lb_table tables[TABLES], uint32_t *left)
 {
 	union bpf_iter_link_info info = {.task.pid = pid};
-	int iterator = iterate(bpf_program__fd(loaded->progs.inspect_tables), info), err;
+	int iterator = iterate_program(bpf_program__fd(loaded->progs.inspect_tables), info), err;
 	ssize_t bytes;
 
 	if (iterator < 0)
@@ -65,18 +65,18 @@ static int read_tables(pid_t pid, struct lb_table tables[TABLES], uint32_t *left
 	bytes = read(iterator, tables, TABLES * sizeof(*tables));
 	err = bytes < 0 ? -errno : 0;
 	close(iterator);
-	pay(left, loaded->bss->inspected.threads * INSPECT_DESCRIPTOR);
+	pay_cost(left, loaded->bss->inspected.threads * INSPECT_DESCRIPTOR);
 	if (err == -EAGAIN) /* none in LB_THREADS */
 		return 0;
 	return err ? err : (int)((size_t)bytes / sizeof(*tables));
 }
 
 /* As far as it was looked at: *next is the first slot behind the last descriptor. */
-static void give(struct look *look, pid_t thread, const struct lb_descriptor *descriptors,
-		 size_t count, uint32_t *next)
+static void give_descriptors(struct look *look, pid_t thread,
+			     const struct lb_descriptor *descriptors, size_t count, uint32_t *next)
 {
 	for (size_t i = 0; i < count && *look->left && !look->is_ended; i++) {
-		pay(look->left, descriptors[i].fd - *next + INSPECT_DESCRIPTOR);
+		pay_cost(look->left, descriptors[i].fd - *next + INSPECT_DESCRIPTOR);
 		*next = descriptors[i].fd + 1;
 		look->is_ended = !look->each(look->arg, thread, &descriptors[i]);
 	}
@@ -94,7 +94,7 @@ static int each_of_table(struct look *look, pid_t thread, uint32_t *next)
 		return iterator;
 	while (*look->left && !look->is_ended &&
 	       (bytes = read(iterator, read_in, sizeof(read_in))) > 0)
-		give(look, thread, read_in, (size_t)bytes / sizeof(*read_in), next);
+		give_descriptors(look, thread, read_in, (size_t)bytes / sizeof(*read_in), next);
 	err = bytes < 0 ? -errno : !bytes;
 	close(iterator);
 	return err;
@@ -132,7 +132,7 @@ int inspect_each_descriptor(pid_t pid, uint32_t *left,
 		if (thread != pid)
 			ret = *left ? each_of_table(&look, thread, &next) : 0;
 		if (ret > 0)
-			pay(left, tables[i].slots > next ? tables[i].slots - next : 0);
+			pay_cost(left, tables[i].slots > next ? tables[i].slots - next : 0);
 	}
 	return count < 0 ? count : ret;
 }

@@ -8,7 +8,7 @@
 
 #include "host/process/process.h"
 
-static int compare(const void *a, const void *b)
+static int compare_pids(const void *a, const void *b)
 {
 	const struct processes_entry *x = a, *y = b;
 
@@ -17,7 +17,7 @@ static int compare(const void *a, const void *b)
 	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-static int add(struct processes *processes, size_t *room, pid_t pid)
+static int add_process(struct processes *processes, size_t *room, pid_t pid)
 {
 	struct processes_entry entry = {.pid = pid};
 	size_t more = *room ? 2 * *room : 256;
@@ -48,12 +48,12 @@ int processes_list(struct processes *processes)
 		return -errno;
 	while (!err && (entry = readdir(dir)))
 		if (isdigit((unsigned char)entry->d_name[0]))
-			err = add(processes, &room, atoi(entry->d_name));
+			err = add_process(processes, &room, atoi(entry->d_name));
 	closedir(dir);
 	if (err)
 		processes_free(processes);
 	else if (processes->count)
-		qsort(processes->list, processes->count, sizeof(*processes->list), compare);
+		qsort(processes->list, processes->count, sizeof(*processes->list), compare_pids);
 	return err;
 }
 

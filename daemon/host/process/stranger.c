@@ -40,7 +40,7 @@ bool stranger_refuse(int fd)
 	return !setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
 }
 
-static bool flush(struct batch *batch)
+static bool flush_batch(struct batch *batch)
 {
 	if (batch->count && !closer_end_with(batch->user, batch->fds, batch->count))
 		return false;
@@ -59,7 +59,7 @@ static struct batch *batch_of(uid_t user)
 		if (!batches[i].count || (found->count && batches[i].count > found->count))
 			found = &batches[i];
 	}
-	if (!flush(found))
+	if (!flush_batch(found))
 		return NULL;
 	found->user = user;
 	return found;
@@ -69,11 +69,11 @@ static struct batch *batch_with_room(uid_t user, size_t room)
 {
 	struct batch *batch = batch_of(user);
 
-	return batch && (batch->count + room <= CLOSER_MOST || flush(batch)) ? batch : NULL;
+	return batch && (batch->count + room <= CLOSER_MOST || flush_batch(batch)) ? batch : NULL;
 }
 
 /* NULL: as many of the user's as may last. */
-static struct batch *begin(uid_t user, size_t room)
+static struct batch *begin_batch(uid_t user, size_t room)
 {
 	return closer_may_begin(user) ? batch_with_room(user, room) : NULL;
 }
@@ -106,7 +106,7 @@ ssize_t stranger_recv(int fd, uid_t user, void *bytes, size_t room, struct ucred
 		      int *flags)
 {
 	bool takes_none = is_refusing(fd);
-	struct batch *batch = takes_none ? NULL : begin(user, DESCRIPTORS_MAX);
+	struct batch *batch = takes_none ? NULL : begin_batch(user, DESCRIPTORS_MAX);
 	union control control;
 	struct iovec vector = {bytes, room};
 	struct msghdr header = {.msg_iov = &vector,
@@ -128,7 +128,7 @@ ssize_t stranger_recv(int fd, uid_t user, void *bytes, size_t room, struct ucred
 	if (flags)
 		*flags = header.msg_flags;
 	if (batch)
-		flush(batch);
+		flush_batch(batch);
 	return got;
 }
 
@@ -146,7 +146,7 @@ void stranger_give_back(int fd, uid_t user)
 void stranger_flush(void)
 {
 	for (size_t i = 0; i < USERS_MAX; i++)
-		flush(&batches[i]);
+		flush_batch(&batches[i]);
 }
 
 /*
@@ -186,12 +186,12 @@ static bool is_socket(int fd, uint64_t inode)
 }
 
 /* On a busy machine many may be about to end which nobody holds up: those are waited for. */
-static struct batch *await(uid_t user)
+static struct batch *await_batch(uid_t user)
 {
 	uint64_t end_us = clock_us() + PATIENCE_US;
 	struct batch *batch;
 
-	while (!(batch = begin(user, 1)) && closer_has_young(user) && clock_us() < end_us)
+	while (!(batch = begin_batch(user, 1)) && closer_has_young(user) && clock_us() < end_us)
 		usleep(1000);
 	return batch;
 }
@@ -200,7 +200,7 @@ struct place {
 	int process, number;
 };
 
-static int get(const void *arg)
+static int get_at_place(const void *arg)
 {
 	const struct place *place = arg;
 	int fd = pidfd_getfd(place->process, place->number, 0);
@@ -213,9 +213,9 @@ int stranger_take(int process, int number, uint64_t inode, uid_t user)
 	const struct place place = {process, number};
 	int fd;
 
-	if (!await(user))
+	if (!await_batch(user))
 		return -EBUSY;
-	fd = aside_get(get, &place);
+	fd = aside_get(get_at_place, &place);
 	if (fd < 0)
 		return fd;
 	if (is_socket(fd, inode))

@@ -32,7 +32,7 @@ static bool was_seen(const pid_t *seen, size_t count, pid_t pid)
 	return false;
 }
 
-static int look(sd_event_source *source, uint64_t now, void *arg)
+static int look_for_orphans(sd_event_source *source, uint64_t now, void *arg)
 {
 	pid_t before[SEEN_MAX];
 	size_t before_count = orphans.count;
@@ -56,14 +56,14 @@ static int look(sd_event_source *source, uint64_t now, void *arg)
 	}
 	fclose(children);
 	if (orphans.count)
-		clock_arm(orphans.event, &orphans.timer, LOOK_US, look, NULL);
+		clock_arm(orphans.event, &orphans.timer, LOOK_US, look_for_orphans, NULL);
 	return 0;
 }
 
 static int on_child(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
 {
 	(void)source, (void)info, (void)arg;
-	clock_arm(orphans.event, &orphans.timer, 0, look, NULL);
+	clock_arm(orphans.event, &orphans.timer, 0, look_for_orphans, NULL);
 	return 0;
 }
 

@@ -28,7 +28,7 @@ struct dying {
 
 static struct dying *all;
 
-static void forget(struct dying *dying)
+static void forget_dying(struct dying *dying)
 {
 	void (*gone)(void *arg) = dying->gone;
 	struct dying **link = &all;
@@ -47,7 +47,7 @@ static void forget(struct dying *dying)
 }
 
 /* False: it is there, though it may have ended. */
-static bool reap(const struct dying *dying)
+static bool reap_dying(const struct dying *dying)
 {
 	siginfo_t info = {0};
 
@@ -70,7 +70,7 @@ static void tell_held(const struct dying *dying)
 }
 
 /* Its descriptor would go on telling of its end, or never tell; and nothing tells when its tracer lets go. */
-static void hold(struct dying *dying)
+static void hold_dying(struct dying *dying)
 {
 	tell_held(dying);
 	dying->source = sd_event_source_disable_unref(dying->source);
@@ -84,18 +84,18 @@ static int on_again(sd_event_source *source, uint64_t now, void *arg)
 	struct process_stat stat;
 
 	(void)source, (void)now;
-	if (reap(dying)) {
-		forget(dying);
+	if (reap_dying(dying)) {
+		forget_dying(dying);
 		return 0;
 	}
 	if (dying->pidfd >= 0 && !process_stat(dying->pid, &stat) && stat.state == 'Z')
-		hold(dying);
+		hold_dying(dying);
 	else if (dying->pidfd >= 0)
 		process_kill_tracer(dying->pid);
 	if (dying->again_us < AGAIN_MAX_US)
 		dying->again_us *= 2;
 	if (clock_arm(dying->event, &dying->timer, dying->again_us, on_again, dying) < 0)
-		forget(dying);
+		forget_dying(dying);
 	return 0;
 }
 
@@ -104,15 +104,15 @@ static int on_end(sd_event_source *source, int pidfd, uint32_t events, void *arg
 	struct dying *dying = arg;
 
 	(void)source, (void)pidfd, (void)events;
-	if (reap(dying))
-		forget(dying);
+	if (reap_dying(dying))
+		forget_dying(dying);
 	else
-		hold(dying);
+		hold_dying(dying);
 	return 0;
 }
 
-static void watch(sd_event *event, const struct spawn_child *child, void (*gone)(void *arg),
-		  void *arg)
+static void watch_dying(sd_event *event, const struct spawn_child *child, void (*gone)(void *arg),
+			void *arg)
 {
 	struct dying *dying = malloc(sizeof(*dying));
 
@@ -130,10 +130,10 @@ static void watch(sd_event *event, const struct spawn_child *child, void (*gone)
 				.gone = gone,
 				.arg = arg};
 	all = dying;
-	if (reap(dying) ||
+	if (reap_dying(dying) ||
 	    sd_event_add_io(event, &dying->source, dying->pidfd, EPOLLIN, on_end, dying) < 0 ||
 	    clock_arm(event, &dying->timer, dying->again_us, on_again, dying) < 0)
-		forget(dying);
+		forget_dying(dying);
 }
 
 void reaper_end(void)
@@ -146,8 +146,8 @@ void reaper_end(void)
 		now_us = clock_us();
 		if (all->pidfd >= 0)
 			poll(&ended, 1, now_us < end_us ? (int)((end_us - now_us) / 1000) + 1 : 0);
-		reap(all);
-		forget(all);
+		reap_dying(all);
+		forget_dying(all);
 	}
 }
 
@@ -155,7 +155,7 @@ void reaper_take(sd_event *event, struct spawn_child *child, void (*gone)(void *
 {
 	if (child->pidfd >= 0) {
 		process_signal(child->pidfd, SIGKILL);
-		watch(event, child, gone, arg);
+		watch_dying(event, child, gone, arg);
 		child->pidfd = -1;
 	} else if (gone) {
 		gone(arg);

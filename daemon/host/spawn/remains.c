@@ -28,27 +28,27 @@ struct part {
 
 static void *owners; /* see tsearch(3) */
 
-static int compare(const void *a, const void *b)
+static int compare_names(const void *a, const void *b)
 {
 	return strcmp(((const struct owner *)a)->name, ((const struct owner *)b)->name);
 }
 
-static struct owner *find(const char *name)
+static struct owner *find_pile(const char *name)
 {
 	const struct owner key = {.name = (char *)name};
-	struct owner **found = tfind(&key, &owners, compare);
+	struct owner **found = tfind(&key, &owners, compare_names);
 
 	return found ? *found : NULL;
 }
 
-static struct owner *find_or_add(const char *name)
+static struct owner *find_or_add_pile(const char *name)
 {
-	struct owner *owner = find(name);
+	struct owner *owner = find_pile(name);
 
 	if (owner)
 		return owner;
 	owner = calloc(1, sizeof(*owner));
-	if (owner && (owner->name = strdup(name)) && tsearch(owner, &owners, compare))
+	if (owner && (owner->name = strdup(name)) && tsearch(owner, &owners, compare_names))
 		return owner;
 	if (owner)
 		free(owner->name);
@@ -57,10 +57,10 @@ static struct owner *find_or_add(const char *name)
 }
 
 /* NULL: no memory, and it is not counted. */
-static struct part *add(const char *name, pid_t pid, const char *dir)
+static struct part *add_part(const char *name, pid_t pid, const char *dir)
 {
 	struct part *part = malloc(sizeof(*part));
-	struct owner *owner = part ? find_or_add(name) : NULL;
+	struct owner *owner = part ? find_or_add_pile(name) : NULL;
 
 	if (!owner) {
 		free(part);
@@ -72,7 +72,7 @@ static struct part *add(const char *name, pid_t pid, const char *dir)
 	return part;
 }
 
-static void gone(void *arg)
+static void part_gone(void *arg)
 {
 	struct part *part = arg;
 	struct owner *owner = part->owner;
@@ -84,35 +84,35 @@ static void gone(void *arg)
 	free(part);
 	if (--owner->count)
 		return;
-	tdelete(owner, &owners, compare);
+	tdelete(owner, &owners, compare_names);
 	free(owner->name);
 	free(owner);
 }
 
 void remains_child(sd_event *event, const char *name, struct spawn_child *child)
 {
-	struct part *part = child->pidfd >= 0 ? add(name, child->pid, NULL) : NULL;
+	struct part *part = child->pidfd >= 0 ? add_part(name, child->pid, NULL) : NULL;
 
-	reaper_take(event, child, part ? gone : NULL, part);
+	reaper_take(event, child, part ? part_gone : NULL, part);
 }
 
 void remains_group(sd_event *event, const char *name, char *dir, unsigned levels)
 {
-	struct part *part = add(name, 0, dir);
+	struct part *part = add_part(name, 0, dir);
 
-	cgroup_end(event, dir, levels, part ? gone : NULL, part);
+	cgroup_end(event, dir, levels, part ? part_gone : NULL, part);
 }
 
 unsigned remains_count(const char *name)
 {
-	const struct owner *owner = find(name);
+	const struct owner *owner = find_pile(name);
 
 	return owner ? owner->count : 0;
 }
 
 const char *remains_describe(const char *name, char text[REMAINS_TEXT_BYTES])
 {
-	const struct owner *owner = find(name);
+	const struct owner *owner = find_pile(name);
 	const struct part *part = owner ? owner->parts : NULL;
 	pid_t pid;
 

@@ -165,8 +165,8 @@ static int describe_mounts(const struct spawn_report *report, struct error *erro
 			 length, report->path, why);
 }
 
-static int describe(const struct spawn *spawn, const struct spawn_report *report,
-		    struct error *error)
+static int describe_report(const struct spawn *spawn, const struct spawn_report *report,
+			   struct error *error)
 {
 	const char *why = strerror(report->error);
 	int code = -report->error;
@@ -222,7 +222,7 @@ int spawn_result(const struct spawn *spawn, struct spawn_child *child, int timeo
 		return 0; /* closed by exec; one killed before shows by its pidfd */
 	if (n != sizeof(report))
 		return error_set(error, -EIO, "command %s: no word from its child", spawn->argv[0]);
-	return describe(spawn, &report, error);
+	return describe_report(spawn, &report, error);
 }
 
 void spawn_abandon(struct spawn_child *child)

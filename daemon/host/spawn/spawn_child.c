@@ -34,7 +34,7 @@ static _Noreturn void send_report(int report, const struct spawn_report *text)
 	_exit(NOT_STARTED);
 }
 
-static _Noreturn void fail(int report, enum spawn_step step, int error, int status)
+static _Noreturn void report_and_exit(int report, enum spawn_step step, int error, int status)
 {
 	struct spawn_report text = {.step = step, .error = error, .status = status};
 
@@ -107,7 +107,7 @@ static int pass_listeners(const struct spawn *spawn)
 	return 0;
 }
 
-static int limit(int resource, uint64_t value)
+static int limit_resource(int resource, uint64_t value)
 {
 	struct rlimit limits = {.rlim_cur = value, .rlim_max = value};
 
@@ -151,20 +151,20 @@ static int wait_hook(pid_t hook, uint32_t timeout_ms, int *status)
 }
 
 /* As its user: it may enter a directory that root must not be led into. */
-static void become(const struct account *user, int mask, const char *directory, int report)
+static void become_user(const struct account *user, int mask, const char *directory, int report)
 {
 	int err = account_become(user);
 
 	if (err)
-		fail(report, SPAWN_STEP_USER, -err, 0);
+		report_and_exit(report, SPAWN_STEP_USER, -err, 0);
 	if (mask >= 0)
 		umask(mask);
 	if (directory && chdir(directory))
-		fail(report, SPAWN_STEP_DIRECTORY, errno, 0);
+		report_and_exit(report, SPAWN_STEP_DIRECTORY, errno, 0);
 }
 
 /* Of lbd's privileges, what the program is not to have; before its user is changed. */
-static void confine(const struct spawn *spawn, int report)
+static void confine_program(const struct spawn *spawn, int report)
 {
 	const char *path;
 	int err = confine_mounts(&spawn->confinement, &path);
@@ -173,11 +173,11 @@ static void confine(const struct spawn *spawn, int report)
 		fail_at(report, path, -err);
 	err = confine_capabilities(&spawn->confinement);
 	if (err)
-		fail(report, SPAWN_STEP_CAPABILITIES, -err, 0);
+		report_and_exit(report, SPAWN_STEP_CAPABILITIES, -err, 0);
 }
 
 /* execvp() looks the program up in the PATH that it will have, not in lbd's. */
-static void execute(char **argv, char **envp)
+static void execute_program(char **argv, char **envp)
 {
 	environ = envp;
 	execvp(argv[0], argv);
@@ -188,11 +188,11 @@ static _Noreturn void be_hook(const struct spawn *spawn, int report)
 	int err;
 
 	setpgid(0, 0);
-	become(&spawn->hook_user, spawn->hook_umask, spawn->hook_directory, report);
+	become_user(&spawn->hook_user, spawn->hook_umask, spawn->hook_directory, report);
 	if (!spawn->hook_unconfined && (err = confine_finish(&spawn->confinement)))
-		fail(report, SPAWN_STEP_CAPABILITIES, -err, 0);
-	execute(spawn->hook, spawn->hook_envp);
-	fail(report, SPAWN_STEP_HOOK, errno, 0);
+		report_and_exit(report, SPAWN_STEP_CAPABILITIES, -err, 0);
+	execute_program(spawn->hook, spawn->hook_envp);
+	report_and_exit(report, SPAWN_STEP_HOOK, errno, 0);
 }
 
 /* Did a step fail before the hook's program ran?  Once that runs, its exit codes are its own. */
@@ -216,21 +216,21 @@ static void run_hook(const struct spawn *spawn, int report)
 	if (!spawn->hook)
 		return;
 	if (pipe2(steps, O_CLOEXEC))
-		fail(report, SPAWN_STEP_HOOK, errno, 0);
+		report_and_exit(report, SPAWN_STEP_HOOK, errno, 0);
 	hook = _Fork(); /* of a child that is no libc's: no locks of threads that it has not */
 	if (!hook)
 		be_hook(spawn, steps[1]);
 	if (hook < 0)
-		fail(report, SPAWN_STEP_HOOK, errno, 0);
+		report_and_exit(report, SPAWN_STEP_HOOK, errno, 0);
 	setpgid(hook, hook);
 	close(steps[1]);
 	if (read_report(steps[0], &text))
 		send_report(report, &text);
 	err = wait_hook(hook, spawn->hook_timeout_ms, &status);
 	if (err)
-		fail(report, SPAWN_STEP_HOOK, -err, status);
+		report_and_exit(report, SPAWN_STEP_HOOK, -err, status);
 	if (status)
-		fail(report, SPAWN_STEP_HOOK, 0, status);
+		report_and_exit(report, SPAWN_STEP_HOOK, 0, status);
 }
 
 _Noreturn void spawn_child_run(const struct spawn *spawn, int go, int report)
@@ -244,31 +244,31 @@ _Noreturn void spawn_child_run(const struct spawn *spawn, int go, int report)
 	report = fcntl(report, F_DUPFD_CLOEXEC, ASIDE);
 	err = put_descriptors(spawn, &report);
 	if (err)
-		fail(report, SPAWN_STEP_SETUP, -err, 0);
-	if ((err = limit(RLIMIT_CORE, spawn->core)))
-		fail(report, SPAWN_STEP_CORE, -err, 0);
+		report_and_exit(report, SPAWN_STEP_SETUP, -err, 0);
+	if ((err = limit_resource(RLIMIT_CORE, spawn->core)))
+		report_and_exit(report, SPAWN_STEP_CORE, -err, 0);
 	if ((err = renice(spawn->nice)))
-		fail(report, SPAWN_STEP_NICE, -err, 0);
-	if ((err = limit(RLIMIT_NOFILE, spawn->nofile)))
-		fail(report, SPAWN_STEP_NOFILE, -err, 0);
+		report_and_exit(report, SPAWN_STEP_NICE, -err, 0);
+	if ((err = limit_resource(RLIMIT_NOFILE, spawn->nofile)))
+		report_and_exit(report, SPAWN_STEP_NOFILE, -err, 0);
 	if ((err = capabilities_disinherit()))
-		fail(report, SPAWN_STEP_CAPABILITIES, -err, 0);
+		report_and_exit(report, SPAWN_STEP_CAPABILITIES, -err, 0);
 	if (spawn->hook_unconfined)
 		run_hook(spawn, report);
-	confine(spawn, report);
+	confine_program(spawn, report);
 	if (!spawn->hook_unconfined)
 		run_hook(spawn, report);
-	become(&spawn->user, spawn->umask, spawn->directory, report);
+	become_user(&spawn->user, spawn->umask, spawn->directory, report);
 	if (spawn->leashed)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if ((err = pass_listeners(spawn)))
-		fail(report, SPAWN_STEP_SETUP, -err, 0);
+		report_and_exit(report, SPAWN_STEP_SETUP, -err, 0);
 	put_own_pid(spawn);
 	if ((err = confine_finish(&spawn->confinement)))
-		fail(report, SPAWN_STEP_CAPABILITIES, -err, 0);
+		report_and_exit(report, SPAWN_STEP_CAPABILITIES, -err, 0);
 	if (spawn->no_shell)
 		execve(spawn->argv[0], spawn->argv, spawn->envp);
 	else
-		execute(spawn->argv, spawn->envp);
-	fail(report, SPAWN_STEP_EXEC, errno, 0);
+		execute_program(spawn->argv, spawn->envp);
+	report_and_exit(report, SPAWN_STEP_EXEC, errno, 0);
 }

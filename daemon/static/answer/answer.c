@@ -47,7 +47,7 @@ void answer_stamp(struct answer *answer, const char *date)
 }
 
 /* Copies text behind what was copied before, with a NUL. */
-static struct slice keep(char **at, const char *text, size_t len)
+static struct slice append_text(char **at, const char *text, size_t len)
 {
 	struct slice slice = {*at, len};
 
@@ -62,9 +62,9 @@ static struct slice keep(char **at, const char *text, size_t len)
  * One block of memory: the answer, its key, paths and etag, then the ready response.  Content of
  * body_bytes is left for the caller to fill in.
  */
-static struct answer *assemble(int status, const struct names *names, struct slice etag,
-			       struct slice common, struct slice entity, uint64_t size,
-			       size_t body_bytes)
+static struct answer *assemble_answer(int status, const struct names *names, struct slice etag,
+				      struct slice common, struct slice entity, uint64_t size,
+				      size_t body_bytes)
 {
 	static const char no_date[DATE_BYTES + 1] = "                             ";
 	char start[128], length[64];
@@ -88,11 +88,11 @@ static struct answer *assemble(int status, const struct names *names, struct sli
 	answer->size = size;
 	answer->bytes = bytes;
 	at = (char *)(answer + 1);
-	answer->key = keep(&at, names->key.at, names->key.len);
-	answer->path = (char *)keep(&at, names->path, strlen(names->path)).at;
+	answer->key = append_text(&at, names->key.at, names->key.len);
+	answer->path = (char *)append_text(&at, names->path, strlen(names->path)).at;
 	if (served_bytes)
-		answer->served = (char *)keep(&at, names->served, served_bytes - 1).at;
-	answer->etag = keep(&at, etag.at, etag.len);
+		answer->served = (char *)append_text(&at, names->served, served_bytes - 1).at;
+	answer->etag = append_text(&at, etag.at, etag.len);
 	answer->ready.at = at;
 	at = mempcpy(at, start, head.len);
 	answer->common = (struct slice){at, common.len};
@@ -121,9 +121,9 @@ static struct answer *make_page(const struct site *site, int status, const struc
 	else
 		fields_write_error(&draft.common_writer);
 	write_text(&draft.entity_writer, "Content-Type: text/html; charset=utf-8\r\n");
-	answer = assemble(status, names, (struct slice){"", 0},
-			  (struct slice){draft.common, draft.common_writer.len},
-			  (struct slice){draft.entity, draft.entity_writer.len}, len, len);
+	answer = assemble_answer(status, names, (struct slice){"", 0},
+				 (struct slice){draft.common, draft.common_writer.len},
+				 (struct slice){draft.entity, draft.entity_writer.len}, len, len);
 	if (answer && len)
 		memcpy((char *)answer->body, html, len);
 	if (answer)
@@ -237,10 +237,10 @@ static struct answer *make_file(const struct site *site, int status, const struc
 		fields_write_error(&draft.common_writer);
 	}
 	fields_write_entity(&draft.entity_writer, site, names->path, found, type);
-	answer =
-		assemble(status, names, etag, (struct slice){draft.common, draft.common_writer.len},
-			 (struct slice){draft.entity, draft.entity_writer.len}, size,
-			 small ? size : 0);
+	answer = assemble_answer(status, names, etag,
+				 (struct slice){draft.common, draft.common_writer.len},
+				 (struct slice){draft.entity, draft.entity_writer.len}, size,
+				 small ? size : 0);
 	if (!answer) {
 		close(found->fd);
 		return NULL;

@@ -46,7 +46,7 @@ static bool list_names(struct slice list, struct slice etag, bool weak_will_do)
 	return false;
 }
 
-static bool fails(const struct request *request, const struct validators *validators)
+static bool condition_fails(const struct request *request, const struct validators *validators)
 {
 	struct slice match = request->field[FIELD_IF_MATCH];
 	struct slice since = request->field[FIELD_IF_UNMODIFIED_SINCE];
@@ -72,7 +72,7 @@ static bool is_unmodified(const struct request *request, const struct validators
 
 int condition_check(const struct request *request, const struct validators *validators)
 {
-	if (fails(request, validators))
+	if (condition_fails(request, validators))
 		return 412;
 	return is_unmodified(request, validators) ? 304 : 0;
 }

@@ -182,7 +182,7 @@ static int write_head(struct response *response, const struct response_facts *fa
 	return writer.full ? -ENOMEM : 0;
 }
 
-static int decide(struct response *response, const struct response_facts *facts)
+static int decide_response(struct response *response, const struct response_facts *facts)
 {
 	struct range range;
 	int err = 0;
@@ -212,7 +212,7 @@ int response_make(struct response *response, const struct response_facts *facts)
 	response->answer = facts->answer;
 	response->status = facts->answer->status;
 	response->to = facts->answer->size;
-	err = decide(response, facts);
+	err = decide_response(response, facts);
 	if (err) {
 		answer_unref(response->answer);
 		free(response->parts);

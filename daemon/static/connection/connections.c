@@ -71,7 +71,7 @@ void connections_turn(struct server *server)
 	}
 }
 
-static void expire(struct server *server, struct connection *connection)
+static void expire_connection(struct server *server, struct connection *connection)
 {
 	/* The socket tells of room only when there is much of it: a slow client is not a dead one. */
 	if (connection->state == SEND && connection_queued(connection) < connection->queued) {
@@ -91,7 +91,7 @@ void connections_expire(struct server *server)
 	struct timer *timer;
 
 	while ((timer = timers_due(&server->timers, server->now_ms)))
-		expire(server, of_timer(timer));
+		expire_connection(server, of_timer(timer));
 }
 
 bool connections_evict(struct server *server)

@@ -165,7 +165,7 @@ static void take_input(struct server *server, struct connection *connection, con
 }
 
 /* The kernel holds a last response back for more that does not come at once: let it go. */
-static void uncork(struct connection *connection)
+static void uncork_response(struct connection *connection)
 {
 	int on = 1;
 
@@ -229,7 +229,7 @@ static void read_some(struct server *server, struct connection *connection)
 	}
 	connection_drop_rest(connection);
 	take_input(server, connection, server->buffer, len);
-	uncork(connection);
+	uncork_response(connection);
 	set_read_timer(server, connection, was_waiting || connection->requests != requests);
 }
 
@@ -241,7 +241,7 @@ static void take_rest(struct server *server, struct connection *connection)
 	memcpy(server->buffer, connection->rest, len);
 	connection_drop_rest(connection);
 	take_input(server, connection, server->buffer, len);
-	uncork(connection);
+	uncork_response(connection);
 	set_read_timer(server, connection, true);
 }
 

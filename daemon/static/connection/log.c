@@ -138,7 +138,7 @@ static void write_quoted(struct writer *writer, struct slice text)
 	write_text(writer, "\"");
 }
 
-static const char *stamp(struct log *log, time_t time)
+static const char *stamp_time(struct log *log, time_t time)
 {
 	struct tm tm;
 
@@ -166,7 +166,7 @@ static void write_line(struct log *log, const struct log_request *request, uint6
 		write_format(writer,
 			     "{\"time\":\"%s\",\"client\":\"%s\",\"status\":%d,\"bytes\":%llu,"
 			     "\"duration_ms\":%llu",
-			     stamp(log, request->time), client, request->status,
+			     stamp_time(log, request->time), client, request->status,
 			     (unsigned long long)bytes,
 			     (unsigned long long)(now_ms - request->start_ms));
 		write_json(writer, "request", request->line);
@@ -176,7 +176,7 @@ static void write_line(struct log *log, const struct log_request *request, uint6
 		write_text(writer, "}\n");
 		return;
 	}
-	write_format(writer, "%s - - [%s]", client, stamp(log, request->time));
+	write_format(writer, "%s - - [%s]", client, stamp_time(log, request->time));
 	write_quoted(writer, request->line);
 	write_format(writer, " %d %llu", request->status, (unsigned long long)bytes);
 	if (log->format == LOG_COMBINED) {
@@ -201,7 +201,7 @@ void log_write(struct log *log, const struct log_request *request, uint64_t byte
 	}
 }
 
-static struct slice copy(char **at, struct slice text)
+static struct slice copy_slice(char **at, struct slice text)
 {
 	struct slice kept = {text.at ? *at : NULL, text.len < TEXT_BYTES ? text.len : TEXT_BYTES};
 
@@ -220,9 +220,9 @@ struct log_request *log_request_keep(const struct log_request *request)
 		return NULL;
 	*kept = *request;
 	at = (char *)(kept + 1);
-	kept->line = copy(&at, request->line);
-	kept->referer = copy(&at, request->referer);
-	kept->agent = copy(&at, request->agent);
-	kept->host = copy(&at, request->host);
+	kept->line = copy_slice(&at, request->line);
+	kept->referer = copy_slice(&at, request->referer);
+	kept->agent = copy_slice(&at, request->agent);
+	kept->host = copy_slice(&at, request->host);
 	return kept;
 }

@@ -82,7 +82,7 @@ static struct slice take_class(struct cursor *cursor, unsigned class)
 }
 
 /* Takes one byte: 0, or -EAGAIN at the end, or 400 when it is another. */
-static int expect(struct cursor *cursor, char byte)
+static int expect_byte(struct cursor *cursor, char byte)
 {
 	if (cursor->at == cursor->end)
 		return -EAGAIN;
@@ -97,7 +97,7 @@ static int expect_line_end(struct cursor *cursor)
 {
 	if (cursor->at < cursor->end && *cursor->at == '\r')
 		cursor->at++;
-	return expect(cursor, '\n');
+	return expect_byte(cursor, '\n');
 }
 
 static enum method method_find(struct slice text)
@@ -116,7 +116,7 @@ static int take_version(struct request *request, struct cursor *cursor)
 	const char *digits;
 
 	for (unsigned i = 0; name[i]; i++) {
-		int status = expect(cursor, name[i]);
+		int status = expect_byte(cursor, name[i]);
 
 		if (status)
 			return status;
@@ -142,19 +142,19 @@ static int take_request_line(struct request *request, struct cursor *cursor)
 	request->method_text = take_class(cursor, TOKEN);
 	if (!request->method_text.len && cursor->at < cursor->end)
 		return 400;
-	if ((status = expect(cursor, ' ')))
+	if ((status = expect_byte(cursor, ' ')))
 		return status;
 	request->target = take_class(cursor, TARGET);
 	if (!request->target.len && cursor->at < cursor->end)
 		return 400;
-	if ((status = expect(cursor, ' ')) || (status = take_version(request, cursor)))
+	if ((status = expect_byte(cursor, ' ')) || (status = take_version(request, cursor)))
 		return status;
 	request->line = (struct slice){start, cursor->at - start};
 	request->method = method_find(request->method_text);
 	return expect_line_end(cursor);
 }
 
-static int remember(struct request *request, struct slice name, struct slice value);
+static int remember_header(struct request *request, struct slice name, struct slice value);
 
 /* One "name: value"; a fold, or a space before the colon, is refused (RFC 9112, 5.1 and 5.2). */
 static int take_field(struct request *request, struct cursor *cursor)
@@ -164,12 +164,12 @@ static int take_field(struct request *request, struct cursor *cursor)
 
 	if (!name.len)
 		return 400;
-	if ((status = expect(cursor, ':')))
+	if ((status = expect_byte(cursor, ':')))
 		return status;
 	value = take_class(cursor, VALUE);
 	if ((status = expect_line_end(cursor)))
 		return status;
-	return remember(request, name, slice_trim(value));
+	return remember_header(request, name, slice_trim(value));
 }
 
 static int take_connection(struct request *request, struct slice value)
@@ -185,7 +185,7 @@ static int take_connection(struct request *request, struct slice value)
 	return 0;
 }
 
-static int remember(struct request *request, struct slice name, struct slice value)
+static int remember_header(struct request *request, struct slice name, struct slice value)
 {
 	for (unsigned i = 0; i < FIELDS; i++) {
 		if (name.len != known[i].len || strncasecmp(name.at, known[i].name, name.len))

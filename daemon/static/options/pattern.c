@@ -10,7 +10,7 @@ bool pattern_is_prefix(const char *pattern)
 }
 
 /* "/docs" covers /docs and /docs/x but not /docs2. */
-static bool covers(const char *prefix, const char *path)
+static bool prefix_covers(const char *prefix, const char *path)
 {
 	size_t len = strlen(prefix);
 
@@ -24,7 +24,7 @@ bool pattern_match(const char *pattern, const char *path)
 	const char *name = strrchr(path, '/');
 
 	if (pattern_is_prefix(pattern))
-		return covers(pattern, path);
+		return prefix_covers(pattern, path);
 	if (strchr(pattern, '/'))
 		return !fnmatch(pattern, path, 0);
 	return !fnmatch(pattern, name ? name + 1 : path, 0);

@@ -44,7 +44,7 @@ static struct ruleset ruleset_of(int abi)
 	return ruleset;
 }
 
-static int allow(int ruleset, int directory, uint64_t access)
+static int allow_directory(int ruleset, int directory, uint64_t access)
 {
 	struct landlock_path_beneath_attr beneath = {
 		.allowed_access = access,
@@ -58,8 +58,8 @@ static int allow(int ruleset, int directory, uint64_t access)
 
 static int allow_reading(int ruleset, int directory)
 {
-	return allow(ruleset, directory,
-		     LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
+	return allow_directory(ruleset, directory,
+			       LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
 }
 
 /* The access log is opened anew in its directory after a rotation. */
@@ -78,7 +78,8 @@ static int allow_log(int ruleset, const char *path)
 	/* EACCES: out of reach of the user that this is now, rule or no rule. */
 	if (fd < 0)
 		return errno == EACCES ? 0 : -errno;
-	err = allow(ruleset, fd, LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG);
+	err = allow_directory(ruleset, fd,
+			      LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG);
 	close(fd);
 	return err;
 }

@@ -78,7 +78,7 @@ static void set_option(int fd, int level, int name, int value)
 }
 
 /* All of these only make things better: a kernel or socket without them still serves. */
-static void tune(int fd)
+static void tune_socket(int fd)
 {
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	set_option(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, DEFER_S);
@@ -101,7 +101,7 @@ static int open_one(const char *text, const struct options *options, struct faul
 	if (endpoint.address.any.sa_family == AF_INET6)
 		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY,
 			   has_v4_for(options, endpoint.address.v6.sin6_port));
-	tune(fd);
+	tune_socket(fd);
 	if (!bind(fd, &endpoint.address.any, endpoint.len) && !listen(fd, options->backlog))
 		return fd;
 	err = -errno;
@@ -110,7 +110,7 @@ static int open_one(const char *text, const struct options *options, struct faul
 }
 
 /* The number of descriptors passed to this very process; the variables go no further. */
-static unsigned inherited(void)
+static unsigned inherited_count(void)
 {
 	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
 	unsigned count = 0;
@@ -135,7 +135,7 @@ static int take_inherited(struct listeners *listeners, unsigned count, struct fa
 		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) || !listening)
 			return fault_set(fault, -EINVAL,
 					 "LISTEN_FDS: descriptor %d is not a listening socket", fd);
-		tune(fd);
+		tune_socket(fd);
 		listeners->fd[listeners->count++] = fd;
 	}
 	listeners->inherited = true;
@@ -144,7 +144,7 @@ static int take_inherited(struct listeners *listeners, unsigned count, struct fa
 
 int listeners_open(struct listeners *listeners, const struct options *options, struct fault *fault)
 {
-	unsigned count = inherited();
+	unsigned count = inherited_count();
 
 	*listeners = (struct listeners){0};
 	if (count)

@@ -45,7 +45,7 @@ static void tell_time(struct server *server)
 	}
 }
 
-static int watch(struct server *server, int fd, void *pointer, int verb)
+static int watch_descriptor(struct server *server, int fd, void *pointer, int verb)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = pointer};
 
@@ -72,7 +72,7 @@ static void pause_accept(struct loop *loop)
 	loop->retry_ms = loop->server->now_ms + RETRY_MS;
 	loop->server->counters->accept_paused.value++;
 	for (unsigned i = 0; i < loop->listeners->count; i++)
-		watch(loop->server, loop->listeners->fd[i], NULL, EPOLL_CTL_DEL);
+		watch_descriptor(loop->server, loop->listeners->fd[i], NULL, EPOLL_CTL_DEL);
 }
 
 static void resume_accept(struct loop *loop)
@@ -82,7 +82,8 @@ static void resume_accept(struct loop *loop)
 		return;
 	loop->paused = false;
 	for (unsigned i = 0; i < loop->listeners->count; i++)
-		watch(loop->server, loop->listeners->fd[i], &loop->listeners->fd[i], EPOLL_CTL_ADD);
+		watch_descriptor(loop->server, loop->listeners->fd[i], &loop->listeners->fd[i],
+				 EPOLL_CTL_ADD);
 }
 
 static bool has_room(struct loop *loop)
@@ -175,7 +176,7 @@ static void take_signal(struct loop *loop)
 		begin_stop(loop);
 }
 
-static void dispatch(struct loop *loop, const struct epoll_event *event)
+static void dispatch_event(struct loop *loop, const struct epoll_event *event)
 {
 	if (is_listener(loop, event->data.ptr)) {
 		if (!loop->server->stopping) /* they are closed then */
@@ -195,7 +196,7 @@ static void dispatch_all(struct loop *loop, int count)
 		if (loop->events[i].data.ptr == loop)
 			take_signal(loop);
 	for (int i = 0; i < count; i++)
-		dispatch(loop, &loop->events[i]);
+		dispatch_event(loop, &loop->events[i]);
 }
 
 static int soonest(int wait_ms, uint64_t due_ms, uint64_t now_ms)
@@ -222,7 +223,7 @@ static int wait_ms(const struct loop *loop)
 	return wait;
 }
 
-static void trim(struct loop *loop)
+static void trim_cache(struct loop *loop)
 {
 	struct server *server = loop->server;
 
@@ -233,7 +234,7 @@ static void trim(struct loop *loop)
 		cache_trim(&server->cache, server->now_ms - UNUSED_MS);
 }
 
-static void turn(struct loop *loop)
+static void loop_turn(struct loop *loop)
 {
 	struct server *server = loop->server;
 	int count = epoll_wait(server->epoll, loop->events, EVENTS, wait_ms(loop));
@@ -246,7 +247,7 @@ static void turn(struct loop *loop)
 	if (!server->stopping)
 		resume_accept(loop);
 	log_flush(server->log);
-	trim(loop);
+	trim_cache(loop);
 }
 
 void loop_run(struct loop *loop)
@@ -255,7 +256,7 @@ void loop_run(struct loop *loop)
 
 	tell_time(server);
 	while (!server->stopping || (server->connections && server->now_ms < loop->deadline_ms))
-		turn(loop);
+		loop_turn(loop);
 }
 
 static int open_signals(struct loop *loop)
@@ -269,7 +270,9 @@ static int open_signals(struct loop *loop)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	loop->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	return loop->signals < 0 ? -errno : watch(loop->server, loop->signals, loop, EPOLL_CTL_ADD);
+	return loop->signals < 0
+		       ? -errno
+		       : watch_descriptor(loop->server, loop->signals, loop, EPOLL_CTL_ADD);
 }
 
 int loop_open(struct loop **out, struct server *server, struct listeners *listeners,
@@ -289,7 +292,7 @@ int loop_open(struct loop **out, struct server *server, struct listeners *listen
 		return fault_set(fault, -errno, "epoll: %s", strerror(errno));
 	err = open_signals(loop);
 	for (unsigned i = 0; i < listeners->count && !err; i++)
-		err = watch(server, listeners->fd[i], &listeners->fd[i], EPOLL_CTL_ADD);
+		err = watch_descriptor(server, listeners->fd[i], &listeners->fd[i], EPOLL_CTL_ADD);
 	return err ? fault_set(fault, err, "epoll: %s", strerror(-err)) : 0;
 }
 

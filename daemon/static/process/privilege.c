@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* With a user alone, its own groups; with a group too, that one alone. */
-static int become(uid_t uid, gid_t gid, const char *user)
+static int become_user(uid_t uid, gid_t gid, const char *user)
 {
 	if (user ? initgroups(user, gid) : setgroups(1, &gid))
 		return -errno;
@@ -35,8 +35,8 @@ static int change_user(const struct options *options, struct fault *fault)
 				 options->group);
 	if (!passwd && !group)
 		return 0;
-	err = become(passwd ? passwd->pw_uid : geteuid(), group ? group->gr_gid : passwd->pw_gid,
-		     group ? NULL : passwd->pw_name);
+	err = become_user(passwd ? passwd->pw_uid : geteuid(),
+			  group ? group->gr_gid : passwd->pw_gid, group ? NULL : passwd->pw_name);
 	return err ? fault_set(fault, err, "user %s: %s; start as root, or leave the directive out",
 			       options->user ? options->user : options->group, strerror(-err))
 		   : 0;

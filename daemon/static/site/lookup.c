@@ -171,7 +171,7 @@ static int open_whole(const struct site *site, const char *path, struct found *f
  * $uri at the front of a try_files candidate stands for the path.  What follows it lengthens a name and
  * makes none: $uri.html of a directory would be its dotfile, $uri.. the directory above.
  */
-static bool expand(const char *candidate, const char *path, char out[PATH_BYTES])
+static bool expand_candidate(const char *candidate, const char *path, char out[PATH_BYTES])
 {
 	bool whole = !strncmp(candidate, "$uri", 4);
 	const char *rest = whole ? candidate + 4 : candidate;
@@ -198,7 +198,7 @@ static int try_files(const struct site *site, const struct rule *rule, const cha
 
 		if (*candidate == '=')
 			return candidate[3] == '3' ? 403 : 404;
-		if (!expand(candidate, path, name))
+		if (!expand_candidate(candidate, path, name))
 			continue;
 		status = open_whole(site, name, found);
 		if (status == 200 && !strcmp(candidate, "$uri/") && path[strlen(path) - 1] != '/') {

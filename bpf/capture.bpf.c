@@ -21,19 +21,19 @@ struct {
 	int result; /* -ESRCH: not found yet */
 } capture_wanted;
 
-/* The owner first: a connection may come as soon as the listener can be chosen. */
+/* The tag first: a connection may come as soon as the listener can be chosen. */
 static __always_inline int capture_socket(struct sock *sk)
 {
-	struct lb_owner *owner;
+	struct lb_tag *tag;
 	__u32 slot = capture_wanted.slot;
 
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return -EPROTONOSUPPORT;
-	owner = bpf_sk_storage_get(&owners, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!owner)
+	tag = bpf_sk_storage_get(&owners, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!tag)
 		return -ENOMEM;
-	*owner = (struct lb_owner){.backend = capture_wanted.backend,
-				   .generation = capture_wanted.generation};
+	*tag = (struct lb_tag){.backend = capture_wanted.backend,
+			       .generation = capture_wanted.generation};
 	return (int)bpf_map_update_elem(&listeners, &slot, sk, BPF_ANY);
 }
 

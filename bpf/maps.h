@@ -108,11 +108,12 @@ struct {
 	__type(value, __u64);
 } listeners LB_MAP;
 
+/* Tags of sockets.  Its name is its pin's, by which the next version of lbd takes it over: it stays. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
 	__type(key, int);
-	__type(value, struct lb_owner);
+	__type(value, struct lb_tag);
 } owners LB_MAP;
 
 struct {

@@ -4,7 +4,7 @@
  * at the moment of listen(2), if it is that backend's and nobody else's, and counts each backend's open
  * connections exactly.
  *
- * The owner in a listener's storage is cloned into each connection that it accepts.
+ * The tag in a listener's storage is cloned into each connection that it accepts.
  */
 #include <linux/bpf.h>
 
@@ -133,17 +133,17 @@ static __always_inline bool track_may_listen(const struct lb_backend_id *known,
 {
 	if (known->flags & LB_ID_WORKER)
 		return false;
-	return !(known->flags & LB_ID_OWNER) ||
-	       known->owner == tcp->inet_conn.icsk_inet.sk.sk_uid.val;
+	return !(known->flags & LB_ID_MAKER) ||
+	       known->maker == tcp->inet_conn.icsk_inet.sk.sk_uid.val;
 }
 
-static __always_inline void track_tell(__u32 type, const struct lb_owner *owner, bool is_v6)
+static __always_inline void track_tell(__u32 type, const struct lb_tag *tag, bool is_v6)
 {
 	struct lb_event event = {
 		.type = type,
-		.backend = owner->backend,
+		.backend = tag->backend,
 		.is_v6 = is_v6,
-		.generation = owner->generation,
+		.generation = tag->generation,
 	};
 
 	if (bpf_ringbuf_output(&events, &event, sizeof(event), 0))
@@ -156,12 +156,12 @@ static __always_inline void track_watch_state(struct bpf_sock_ops *ctx)
 }
 
 static __always_inline void track_capture(struct bpf_sock_ops *ctx, struct bpf_sock *sk,
-					  const struct lb_owner *owner, bool is_v6)
+					  const struct lb_tag *tag, bool is_v6)
 {
-	__u32 slot = LB_LISTENER(owner->backend, is_v6);
+	__u32 slot = LB_LISTENER(tag->backend, is_v6);
 
 	if (track_takes(ctx, sk, is_v6) && !bpf_sock_map_update(ctx, &listeners, &slot, BPF_ANY))
-		track_tell(LB_LISTENER_OPENED, owner, is_v6);
+		track_tell(LB_LISTENER_OPENED, tag, is_v6);
 }
 
 /* Once, until lbd has looked: whoever listens and closes again and again must not keep it busy. */
@@ -169,13 +169,13 @@ static __always_inline void track_tell_denied(struct lb_backend_id *known)
 {
 	__u32 id = known->backend;
 	struct lb_backend *backend = bpf_map_lookup_elem(&backends, &id);
-	struct lb_owner owner = {.backend = id};
+	struct lb_tag tag = {.backend = id};
 
 	if (!backend || known->denied)
 		return;
 	known->denied = 1;
-	owner.generation = backend->generation;
-	track_tell(LB_LISTENER_DENIED, &owner, false);
+	tag.generation = backend->generation;
+	track_tell(LB_LISTENER_DENIED, &tag, false);
 }
 
 /* Whose listener is it?  The worker's that made it, else that of the backend at its very address. */
@@ -201,85 +201,85 @@ static __always_inline __u32 track_find_backend(struct bpf_sock_ops *ctx, struct
 	return LB_BACKEND_NONE;
 }
 
-/* The owner first: a connection may come as soon as the listener can be chosen. */
+/* The tag first: a connection may come as soon as the listener can be chosen. */
 static __always_inline void track_listen(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	__u32 id = track_find_backend(ctx, sk);
 	struct lb_backend *backend = bpf_map_lookup_elem(&backends, &id);
-	struct lb_owner *owner;
+	struct lb_tag *tag;
 
 	if (!backend) /* also of LB_BACKEND_NONE */
 		return;
-	owner = bpf_sk_storage_get(&owners, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!owner)
+	tag = bpf_sk_storage_get(&owners, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!tag)
 		return;
-	owner->backend = id;
-	owner->generation = backend->generation;
+	tag->backend = id;
+	tag->generation = backend->generation;
 	track_watch_state(ctx);
-	track_capture(ctx, sk, owner, false);
-	track_capture(ctx, sk, owner, true);
+	track_capture(ctx, sk, tag, false);
+	track_capture(ctx, sk, tag, true);
 }
 
-/* The backend that a socket's owner names; NULL when the id is another's by now. */
-static __always_inline struct lb_backend *track_find_owner(const struct lb_owner *owner)
+/* The backend that a socket's tag names; NULL when the id is another's by now. */
+static __always_inline struct lb_backend *track_find_tagged(const struct lb_tag *tag)
 {
-	__u32 id = owner->backend;
+	__u32 id = tag->backend;
 	struct lb_backend *backend = bpf_map_lookup_elem(&backends, &id);
 
-	return backend && backend->generation == owner->generation ? backend : NULL;
+	return backend && backend->generation == tag->generation ? backend : NULL;
 }
 
-static __always_inline struct lb_load *track_find_load(const struct lb_owner *owner)
+static __always_inline struct lb_load *track_find_load(const struct lb_tag *tag)
 {
-	__u32 id = owner->backend;
+	__u32 id = tag->backend;
 
 	return bpf_map_lookup_elem(&loads, &id);
 }
 
 static __always_inline void track_established(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
-	struct lb_owner *owner = bpf_sk_storage_get(&owners, sk, NULL, 0);
+	struct lb_tag *tag = bpf_sk_storage_get(&owners, sk, NULL, 0);
 	struct lb_load *load;
 
-	if (!owner || !track_find_owner(owner))
+	if (!tag || !track_find_tagged(tag))
 		return;
-	load = track_find_load(owner);
+	load = track_find_load(tag);
 	if (!load)
 		return;
-	owner->counted = 1;
+	tag->counted = 1;
 	track_watch_state(ctx);
 	__sync_fetch_and_add(&load->active, 1);
 	__sync_fetch_and_add(&load->total, 1);
 }
 
 /* The count is 0 already when lbd has cleared it meanwhile: it stays there. */
-static __always_inline void track_closed(const struct lb_owner *owner)
+static __always_inline void track_closed(const struct lb_tag *tag)
 {
-	struct lb_backend *backend = track_find_owner(owner);
-	struct lb_load *load = track_find_load(owner);
+	struct lb_backend *backend = track_find_tagged(tag);
+	struct lb_load *load = track_find_load(tag);
 
 	if (!backend || !load || !load->active)
 		return;
 	if (__sync_fetch_and_add(&load->active, -1) == 1 && !(backend->flags & LB_BACKEND_ENABLED))
-		track_tell(LB_BACKEND_EMPTY, owner, false);
+		track_tell(LB_BACKEND_EMPTY, tag, false);
 }
 
 static __always_inline void track_state(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
-	struct lb_owner *owner;
+	struct lb_tag *tag;
 
 	if (ctx->args[1] != BPF_TCP_CLOSE)
 		return;
-	owner = bpf_sk_storage_get(&owners, sk, NULL, 0);
-	if (!owner)
+	tag = bpf_sk_storage_get(&owners, sk, NULL, 0);
+	if (!tag)
 		return;
 	if (ctx->args[0] == BPF_TCP_LISTEN) {
 		for (int is_v6 = 0; is_v6 < 2; is_v6++)
 			if (track_takes(ctx, sk, is_v6))
-				track_tell(LB_LISTENER_CLOSED, owner, is_v6);
-	} else if (owner->counted) {
-		owner->counted = 0;
-		track_closed(owner);
+				track_tell(LB_LISTENER_CLOSED, tag, is_v6);
+	} else if (tag->counted) {
+		tag->counted = 0;
+		track_closed(tag);
 	}
 }
 

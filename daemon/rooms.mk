@@ -64,7 +64,7 @@ $(call room,LBD,daemon/conf,\
 $(call room,LBD,daemon/block,block file file_name files include parse print scan)
 $(call room,LBD,daemon/host/instance,instance pid_file)
 $(call room,LBD,daemon/host/net,\
-	ephemeral inherit inherit_options local_keys match netlink notify outgoing owner_text owners routes sockets)
+	ephemeral holder_text holders inherit inherit_options local_keys match netlink notify outgoing routes sockets)
 $(call room,LBD,daemon/host/spawn,orphans reaper remains spawn spawn_child)
 $(call room,LBD,daemon/host/cgroup,below cgroup end file kill limit root)
 $(call room,LBD,daemon/host/process,\

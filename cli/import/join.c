@@ -120,8 +120,8 @@ static struct import_program *find_program(struct import *import, struct import_
 	return best;
 }
 
-/* A backend of its own that is a process of another program would have two owners. */
-static bool has_owner(struct import *import, const struct import_server *server)
+/* A backend of its own that is a process of another program would be in two pools. */
+static bool is_of_other_program(struct import *import, const struct import_server *server)
 {
 	for (size_t i = 0; i < import->program_count; i++)
 		if (addr_is_loopback(&server->endpoint.addr) &&
@@ -158,7 +158,7 @@ static void join_upstream(struct import *import, struct import_upstream *upstrea
 
 		if (server->joined)
 			continue;
-		if (has_owner(import, server))
+		if (is_of_other_program(import, server))
 			import_drop(pool, &server->at,
 				    "a pool has one program; this port is in the pool of another");
 		else if (is_elsewhere(import, upstream, server))

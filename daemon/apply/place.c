@@ -35,9 +35,9 @@ int apply_write_id(struct backend *backend)
 	struct lb_backend_id value = {
 		.backend = backend->id,
 		.flags = backend->worker || backend->awaits ? LB_ID_WORKER
-			 : backend->owner[0]                ? LB_ID_OWNER
+			 : backend->maker[0]                ? LB_ID_MAKER
 							    : 0,
-		.owner = backend->owner_uid,
+		.maker = backend->maker_uid,
 	};
 
 	return datapath_set_backend_id(backend->model->dp, &backend->endpoint, &value);
@@ -120,13 +120,13 @@ static void forget_all(struct backend *backend)
 static void give_back_id(struct backend *backend, const struct lb_backend_id *before)
 {
 	struct model *model = backend->model;
-	struct backend *owner =
+	struct backend *other =
 		before->backend < LB_MAX_BACKENDS ? model->by_id[before->backend] : NULL;
 	int err = datapath_set_backend_id(model->dp, &backend->endpoint, before);
 
-	if (!err || !owner)
+	if (!err || !other)
 		return;
-	owner->owes_id = true;
+	other->owes_id = true;
 	owed_later(model);
 }
 

@@ -49,7 +49,7 @@ void backend_set_listener(struct backend *backend, bool is_v6, bool present);
 void backend_empty(struct backend *backend);    /* while draining: its last connection has closed */
 void backend_evaluate(struct backend *backend); /* after a fact or a setting has changed */
 void backend_set_health(struct backend *backend, const struct conf_health *conf);
-bool backend_set_owner(struct backend *backend, const struct conf_backend *conf); /* another? */
+bool backend_set_maker(struct backend *backend, const struct conf_backend *conf); /* another? */
 
 /* Makes aside the check that backend_set_health() will put in place, so that it cannot fail; or drops it. */
 int backend_prepare_health(struct backend *backend, const struct conf_health *conf,

@@ -37,7 +37,7 @@ static bool ends_with_process(const struct backend *backend)
 
 static void cut_connections(struct backend *backend, uint32_t open)
 {
-	int ended = sockets_destroy_connections(datapath_owners_fd(backend->model->dp), backend->id,
+	int ended = sockets_destroy_connections(datapath_tags_fd(backend->model->dp), backend->id,
 						backend->generation);
 
 	backend->drain.cut = ended > 0 ? (uint32_t)ended : 0;

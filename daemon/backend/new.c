@@ -32,13 +32,13 @@ static void set_name(struct backend *backend, const struct conf_backend *conf)
 		addr_format_endpoint(&backend->endpoint, backend->name);
 }
 
-bool backend_set_owner(struct backend *backend, const struct conf_backend *conf)
+bool backend_set_maker(struct backend *backend, const struct conf_backend *conf)
 {
-	const char *owner = conf->owner ? conf->owner : "";
-	bool is_same = !*owner == !backend->owner[0] && backend->owner_uid == conf->owner_uid;
+	const char *maker = conf->maker ? conf->maker : "";
+	bool is_same = !*maker == !backend->maker[0] && backend->maker_uid == conf->maker_uid;
 
-	snprintf(backend->owner, sizeof(backend->owner), "%s", owner);
-	backend->owner_uid = conf->owner_uid;
+	snprintf(backend->maker, sizeof(backend->maker), "%s", maker);
+	backend->maker_uid = conf->maker_uid;
 	return !is_same;
 }
 
@@ -121,7 +121,7 @@ int backend_new(struct model *model, struct pool *pool, const struct conf_backen
 	*backend = as_configured(model, pool, conf, leaves != NULL);
 	outgoing_add(model->outgoing, &backend->endpoint);
 	set_name(backend, conf);
-	backend_set_owner(backend, conf);
+	backend_set_maker(backend, conf);
 	err = begin_backend(backend, conf, leaves, error);
 	if (err)
 		backend_free(backend);

@@ -45,7 +45,7 @@ static void explain_no_listener(struct backend *backend)
 			     port_user_apart(stranger));
 	else if (!memcmp(&stranger->bound, &backend->endpoint, sizeof(backend->endpoint)))
 		backend_note(backend, "%s listens on it, but only user %s may", stranger->text,
-			     backend->owner);
+			     backend->maker);
 	else
 		backend_note(backend, "nothing listens on it; %s listens on %s, which is another",
 			     stranger->text, addr_format_endpoint(&stranger->bound, bound));

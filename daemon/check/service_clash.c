@@ -141,16 +141,16 @@ int service_clash_others(const struct conf *conf, const char *instance,
 
 static int refuse_clash(const struct clash *clash, const char *more, struct error *error)
 {
-	struct sockets_owner owner = {.user = clash->listener.uid};
+	struct sockets_holder holder = {.user = clash->listener.uid};
 	char text[ADDR_TEXT_BYTES];
 
 	addr_format_endpoint(clash->listen, text);
-	sockets_find_owners(&clash->listener.inode, 1, &owner);
-	if (owner.pid)
+	sockets_find_holders(&clash->listener.inode, 1, &holder);
+	if (holder.pid)
 		return block_error(clash->service->at, error, -EADDRINUSE,
 				   "service %s: %s is in use by %s (pid %d): end it, or listen "
 				   "elsewhere%s",
-				   clash->service->name, text, owner.comm, owner.pid, more);
+				   clash->service->name, text, holder.comm, holder.pid, more);
 	return block_error(
 		clash->service->at, error, -EADDRINUSE,
 		"service %s: %s is in use by another process: end it, or listen elsewhere%s",

@@ -42,17 +42,17 @@ static void visit_worker(const struct visit *visit, const struct conf_worker *wo
 	visit_user(visit, "after_stop user", worker->after_stop_user, "after_stop does not run");
 }
 
-static void visit_owner(const struct visit *visit, const struct conf_backend *backend)
+static void visit_maker(const struct visit *visit, const struct conf_backend *backend)
 {
 	char object[160], text[ADDR_TEXT_BYTES];
 
-	if (!backend->owner)
+	if (!backend->maker)
 		return;
 	snprintf(object, sizeof(object), "%s: backend %s", visit->object,
 		 addr_format_endpoint(&backend->endpoint, text));
 	visit->function(visit->arg,
 			&(struct conf_account){object, "owner", "nobody's listener is taken",
-					       backend->owner, false, backend->owner_uid});
+					       backend->maker, false, backend->maker_uid});
 }
 
 static void visit_pool(struct visit visit, const struct conf_pool *pool)
@@ -67,7 +67,7 @@ static void visit_pool(struct visit visit, const struct conf_pool *pool)
 	visit_user(&visit, "health user", pool->health.user, keeps);
 	visit_group(&visit, "health group", pool->health.group, keeps);
 	for (size_t i = 0; i < pool->backend_count; i++)
-		visit_owner(&visit, &pool->backends[i]);
+		visit_maker(&visit, &pool->backends[i]);
 }
 
 void conf_each_account(const struct conf *conf, conf_account_function *function, void *arg)

@@ -11,7 +11,7 @@
 /* An address that somebody uses: a backend of pool, or a listen of service. */
 struct use {
 	struct lb_endpoint endpoint;
-	unsigned owner, place; /* index of the pool or service; of the backend or listen in it */
+	unsigned object, place; /* index of the pool or service; of the backend or listen in it */
 };
 
 /* By port, so that 0.0.0.0 and :: come right before the addresses that they cover. */
@@ -29,8 +29,8 @@ static int compare_uses(const void *a, const void *b)
 
 	if (order)
 		return order;
-	if (x->owner != y->owner)
-		return x->owner < y->owner ? -1 : 1;
+	if (x->object != y->object)
+		return x->object < y->object ? -1 : 1;
 	return (x->place > y->place) - (x->place < y->place);
 }
 
@@ -63,7 +63,7 @@ static const struct use *find_any(const struct use *uses, size_t count,
 
 static const struct conf_backend *backend_of(const struct conf *conf, const struct use *use)
 {
-	return &conf->pools[use->owner].backends[use->place];
+	return &conf->pools[use->object].backends[use->place];
 }
 
 /* Whether its listener is on this host for sure. */
@@ -83,10 +83,10 @@ static int refuse_backend(const struct conf *conf, const struct use *use, const 
 			   "%s: found %s of pool %s, but %s is %s of pool %s already%s; take "
 			   "another port",
 			   backend->at->words[0], addr_format_endpoint(&use->endpoint, text),
-			   conf->pools[use->owner].name,
+			   conf->pools[use->object].name,
 			   addr_format_endpoint(&other->endpoint, taken),
 			   first->supervised ? "a worker" : "a backend",
-			   conf->pools[other->owner].name, conf_first_at(first->at, place));
+			   conf->pools[other->object].name, conf_first_at(first->at, place));
 }
 
 /* Two backends that cannot both have their address. */
@@ -111,8 +111,8 @@ static int check_listens(const struct conf *conf, const struct use *uses, size_t
 	char text[ADDR_TEXT_BYTES], place[CONF_PLACE_BYTES];
 
 	for (size_t i = 1; i < count; i++) {
-		const struct conf_service *service = &conf->services[uses[i].owner],
-					  *first = &conf->services[uses[i - 1].owner];
+		const struct conf_service *service = &conf->services[uses[i].object],
+					  *first = &conf->services[uses[i - 1].object];
 
 		if (compare_endpoints(&uses[i].endpoint, &uses[i - 1].endpoint) != 0)
 			continue;
@@ -149,7 +149,7 @@ static int check_between(const struct conf *conf, const struct use *backends, si
 					   "take another port for the backend",
 					   backend->at->words[0],
 					   addr_format_endpoint(&backend->endpoint, text),
-					   conf->services[listen->owner].name,
+					   conf->services[listen->object].name,
 					   addr_format_endpoint(&listen->endpoint, service));
 	}
 	return 0;

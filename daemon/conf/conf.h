@@ -103,8 +103,8 @@ struct conf_backend {
 	unsigned weight;          /* 1..1000 */
 	uint32_t max_connections; /* 0: no limit */
 	bool drain;               /* `drain` word: kept out of service */
-	const char *owner;        /* `owner USER`, a word of the tree: only its listener; or NULL */
-	uid_t owner_uid;
+	const char *maker;        /* `owner USER`, a word of the tree: only its listener; or NULL */
+	uid_t maker_uid;
 	bool supervised; /* of the pool's worker block */
 	unsigned index;  /* of the worker: 0, 1, ... */
 };

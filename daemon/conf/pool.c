@@ -20,8 +20,8 @@ struct pool_draft {
 	struct conf_pool pool;
 	uint32_t scheduler, weight, max_connections;
 	const struct block *health;
-	const char *owner; /* of the backends that name none; NULL: anybody */
-	uid_t owner_uid;
+	const char *maker; /* of the backends that name none; NULL: anybody */
+	uid_t maker_uid;
 };
 static const uint32_t unset = UINT32_MAX;
 
@@ -71,8 +71,8 @@ static int read_backend_option(char **words, struct conf_backend *backend)
 	else if (strcmp(words[0], "max_connections") == 0 &&
 		 conf_parse_number(words[1], unset - 1, &value) == 0)
 		backend->max_connections = (uint32_t)value;
-	else if (strcmp(words[0], "owner") == 0 && !conf_accept_user(words[1], &backend->owner_uid))
-		backend->owner = words[1];
+	else if (strcmp(words[0], "owner") == 0 && !conf_accept_user(words[1], &backend->maker_uid))
+		backend->maker = words[1];
 	else
 		return -EINVAL;
 	return 2;
@@ -99,14 +99,14 @@ static int set_backend(void *target, const struct conf_directive *row, const str
 	return conf_options_once(at, "drain", error);
 }
 
-static int set_owner(void *target, const struct conf_directive *row, const struct block *at,
+static int set_maker(void *target, const struct conf_directive *row, const struct block *at,
 		     struct error *error)
 {
 	struct pool_draft *draft = target;
 
-	draft->owner = at->words[1];
-	if (conf_accept_user(draft->owner, &draft->owner_uid))
-		return conf_refuse(at, row, draft->owner, error);
+	draft->maker = at->words[1];
+	if (conf_accept_user(draft->maker, &draft->maker_uid))
+		return conf_refuse(at, row, draft->maker, error);
 	return 0;
 }
 
@@ -166,7 +166,7 @@ const struct conf_directive conf_pool_table[] = {
 	 "backend ADDRESS:PORT [weight 1..1000] [max_connections N] [owner USER] [drain]; "
 	 "(0 is no limit; USER as `getent passwd` lists it)",
 	 1, 8, .set = set_backend, .repeat = true},
-	{"owner", "owner USER; one that `getent passwd` lists", 1, 1, .set = set_owner},
+	{"owner", "owner USER; one that `getent passwd` lists", 1, 1, .set = set_maker},
 	{"weight", "weight N; 1..1000", 1, 1, conf_set_number, AT(weight), 1, WEIGHT_MAX},
 	{"max_connections", "max_connections N; 0..4294967294 (0 is no limit)", 1, 1,
 	 conf_set_number, AT(max_connections), 0, UINT32_MAX - 1},
@@ -214,10 +214,10 @@ static int settle_pool(struct pool_draft *draft, struct error *error)
 			backend->weight = draft->weight;
 		if (backend->max_connections == unset)
 			backend->max_connections = draft->max_connections;
-		if (backend->supervised || backend->owner)
+		if (backend->supervised || backend->maker)
 			continue;
-		backend->owner = draft->owner;
-		backend->owner_uid = draft->owner_uid;
+		backend->maker = draft->maker;
+		backend->maker_uid = draft->maker_uid;
 	}
 	if (pool->health.restart && !pool->worker)
 		return block_error(draft->health, error, -EINVAL,

@@ -107,7 +107,7 @@ int datapath_each_worker(struct datapath *dp,
 			 void (*each)(void *arg, uint64_t group, const struct lb_worker *),
 			 void *arg);
 
-/* Puts a listening socket of ours where steer finds it; marks its owner. */
+/* Puts a listening socket of ours where steer finds it; tags it. */
 int datapath_set_listener(struct datapath *dp, uint16_t id, uint32_t generation, bool is_v6,
 			  int fd);
 
@@ -136,7 +136,7 @@ int datapath_read_load(struct datapath *dp, uint16_t id, struct lb_load *load);
 int datapath_read_loads(struct datapath *dp, struct lb_load *loads);
 int datapath_read_reasons(struct datapath *dp, uint64_t reasons[LB_REASON_COUNT]);
 int datapath_read_service_counts(struct datapath *dp, struct lb_service_count *counts);
-int datapath_owners_fd(const struct datapath *dp); /* socket storage map, for sockets.h */
+int datapath_tags_fd(const struct datapath *dp); /* socket storage map, for sockets.h */
 
 enum datapath_mode { DATAPATH_NATIVE, DATAPATH_GENERIC };
 

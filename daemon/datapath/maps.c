@@ -226,12 +226,12 @@ int datapath_set_worker(struct datapath *dp, uint64_t group, const struct lb_wor
 	return bpf_map_update_elem(MAP_FD(dp, workers), &group, value, BPF_ANY);
 }
 
-/* The owner first: a connection may come as soon as the listener can be chosen. */
+/* The tag first: a connection may come as soon as the listener can be chosen. */
 int datapath_set_listener(struct datapath *dp, uint16_t id, uint32_t generation, bool is_v6, int fd)
 {
-	struct lb_owner owner = {.backend = id, .generation = generation};
+	struct lb_tag tag = {.backend = id, .generation = generation};
 	uint64_t value = fd;
-	int err = bpf_map_update_elem(MAP_FD(dp, owners), &fd, &owner, BPF_ANY);
+	int err = bpf_map_update_elem(MAP_FD(dp, owners), &fd, &tag, BPF_ANY);
 
 	return err ? err : array_write(MAP_FD(dp, listeners), LB_LISTENER(id, is_v6), &value);
 }
@@ -251,7 +251,7 @@ int datapath_get_listener(struct datapath *dp, uint16_t id, bool is_v6, uint64_t
 	return bpf_map_lookup_elem(MAP_FD(dp, listeners), &index, cookie);
 }
 
-int datapath_owners_fd(const struct datapath *dp)
+int datapath_tags_fd(const struct datapath *dp)
 {
 	return MAP_FD(dp, owners);
 }

@@ -59,7 +59,7 @@ static char *make_group(const char *groups)
 static void end_group(struct health *health)
 {
 	if (health->group)
-		remains_group(health->event, health->owner, health->group, 2);
+		remains_group(health->event, health->remains_of, health->group, 2);
 	health->group = NULL;
 }
 
@@ -73,7 +73,7 @@ static void stop_command(struct health *health)
 	if (!health->group)
 		process_signal_session(health->child.pid, 0, SIGKILL);
 	end_group(health);
-	remains_child(health->event, health->owner, &health->child);
+	remains_child(health->event, health->remains_of, &health->child);
 }
 
 /* False: it never came to run, and that was the result. */
@@ -188,7 +188,7 @@ static int on_look(sd_event_source *source, uint64_t now, void *arg)
 	struct health *health = arg;
 
 	(void)source, (void)now;
-	if (!remains_count(health->owner)) {
+	if (!remains_count(health->remains_of)) {
 		health_begin(health);
 		return 0;
 	}
@@ -202,9 +202,9 @@ static int start_command(struct health *health)
 {
 	char address[ADDR_TEXT_BYTES];
 
-	snprintf(health->owner, sizeof(health->owner), "check of %s",
+	snprintf(health->remains_of, sizeof(health->remains_of), "check of %s",
 		 addr_format_endpoint(&health->endpoint, address));
-	if (!remains_count(health->owner))
+	if (!remains_count(health->remains_of))
 		return run_command(health);
 	health->look_us = LOOK_US;
 	return clock_arm(health->event, &health->look, health->look_us, on_look, health);
@@ -214,7 +214,7 @@ static bool late_command(struct health *health)
 {
 	char text[REMAINS_TEXT_BYTES];
 
-	if (health->child.pidfd >= 0 || !*remains_describe(health->owner, text))
+	if (health->child.pidfd >= 0 || !*remains_describe(health->remains_of, text))
 		return false;
 	health_result(health, false,
 		      "not begun: %s of the check before has not gone: end it, or who holds it",

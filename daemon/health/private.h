@@ -54,7 +54,7 @@ struct health {
 	struct launch launch;    /* exec: made once, users are not looked up each time */
 
 	/* exec: what is left of the checks of this address, see remains.h */
-	char owner[ADDR_TEXT_BYTES + 16];
+	char remains_of[ADDR_TEXT_BYTES + 16];
 	sd_event_source *look; /* whether it has gone */
 	uint64_t look_us;      /* until that look */
 };

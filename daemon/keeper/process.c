@@ -64,23 +64,24 @@ static bool is_keeper(pid_t pid)
 }
 
 /* How many names there are, or -errno, and a keeper that has one of them; its pid 0: none. */
-static int find_keeper(const char *instance, bool (*may_be)(pid_t pid), struct sockets_owner *owner)
+static int find_keeper(const char *instance, bool (*may_be)(pid_t pid),
+		       struct sockets_holder *holder)
 {
-	struct sockets_owner *owners = NULL;
+	struct sockets_holder *holders = NULL;
 	char prefix[NAME_BYTES];
 	uint32_t *inodes;
 	int count;
 
 	name_prefix(instance, prefix);
 	count = name_find(prefix, &inodes);
-	*owner = (struct sockets_owner){0};
+	*holder = (struct sockets_holder){0};
 	if (count > 0)
-		owners = calloc(count, sizeof(*owners));
-	if (owners)
-		sockets_find_owners_among(may_be, inodes, count, owners);
-	for (int i = 0; owners && i < count && !owner->pid; i++)
-		*owner = owners[i];
-	free(owners);
+		holders = calloc(count, sizeof(*holders));
+	if (holders)
+		sockets_find_holders_among(may_be, inodes, count, holders);
+	for (int i = 0; holders && i < count && !holder->pid; i++)
+		*holder = holders[i];
+	free(holders);
 	free(inodes);
 	return count;
 }
@@ -132,10 +133,10 @@ static bool end_by_signals(int pidfd, struct kept_notifies **given)
 }
 
 /* Whether it has ended.  Its pid may have become another's: it is looked at again when the pidfd is there. */
-static bool end_process(const struct sockets_owner *owner, struct kept_notifies **given)
+static bool end_process(const struct sockets_holder *holder, struct kept_notifies **given)
 {
 	struct sockets_taken taken;
-	int err = sockets_take(owner, &taken), pidfd = taken.pidfd;
+	int err = sockets_take(holder, &taken), pidfd = taken.pidfd;
 	bool has_ended;
 
 	if (!err) {
@@ -145,8 +146,8 @@ static bool end_process(const struct sockets_owner *owner, struct kept_notifies 
 	stranger_flush();
 	if (err)
 		return false;
-	has_ended = is_keeper(owner->pid) && end_by_signals(pidfd, given);
-	waitpid(owner->pid, NULL, WNOHANG); /* of this lbd, or of the program before a reexec */
+	has_ended = is_keeper(holder->pid) && end_by_signals(pidfd, given);
+	waitpid(holder->pid, NULL, WNOHANG); /* of this lbd, or of the program before a reexec */
 	close(pidfd);
 	return has_ended;
 }
@@ -161,7 +162,7 @@ static bool is_any(pid_t pid)
 static void warn_of_name(const char *instance, pid_t keeper)
 {
 	char who[64] = "a process that cannot be seen";
-	struct sockets_owner owner;
+	struct sockets_holder holder;
 
 	if (keeper) {
 		log_warning("pid %d, which keeps the output of workers for an lbd before, does not "
@@ -169,8 +170,8 @@ static void warn_of_name(const char *instance, pid_t keeper)
 			    keeper);
 		return;
 	}
-	if (find_keeper(instance, is_any, &owner) > 0 && owner.pid)
-		snprintf(who, sizeof(who), "%s (pid %d)", owner.comm, owner.pid);
+	if (find_keeper(instance, is_any, &holder) > 0 && holder.pid)
+		snprintf(who, sizeof(who), "%s (pid %d)", holder.comm, holder.pid);
 	log_warning("%s, which is no lbd, holds an abstract Unix address that begins with "
 		    "@lbd/%s/output/: that is of no consequence",
 		    who, instance);
@@ -185,11 +186,11 @@ static bool may_be_there(int count)
 int keeper_end(const char *instance, struct kept_notifies **given, struct error *error)
 {
 	uint64_t until_us = 0;
-	struct sockets_owner owner;
+	struct sockets_holder holder;
 	int count;
 
-	while (may_be_there(count = find_keeper(instance, is_keeper, &owner))) {
-		if (owner.pid && end_process(&owner, given)) {
+	while (may_be_there(count = find_keeper(instance, is_keeper, &holder))) {
+		if (holder.pid && end_process(&holder, given)) {
 			until_us = 0;
 			continue;
 		}
@@ -201,7 +202,7 @@ int keeper_end(const char *instance, struct kept_notifies **given, struct error 
 		usleep(LOOK_US); /* nothing tells of an address that is free again */
 	}
 	if (count > 0)
-		warn_of_name(instance, owner.pid);
+		warn_of_name(instance, holder.pid);
 	return count < 0 ? error_set(error, count,
 				     "a process that keeps the output of workers for an lbd before "
 				     "cannot be looked for: sock_diag: %s",

@@ -6,7 +6,7 @@
  * - It gets no new connection.  Those that are open go on until they end, at most for drain_timeout; then
  *   its process is stopped, and with its end it is forgotten.  All of that by the pool of before, and the
  *   configuration that this holds.
- * - Until then its process has one owner, the backend that leaves, and so have its record, control group,
+ * - Until then its process is that of one backend, the one that leaves, and so are its record, control group,
  *   output and notify socket, which go by its name ("web:8081"), and its port.
  * - A new backend of that name or port awaits the end: it is not started, has no listener, and its note
  *   says for whom it waits.  Then it is started, if that is still wanted.  DANGER: one without a worker

@@ -113,9 +113,9 @@ static void look_at_backend(void *arg, struct backend *backend)
 static int name_strangers(struct scan *scan)
 {
 	uint32_t *inodes = calloc(scan->stranger_count, sizeof(*inodes));
-	struct sockets_owner *owners = calloc(scan->stranger_count, sizeof(*owners));
+	struct sockets_holder *holders = calloc(scan->stranger_count, sizeof(*holders));
 	size_t count = 0;
-	int err = inodes && owners ? 0 : -ENOMEM;
+	int err = inodes && holders ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < scan->stranger_count && !err; i++) {
 		struct stranger *stranger = &scan->strangers[i];
@@ -123,16 +123,16 @@ static int name_strangers(struct scan *scan)
 		if (stranger->backend->stranger.inode == stranger->socket.inode)
 			continue;
 		inodes[count] = stranger->socket.inode;
-		owners[count].user = stranger->socket.uid;
+		holders[count].user = stranger->socket.uid;
 		scan->strangers[count++] = *stranger;
 	}
 	if (!err && count)
-		err = sockets_find_owners(inodes, count, owners);
+		err = sockets_find_holders(inodes, count, holders);
 	for (size_t i = 0; i < count && !err; i++)
 		port_user_set(&scan->strangers[i].backend->stranger, scan->strangers[i].backend,
-			      &scan->strangers[i].socket, &owners[i]);
+			      &scan->strangers[i].socket, &holders[i]);
 	free(inodes);
-	free(owners);
+	free(holders);
 	return err;
 }
 

@@ -11,7 +11,7 @@ struct model;
 /*
  * Looks at all listening sockets of the network namespace: captures what is a backend's and not in
  * place, lets go of what is not, tells backends what is there, and who has the port of one that has no
- * listener.  -errno of the look; a socket that cannot be taken (its owner is in another pid namespace,
+ * listener.  -errno of the look; a socket that cannot be taken (its holder is in another pid namespace,
  * say) becomes its backend's note.
  */
 int listeners_scan(struct model *model);

@@ -88,23 +88,23 @@ static void tell_shadowed(struct service *service)
 static void name_all(const struct shadowed *list, size_t count)
 {
 	uint32_t *inodes = calloc(count, sizeof(*inodes));
-	struct sockets_owner *owners = calloc(count, sizeof(*owners));
+	struct sockets_holder *holders = calloc(count, sizeof(*holders));
 
-	if (!inodes || !owners)
+	if (!inodes || !holders)
 		goto out;
 	for (size_t i = 0; i < count; i++) {
 		inodes[i] = list[i].listener->inode;
-		owners[i].user = list[i].listener->uid;
+		holders[i].user = list[i].listener->uid;
 	}
-	if (sockets_find_owners(inodes, count, owners))
+	if (sockets_find_holders(inodes, count, holders))
 		goto out;
 	for (size_t i = 0; i < count; i++) {
-		port_user_set(&list[i].service->shadowed, NULL, list[i].listener, &owners[i]);
+		port_user_set(&list[i].service->shadowed, NULL, list[i].listener, &holders[i]);
 		tell_shadowed(list[i].service);
 	}
 out:
 	free(inodes);
-	free(owners);
+	free(holders);
 }
 
 void shadowed_look(struct model *model, const struct sockets_listener *listeners, size_t count)

@@ -56,22 +56,22 @@ bool scan_needs_holder(const struct backend *backend, bool is_v6, uint32_t inode
 
 /* Its process is watched where nothing else tells of the listener's end. */
 static int take_one(struct model *model, const struct capture *capture,
-		    const struct sockets_owner *owner)
+		    const struct sockets_holder *holder)
 {
 	struct backend *backend = capture->backend;
-	const struct datapath_capture wanted = {.thread = owner->thread,
-						.fd = owner->fd,
-						.inode = owner->inode,
+	const struct datapath_capture wanted = {.thread = holder->thread,
+						.fd = holder->fd,
+						.inode = holder->inode,
 						.backend = backend->id,
 						.generation = backend->generation,
 						.is_v6 = capture->is_v6};
-	int pidfd = owner->pid ? process_open(owner->pid) : -ESRCH, err;
+	int pidfd = holder->pid ? process_open(holder->pid) : -ESRCH, err;
 
 	if (pidfd < 0)
 		return pidfd;
 	err = datapath_capture(model->dp, &wanted);
-	if (!err && scan_needs_holder(backend, capture->is_v6, owner->inode))
-		holder_watch(&backend->holders[capture->is_v6], model, pidfd, owner->inode);
+	if (!err && scan_needs_holder(backend, capture->is_v6, holder->inode))
+		holder_watch(&backend->holders[capture->is_v6], model, pidfd, holder->inode);
 	else
 		close(pidfd);
 	return err;
@@ -86,13 +86,13 @@ static pid_t session_of(const struct capture *capture)
 }
 
 /* Where it most likely is: not to be hidden by what else its user, or another, has. */
-static struct sockets_owner place_of(const struct capture *capture)
+static struct sockets_holder place_of(const struct capture *capture)
 {
 	const struct worker *worker = capture->backend->worker;
 
-	return (struct sockets_owner){.session = session_of(capture),
-				      .group = worker ? worker_cgroup(worker) : NULL,
-				      .user = capture->listener.uid};
+	return (struct sockets_holder){.session = session_of(capture),
+				       .group = worker ? worker_cgroup(worker) : NULL,
+				       .user = capture->listener.uid};
 }
 
 /* Once in the log, until it has had another listener: it is started again and again. */
@@ -130,16 +130,16 @@ static void take_failed(struct scan *scan, const struct capture *capture, int er
 
 /* Whoever was found to have it may have ended since, a child of the worker, say: others have it still. */
 static int take_found(struct model *model, const struct capture *capture,
-		      struct sockets_owner *owner)
+		      struct sockets_holder *holder)
 {
 	uint32_t inode = capture->listener.inode;
-	int err = take_one(model, capture, owner);
+	int err = take_one(model, capture, holder);
 
 	for (unsigned turn = 0; turn < FIND_AGAIN && err == -ESRCH; turn++) {
-		*owner = place_of(capture);
-		err = sockets_find_owners(&inode, 1, owner);
+		*holder = place_of(capture);
+		err = sockets_find_holders(&inode, 1, holder);
 		if (!err)
-			err = take_one(model, capture, owner);
+			err = take_one(model, capture, holder);
 	}
 	return err;
 }
@@ -147,25 +147,25 @@ static int take_found(struct model *model, const struct capture *capture,
 static int take_all(struct scan *scan)
 {
 	uint32_t *inodes = calloc(scan->capture_count, sizeof(*inodes));
-	struct sockets_owner *owners = calloc(scan->capture_count, sizeof(*owners));
+	struct sockets_holder *holders = calloc(scan->capture_count, sizeof(*holders));
 	int err = -ENOMEM;
 
-	if (!inodes || !owners)
+	if (!inodes || !holders)
 		goto out;
 	for (size_t i = 0; i < scan->capture_count; i++) {
 		inodes[i] = scan->captures[i].listener.inode;
-		owners[i] = place_of(&scan->captures[i]);
+		holders[i] = place_of(&scan->captures[i]);
 	}
-	err = sockets_find_owners(inodes, scan->capture_count, owners);
+	err = sockets_find_holders(inodes, scan->capture_count, holders);
 	for (size_t i = 0; i < scan->capture_count && !err; i++) {
-		int one = take_found(scan->model, &scan->captures[i], &owners[i]);
+		int one = take_found(scan->model, &scan->captures[i], &holders[i]);
 
 		if (one)
 			take_failed(scan, &scan->captures[i], one);
 	}
 out:
 	free(inodes);
-	free(owners);
+	free(holders);
 	return err;
 }
 

@@ -30,20 +30,20 @@ static void collect_listener(void *arg, const struct sockets_listener *listener)
 /* Without control groups: by the session of who holds it. */
 static void keep_session(struct found *found)
 {
-	struct sockets_owner *owners = calloc(LOOKED_AT, sizeof(*owners));
+	struct sockets_holder *holders = calloc(LOOKED_AT, sizeof(*holders));
 	uint32_t *inodes = calloc(LOOKED_AT, sizeof(*inodes));
 	size_t kept = 0;
 
-	for (size_t i = 0; owners && inodes && i < found->count; i++) {
-		owners[i].session = worker_pid(found->backend->worker);
+	for (size_t i = 0; holders && inodes && i < found->count; i++) {
+		holders[i].session = worker_pid(found->backend->worker);
 		inodes[i] = found->listeners[i].inode;
 	}
-	if (owners && inodes && !sockets_find_owners(inodes, found->count, owners))
+	if (holders && inodes && !sockets_find_holders(inodes, found->count, holders))
 		for (size_t i = 0; i < found->count; i++)
-			if (owners[i].pid)
+			if (holders[i].pid)
 				found->listeners[kept++] = found->listeners[i];
 	found->count = kept;
-	free(owners);
+	free(holders);
 	free(inodes);
 }
 

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "host/cgroup/cgroup.h"
-#include "host/net/owner_text.h"
+#include "host/net/holder_text.h"
 #include "model/listener.h"
 #include "model/pool.h"
 #include "worker/worker.h"
@@ -24,10 +24,10 @@ static bool is_inherited(const struct backend *backend, const struct sockets_lis
 static void tell_inherited(struct port_user *user, const struct backend *backend, uid_t uid)
 {
 	const char *name = backend->pool->conf->worker->user;
-	char number[OWNER_NUMBER_BYTES];
+	char number[HOLDER_NUMBER_BYTES];
 
 	if (!name || uid != geteuid())
-		name = owner_user(uid, number);
+		name = holder_user(uid, number);
 	user->is_inherited = true;
 	snprintf(user->text, sizeof(user->text),
 		 "a socket that this worker has inherited, it seems, and that is still open "
@@ -52,17 +52,17 @@ static bool is_of_worker(const struct backend *backend, pid_t pid)
 }
 
 void port_user_set(struct port_user *user, const struct backend *backend,
-		   const struct sockets_listener *socket, const struct sockets_owner *owner)
+		   const struct sockets_listener *socket, const struct sockets_holder *holder)
 {
 	user->inode = socket->inode;
 	user->bound = socket->endpoint;
 	user->is_inherited = false;
 	user->is_beside = backend && !backend_is_blocked(backend, socket);
-	user->is_own = owner->pid && is_of_worker(backend, owner->pid);
-	if (!owner->pid && is_inherited(backend, socket))
+	user->is_own = holder->pid && is_of_worker(backend, holder->pid);
+	if (!holder->pid && is_inherited(backend, socket))
 		tell_inherited(user, backend, socket->uid);
 	else
-		owner_text(owner, socket->uid, user->text, sizeof(user->text));
+		holder_text(holder, socket->uid, user->text, sizeof(user->text));
 }
 
 struct search {
@@ -93,7 +93,7 @@ static void compare_socket(void *arg, const struct sockets_listener *socket)
 bool port_user_find(const struct backend *backend, enum port_user_by by, struct port_user *user)
 {
 	struct search search = {.backend = backend, .by = by};
-	struct sockets_owner owner = {0};
+	struct sockets_holder holder = {0};
 	uint16_t port = ntohs(backend->endpoint.port);
 
 	if (by == PORT_USER_LISTENS)
@@ -102,8 +102,8 @@ bool port_user_find(const struct backend *backend, enum port_user_by by, struct 
 		sockets_each_on_port(port, compare_socket, &search);
 	if (!search.found)
 		return false;
-	owner.user = search.socket.uid;
-	sockets_find_owners(&search.socket.inode, 1, &owner);
-	port_user_set(user, backend, &search.socket, &owner);
+	holder.user = search.socket.uid;
+	sockets_find_holders(&search.socket.inode, 1, &holder);
+	port_user_set(user, backend, &search.socket, &holder);
 	return true;
 }

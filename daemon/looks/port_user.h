@@ -32,6 +32,6 @@ const char *port_user_apart(const struct port_user *user);
  * where the process is known.
  */
 void port_user_set(struct port_user *user, const struct backend *backend,
-		   const struct sockets_listener *socket, const struct sockets_owner *owner);
+		   const struct sockets_listener *socket, const struct sockets_holder *holder);
 
 #endif

@@ -86,8 +86,9 @@ struct backend {
 	char name[BACKEND_NAME_BYTES]; /* "web:8081"; without a worker "127.0.0.1:8081" */
 	unsigned weight;
 	uint32_t max_connections;
-	char owner[CONF_USER_BYTES]; /* only this user's listener is its own; "": anybody's */
-	uid_t owner_uid;
+	/* By `owner`: only this user's listener is its own; "": anybody's. */
+	char maker[CONF_USER_BYTES];
+	uid_t maker_uid;
 
 	/* What it is, and what it waits for. */
 	enum state state;

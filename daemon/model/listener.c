@@ -45,7 +45,7 @@ bool listener_is_own(const struct backend *backend, const struct sockets_listene
 	if (backend->goal == GOAL_LEAVE ||
 	    memcmp(&listener->endpoint, &backend->endpoint, sizeof(backend->endpoint)))
 		return false;
-	return !backend->owner[0] || backend->owner_uid == listener->uid;
+	return !backend->maker[0] || backend->maker_uid == listener->uid;
 }
 
 bool listener_is_in_place(const struct backend *backend, const struct sockets_listener *listener)

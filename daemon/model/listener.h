@@ -13,7 +13,7 @@ struct worker;
 /*
  * Is it the backend's own?  Of a worker: made in its control group, on its port, see listeners_match(),
  * or opened for it by lbd; without a control group of its own any that matches, and whoever takes it has
- * to look for its process.  Else: bound to exactly the backend's address, and by its owner if it names one.
+ * to look for its process.  Else: bound to exactly the backend's address, and made by its `owner` if it names one.
  */
 bool listener_is_own(const struct backend *backend, const struct sockets_listener *listener);
 

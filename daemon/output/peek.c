@@ -9,20 +9,20 @@ enum { CHUNK_BYTES = 256 << 10 }; /* looked at in one turn of the event loop */
 
 /* Each call leaves the pipe empty, or closed: what stayed in it would be taken for another worker's. */
 static struct {
-	pid_t owner; /* 0: it is closed.  A fork needs one of its own: bytes of both would mix in this one */
+	pid_t process; /* 0: it is closed.  A fork needs one of its own: bytes of both would mix in this one */
 	int pipe[2];
 	char bytes[CHUNK_BYTES], discarded[CHUNK_BYTES];
 } own;
 
 int output_peek_prepare(void)
 {
-	if (own.owner == getpid())
+	if (own.process == getpid())
 		return 0;
 	if (pipe2(own.pipe, O_CLOEXEC | O_NONBLOCK))
 		return -errno;
 	/* As many slots as the FIFO, which may be filled with short writes. */
 	fcntl(own.pipe[1], F_SETPIPE_SZ, OUTPUT_PIPE_BYTES);
-	own.owner = getpid();
+	own.process = getpid();
 	return 0;
 }
 
@@ -31,7 +31,7 @@ static void renew_pipe(void)
 {
 	close(own.pipe[0]);
 	close(own.pipe[1]);
-	own.owner = 0;
+	own.process = 0;
 	output_peek_prepare();
 }
 

@@ -118,9 +118,9 @@ static void backend_settings(struct difference *difference, const struct conf_po
 	if (from->drain != to->drain)
 		difference_line(difference, "pool %s: %s %s: %s", name, kind, at,
 				to->drain ? "drained, was not" : "not drained, was so");
-	if (!same_text(from->owner, to->owner))
+	if (!same_text(from->maker, to->maker))
 		difference_line(difference, "pool %s: %s %s: owner %s, was %s", name, kind, at,
-				to->owner ? to->owner : "any", from->owner ? from->owner : "any");
+				to->maker ? to->maker : "any", from->maker ? from->maker : "any");
 }
 
 static void compare_backends(struct difference *difference, const struct conf_pool *from,

@@ -4,8 +4,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 
+#include "host/net/holder_text.h"
 #include "host/net/match.h"
-#include "host/net/owner_text.h"
 #include "host/net/sockets.h"
 #include "leave/leave.h"
 #include "model/listener.h"
@@ -117,14 +117,14 @@ static int refuse_port(const struct model *model, const struct conf_service *ser
 		       const struct conf_pool *pool, const struct sockets_listener *listener,
 		       struct error *error)
 {
-	const struct backend *holder = worker_of(model, listener);
-	struct sockets_owner owner = {.user = listener->uid};
+	const struct backend *other = worker_of(model, listener);
+	struct sockets_holder holder = {.user = listener->uid};
 	char user[128];
 
-	if (holder)
-		return refuse_wait(service, pool, holder, error);
-	sockets_find_owners(&listener->inode, 1, &owner);
-	owner_text(&owner, listener->uid, user, sizeof(user));
+	if (other)
+		return refuse_wait(service, pool, other, error);
+	sockets_find_holders(&listener->inode, 1, &holder);
+	holder_text(&holder, listener->uid, user, sizeof(user));
 	return error_set(
 		error, -EADDRINUSE,
 		"clients of service %.60s would be refused until one of them is free: the ports of "

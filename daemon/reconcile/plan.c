@@ -20,12 +20,12 @@ struct pool *plan_predecessor(const struct plan *plan, const struct pool *pool)
 enum { NOBODY = -1, SEVERAL = -2 };
 
 /* Whose services know a pool by each id: the pool's index in the configuration. */
-static int find_owners(const struct plan *plan, int owners[LB_MAX_SERVICES])
+static int find_heirs(const struct plan *plan, int heirs[LB_MAX_SERVICES])
 {
 	const struct conf *conf = plan->conf;
 
 	for (int id = 0; id < LB_MAX_SERVICES; id++)
-		owners[id] = NOBODY;
+		heirs[id] = NOBODY;
 	for (size_t i = 0; i < conf->service_count; i++) {
 		const struct conf_service *service = &conf->services[i];
 		struct lb_service known;
@@ -38,10 +38,10 @@ static int find_owners(const struct plan *plan, int owners[LB_MAX_SERVICES])
 				return err;
 			if (err || known.pool >= LB_MAX_SERVICES)
 				continue;
-			if (owners[known.pool] == NOBODY)
-				owners[known.pool] = (int)service->pool;
-			else if (owners[known.pool] != (int)service->pool)
-				owners[known.pool] = SEVERAL;
+			if (heirs[known.pool] == NOBODY)
+				heirs[known.pool] = (int)service->pool;
+			else if (heirs[known.pool] != (int)service->pool)
+				heirs[known.pool] = SEVERAL;
 		}
 	}
 	return 0;
@@ -53,15 +53,15 @@ static int find_owners(const struct plan *plan, int owners[LB_MAX_SERVICES])
  */
 static int take_pinned_ids(struct plan *plan, bool *taken, bool *done)
 {
-	int owners[LB_MAX_SERVICES], err = find_owners(plan, owners);
+	int heirs[LB_MAX_SERVICES], err = find_heirs(plan, heirs);
 
 	for (unsigned id = 0; id < LB_MAX_SERVICES && !err; id++) {
-		int owner = owners[id];
+		int heir = heirs[id];
 
-		if (owner < 0 || taken[id] || done[owner])
+		if (heir < 0 || taken[id] || done[heir])
 			continue;
-		plan->pools[owner]->id = (uint16_t)id;
-		taken[id] = done[owner] = true;
+		plan->pools[heir]->id = (uint16_t)id;
+		taken[id] = done[heir] = true;
 	}
 	return err;
 }

@@ -55,7 +55,7 @@ static void update_backend(struct backend *backend, const struct conf_backend *c
 	backend->weight = conf->weight;
 	backend->max_connections = conf->max_connections;
 	/* Those who may not any more are let go by the look that follows. */
-	if (backend_set_owner(backend, conf))
+	if (backend_set_maker(backend, conf))
 		apply_backend_id(backend);
 	if (backend->worker)
 		backend_process_set_conf(backend);

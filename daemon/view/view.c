@@ -67,7 +67,7 @@ static json_t *view_backend(const struct backend *backend, const struct lb_load 
 			 (json_int_t)load->active, "total", (json_int_t)load->total, "queue",
 			 backend->queue, "max_connections", backend->max_connections, "worker",
 			 backend->worker ? backend->name : NULL, "owner",
-			 backend->owner[0] ? json_text(backend->owner) : NULL, "listeners",
+			 backend->maker[0] ? json_text(backend->maker) : NULL, "listeners",
 			 list_listeners(backend), "note", note_of(backend, wanted));
 }
 

@@ -16,9 +16,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "host/net/holder_text.h"
 #include "host/net/inherit.h"
 #include "host/net/inherit_options.h"
-#include "host/net/owner_text.h"
 #include "host/net/sockets.h"
 #include "host/process/stranger.h"
 #include "worker/private.h"
@@ -172,24 +172,24 @@ static unsigned inodes_of(const struct worker *worker, uint32_t inodes[2])
 }
 
 /* Workers that end again and again are looked at less often: the walks take no more than their share. */
-static bool find_owners(const uint32_t *inodes, unsigned count, struct sockets_owner *owners)
+static bool find_holders(const uint32_t *inodes, unsigned count, struct sockets_holder *holders)
 {
 	static uint64_t next_us;
 	uint64_t start_us = clock_us(), end_us;
 
 	if (start_us < next_us)
 		return false;
-	sockets_find_owners(inodes, count, owners);
+	sockets_find_holders(inodes, count, holders);
 	end_us = clock_us();
 	next_us = end_us + (end_us - start_us) * SCAN_SHARE;
 	return true;
 }
 
-static void tell_holder(const char *name, const struct sockets_owner *owner)
+static void tell_holder(const char *name, const struct sockets_holder *holder)
 {
 	char text[128];
 
-	owner_text(owner, 0, text, sizeof(text));
+	holder_text(holder, 0, text, sizeof(text));
 	log_warning("worker %s: its inherited listener is held by %s, to whom the worker must have "
 		    "passed it: it is shut down, so that clients get no answers of that one",
 		    name, text);
@@ -243,17 +243,17 @@ int worker_prepare_listeners(struct worker *worker, struct error *error)
 
 void worker_reclaim_listeners(struct worker *worker)
 {
-	struct sockets_owner likely = {.no_copy = true, .user = worker->listener_user};
-	struct sockets_owner owners[2] = {likely, likely};
+	struct sockets_holder likely = {.no_copy = true, .user = worker->listener_user};
+	struct sockets_holder holders[2] = {likely, likely};
 	uint32_t inodes[2];
 	unsigned count = inodes_of(worker, inodes);
 	bool is_held = false;
 
-	worker->is_unlooked = count && !find_owners(inodes, count, owners);
+	worker->is_unlooked = count && !find_holders(inodes, count, holders);
 	for (unsigned i = 0; i < count; i++) {
-		if (!owners[i].pid || owners[i].pid == getpid())
+		if (!holders[i].pid || holders[i].pid == getpid())
 			continue;
-		tell_holder(worker->name, &owners[i]);
+		tell_holder(worker->name, &holders[i]);
 		is_held = true;
 	}
 	if (is_held)
@@ -279,7 +279,7 @@ static bool listens_on(int fd, uint16_t port)
 void worker_reclaim_recorded(const char *name, const struct record *record)
 {
 	const char *colon = strrchr(name, ':');
-	struct sockets_owner owners[2] = {{.no_copy = true}, {.no_copy = true}};
+	struct sockets_holder holders[2] = {{.no_copy = true}, {.no_copy = true}};
 	uint32_t inodes[2];
 	unsigned count = 0;
 
@@ -287,16 +287,16 @@ void worker_reclaim_recorded(const char *name, const struct record *record)
 		if (record->listen_inodes[i] &&
 		    !(i && count && record->listen_inodes[1] == inodes[0]))
 			inodes[count++] = record->listen_inodes[i];
-	if (!count || !colon || sockets_find_owners(inodes, count, owners))
+	if (!count || !colon || sockets_find_holders(inodes, count, holders))
 		return;
 	for (unsigned i = 0; i < count; i++) {
-		bool is_others = owners[i].pid && owners[i].pid != getpid();
+		bool is_others = holders[i].pid && holders[i].pid != getpid();
 		struct sockets_taken taken;
 
-		if (!is_others || sockets_take(&owners[i], &taken))
+		if (!is_others || sockets_take(&holders[i], &taken))
 			continue;
 		if (listens_on(taken.fd, atoi(colon + 1))) {
-			tell_holder(name, &owners[i]);
+			tell_holder(name, &holders[i]);
 			inherit_end((int[2]){taken.fd, -1}, taken.user);
 		}
 		sockets_give_back(&taken);

@@ -114,7 +114,7 @@ struct lb_backend {
 enum lb_backend_id_flags {
 	/* lbd supervises it, or the one that was there before and has not ended: only what `workers` names listens there */
 	LB_ID_WORKER = 1U << 0,
-	LB_ID_OWNER = 1U << 1, /* only a socket that this user made is its listener */
+	LB_ID_MAKER = 1U << 1, /* only a socket that this user made is its listener */
 };
 
 /*
@@ -124,7 +124,7 @@ enum lb_backend_id_flags {
 struct lb_backend_id {
 	__u16 backend;
 	__u16 flags;
-	__u32 owner;  /* uid, with LB_ID_OWNER */
+	__u32 maker;  /* uid, with LB_ID_MAKER */
 	__u32 denied; /* 1: LB_LISTENER_DENIED has been sent; by the kernel side, lbd writes 0 */
 };
 
@@ -152,7 +152,7 @@ struct lb_load {
 };
 
 /* Socket storage of a listener, inherited by the connections that it accepts. */
-struct lb_owner {
+struct lb_tag {
 	__u16 backend;
 	__u16 counted; /* 1 in a connection that `loads` counts as active; lbd writes 0 */
 	__u32 generation;
@@ -327,7 +327,7 @@ _Static_assert(sizeof(struct lb_backend) == 16, "abi");
 _Static_assert(sizeof(struct lb_backend_id) == 12, "abi");
 _Static_assert(sizeof(struct lb_worker) == 24, "abi");
 _Static_assert(sizeof(struct lb_load) == 16, "abi");
-_Static_assert(sizeof(struct lb_owner) == 8, "abi");
+_Static_assert(sizeof(struct lb_tag) == 8, "abi");
 _Static_assert(sizeof(struct lb_descriptor) == 8, "abi");
 _Static_assert(sizeof(struct lb_task) == 16, "abi");
 _Static_assert(sizeof(struct lb_handover) == 8, "abi");

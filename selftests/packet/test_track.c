@@ -283,9 +283,9 @@ static void a_worker_elsewhere(void **state)
 	expect_denied("127.0.0.1");
 }
 
-static void owners_only(void **state)
+static void makers_only(void **state)
 {
-	struct lb_backend_id mine = {.backend = ID, .flags = LB_ID_OWNER, .owner = getuid()};
+	struct lb_backend_id mine = {.backend = ID, .flags = LB_ID_MAKER, .maker = getuid()};
 	struct lb_backend_id other = mine;
 	int fd;
 
@@ -295,7 +295,7 @@ static void owners_only(void **state)
 	assert_true(world_slot_is(LB_LISTENER(ID, false), fd));
 	world_close_socket(fd);
 	read_events();
-	other.owner++;
+	other.maker++;
 	world_set_backend_id("127.0.0.1", PORT, other);
 	expect_denied("127.0.0.1");
 }
@@ -384,7 +384,7 @@ static void counts_the_queue(void **state)
 	expect_active(0);
 }
 
-/* What listened before, and was given its owner by lbd. */
+/* What listened before, and was given its tag by lbd. */
 static void counts_an_adopted(void **state)
 {
 	int listener = world_listen("127.0.0.1", PORT, 0), client, fd;
@@ -500,7 +500,7 @@ int test_track(void)
 		GROUP_TEST(made_elsewhere),
 		GROUP_TEST(made_below),
 		GROUP_TEST(a_worker_elsewhere),
-		TRACK_TEST(owners_only),
+		TRACK_TEST(makers_only),
 		TRACK_TEST(other_port),
 		TRACK_TEST(comes_back),
 		TRACK_TEST(other_namespace),

@@ -347,9 +347,9 @@ bool world_slot_is(uint32_t slot, int fd)
 
 void world_adopt(int fd, uint16_t backend, uint32_t generation, bool is_v6)
 {
-	struct lb_owner owner = {.backend = backend, .generation = generation};
+	struct lb_tag tag = {.backend = backend, .generation = generation};
 
-	map_set("owners", &fd, &owner);
+	map_set("owners", &fd, &tag);
 	world_set_slot(LB_LISTENER(backend, is_v6), fd);
 }
 

@@ -62,7 +62,7 @@ enum { WORLD_V6ONLY = 1, WORLD_REUSEPORT = 2 };
 /* A socket that is bound, and one that listens; port 0: any.  */
 int world_bind(const char *address, uint16_t port, int flags);
 int world_listen(const char *address, uint16_t port, int flags);
-/* Put into the slot, as lbd does with a listener that it adopts; the owner too. */
+/* Put into the slot, as lbd does with a listener that it adopts; the tag too. */
 void world_adopt(int fd, uint16_t backend, uint32_t generation, bool is_v6);
 void world_set_slot(uint32_t slot, int fd);
 bool world_slot_is(uint32_t slot, int fd); /* fd -1: is it empty? */

@@ -114,10 +114,10 @@ pid_t instance_pid(const char *instance)
 
 static pid_t find_lbd(const struct name_holder *holder)
 {
-	struct sockets_owner owner = {0};
+	struct sockets_holder process = {0};
 
-	sockets_find_owners_among(program_is_of, &holder->inode, 1, &owner);
-	return owner.pid;
+	sockets_find_holders_among(program_is_of, &holder->inode, 1, &process);
+	return process.pid;
 }
 
 /*
@@ -147,13 +147,13 @@ static pid_t take_name(const char *name, struct name_holder *holder, int *fd)
 static void warn_of_stranger(const char *name, const struct name_holder *holder,
 			     const char *run_dir)
 {
-	struct sockets_owner owner = {0};
+	struct sockets_holder process = {0};
 	char who[64] = "a process that cannot be seen";
 
 	if (holder->inode)
-		sockets_find_owners(&holder->inode, 1, &owner);
-	if (owner.pid)
-		snprintf(who, sizeof(who), "%s (pid %d)", owner.comm, owner.pid);
+		sockets_find_holders(&holder->inode, 1, &process);
+	if (process.pid)
+		snprintf(who, sizeof(who), "%s (pid %d)", process.comm, process.pid);
 	log_warning("%s, which is no lbd, holds the abstract Unix address @%s, which is lbd's "
 		    "(user %d made the socket): a second lbd is kept away by %s/lock alone",
 		    who, name, holder->uid, run_dir);

@@ -48,8 +48,8 @@ struct wanted {
 	uint32_t states;
 	uint16_t port;  /* host order; 0: any */
 	uint8_t extras; /* bits by INET_DIAG_* - 1 */
-	bool storages;  /* those in owners_fd */
-	int owners_fd;
+	bool storages;  /* those in tags_fd */
+	int tags_fd;
 };
 
 /* Of both families. */
@@ -73,7 +73,7 @@ static int diag_dump(const struct wanted *wanted, mnl_cb_t each, void *arg)
 		nlh->nlmsg_seq = i + 1;
 		if (wanted->storages) {
 			nest = mnl_attr_nest_start(nlh, INET_DIAG_REQ_SK_BPF_STORAGES);
-			mnl_attr_put_u32(nlh, SK_DIAG_BPF_STORAGE_REQ_MAP_FD, wanted->owners_fd);
+			mnl_attr_put_u32(nlh, SK_DIAG_BPF_STORAGE_REQ_MAP_FD, wanted->tags_fd);
 			mnl_attr_nest_end(nlh, nest);
 		}
 		err = netlink_ask(nl, nlh, each, arg);
@@ -195,13 +195,13 @@ bool sockets_has_keys(int fd)
 	return !diag_dump(&wanted, on_keys, &keys) && keys.are_there;
 }
 
-int sockets_take(const struct sockets_owner *owner, struct sockets_taken *taken)
+int sockets_take(const struct sockets_holder *holder, struct sockets_taken *taken)
 {
-	*taken = (struct sockets_taken){-1, pidfd_open(owner->pid, 0), -1};
+	*taken = (struct sockets_taken){-1, pidfd_open(holder->pid, 0), -1};
 	if (taken->pidfd < 0)
 		return -errno;
-	process_user(owner->pid, &taken->user, NULL);
-	taken->fd = stranger_take(taken->pidfd, owner->fd, owner->inode, taken->user);
+	process_user(holder->pid, &taken->user, NULL);
+	taken->fd = stranger_take(taken->pidfd, holder->fd, holder->inode, taken->user);
 	if (taken->fd >= 0)
 		return 0;
 	close(taken->pidfd);
@@ -216,7 +216,7 @@ void sockets_give_back(const struct sockets_taken *taken)
 }
 
 struct connections {
-	struct lb_owner owner;
+	struct lb_tag tag;
 	struct connection {
 		uint8_t family;
 		struct inet_diag_sockid id;
@@ -224,10 +224,10 @@ struct connections {
 	size_t count, room;
 };
 
-static bool storage_names(const struct nlattr *storages, const struct lb_owner *owner)
+static bool storage_names(const struct nlattr *storages, const struct lb_tag *tag)
 {
 	const struct nlattr *storage, *attr;
-	const struct lb_owner *found;
+	const struct lb_tag *found;
 
 	mnl_attr_for_each_nested(storage, storages)
 	{
@@ -237,8 +237,7 @@ static bool storage_names(const struct nlattr *storages, const struct lb_owner *
 			    mnl_attr_get_payload_len(attr) < sizeof(*found))
 				continue;
 			found = mnl_attr_get_payload(attr);
-			if (found->backend == owner->backend &&
-			    found->generation == owner->generation)
+			if (found->backend == tag->backend && found->generation == tag->generation)
 				return true;
 		}
 	}
@@ -255,7 +254,7 @@ static int on_connection(const struct nlmsghdr *nlh, void *arg)
 	mnl_attr_for_each(attr, nlh, sizeof(*msg))
 	{
 		if (mnl_attr_get_type(attr) == INET_DIAG_SK_BPF_STORAGES)
-			ours |= storage_names(attr, &c->owner);
+			ours |= storage_names(attr, &c->tag);
 	}
 	if (!ours)
 		return MNL_CB_OK;
@@ -306,12 +305,10 @@ static int connections_destroy(const struct connections *c)
 	return err ? err : ended;
 }
 
-int sockets_destroy_connections(int owners_fd, uint16_t backend, uint32_t generation)
+int sockets_destroy_connections(int tags_fd, uint16_t backend, uint32_t generation)
 {
-	struct connections c = {.owner = {.backend = backend, .generation = generation}};
-	struct wanted wanted = {.states = CONNECTION_STATES,
-				.storages = true,
-				.owners_fd = owners_fd};
+	struct connections c = {.tag = {.backend = backend, .generation = generation}};
+	struct wanted wanted = {.states = CONNECTION_STATES, .storages = true, .tags_fd = tags_fd};
 	int ret = diag_dump(&wanted, on_connection, &c);
 
 	if (!ret)

@@ -36,7 +36,7 @@ int sockets_each_on_port(uint16_t port, void (*each)(void *arg, const struct soc
 /* Has this listener of ours a key of TCP_MD5SIG (tcp(7))?  getsockopt(2) does not tell.  False: not to be known now, too. */
 bool sockets_has_keys(int fd);
 
-struct sockets_owner {
+struct sockets_holder {
 	pid_t pid;
 	pid_t thread;      /* of that process: in whose descriptor table it is, */
 	int fd;            /* and by what number */
@@ -56,32 +56,32 @@ struct sockets_taken {
 };
 
 /*
- * Finds a process that holds each socket: fills owners[i] for inodes[i] (pid 0: none found, for
- * example in another pid namespace).  Of owners[i] it reads what is asked for, `user` and `group`.  One walk through
+ * Finds a process that holds each socket: fills holders[i] for inodes[i] (pid 0: none found, for
+ * example in another pid namespace).  Of holders[i] it reads what is asked for, `user` and `group`.  One walk through
  * /proc whatever the count, and none where control groups have them all.  Of one group, session or user it looks at no
  * more than some 32768 descriptors, or at room for 1 Mi and what the last table has besides (see inspect.h), so that who
  * holds more may not be found, but hides nobody else; of all users together at 32 times that, and at as much of those
  * named by `user`.
  */
-int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_owner *owners);
+int sockets_find_holders(const uint32_t *inodes, size_t count, struct sockets_holder *holders);
 
 /* The same among those processes alone for which may_be holds. */
-int sockets_find_owners_among(bool (*may_be)(pid_t pid), const uint32_t *inodes, size_t count,
-			      struct sockets_owner *owners);
+int sockets_find_holders_among(bool (*may_be)(pid_t pid), const uint32_t *inodes, size_t count,
+			       struct sockets_holder *holders);
 
 /*
  * Takes the socket of that process; -ESTALE when it is not that socket any more, -EBUSY when its user holds up
  * our closes (stranger.h), else -errno.  Ends with stranger_flush(), in any case.
  */
-int sockets_take(const struct sockets_owner *owner, struct sockets_taken *taken);
+int sockets_take(const struct sockets_holder *holder, struct sockets_taken *taken);
 
 /* Of the pidfd, too, unless the caller has taken that and left -1. */
 void sockets_give_back(const struct sockets_taken *taken);
 
 /*
- * Ends (SOCK_DESTROY) every connection whose socket storage in owners_fd names this backend and
+ * Ends (SOCK_DESTROY) every connection whose socket storage in tags_fd names this backend and
  * generation.  Returns how many, or -errno.
  */
-int sockets_destroy_connections(int owners_fd, uint16_t backend, uint32_t generation);
+int sockets_destroy_connections(int tags_fd, uint16_t backend, uint32_t generation);
 
 #endif

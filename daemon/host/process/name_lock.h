@@ -6,7 +6,7 @@
  *
  * Danger: that root made a socket is no proof that root bound it.  A service's standard output is often one
  * (sd_journal_stream_fd(3)), which has no name yet: whoever runs there may give it any.  So a name is lbd's only
- * where a process that is lbd has it: sockets_find_owners_among(), program_is_of().
+ * where a process that is lbd has it: sockets_find_holders_among(), program_is_of().
  */
 #ifndef LB_NAME_LOCK_H
 #define LB_NAME_LOCK_H

@@ -11,8 +11,8 @@
 #include "host/process/process.h"
 #include "host/spawn/reaper.h"
 
-struct owner {
-	char *name; /* the key in owners */
+struct pile {
+	char *name; /* the key in piles */
 	struct part *parts;
 	unsigned count; /* of them, at least 1 */
 };
@@ -20,39 +20,39 @@ struct owner {
 /* A child, or a group. */
 struct part {
 	struct part *next;
-	struct owner *owner;
+	struct pile *pile;
 	pid_t pid;
 	const char
 		*dir; /* of the group; NULL: it is a child.  cgroup_end() has it until it is gone */
 };
 
-static void *owners; /* see tsearch(3) */
+static void *piles; /* see tsearch(3) */
 
 static int compare_names(const void *a, const void *b)
 {
-	return strcmp(((const struct owner *)a)->name, ((const struct owner *)b)->name);
+	return strcmp(((const struct pile *)a)->name, ((const struct pile *)b)->name);
 }
 
-static struct owner *find_pile(const char *name)
+static struct pile *find_pile(const char *name)
 {
-	const struct owner key = {.name = (char *)name};
-	struct owner **found = tfind(&key, &owners, compare_names);
+	const struct pile key = {.name = (char *)name};
+	struct pile **found = tfind(&key, &piles, compare_names);
 
 	return found ? *found : NULL;
 }
 
-static struct owner *find_or_add_pile(const char *name)
+static struct pile *find_or_add_pile(const char *name)
 {
-	struct owner *owner = find_pile(name);
+	struct pile *pile = find_pile(name);
 
-	if (owner)
-		return owner;
-	owner = calloc(1, sizeof(*owner));
-	if (owner && (owner->name = strdup(name)) && tsearch(owner, &owners, compare_names))
-		return owner;
-	if (owner)
-		free(owner->name);
-	free(owner);
+	if (pile)
+		return pile;
+	pile = calloc(1, sizeof(*pile));
+	if (pile && (pile->name = strdup(name)) && tsearch(pile, &piles, compare_names))
+		return pile;
+	if (pile)
+		free(pile->name);
+	free(pile);
 	return NULL;
 }
 
@@ -60,33 +60,33 @@ static struct owner *find_or_add_pile(const char *name)
 static struct part *add_part(const char *name, pid_t pid, const char *dir)
 {
 	struct part *part = malloc(sizeof(*part));
-	struct owner *owner = part ? find_or_add_pile(name) : NULL;
+	struct pile *pile = part ? find_or_add_pile(name) : NULL;
 
-	if (!owner) {
+	if (!pile) {
 		free(part);
 		return NULL;
 	}
-	*part = (struct part){owner->parts, owner, pid, dir};
-	owner->parts = part;
-	owner->count++;
+	*part = (struct part){pile->parts, pile, pid, dir};
+	pile->parts = part;
+	pile->count++;
 	return part;
 }
 
 static void part_gone(void *arg)
 {
 	struct part *part = arg;
-	struct owner *owner = part->owner;
-	struct part **link = &owner->parts;
+	struct pile *pile = part->pile;
+	struct part **link = &pile->parts;
 
 	while (*link != part)
 		link = &(*link)->next;
 	*link = part->next;
 	free(part);
-	if (--owner->count)
+	if (--pile->count)
 		return;
-	tdelete(owner, &owners, compare_names);
-	free(owner->name);
-	free(owner);
+	tdelete(pile, &piles, compare_names);
+	free(pile->name);
+	free(pile);
 }
 
 void remains_child(sd_event *event, const char *name, struct spawn_child *child)
@@ -105,15 +105,15 @@ void remains_group(sd_event *event, const char *name, char *dir, unsigned levels
 
 unsigned remains_count(const char *name)
 {
-	const struct owner *owner = find_pile(name);
+	const struct pile *pile = find_pile(name);
 
-	return owner ? owner->count : 0;
+	return pile ? pile->count : 0;
 }
 
 const char *remains_describe(const char *name, char text[REMAINS_TEXT_BYTES])
 {
-	const struct owner *owner = find_pile(name);
-	const struct part *part = owner ? owner->parts : NULL;
+	const struct pile *pile = find_pile(name);
+	const struct part *part = pile ? pile->parts : NULL;
 	pid_t pid;
 
 	*text = '\0';

@@ -505,7 +505,7 @@ static void test_backends(void **state)
 	struct lb_backend value = {.generation = 3, .weight = 10, .max_connections = 7}, found;
 	struct lb_endpoint key = endpoint("::1", 8081), other = endpoint("::1", 8082);
 	unsigned sum = 0;
-	struct lb_backend_id last = {.backend = 4095, .flags = LB_ID_OWNER, .owner = 7};
+	struct lb_backend_id last = {.backend = 4095, .flags = LB_ID_MAKER, .maker = 7};
 	struct lb_backend_id fifth = {.backend = 5}, id;
 	struct lb_worker worker = {.endpoint = key, .backend = 5};
 

@@ -356,7 +356,7 @@ static void add_name(void *arg, const struct lb_endpoint *key, const struct lb_b
 	char text[ADDR_TEXT_BYTES];
 
 	add(arg, "map: %s is %u, flags %u owner %u", addr_format_endpoint(key, text),
-	    value->backend, value->flags, value->owner);
+	    value->backend, value->flags, value->maker);
 }
 
 static void add_arrays(struct lines *lines)
@@ -383,10 +383,10 @@ static void add_arrays(struct lines *lines)
 	}
 	for (unsigned i = 0; i < 3;
 	     i++) { /* of backends in `first`, which are there before and after */
-		struct lb_owner owner = {0};
+		struct lb_tag tag = {0};
 
-		bpf_map_lookup_elem(datapath_owners_fd(model.dp), &sockets[i], &owner);
-		add(lines, "map: socket %u is of %u.%u", 9001 + i, owner.backend, owner.generation);
+		bpf_map_lookup_elem(datapath_tags_fd(model.dp), &sockets[i], &tag);
+		add(lines, "map: socket %u is of %u.%u", 9001 + i, tag.backend, tag.generation);
 	}
 }
 
@@ -694,27 +694,26 @@ static struct backend *find_9002(const char *pool)
 	return pool_find_backend(&model, pool_find(&model, pool), &endpoint);
 }
 
-static struct lb_owner owner_of_9002(void)
+static struct lb_tag tag_of_9002(void)
 {
-	struct lb_owner owner = {0};
+	struct lb_tag tag = {0};
 
-	assert_int_equal(bpf_map_lookup_elem(datapath_owners_fd(model.dp), &sockets[1], &owner), 0);
-	return owner;
+	assert_int_equal(bpf_map_lookup_elem(datapath_tags_fd(model.dp), &sockets[1], &tag), 0);
+	return tag;
 }
 
 /* Whatever pool has it: a connection is counted for its number and generation, which its listener has handed on. */
-static void expect_same_9002(struct backend *backend, const char *pool,
-			     const struct lb_owner *before)
+static void expect_same_9002(struct backend *backend, const char *pool, const struct lb_tag *before)
 {
-	struct lb_owner owner = owner_of_9002();
+	struct lb_tag tag = tag_of_9002();
 	struct lb_backend known;
 
 	assert_ptr_equal(find_9002(pool), backend);
 	assert_ptr_equal(backend->pool, pool_find(&model, pool));
 	assert_int_equal(backend->goal, GOAL_RUN);
-	assert_memory_equal(&owner, before, sizeof(owner));
-	assert_int_equal(owner.backend, backend->id);
-	assert_int_equal(owner.generation, backend->generation);
+	assert_memory_equal(&tag, before, sizeof(tag));
+	assert_int_equal(tag.backend, backend->id);
+	assert_int_equal(tag.generation, backend->generation);
 	assert_int_equal(datapath_get_backend(model.dp, backend->id, &known), 0);
 	assert_int_equal(known.pool, backend->pool->id);
 	assert_int_equal(known.flags, LB_BACKEND_ENABLED);
@@ -724,27 +723,27 @@ static void test_goes_on_in_another_pool(void **state)
 {
 	struct lb_load load = {.active = 2, .total = 7}, found;
 	struct backend *backend;
-	struct lb_owner owner;
+	struct lb_tag tag;
 	uint32_t id;
 
 	(void)state;
 	go_back();
 	backend = find_9002("plain");
 	assert_non_null(backend);
-	owner = owner_of_9002();
+	tag = tag_of_9002();
 	id = backend->id;
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(model.dp->skel->maps.loads), &id, &load,
 					     BPF_ANY),
 			 0);
 	assert_string_equal(rows[2].name, "a backend to another pool");
 	assert_int_equal(follow(rows[2].text), 0);
-	expect_same_9002(backend, "gone", &owner);
+	expect_same_9002(backend, "gone", &tag);
 	/* One that leaves comes back in any pool. */
 	assert_int_equal(follow("pool gone { backend 127.0.0.1:9003; }"), 0);
 	assert_ptr_equal(model.leaving, backend);
 	assert_int_equal(follow(first), 0);
 	assert_null(model.leaving);
-	expect_same_9002(backend, "plain", &owner);
+	expect_same_9002(backend, "plain", &tag);
 	datapath_read_load(model.dp, backend->id, &found);
 	assert_memory_equal(&found, &load, sizeof(load));
 	assert_int_equal(datapath_clear_load(model.dp, backend->id), 0);

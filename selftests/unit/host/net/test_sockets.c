@@ -189,7 +189,7 @@ static void test_many(void **state)
 }
 
 /* A process that holds these listeners alone. */
-static pid_t holder(const uint16_t *ports, size_t count, uint32_t *inodes)
+static pid_t fork_holder(const uint16_t *ports, size_t count, uint32_t *inodes)
 {
 	int ready[2];
 	pid_t pid;
@@ -212,30 +212,30 @@ static pid_t holder(const uint16_t *ports, size_t count, uint32_t *inodes)
 	return pid;
 }
 
-static void test_owners(void **state)
+static void test_holders(void **state)
 {
 	static const uint16_t ports[] = {7011, 7012};
 	uint32_t inodes[5];
-	struct sockets_owner owners[5] = {0};
+	struct sockets_holder holders[5] = {0};
 	int own, shared;
 	pid_t pid;
 
 	(void)state;
 	need_privilege();
 	shared = listening(AF_INET, "127.0.0.1", 7014, false, 4);
-	pid = holder(ports, 2, inodes);
+	pid = fork_holder(ports, 2, inodes);
 	own = listening(AF_INET, "127.0.0.1", 7013, false, 4);
 	inodes[2] = inode_of(own);
 	inodes[3] = 1;                /* no socket's */
 	inodes[4] = inode_of(shared); /* the other's before our own */
-	assert_int_equal(sockets_find_owners(inodes, 5, owners), 0);
-	assert_int_equal(owners[0].pid, pid);
-	assert_int_equal(owners[1].pid, pid);
-	assert_int_equal(owners[2].pid, getpid());
-	assert_int_equal(owners[2].fd, own);
-	assert_int_equal(owners[3].pid, 0);
-	assert_int_equal(owners[4].pid, pid);
-	assert_string_equal(owners[0].comm, "test_sockets");
+	assert_int_equal(sockets_find_holders(inodes, 5, holders), 0);
+	assert_int_equal(holders[0].pid, pid);
+	assert_int_equal(holders[1].pid, pid);
+	assert_int_equal(holders[2].pid, getpid());
+	assert_int_equal(holders[2].fd, own);
+	assert_int_equal(holders[3].pid, 0);
+	assert_int_equal(holders[4].pid, pid);
+	assert_string_equal(holders[0].comm, "test_sockets");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	close(own);
@@ -246,7 +246,7 @@ static void test_owners(void **state)
 static void test_take(void **state)
 {
 	static const uint16_t port = 7021;
-	struct sockets_owner owner = {0};
+	struct sockets_holder holder = {0};
 	struct seen seen = {0};
 	uint32_t inode;
 	struct sockets_taken taken, again;
@@ -255,16 +255,16 @@ static void test_take(void **state)
 
 	(void)state;
 	need_privilege();
-	pid = holder(&port, 1, &inode);
-	assert_int_equal(sockets_find_owners(&inode, 1, &owner), 0);
-	assert_int_equal(sockets_take(&owner, &taken), 0);
+	pid = fork_holder(&port, 1, &inode);
+	assert_int_equal(sockets_find_holders(&inode, 1, &holder), 0);
+	assert_int_equal(sockets_take(&holder, &taken), 0);
 	assert_true(fcntl(taken.fd, F_GETFD) & FD_CLOEXEC);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	client = connected(port);
 	assert_int_equal(sockets_each_listener(port, see, &seen), 0);
 	assert_int_equal(seen.last.queue, 1);
-	assert_int_equal(sockets_take(&owner, &again), -ESRCH);
+	assert_int_equal(sockets_take(&holder, &again), -ESRCH);
 	close(client);
 	sockets_give_back(&taken);
 	stranger_flush();
@@ -274,18 +274,18 @@ static void test_take(void **state)
 static void test_take_stale(void **state)
 {
 	int fd, other;
-	struct sockets_owner owner = {0};
+	struct sockets_holder holder = {0};
 	struct sockets_taken taken;
 
 	(void)state;
 	need_privilege();
 	fd = listening(AF_INET, "127.0.0.1", 7022, false, 4);
 	other = listening(AF_INET, "127.0.0.1", 7023, false, 4);
-	owner = (struct sockets_owner){.pid = getpid(), .fd = fd, .inode = inode_of(fd)};
+	holder = (struct sockets_holder){.pid = getpid(), .fd = fd, .inode = inode_of(fd)};
 	dup2(other, fd);
-	assert_int_equal(sockets_take(&owner, &taken), -ESTALE);
-	owner.fd = 1000;
-	assert_int_equal(sockets_take(&owner, &taken), -EBADF);
+	assert_int_equal(sockets_take(&holder, &taken), -ESTALE);
+	holder.fd = 1000;
+	assert_int_equal(sockets_take(&holder, &taken), -EBADF);
 	stranger_flush();
 	close(fd);
 	close(other);
@@ -323,14 +323,14 @@ static const struct {
 };
 
 /* The name lock's holder: a process that is ours, among all that have the socket. */
-static void test_owner_that_is_lbd(void **state)
+static void test_holder_that_is_lbd(void **state)
 {
 	(void)state;
 	need_privilege();
 	for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++) {
 		int fd = socket(AF_UNIX, SOCK_STREAM, 0), ready[2];
 		uint32_t inode = inode_of(fd);
-		struct sockets_owner owner = {0};
+		struct sockets_holder holder = {0};
 		char byte;
 		pid_t pid;
 
@@ -348,17 +348,17 @@ static void test_owner_that_is_lbd(void **state)
 		close(ready[1]);
 		assert_int_equal(read(ready[0], &byte, 1), 0); /* it is what it becomes */
 		close(ready[0]);
-		assert_int_equal(sockets_find_owners(&inode, 1, &owner), 0);
-		assert_int_equal(owner.pid, pid);
-		assert_int_equal(sockets_find_owners_among(program_is_of, &inode, 1, &owner), 0);
-		if (owner.pid != (programs[i].is_lbd ? pid : 0))
-			fail_msg("%s: pid %d", programs[i].name, owner.pid);
+		assert_int_equal(sockets_find_holders(&inode, 1, &holder), 0);
+		assert_int_equal(holder.pid, pid);
+		assert_int_equal(sockets_find_holders_among(program_is_of, &inode, 1, &holder), 0);
+		if (holder.pid != (programs[i].is_lbd ? pid : 0))
+			fail_msg("%s: pid %d", programs[i].name, holder.pid);
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 	}
 }
 
-static int owners_map(void)
+static int tags_map(void)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC | BPF_F_CLONE);
 	struct btf *btf = btf__new_empty();
@@ -376,9 +376,9 @@ static int owners_map(void)
 
 static int own(int map, int fd, uint16_t backend, uint32_t generation)
 {
-	struct lb_owner owner = {.backend = backend, .generation = generation};
+	struct lb_tag tag = {.backend = backend, .generation = generation};
 
-	return bpf_map_update_elem(map, &fd, &owner, BPF_ANY);
+	return bpf_map_update_elem(map, &fd, &tag, BPF_ANY);
 }
 
 static int error_of(int fd)
@@ -395,26 +395,25 @@ static void test_destroy(void **state)
 		uint16_t backend;
 		uint32_t generation;
 		bool ends;
-	} owners[] = {{7, 3, true}, {7, 2, false}, {8, 3, false}};
+	} tags[] = {{7, 3, true}, {7, 2, false}, {8, 3, false}};
 	int map, listeners[3], clients[3], waiting[3], accepted[3];
 
 	(void)state;
 	need_privilege();
-	map = owners_map();
+	map = tags_map();
 	assert_true(map >= 0);
 	for (int i = 0; i < 3; i++) {
 		listeners[i] = listening(AF_INET, "127.0.0.1", 7031 + i, false, 4);
-		assert_int_equal(own(map, listeners[i], owners[i].backend, owners[i].generation),
-				 0);
+		assert_int_equal(own(map, listeners[i], tags[i].backend, tags[i].generation), 0);
 		clients[i] = connected(7031 + i);
 		accepted[i] = accept(listeners[i], NULL, NULL);
 		waiting[i] = connected(7031 + i);
 	}
 	assert_int_equal(sockets_destroy_connections(map, 7, 3), 2);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(error_of(clients[i]), owners[i].ends ? ECONNRESET : EAGAIN);
-		assert_int_equal(error_of(waiting[i]), owners[i].ends ? ECONNRESET : EAGAIN);
-		assert_int_equal(error_of(accepted[i]), owners[i].ends ? ECONNABORTED : EAGAIN);
+		assert_int_equal(error_of(clients[i]), tags[i].ends ? ECONNRESET : EAGAIN);
+		assert_int_equal(error_of(waiting[i]), tags[i].ends ? ECONNRESET : EAGAIN);
+		assert_int_equal(error_of(accepted[i]), tags[i].ends ? ECONNABORTED : EAGAIN);
 	}
 	assert_int_equal(sockets_destroy_connections(map, 7, 3), 0);
 	assert_int_equal(sockets_destroy_connections(map, 9, 1), 0);
@@ -433,7 +432,7 @@ static void test_destroy_many(void **state)
 
 	(void)state;
 	need_privilege();
-	map = owners_map();
+	map = tags_map();
 	listener = listening(AF_INET, "127.0.0.1", 7041, false, 1000);
 	assert_int_equal(own(map, listener, 4095, 1), 0);
 	for (int i = 0; i < 600; i++)
@@ -460,10 +459,10 @@ int main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_queue_and_cookie),
 		cmocka_unit_test(test_many),
-		cmocka_unit_test(test_owners),
+		cmocka_unit_test(test_holders),
 		cmocka_unit_test(test_on_port),
 		cmocka_unit_test(test_take),
-		cmocka_unit_test(test_owner_that_is_lbd),
+		cmocka_unit_test(test_holder_that_is_lbd),
 		cmocka_unit_test(test_take_stale),
 		cmocka_unit_test(test_destroy),
 		cmocka_unit_test(test_destroy_many),

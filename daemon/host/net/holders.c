@@ -30,7 +30,7 @@ enum {
 struct wanted {
 	uint32_t inode;
 	uint32_t left; /* what may still be looked at in its group or session, see inspect.h */
-	struct sockets_owner *owner;
+	struct sockets_holder *holder;
 };
 
 struct search {
@@ -55,13 +55,13 @@ static bool is_copy(pid_t pid)
 	       process_is_fork(pid);
 }
 
-static bool is_asked_for(const struct sockets_owner *owner, pid_t pid)
+static bool is_asked_for(const struct sockets_holder *holder, pid_t pid)
 {
 	struct process_stat stat;
 
-	if (owner->no_copy && is_copy(pid))
+	if (holder->no_copy && is_copy(pid))
 		return false;
-	return !owner->session || (!process_stat(pid, &stat) && stat.session == owner->session);
+	return !holder->session || (!process_stat(pid, &stat) && stat.session == holder->session);
 }
 
 struct process_search {
@@ -75,19 +75,19 @@ static bool search_descriptor(void *arg, pid_t thread, const struct lb_descripto
 	struct search *s = ((struct process_search *)arg)->search;
 	pid_t pid = ((struct process_search *)arg)->pid;
 	struct wanted key = {.inode = descriptor->inode}, *found = NULL;
-	struct sockets_owner *owner;
+	struct sockets_holder *holder;
 
 	if (key.inode)
 		found = bsearch(&key, s->wanted, s->count, sizeof(key), wanted_compare);
-	owner = found ? found->owner : NULL;
-	if (!owner || (owner->pid && owner->pid != getpid()) || !is_asked_for(owner, pid))
+	holder = found ? found->holder : NULL;
+	if (!holder || (holder->pid && holder->pid != getpid()) || !is_asked_for(holder, pid))
 		return true;
 	if (pid != getpid())
 		s->missing--;
-	owner->pid = pid;
-	owner->thread = thread;
-	owner->fd = (int)descriptor->fd;
-	process_name(pid, owner->comm);
+	holder->pid = pid;
+	holder->thread = thread;
+	holder->fd = (int)descriptor->fd;
+	process_name(pid, holder->comm);
 	return s->missing;
 }
 
@@ -110,17 +110,17 @@ static bool search_member(void *arg, pid_t pid)
 	struct group_search *group = arg;
 
 	search_process(group->search, pid, &group->wanted->left);
-	return group->wanted->left && !group->wanted->owner->pid;
+	return group->wanted->left && !group->wanted->holder->pid;
 }
 
 static void search_groups(struct search *s)
 {
 	for (size_t i = 0; i < s->count && s->missing; i++) {
 		struct group_search group = {s, &s->wanted[i]};
-		const struct sockets_owner *owner = group.wanted->owner;
+		const struct sockets_holder *holder = group.wanted->holder;
 
-		if (owner->group && !owner->pid)
-			cgroup_each_process(owner->group, search_member, &group);
+		if (holder->group && !holder->pid)
+			cgroup_each_process(holder->group, search_member, &group);
 	}
 }
 
@@ -133,9 +133,9 @@ static void search_sessions(struct search *s, const struct processes *processes)
 		if (process_stat(pid, &stat))
 			continue;
 		for (size_t j = 0; j < s->count; j++) {
-			const struct sockets_owner *owner = s->wanted[j].owner;
+			const struct sockets_holder *holder = s->wanted[j].holder;
 
-			if (!owner->session || owner->session != stat.session || owner->pid)
+			if (!holder->session || holder->session != stat.session || holder->pid)
 				continue;
 			search_process(s, pid, &s->wanted[j].left);
 			break;
@@ -143,21 +143,22 @@ static void search_sessions(struct search *s, const struct processes *processes)
 	}
 }
 
-static bool is_of_session(const struct sockets_owner *owner)
+static bool is_of_session(const struct sockets_holder *holder)
 {
-	return owner->session;
+	return holder->session;
 }
 
-static bool is_of_any(const struct sockets_owner *owner)
+static bool is_of_any(const struct sockets_holder *holder)
 {
-	return !owner->session;
+	return !holder->session;
 }
 
-static bool lacks_holder(const struct search *s, bool (*is_one)(const struct sockets_owner *owner))
+static bool lacks_holder(const struct search *s,
+			 bool (*is_one)(const struct sockets_holder *holder))
 {
 	for (size_t i = 0; i < s->count; i++)
-		if ((!s->wanted[i].owner->pid || s->wanted[i].owner->pid == getpid()) &&
-		    is_one(s->wanted[i].owner))
+		if ((!s->wanted[i].holder->pid || s->wanted[i].holder->pid == getpid()) &&
+		    is_one(s->wanted[i].holder))
 			return true;
 	return false;
 }
@@ -165,7 +166,7 @@ static bool lacks_holder(const struct search *s, bool (*is_one)(const struct soc
 static bool is_maker(const struct search *s, uid_t user)
 {
 	for (size_t i = 0; i < s->count; i++)
-		if (s->wanted[i].owner->user == user)
+		if (s->wanted[i].holder->user == user)
 			return true;
 	return !user;
 }
@@ -230,8 +231,8 @@ static int search_all(struct search *s)
 	return s->missing ? search_proc(s) : 0;
 }
 
-int sockets_find_owners_among(bool (*may_be)(pid_t pid), const uint32_t *inodes, size_t count,
-			      struct sockets_owner *owners)
+int sockets_find_holders_among(bool (*may_be)(pid_t pid), const uint32_t *inodes, size_t count,
+			       struct sockets_holder *holders)
 {
 	struct search s = {.count = count, .missing = count, .may_be = may_be};
 	int err;
@@ -242,12 +243,12 @@ int sockets_find_owners_among(bool (*may_be)(pid_t pid), const uint32_t *inodes,
 	if (!s.wanted)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		owners[i] = (struct sockets_owner){.inode = inodes[i],
-						   .session = owners[i].session,
-						   .group = owners[i].group,
-						   .user = owners[i].user,
-						   .no_copy = owners[i].no_copy};
-		s.wanted[i] = (struct wanted){inodes[i], SHARE, &owners[i]};
+		holders[i] = (struct sockets_holder){.inode = inodes[i],
+						     .session = holders[i].session,
+						     .group = holders[i].group,
+						     .user = holders[i].user,
+						     .no_copy = holders[i].no_copy};
+		s.wanted[i] = (struct wanted){inodes[i], SHARE, &holders[i]};
 	}
 	qsort(s.wanted, count, sizeof(*s.wanted), wanted_compare);
 	err = search_all(&s);
@@ -261,7 +262,7 @@ static bool may_be_any(pid_t pid)
 	return true;
 }
 
-int sockets_find_owners(const uint32_t *inodes, size_t count, struct sockets_owner *owners)
+int sockets_find_holders(const uint32_t *inodes, size_t count, struct sockets_holder *holders)
 {
-	return sockets_find_owners_among(may_be_any, inodes, count, owners);
+	return sockets_find_holders_among(may_be_any, inodes, count, holders);
 }

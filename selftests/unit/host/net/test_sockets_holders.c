@@ -114,7 +114,7 @@ static uint32_t listening_inode(void)
 	return st.st_ino;
 }
 
-static pid_t holder(const struct row *row, uint32_t *inode)
+static pid_t fork_holder(const struct row *row, uint32_t *inode)
 {
 	int ready[2];
 	pid_t pid;
@@ -149,7 +149,7 @@ static void test_rows(void **state)
 	need_descriptors(DESCRIPTORS + 100);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		const struct row *row = &rows[i];
-		struct sockets_owner owner = {.user = row->maker};
+		struct sockets_holder holder = {.user = row->maker};
 		uint32_t inode;
 		pid_t hoarder, pid;
 
@@ -157,11 +157,11 @@ static void test_rows(void **state)
 			continue;
 		print_message("%s\n", row->name);
 		hoarder = hoard(row);
-		pid = holder(row, &inode);
-		owner.group = row->in == GROUP ? group : NULL;
-		owner.session = row->in == SESSION ? pid : 0;
-		assert_int_equal(sockets_find_owners(&inode, 1, &owner), 0);
-		assert_int_equal(owner.pid, pid);
+		pid = fork_holder(row, &inode);
+		holder.group = row->in == GROUP ? group : NULL;
+		holder.session = row->in == SESSION ? pid : 0;
+		assert_int_equal(sockets_find_holders(&inode, 1, &holder), 0);
+		assert_int_equal(holder.pid, pid);
 		end(pid);
 		end(hoarder);
 	}
@@ -174,7 +174,7 @@ static int make_group(void **state)
 	(void)state;
 	if (geteuid() || cgroup_root(root))
 		return 0;
-	snprintf(group, sizeof(group), "%.4000s/lbd-unit-owners-%d", root, getpid());
+	snprintf(group, sizeof(group), "%.4000s/lbd-unit-holders-%d", root, getpid());
 	if (mkdir(group, 0755))
 		*group = '\0';
 	return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who holds a socket, for a person.  The name is the process's own word, hence shown, never believed. */
-#ifndef LB_OWNER_TEXT_H
-#define LB_OWNER_TEXT_H
+#ifndef LB_HOLDER_TEXT_H
+#define LB_HOLDER_TEXT_H
 
 #include <stddef.h>
 #include <sys/types.h>
@@ -9,10 +9,10 @@
 #include "host/net/sockets.h"
 
 /* "nc (pid 7, user nobody)"; where no process is known (pid 0) "a process of user nobody", by who made the socket. */
-void owner_text(const struct sockets_owner *owner, uid_t maker, char *text, size_t size);
+void holder_text(const struct sockets_holder *holder, uid_t maker, char *text, size_t size);
 
 /* The user's name, or the number, where it has none. */
-enum { OWNER_NUMBER_BYTES = 16 };
-const char *owner_user(uid_t uid, char number[OWNER_NUMBER_BYTES]);
+enum { HOLDER_NUMBER_BYTES = 16 };
+const char *holder_user(uid_t uid, char number[HOLDER_NUMBER_BYTES]);
 
 #endif

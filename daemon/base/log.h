@@ -37,7 +37,9 @@ void log_release(void);
 /* Somebody may look at standard error: the last line there says which file the log goes to. */
 void log_say_where(void);
 
-/* Until NULL is told: the texts of warnings and errors go there, too, a line each: to whoever asked for what is done. */
+/*
+ * Until NULL is told: the texts of warnings and errors go there, too, a line each: to whoever asked for what is done.
+ */
 void log_also(FILE *out);
 
 /* Opens the file's name anew, after somebody else moved it away.  Nothing without a file. */

@@ -16,8 +16,9 @@ struct tail_mark {
 struct tail_mark tail_mark(const char *path, uid_t user);
 
 /*
- * Its last lines, at most so many and 16 KiB, newly allocated, *bytes of them (NUL among them); NULL: empty, or cannot be read.  since: only
- * what has been added after that (all of another file, or of one that is shorter now), or NULL.
+ * Its last lines, at most so many and 16 KiB, newly allocated, *bytes of them (NUL among them); NULL: empty, or
+ * cannot be read.  since: only what has been added after that (all of another file, or of one that is shorter now),
+ * or NULL.
  */
 char *tail_lines(const char *path, unsigned lines, uid_t user, const struct tail_mark *since,
 		 size_t *bytes);

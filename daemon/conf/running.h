@@ -32,7 +32,10 @@ void running_forget(struct running *running); /* what it holds */
 int running_write(const char *run_dir, const struct running *running, const struct block *root,
 		  struct error *error);
 
-/* running is to be forgotten by the caller.  -ENOENT: there is none; -EBADMSG: it is torn; -EPROTO: of another version. */
+/*
+ * running is to be forgotten by the caller.  -ENOENT: there is none; -EBADMSG: it is torn; -EPROTO: of another
+ * version.
+ */
 int running_read(const char *run_dir, const char *conf_path, struct running *running,
 		 struct conf **conf, struct error *error);
 

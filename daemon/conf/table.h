@@ -32,9 +32,9 @@ int conf_walk(const struct block *parent, const char *what, const struct conf_di
 	      void *target, struct error *error);
 
 /*
- * The same first of all: -EINVAL where a line of the directive begins with the name of one of these tables (NULL-ended),
- * since the ; that was to end it is missing, and a list would take the rest for words of its own.  A word that the usage
- * of the directive has is an option of it.
+ * The same first of all: -EINVAL where a line of the directive begins with the name of one of these tables
+ * (NULL-ended), since the ; that was to end it is missing, and a list would take the rest for words of its own.  A
+ * word that the usage of the directive has is an option of it.
  */
 int conf_check_lines(const struct block *at, const struct conf_directive *const *tables,
 		     struct error *error);
@@ -47,7 +47,9 @@ const struct conf_directive *conf_find_row(const struct conf_directive *table, c
 int conf_refuse(const struct block *at, const struct conf_directive *row, const char *word,
 		struct error *error);
 
-/* "found a second time" where *seen is another directive already, else that is `at` now; what: a word of it, or NULL. */
+/*
+ * "found a second time" where *seen is another directive already, else that is `at` now; what: a word of it, or NULL.
+ */
 int conf_once(const struct block *at, const char *what, const struct block **seen,
 	      struct error *error);
 

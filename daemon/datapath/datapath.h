@@ -38,7 +38,10 @@ int datapath_destroy(struct datapath *dp);
 
 const char *datapath_instance(const struct datapath *dp);
 bool datapath_adopted(const struct datapath *dp); /* pins of an earlier lbd were found */
-/* The same, and steer was attached all the time: what an earlier lbd served has been served on.  Else it is forgotten. */
+/*
+ * The same, and steer was attached all the time: what an earlier lbd served has been served on.  Else it is
+ * forgotten.
+ */
 bool datapath_served_on(const struct datapath *dp);
 bool datapath_tracks(const struct datapath *dp);   /* listeners are captured at listen(2) */
 int datapath_events_fd(const struct datapath *dp); /* ring buffer of struct lb_event, to poll */

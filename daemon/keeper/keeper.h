@@ -43,8 +43,8 @@ struct keeper_entry *keeper_add(struct keeper *keeper, int fifo_fd, char *note);
 struct keeper_entry *keeper_add_notify(struct keeper *keeper, int socket, int pidfd, char *note);
 
 /*
- * Of a FIFO: its worker has ended, and what is in it could not be written: that is the keeper's from now on, for a minute at
- * most.  Takes fifo_fd, its descriptor, over.
+ * Of a FIFO: its worker has ended, and what is in it could not be written: that is the keeper's from now on, for a
+ * minute at most.  Takes fifo_fd, its descriptor, over.
  */
 void keeper_leave(struct keeper_entry *entry, int fifo_fd);
 

@@ -25,7 +25,9 @@ enum lbd_occasion {
 /* Makes the world what conf says, which it takes over on success; to be remembered by lbd_write_running(). */
 int lbd_apply_conf(struct lbd *lbd, struct conf *conf, enum lbd_occasion why, struct error *error);
 
-/* Remembers the configuration in force for the next lbd, and what it rolls.  What goes wrong is logged by the second. */
+/*
+ * Remembers the configuration in force for the next lbd, and what it rolls.  What goes wrong is logged by the second.
+ */
 int lbd_publish_running(struct lbd *lbd, struct error *error);
 void lbd_write_running(struct lbd *lbd);
 

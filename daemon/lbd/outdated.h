@@ -10,7 +10,9 @@
 
 #include "lbd/lbd.h"
 
-/* Looks whether environment files have changed; not where to starts other processes anyway, perhaps from other files. */
+/*
+ * Looks whether environment files have changed; not where to starts other processes anyway, perhaps from other files.
+ */
 void outdated_look(const struct lbd *lbd, const struct conf *to);
 
 /* A line for each that goes on in to; where the settings change with that, another line says so already. */

@@ -15,7 +15,10 @@
 int reexec_begin(struct lbd *lbd, struct control_request *request, struct error *error);
 void reexec_gone(struct lbd *lbd, struct control_request *request); /* its client has left */
 
-/* When all that is not to be handed over has been closed; control: its socket, or -1.  Returns when even the old one cannot be run. */
+/*
+ * When all that is not to be handed over has been closed; control: its socket, or -1.  Returns when even the old one
+ * cannot be run.
+ */
 void reexec_now(struct lbd *lbd, int control);
 
 void reexec_end(struct lbd *lbd); /* no trial is to go on */

@@ -5,7 +5,8 @@
  * before that configuration is, so that there is no moment at which nothing names its process.
  *
  * The first line is "# lbd-leaving VERSION ID GENERATION UNTIL IS-WORKER ENDPOINT"; its pool, as it was
- * configured but for the stop_signal and stop_timeout by which it ends, follows, and its seal (seal.h).  For root alone to read, as the configuration may be.
+ * configured but for the stop_signal and stop_timeout by which it ends, follows, and its seal (seal.h).  For root
+ * alone to read, as the configuration may be.
  */
 #ifndef LB_LEAVE_RECORD_H
 #define LB_LEAVE_RECORD_H

@@ -13,7 +13,9 @@
 
 struct backend;
 
-/* The process runs its program since then (CLOCK_MONOTONIC): looks, and calls model_hooks.evaluate() once it accepts. */
+/*
+ * The process runs its program since then (CLOCK_MONOTONIC): looks, and calls model_hooks.evaluate() once it accepts.
+ */
 void accepts_watch(struct backend *backend, uint64_t since_us);
 
 /* Of another process, or none. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A backend as it is now: what is configured, what was found of it, what it is to become.  Plain data; whoever changes a field is named beside it, else it is the room backend/.
+ * A backend as it is now: what is configured, what was found of it, what it is to become.  Plain data; whoever
+ * changes a field is named beside it, else it is the room backend/.
  */
 #ifndef LB_MODEL_BACKEND_H
 #define LB_MODEL_BACKEND_H

@@ -60,8 +60,8 @@ struct service {
 };
 
 /*
- * What rooms below tell and ask of those above.  backend/ and listeners/ set theirs (backend_init(), listeners_watch());
- * of the first arg is the model's hooks_arg.
+ * What rooms below tell and ask of those above.  backend/ and listeners/ set theirs (backend_init(),
+ * listeners_watch()); of the first arg is the model's hooks_arg.
  */
 struct model_hooks {
 	void (*forgotten)(void *arg,

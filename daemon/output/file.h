@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A log's file, between the two that know it: output/file.c, which has it there, and output/file_move.c, which fills it. */
+/*
+ * A log's file, between the two that know it: output/file.c, which has it there, and output/file_move.c, which fills
+ * it.
+ */
 #ifndef LB_OUTPUT_FILE_H
 #define LB_OUTPUT_FILE_H
 

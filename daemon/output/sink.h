@@ -18,8 +18,9 @@ struct output_sink {
 		      struct output_loss *loss);
 	/*
 	 * Moves bytes from the FIFO, whose first are those in text (whole lines, or the last one unfinished).  Returns
-	 * how many have left the FIFO: fewer than all while there is no descriptor or no memory for that (shortage.h), to
-	 * be tried again; when they cannot be written for another reason they leave it all the same.  Either is said once.
+	 * how many have left the FIFO: fewer than all while there is no descriptor or no memory for that
+	 * (shortage.h), to be tried again; when they cannot be written for another reason they leave it all the
+	 * same.  Either is said once.
 	 */
 	size_t (*move)(void *sink, int fifo, const char *text, size_t bytes);
 	/* The worker has ended without ending its last line: the next one's begins on a line of its own.  Or NULL. */

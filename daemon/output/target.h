@@ -35,7 +35,8 @@ int output_target_open(const char *fifo, char **text);
 
 /*
  * Opens each FIFO of run_dir for reading, with the note that says where its bytes belong, for
- * output_flow_resume(), NULL where that is torn; fd is each()'s, note not.  False: there are more, for which something was short (shortage.h).
+ * output_flow_resume(), NULL where that is torn; fd is each()'s, note not.  False: there are more, for which
+ * something was short (shortage.h).
  */
 bool output_each_fifo(const char *run_dir,
 		      void (*each)(void *arg, int fd, const char *fifo, char *note), void *arg);

@@ -7,7 +7,10 @@
 
 struct plan;
 
-/* Writes what nothing names yet, makes room, and switches the services last.  -errno with a line: then plan_unstage(). */
+/*
+ * Writes what nothing names yet, makes room, and switches the services last.  -errno with a line: then
+ * plan_unstage().
+ */
 int plan_stage(struct plan *plan, struct error *error);
 
 /* Takes back what plan_stage() has written, however far it came. */

@@ -5,9 +5,9 @@
  * restarted, what its check has counted, what its environment files said at the last look, and why it has no
  * process or is on its way to its end.
  *
- * The first line is "lbd-states VERSION TIME", by CLOCK_MONOTONIC in us, each further one "NAME KEY=VALUE ...", enumerations by their
- * names, the last its seal (seal.h).  A key that is not known is passed over; what must not be gets a new version.
- * Version 2 ended with "end COUNT", version 1 had no first and no last line, and numbers.
+ * The first line is "lbd-states VERSION TIME", by CLOCK_MONOTONIC in us, each further one "NAME KEY=VALUE ...",
+ * enumerations by their names, the last its seal (seal.h).  A key that is not known is passed over; what must not be
+ * gets a new version.  Version 2 ended with "end COUNT", version 1 had no first and no last line, and numbers.
  */
 #ifndef LB_REMEMBER_H
 #define LB_REMEMBER_H
@@ -22,9 +22,9 @@ void remember_now(struct model *model);    /* before lbd leaves */
 void remember_settle(struct model *model); /* before somebody is told: now, if it is due */
 
 /*
- * Reads what an lbd before this one wrote; nothing where it is torn or lost, which is logged.  -EPROTO with a line: that one was
- * newer and this one would start what it had stopped.  running_us: when it wrote running.conf, 0 where that is not
- * gone on with: sets model->is_ahead.  All of it is for the start, and ends with remember_forget().
+ * Reads what an lbd before this one wrote; nothing where it is torn or lost, which is logged.  -EPROTO with a line:
+ * that one was newer and this one would start what it had stopped.  running_us: when it wrote running.conf, 0 where
+ * that is not gone on with: sets model->is_ahead.  All of it is for the start, and ends with remember_forget().
  */
 int remember_read(struct model *model, uint64_t running_us, struct error *error);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The start of lbd, from its run directory and event loop, which are there, to workers that are taken back or started. */
+/*
+ * The start of lbd, from its run directory and event loop, which are there, to workers that are taken back or
+ * started.
+ */
 #ifndef LB_START_H
 #define LB_START_H
 

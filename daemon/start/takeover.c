@@ -38,7 +38,9 @@ static int check_records(const char *run_dir, struct error *error)
 		   : remember_check(run_dir, error);
 }
 
-/* What the start refuses: after the exec there would be no lbd.  That is not this process, but who asks for the test. */
+/*
+ * What the start refuses: after the exec there would be no lbd.  That is not this process, but who asks for the test.
+ */
 static int check_start(const struct conf *conf, const struct options *options, struct error *error)
 {
 	return settings_try(conf, options->instance, options->foreground,

@@ -13,8 +13,8 @@ struct tails {
 };
 
 /*
- * From the file's end as it is now; goes on with the next file of that name when this one is rotated away.  Whose it may be: see
- * place.h.  -errno with a line.
+ * From the file's end as it is now; goes on with the next file of that name when this one is rotated away.  Whose it
+ * may be: see place.h.  -errno with a line.
  */
 int tail_add(struct tails *tails, sd_event *event, struct control_request *request,
 	     const char *path, uid_t user, struct error *error);

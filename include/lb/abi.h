@@ -112,7 +112,10 @@ struct lb_backend {
 };
 
 enum lb_backend_id_flags {
-	/* lbd supervises it, or the one that was there before and has not ended: only what `workers` names listens there */
+	/*
+	 * lbd supervises it, or the one that was there before and has not ended: only what `workers` names listens
+	 * there
+	 */
 	LB_ID_WORKER = 1U << 0,
 	LB_ID_MAKER = 1U << 1, /* only a socket that this user made is its listener */
 };

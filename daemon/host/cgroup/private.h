@@ -18,7 +18,10 @@ int cgroup_read_file(const char *dir, const char *file, char *text, size_t room)
 /* Appends name to dir, and makes that group where it is not there. */
 int cgroup_make_below(char dir[PATH_MAX], const char *name);
 
-/* host/cgroup/cgroup.c: the part of dir that names it in /proc/PID/cgroup; NULL: it is not where cgroup v2 is mounted. */
+/*
+ * host/cgroup/cgroup.c: the part of dir that names it in /proc/PID/cgroup; NULL: it is not where cgroup v2 is
+ * mounted.
+ */
 const char *cgroup_group(const char *dir);
 
 /* cgroup_holds() of that part. */

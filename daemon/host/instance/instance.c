@@ -32,7 +32,10 @@ enum {
 	ENDING_US = 5000 * 1000,
 };
 
-/* "PID LOCK NAME CONTROL", three descriptors: a value that a process before us has had, or that a child inherits, does not count. */
+/*
+ * "PID LOCK NAME CONTROL", three descriptors: a value that a process before us has had, or that a child inherits,
+ * does not count.
+ */
 #define HANDED_ON "LBD_REEXEC"
 
 static int lock_fd = -1, name_fd = -1;

@@ -13,7 +13,8 @@
 
 /*
  * Checks the name, makes RUNDIR (run_dir: /run/lbd/INSTANCE) and locks it for the life of the process,
- * over exec too; also against one that starts after the directory has been deleted.  -EINVAL: a name that is no file name; -EPERM: not root; -EBUSY: another lbd has it.
+ * over exec too; also against one that starts after the directory has been deleted.  -EINVAL: a name that is no file
+ * name; -EPERM: not root; -EBUSY: another lbd has it.
  */
 int instance_prepare(const char *instance, char *run_dir, size_t size, struct error *error);
 

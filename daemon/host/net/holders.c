@@ -14,8 +14,9 @@
 #include "host/process/processes.h"
 
 /*
- * Any user may hold a million descriptors, or have room for them, in each of many processes and threads, and the event loop waits for this walk.  So
- * a user, a control group and a session each have a share of it, which nobody else's descriptors take.
+ * Any user may hold a million descriptors, or have room for them, in each of many processes and threads, and the
+ * event loop waits for this walk.  So a user, a control group and a session each have a share of it, which nobody
+ * else's descriptors take.
  *
  * Users may be many as well, one person's too (subuid(5) gives 65536): all of them together have a bound, of which
  * each first gets a small share, in the order of their numbers, so that the ranges of subuid(5) come last; and

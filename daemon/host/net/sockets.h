@@ -33,7 +33,10 @@ int sockets_each_listener(uint16_t port, void (*each)(void *arg, const struct so
 int sockets_each_on_port(uint16_t port, void (*each)(void *arg, const struct sockets_listener *),
 			 void *arg);
 
-/* Has this listener of ours a key of TCP_MD5SIG (tcp(7))?  getsockopt(2) does not tell.  False: not to be known now, too. */
+/*
+ * Has this listener of ours a key of TCP_MD5SIG (tcp(7))?  getsockopt(2) does not tell.  False: not to be known now,
+ * too.
+ */
 bool sockets_has_keys(int fd);
 
 struct sockets_holder {
@@ -59,9 +62,9 @@ struct sockets_taken {
  * Finds a process that holds each socket: fills holders[i] for inodes[i] (pid 0: none found, for
  * example in another pid namespace).  Of holders[i] it reads what is asked for, `user` and `group`.  One walk through
  * /proc whatever the count, and none where control groups have them all.  Of one group, session or user it looks at no
- * more than some 32768 descriptors, or at room for 1 Mi and what the last table has besides (see inspect.h), so that who
- * holds more may not be found, but hides nobody else; of all users together at 32 times that, and at as much of those
- * named by `user`.
+ * more than some 32768 descriptors, or at room for 1 Mi and what the last table has besides (see inspect.h), so that
+ * who holds more may not be found, but hides nobody else; of all users together at 32 times that, and at as much of
+ * those named by `user`.
  */
 int sockets_find_holders(const uint32_t *inodes, size_t count, struct sockets_holder *holders);
 

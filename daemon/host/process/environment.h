@@ -40,8 +40,8 @@ char *environment_find(const struct environment *env, const char *name);
 
 /*
  * Reads lines NAME=value: '#' or ';' begin a comment line, "export" may come first, one pair of quotes
- * around the value is taken off, and one that is not closed is an error.  user is whose the file may be, see place.h; at most 1 MiB and 1000
- * variables.  -errno with file:line.
+ * around the value is taken off, and one that is not closed is an error.  user is whose the file may be, see place.h;
+ * at most 1 MiB and 1000 variables.  -errno with file:line.
  */
 int environment_read(struct environment *env, const char *path, uid_t user, struct error *error);
 

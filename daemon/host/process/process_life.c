@@ -49,8 +49,8 @@ static int64_t between_us(const struct timespec *from, const struct timespec *to
 }
 
 /*
- * How long the machine was suspended since its boot (less in a time namespace, or more); not how long this process waited between two
- * clocks.
+ * How long the machine was suspended since its boot (less in a time namespace, or more); not how long this process
+ * waited between two clocks.
  */
 static int64_t suspended_us(void)
 {

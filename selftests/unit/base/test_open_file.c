@@ -14,7 +14,10 @@
 
 enum { WORKER = 54321, OTHER = 54322 }; /* users of nobody */
 
-/* What is made before: "d OWNER MODE NAME", "f" a file, "e" an empty one, "l" a link to TARGET, and so on; one a line. */
+/*
+ * What is made before: "d OWNER MODE NAME", "f" a file, "e" an empty one, "l" a link to TARGET, and so on; one a
+ * line.
+ */
 struct row {
 	const char *name, *made, *path;
 	uid_t user;

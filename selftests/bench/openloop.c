@@ -71,6 +71,50 @@ static int parse_mix(struct options *o, const char *text)
 	return 0;
 }
 
+static int option_take(struct options *o, int c)
+{
+	switch (c) {
+	case 'r':
+		o->rate = strtod(optarg, NULL);
+		break;
+	case 'd':
+		o->duration_s = strtod(optarg, NULL);
+		break;
+	case 'n':
+		o->count = strtol(optarg, NULL, 10);
+		break;
+	case 'k':
+		o->keep = strtol(optarg, NULL, 10);
+		break;
+	case 't':
+		o->timeout_s = strtod(optarg, NULL);
+		break;
+	case 'p':
+		o->path = optarg;
+		break;
+	case 'm':
+		if (parse_mix(o, optarg))
+			return -1;
+		break;
+	case 'H':
+		o->header = optarg;
+		break;
+	case 'B':
+		o->label = optarg;
+		break;
+	case 's':
+		o->seed = strtoul(optarg, NULL, 10);
+		break;
+	case 'h':
+		usage(stdout);
+		exit(0);
+	default:
+		usage(stderr);
+		return -1;
+	}
+	return 0;
+}
+
 static int options_parse(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
@@ -82,45 +126,8 @@ static int options_parse(struct options *o, int argc, char **argv)
 	int c;
 
 	while ((c = getopt_long(argc, argv, "r:d:n:k:t:p:m:H:B:s:h", longs, NULL)) != -1) {
-		switch (c) {
-		case 'r':
-			o->rate = strtod(optarg, NULL);
-			break;
-		case 'd':
-			o->duration_s = strtod(optarg, NULL);
-			break;
-		case 'n':
-			o->count = strtol(optarg, NULL, 10);
-			break;
-		case 'k':
-			o->keep = strtol(optarg, NULL, 10);
-			break;
-		case 't':
-			o->timeout_s = strtod(optarg, NULL);
-			break;
-		case 'p':
-			o->path = optarg;
-			break;
-		case 'm':
-			if (parse_mix(o, optarg))
-				return -1;
-			break;
-		case 'H':
-			o->header = optarg;
-			break;
-		case 'B':
-			o->label = optarg;
-			break;
-		case 's':
-			o->seed = strtoul(optarg, NULL, 10);
-			break;
-		case 'h':
-			usage(stdout);
-			exit(0);
-		default:
-			usage(stderr);
+		if (option_take(o, c))
 			return -1;
-		}
 	}
 	if (argc - optind > TARGETS_MAX)
 		return fail("too many targets", argv[optind + TARGETS_MAX]);

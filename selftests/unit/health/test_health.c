@@ -118,7 +118,8 @@ struct judged {
 	const char *request; /* its beginning */
 };
 
-#define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+#define OK  "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+#define BAD "HTTP/1.1 503 x\r\n\r\n"
 
 static const struct judged judged[] = {
 	{.name = "tcp", .kind = HEALTH_TCP, .healthy = true, .why = "connected in "},
@@ -223,6 +224,22 @@ static struct lb_endpoint endpoint_of(uint16_t port)
 		.protocol = IPPROTO_TCP};
 }
 
+static struct conf_health conf_of(const struct judged *row)
+{
+	bool slow = row->kind == HEALTH_EXEC ? !row->healthy : !row->reply || row->keeps_open;
+
+	return (struct conf_health){.kind = row->kind,
+				    .path = (char *)"/healthz?a=1",
+				    .command = (char *)row->command,
+				    .status_min = row->status_min ? row->status_min : 200,
+				    .status_max = row->status_max ? row->status_max : 399,
+				    .interval_ms = 100,
+				    .timeout_ms =
+					    slow ? 200 : 60000, /* a loaded machine is no failure */
+				    .rise = 1,
+				    .fall = 1};
+}
+
 static void test_judged(void **state)
 {
 	struct outgoing *outgoing = outgoing_new();
@@ -232,26 +249,13 @@ static void test_judged(void **state)
 	for (size_t i = 0; i < sizeof(judged) / sizeof(*judged); i++) {
 		const struct judged *row = &judged[i];
 		const char *replies[] = {row->reply, NULL};
-		struct conf_health conf = {.kind = row->kind,
-					   .path = (char *)"/healthz?a=1",
-					   .command = (char *)row->command,
-					   .status_min = row->status_min ? row->status_min : 200,
-					   .status_max = row->status_max ? row->status_max : 399,
-					   .interval_ms = 100,
-					   .timeout_ms = 200,
-					   .rise = 1,
-					   .fall = 1};
-		bool slow = !row->reply || row->keeps_open;
+		struct conf_health conf = conf_of(row);
 		struct watcher watcher = {0};
 		struct lb_endpoint endpoint;
 		struct health *health;
 		struct server server;
 		struct lab lab;
 
-		if (!slow && row->kind != HEALTH_EXEC)
-			conf.timeout_ms = 60000; /* a loaded machine is no failure */
-		if (row->kind == HEALTH_EXEC && row->healthy)
-			conf.timeout_ms = 60000;
 		lab_open(&lab, false);
 		server_open(&server, lab.event, replies);
 		server.keeps_open = row->keeps_open;
@@ -277,26 +281,27 @@ static void test_judged(void **state)
 	outgoing_free(outgoing);
 }
 
+static const char *const rises_and_falls[] = {OK,
+					      "HTTP/1.1 500 x\r\n\r\n",
+					      OK,
+					      OK, /* up here */
+					      "HTTP/1.1 500 x\r\n\r\n",
+					      "HTTP/1.1 500 x\r\n\r\n",
+					      OK,
+					      "HTTP/1.1 500 x\r\n\r\n",
+					      "HTTP/1.1 500 x\r\n\r\n",
+					      "HTTP/1.1 500 x\r\n\r\n", /* down here */
+					      OK,
+					      OK /* up here */,
+					      OK,
+					      OK,
+					      OK,
+					      OK,
+					      NULL};
+
 /* Only changes are reported, and only after as many in a row. */
 static void test_rise_and_fall(void **state)
 {
-	const char *const replies[] = {OK,
-				       "HTTP/1.1 500 x\r\n\r\n",
-				       OK,
-				       OK, /* up here */
-				       "HTTP/1.1 500 x\r\n\r\n",
-				       "HTTP/1.1 500 x\r\n\r\n",
-				       OK,
-				       "HTTP/1.1 500 x\r\n\r\n",
-				       "HTTP/1.1 500 x\r\n\r\n",
-				       "HTTP/1.1 500 x\r\n\r\n", /* down here */
-				       OK,
-				       OK /* up here */,
-				       OK,
-				       OK,
-				       OK,
-				       OK,
-				       NULL};
 	struct conf_health conf = {.kind = HEALTH_HTTP,
 				   .path = (char *)"/",
 				   .host = (char *)"me.test",
@@ -315,7 +320,7 @@ static void test_rise_and_fall(void **state)
 
 	(void)state;
 	lab_open(&lab, false);
-	server_open(&server, lab.event, replies);
+	server_open(&server, lab.event, rises_and_falls);
 	endpoint = endpoint_of(server.port);
 	assert_int_equal(health_new(lab.event, NULL, NULL, &conf, &endpoint, &watcher_ops, &watcher,
 				    &health, &lab.error),
@@ -334,26 +339,25 @@ static void test_rise_and_fall(void **state)
 	lab_close(&lab);
 }
 
+static const struct {
+	const char *replies[6];
+	struct health_tally before;
+	int connections, changes;
+	bool is_first, awaited;
+} first_ones[] = {
+	{{BAD, BAD, OK, NULL}, {0}, 5, 1, false, true},
+	{{OK, BAD, OK, NULL}, {0}, 5, 1, false, true},
+	{{OK, NULL}, {0}, 3, 1, false, false},
+	{{OK, NULL}, {.good = 2}, 1, 1, false, false},
+	{{BAD, OK, NULL}, {0}, 1, 0, false, false},
+	{{OK, BAD, OK, NULL}, {0}, 2, 0, false, false},
+};
+
 /* What is new and well is known to be so without an interval's wait, and one that fails once gets no others for it. */
 static void test_first_ones_come_soon(void **state)
 {
-	static const char bad[] = "HTTP/1.1 503 x\r\n\r\n";
-	static const struct {
-		const char *replies[6];
-		struct health_tally before;
-		int connections, changes;
-		bool is_first, awaited;
-	} rows[] = {
-		{{bad, bad, OK, NULL}, {0}, 5, 1, false, true},
-		{{OK, bad, OK, NULL}, {0}, 5, 1, false, true},
-		{{OK, NULL}, {0}, 3, 1, false, false},
-		{{OK, NULL}, {.good = 2}, 1, 1, false, false},
-		{{bad, OK, NULL}, {0}, 1, 0, false, false},
-		{{OK, bad, OK, NULL}, {0}, 2, 0, false, false},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+	for (size_t i = 0; i < sizeof(first_ones) / sizeof(*first_ones); i++) {
 		struct conf_health conf = {.kind = HEALTH_HTTP,
 					   .path = (char *)"/",
 					   .status_min = 200,
@@ -362,28 +366,28 @@ static void test_first_ones_come_soon(void **state)
 					   .timeout_ms = 60000,
 					   .rise = 3,
 					   .fall = 3};
-		struct watcher watcher = {.awaits = rows[i].awaited};
+		struct watcher watcher = {.awaits = first_ones[i].awaited};
 		struct lb_endpoint endpoint;
 		struct health *health;
 		struct server server;
 		struct lab lab;
 
 		lab_open(&lab, false);
-		server_open(&server, lab.event, rows[i].replies);
+		server_open(&server, lab.event, first_ones[i].replies);
 		endpoint = endpoint_of(server.port);
 		assert_int_equal(health_new(lab.event, NULL, NULL, &conf, &endpoint, &watcher_ops,
 					    &watcher, &health, &lab.error),
 				 0);
 		assert_true(health_is_first(health));
-		health_resume(health, rows[i].before);
-		lab_await(&lab, server.connections, rows[i].connections);
-		if (rows[i].changes)
-			lab_await(&lab, watcher.changes, rows[i].changes);
+		health_resume(health, first_ones[i].before);
+		lab_await(&lab, server.connections, first_ones[i].connections);
+		if (first_ones[i].changes)
+			lab_await(&lab, watcher.changes, first_ones[i].changes);
 		else
 			lab_await(&lab, health_tally(health).bad, 1);
-		assert_int_equal(server.connections, rows[i].connections);
-		assert_int_equal(watcher.healthy, rows[i].changes);
-		assert_int_equal(health_is_first(health), rows[i].is_first);
+		assert_int_equal(server.connections, first_ones[i].connections);
+		assert_int_equal(watcher.healthy, first_ones[i].changes);
+		assert_int_equal(health_is_first(health), first_ones[i].is_first);
 		health_free(health);
 		server_close(&server);
 		lab_close(&lab);
@@ -417,6 +421,19 @@ static void test_jitter(void **state)
 	lab_close(&lab);
 }
 
+static struct conf_health held_conf(enum conf_health_kind kind)
+{
+	return (struct conf_health){.kind = kind,
+				    .path = (char *)"/",
+				    .command = (char *)"sleep 1000",
+				    .status_min = 200,
+				    .status_max = 399,
+				    .interval_ms = 10,
+				    .timeout_ms = 60000,
+				    .rise = kind == HEALTH_TCP ? 1000000 : 1,
+				    .fall = 1};
+}
+
 /* Nothing of a try is left, and nothing is found by it; afterwards it goes on. */
 static void test_held(void **state)
 {
@@ -425,15 +442,7 @@ static void test_held(void **state)
 
 	(void)state;
 	for (int i = 0; i < 3; i++) {
-		struct conf_health conf = {.kind = kinds[i],
-					   .path = (char *)"/",
-					   .command = (char *)"sleep 1000",
-					   .status_min = 200,
-					   .status_max = 399,
-					   .interval_ms = 10,
-					   .timeout_ms = 60000,
-					   .rise = i ? 1 : 1000000,
-					   .fall = 1};
+		struct conf_health conf = held_conf(kinds[i]);
 		struct watcher watcher = {0};
 		struct lb_endpoint endpoint;
 		struct health *health;

@@ -75,66 +75,62 @@ static struct backend make(enum state state, enum backend_goal goal, unsigned is
 				.ends_for = {is & IS_ENDED ? '!' : 0}};
 }
 
+static const struct {
+	const char *name;
+	enum state state;
+	enum backend_goal goal;
+	unsigned is;
+	bool enabled, on_trial;
+} choices[] = {
+	{"up", STATE_UP, GOAL_RUN, LISTENS, true, false},
+	{"up, about to drain", STATE_UP, GOAL_DRAIN, LISTENS, false, false},
+	{"up, while lbd stops", STATE_UP, GOAL_RUN, LISTENS | LBD_STOPS, false, false},
+	{"up, and being ended", STATE_UP, GOAL_RUN, WORKER | RUNS | IS_ENDED, false, false},
+	{"of no pool any more", STATE_UP, GOAL_RUN, LISTENS | NO_POOL, false, false},
+	{"the kernel sees it listen", STATE_DOWN, GOAL_RUN, 0, true, false},
+	{"down, stuck", STATE_DOWN, GOAL_RUN, LISTENS | STUCK, false, false},
+	{"down by its check", STATE_DOWN, GOAL_RUN, LISTENS | CHECKED | FAILS, false, false},
+	{"all fail", STATE_DOWN, GOAL_RUN, LISTENS | CHECKED | FAILS | ALL_DOWN, true, false},
+	{"all fail, worker", STATE_DOWN, GOAL_RUN,
+	 WORKER | RUNS | WAS_READY | LISTENS | CHECKED | FAILS | ALL_DOWN, true, false},
+	{"all fail, never ready", STATE_DOWN, GOAL_RUN,
+	 WORKER | RUNS | LISTENS | CHECKED | FAILS | ALL_DOWN, false, false},
+	{"all fail, no listener", STATE_DOWN, GOAL_RUN, CHECKED | FAILS | ALL_DOWN, false, false},
+	{"all fail, stuck", STATE_DOWN, GOAL_RUN, LISTENS | CHECKED | FAILS | ALL_DOWN | STUCK,
+	 false, false},
+	{"all fail, waits for one that leaves", STATE_DOWN, GOAL_RUN,
+	 LISTENS | CHECKED | FAILS | ALL_DOWN | AWAITS, false, false},
+	{"all fail, not looked at yet", STATE_DOWN, GOAL_RUN, LISTENS | CHECKED | ALL_DOWN, false,
+	 false},
+	{"starting", STATE_STARTING, GOAL_RUN, WORKER | RUNS, true, false},
+	{"starting, checked", STATE_STARTING, GOAL_RUN, WORKER | RUNS | CHECKED, false, false},
+	{"has to say READY=1", STATE_STARTING, GOAL_RUN, WORKER | RUNS | NOTIFIES, false, false},
+	{"inherits, and has no program yet", STATE_STARTING, GOAL_RUN, WORKER | INHERITS, false,
+	 false},
+	{"inherits, and runs", STATE_STARTING, GOAL_RUN, WORKER | INHERITS | RUNS, true, true},
+	{"inherits, checked", STATE_STARTING, GOAL_RUN, WORKER | INHERITS | RUNS | CHECKED, false,
+	 false},
+	{"about to be tried again", STATE_BACKOFF, GOAL_RUN, WORKER, true, false},
+	{"draining", STATE_DRAINING, GOAL_RUN, LISTENS, false, false},
+	{"drained", STATE_DRAINED, GOAL_RUN, LISTENS, false, false},
+	{"stopped", STATE_STOPPED, GOAL_RUN, WORKER, false, false},
+	{"stopping", STATE_STOPPING, GOAL_RUN, WORKER | RUNS, false, false},
+	{"exited", STATE_EXITED, GOAL_RUN, WORKER, false, false},
+	{"given up", STATE_FATAL, GOAL_RUN, WORKER, false, false},
+};
+
 static void who_may_be_chosen(void **unused)
 {
-	static const struct {
-		const char *name;
-		enum state state;
-		enum backend_goal goal;
-		unsigned is;
-		bool enabled, on_trial;
-	} rows[] = {
-		{"up", STATE_UP, GOAL_RUN, LISTENS, true, false},
-		{"up, about to drain", STATE_UP, GOAL_DRAIN, LISTENS, false, false},
-		{"up, while lbd stops", STATE_UP, GOAL_RUN, LISTENS | LBD_STOPS, false, false},
-		{"up, and being ended", STATE_UP, GOAL_RUN, WORKER | RUNS | IS_ENDED, false, false},
-		{"of no pool any more", STATE_UP, GOAL_RUN, LISTENS | NO_POOL, false, false},
-		{"the kernel sees it listen", STATE_DOWN, GOAL_RUN, 0, true, false},
-		{"down, stuck", STATE_DOWN, GOAL_RUN, LISTENS | STUCK, false, false},
-		{"down by its check", STATE_DOWN, GOAL_RUN, LISTENS | CHECKED | FAILS, false,
-		 false},
-		{"all fail", STATE_DOWN, GOAL_RUN, LISTENS | CHECKED | FAILS | ALL_DOWN, true,
-		 false},
-		{"all fail, worker", STATE_DOWN, GOAL_RUN,
-		 WORKER | RUNS | WAS_READY | LISTENS | CHECKED | FAILS | ALL_DOWN, true, false},
-		{"all fail, never ready", STATE_DOWN, GOAL_RUN,
-		 WORKER | RUNS | LISTENS | CHECKED | FAILS | ALL_DOWN, false, false},
-		{"all fail, no listener", STATE_DOWN, GOAL_RUN, CHECKED | FAILS | ALL_DOWN, false,
-		 false},
-		{"all fail, stuck", STATE_DOWN, GOAL_RUN,
-		 LISTENS | CHECKED | FAILS | ALL_DOWN | STUCK, false, false},
-		{"all fail, waits for one that leaves", STATE_DOWN, GOAL_RUN,
-		 LISTENS | CHECKED | FAILS | ALL_DOWN | AWAITS, false, false},
-		{"all fail, not looked at yet", STATE_DOWN, GOAL_RUN, LISTENS | CHECKED | ALL_DOWN,
-		 false, false},
-		{"starting", STATE_STARTING, GOAL_RUN, WORKER | RUNS, true, false},
-		{"starting, checked", STATE_STARTING, GOAL_RUN, WORKER | RUNS | CHECKED, false,
-		 false},
-		{"has to say READY=1", STATE_STARTING, GOAL_RUN, WORKER | RUNS | NOTIFIES, false,
-		 false},
-		{"inherits, and has no program yet", STATE_STARTING, GOAL_RUN, WORKER | INHERITS,
-		 false, false},
-		{"inherits, and runs", STATE_STARTING, GOAL_RUN, WORKER | INHERITS | RUNS, true,
-		 true},
-		{"inherits, checked", STATE_STARTING, GOAL_RUN, WORKER | INHERITS | RUNS | CHECKED,
-		 false, false},
-		{"about to be tried again", STATE_BACKOFF, GOAL_RUN, WORKER, true, false},
-		{"draining", STATE_DRAINING, GOAL_RUN, LISTENS, false, false},
-		{"drained", STATE_DRAINED, GOAL_RUN, LISTENS, false, false},
-		{"stopped", STATE_STOPPED, GOAL_RUN, WORKER, false, false},
-		{"stopping", STATE_STOPPING, GOAL_RUN, WORKER | RUNS, false, false},
-		{"exited", STATE_EXITED, GOAL_RUN, WORKER, false, false},
-		{"given up", STATE_FATAL, GOAL_RUN, WORKER, false, false},
-	};
-
 	(void)unused;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct backend backend = make(rows[i].state, rows[i].goal, rows[i].is);
+	for (size_t i = 0; i < sizeof(choices) / sizeof(*choices); i++) {
+		struct backend backend = make(choices[i].state, choices[i].goal, choices[i].is);
 
-		if (choice_enabled(&backend) != rows[i].enabled)
-			fail_msg("%s: %s", rows[i].name, rows[i].enabled ? "not chosen" : "chosen");
-		if (choice_on_trial(&backend) != rows[i].on_trial)
-			fail_msg("%s: %s", rows[i].name, rows[i].on_trial ? "no trial" : "trial");
+		if (choice_enabled(&backend) != choices[i].enabled)
+			fail_msg("%s: %s", choices[i].name,
+				 choices[i].enabled ? "not chosen" : "chosen");
+		if (choice_on_trial(&backend) != choices[i].on_trial)
+			fail_msg("%s: %s", choices[i].name,
+				 choices[i].on_trial ? "no trial" : "trial");
 	}
 }
 

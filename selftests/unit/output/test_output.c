@@ -626,12 +626,24 @@ static void test_often_full_disk(void **state)
 	lab_close(&lab);
 }
 
+/* Full but for the lines that go in at once, 256 of 30 bytes, and did not. */
+static void assert_filled(const char *path)
+{
+	size_t bytes;
+	char *text = read_file(path, &bytes);
+
+	assert_non_null(text);
+	if (bytes <= 65536 - 256 * 40 || text[bytes - 1] != '\n')
+		fail_msg("%zu bytes, ending in \"%s\"", bytes,
+			 text + bytes - (bytes < 40 ? bytes : 40));
+	free(text);
+}
+
 /* The worker runs on; it is said once; with room again the log goes on with whole lines. */
 static void test_full_disk(void **state)
 {
-	char disk[128], own_log[128], path[256], *text;
+	char disk[128], own_log[128], path[256];
 	struct lab lab;
-	size_t bytes;
 
 	(void)state;
 	if (!own_mounts())
@@ -664,13 +676,7 @@ static void test_full_disk(void **state)
 			assert_true(sd_event_run(lab.event, 10000) >= 0);
 		}
 		assert_int_equal(count_of(own_log, "written again"), 1);
-		text = read_file(path, &bytes);
-		assert_non_null(text);
-		/* Full but for the lines that go in at once, 256 of 30 bytes, and did not. */
-		if (bytes <= 65536 - 256 * 40 || text[bytes - 1] != '\n')
-			fail_msg("%zu bytes, ending in \"%s\"", bytes,
-				 text + bytes - (bytes < 40 ? bytes : 40));
-		free(text);
+		assert_filled(path);
 		log_open(NULL, 0, 0, &lab.error);
 		worker_kill(lab.worker);
 		lab_await(&lab, lab.exits, 1);

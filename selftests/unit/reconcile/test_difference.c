@@ -239,9 +239,6 @@ static void test_told_from_and_to(void **state)
 	}
 }
 
-/* By what clients see, whatever the names: those of one address are sent to workers that are to be started. */
-static void test_a_move_is_told(void **state)
-{
 #define WEB(n)      "pool " #n " { worker { command true; ports 8081-8082; } } "
 #define API(n)      "pool " #n " { worker { command true; ports 8083; } } "
 #define PART(n)     "pool " #n " { worker { command true; ports 8082-8083; } } "
@@ -251,44 +248,42 @@ static void test_a_move_is_told(void **state)
 #define FAR         "pool far { backend 127.0.0.1:9; } "
 #define SV(n, l, p) "service " #n " { listen " l "; pool " #p "; } "
 #define ST(n)       "static " #n " { root /tmp; listen 0.0.0.0:80; } "
-	static const struct {
-		const char *from, *to;
-		const char *who; /* NULL: nobody waits */
-	} moves[] = {
-		{WEB(a) SV(a, "0.0.0.0:80", a), API(b) SV(b, "0.0.0.0:80", b),
-		 "service b: its pool b"},
-		{WEB(a) SV(s, "0.0.0.0:80", a), API(b) SV(s, "0.0.0.0:80", b),
-		 "service s: its pool b"},
-		{ST(one), ST(two), "service two: its pool two"},
-		{ST(one), WEB(a) SV(s, "0.0.0.0:80", a), "service s: its pool a"},
-		{WEB(a) SV(s, "0.0.0.0:80", a), ST(two), "service two: its pool two"},
-		{WEB(a) SV(s, "0.0.0.0:80", a),
-		 WEB(a) SV(s, "0.0.0.0:80", a) API(b) SV(t, "10.0.0.1:80", b),
-		 "service t: its pool b"},
-		{WEB(a) SV(s, "10.0.0.1:80", a), API(b) SV(t, "0.0.0.0:80", b),
-		 "service t: its pool b"},
-		{WEB(a) SV(s, "10.0.0.1:80", a),
-		 WEB(a) SV(s, "10.0.0.1:80", a) API(b) SV(t, "0.0.0.0:80", b), NULL},
-		{WEB(a) SV(s, "0.0.0.0:80", a),
-		 WEB(a) SV(s, "0.0.0.0:80", a) API(b) SV(t, "0.0.0.0:81", b), NULL},
-		{WEB(a) SV(s, "0.0.0.0:80", a), WEB(a) SV(t, "0.0.0.0:80", a), NULL},
-		{WEB(a) SV(s, "0.0.0.0:80", a), FAR SV(t, "0.0.0.0:80", far), NULL},
-		{WEB(a) SV(s, "0.0.0.0:80", a), API(b) SV(t, "[::]:80", b), NULL},
-		{FAR SV(s, "0.0.0.0:80", far), BOTH(b) SV(s, "0.0.0.0:80", b), NULL},
-		{FAR SV(s, "0.0.0.0:80", far), CHECKED(b) SV(s, "0.0.0.0:80", b), NULL},
-		{WEB(a) SV(s, "0.0.0.0:80", a), BOTH(b) SV(s, "0.0.0.0:80", b), NULL},
-		{WEB(a) SV(s, "0.0.0.0:80", a), CHECKED(b) SV(s, "0.0.0.0:80", b),
-		 "service s: its pool b"},
-		{API(a) SV(s, "0.0.0.0:80", a), PLAIN(b) SV(s, "0.0.0.0:80", b),
-		 "service s: its pool b"},
-		{WEB(a) FAR SV(s, "0.0.0.0:80", a), CHECKED(a) SV(s, "0.0.0.0:80", a), NULL},
-		{WEB(a) SV(s, "0.0.0.0:80", a), CHECKED(a) SV(s, "0.0.0.0:80", a),
-		 "pool a: none of its backends stays"},
-		{WEB(a) SV(s, "0.0.0.0:80", a), WEB(b) SV(s, "0.0.0.0:80", b),
-		 "service s: its pool b is new, on the ports of pool a"},
-		{WEB(a) SV(s, "0.0.0.0:80", a), PART(b) SV(s, "0.0.0.0:80", b),
-		 "service s: its pool b is new: clients"},
-	};
+static const struct {
+	const char *from, *to;
+	const char *who; /* NULL: nobody waits */
+} moves[] = {
+	{WEB(a) SV(a, "0.0.0.0:80", a), API(b) SV(b, "0.0.0.0:80", b), "service b: its pool b"},
+	{WEB(a) SV(s, "0.0.0.0:80", a), API(b) SV(s, "0.0.0.0:80", b), "service s: its pool b"},
+	{ST(one), ST(two), "service two: its pool two"},
+	{ST(one), WEB(a) SV(s, "0.0.0.0:80", a), "service s: its pool a"},
+	{WEB(a) SV(s, "0.0.0.0:80", a), ST(two), "service two: its pool two"},
+	{WEB(a) SV(s, "0.0.0.0:80", a),
+	 WEB(a) SV(s, "0.0.0.0:80", a) API(b) SV(t, "10.0.0.1:80", b), "service t: its pool b"},
+	{WEB(a) SV(s, "10.0.0.1:80", a), API(b) SV(t, "0.0.0.0:80", b), "service t: its pool b"},
+	{WEB(a) SV(s, "10.0.0.1:80", a),
+	 WEB(a) SV(s, "10.0.0.1:80", a) API(b) SV(t, "0.0.0.0:80", b), NULL},
+	{WEB(a) SV(s, "0.0.0.0:80", a), WEB(a) SV(s, "0.0.0.0:80", a) API(b) SV(t, "0.0.0.0:81", b),
+	 NULL},
+	{WEB(a) SV(s, "0.0.0.0:80", a), WEB(a) SV(t, "0.0.0.0:80", a), NULL},
+	{WEB(a) SV(s, "0.0.0.0:80", a), FAR SV(t, "0.0.0.0:80", far), NULL},
+	{WEB(a) SV(s, "0.0.0.0:80", a), API(b) SV(t, "[::]:80", b), NULL},
+	{FAR SV(s, "0.0.0.0:80", far), BOTH(b) SV(s, "0.0.0.0:80", b), NULL},
+	{FAR SV(s, "0.0.0.0:80", far), CHECKED(b) SV(s, "0.0.0.0:80", b), NULL},
+	{WEB(a) SV(s, "0.0.0.0:80", a), BOTH(b) SV(s, "0.0.0.0:80", b), NULL},
+	{WEB(a) SV(s, "0.0.0.0:80", a), CHECKED(b) SV(s, "0.0.0.0:80", b), "service s: its pool b"},
+	{API(a) SV(s, "0.0.0.0:80", a), PLAIN(b) SV(s, "0.0.0.0:80", b), "service s: its pool b"},
+	{WEB(a) FAR SV(s, "0.0.0.0:80", a), CHECKED(a) SV(s, "0.0.0.0:80", a), NULL},
+	{WEB(a) SV(s, "0.0.0.0:80", a), CHECKED(a) SV(s, "0.0.0.0:80", a),
+	 "pool a: none of its backends stays"},
+	{WEB(a) SV(s, "0.0.0.0:80", a), WEB(b) SV(s, "0.0.0.0:80", b),
+	 "service s: its pool b is new, on the ports of pool a"},
+	{WEB(a) SV(s, "0.0.0.0:80", a), PART(b) SV(s, "0.0.0.0:80", b),
+	 "service s: its pool b is new: clients"},
+};
+
+/* By what clients see, whatever the names: those of one address are sent to workers that are to be started. */
+static void test_a_move_is_told(void **state)
+{
 	static const struct part whole = {NULL, "%s"};
 
 	(void)state;

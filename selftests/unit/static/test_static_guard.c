@@ -31,56 +31,57 @@ static void add_rules(struct options *options, const struct line line[RULES])
 	}
 }
 
+static const struct {
+	struct line line[RULES];
+	const char *path;
+	bool precompressed, concerned;
+	int status;
+} access_rows[] = {
+	{{{0}}, "/x.js.gz", true, false, 0},
+	{{{false, "all", "*.js"}}, "/x.js", true, true, 403},
+	{{{false, "all", "*.js"}}, "/x.js.gz", true, true, 403},
+	{{{false, "all", "*.js"}}, "/x.js.br", true, true, 403},
+	{{{false, "all", "*.js"}}, "/x.js.zst", true, true, 403},
+	{{{false, "all", "*.js"}}, "/x.js.gz", false, false, 0},
+	{{{false, "all", "*.js"}}, "/x.js.gzip", true, false, 0},
+	{{{false, "all", "*.js"}}, "/x.gz", true, false, 0},
+	{{{false, "192.0.2.2", "*.js"}}, "/x.js.gz", true, true, 0},
+	{{{true, "192.0.2.2", "*.js"}}, "/x.js.gz", true, true, 403},
+	{{{true, "192.0.2.1", "*.js"}}, "/x.js.gz", true, true, 0},
+	/* The other name takes away alone; a later rule for the path itself goes first. */
+	{{{false, "all", "*"}, {true, "all", "*.js"}}, "/x.js.gz", true, true, 403},
+	{{{false, "all", "*"}, {true, "all", "*.gz"}}, "/x.js.gz", true, true, 0},
+	{{{false, "all", "*.js"}, {true, "all", "*.gz"}}, "/x.js.gz", true, true, 0},
+	{{{true, "all", "*.gz"}, {false, "all", "*.js"}}, "/x.js.gz", true, true, 403},
+	{{{false, "all", "/a/b"}, {true, "all", "/a/b.gz"}}, "/a/b.gz", true, true, 0},
+	/* A directory, and what is none. */
+	{{{false, "all", "/a[bc]"}}, "/ab/", true, true, 403},
+	{{{false, "all", "/a[bc]"}}, "/ab/c", true, false, 0},
+	{{{false, "all", "ab"}}, "/ab/", true, true, 403},
+	{{{false, "all", "*.gz"}}, "/ab.gz/", true, true, 403},
+	{{{false, "all", "/ab"}}, "/ab.gz/", true, false, 0},
+	{{{false, "all", "x"}}, "/", true, false, 0},
+	{{{false, "all", "/a"}}, "/a/.gz", true, true, 403},
+	{{{false, "all", "/[a]/"}}, "/a/.gz", true, false, 0},
+};
+
 static void access_rules_look_at_both_names(void **state)
 {
-	static const struct {
-		struct line line[RULES];
-		const char *path;
-		bool precompressed, concerned;
-		int status;
-	} rows[] = {
-		{{{0}}, "/x.js.gz", true, false, 0},
-		{{{false, "all", "*.js"}}, "/x.js", true, true, 403},
-		{{{false, "all", "*.js"}}, "/x.js.gz", true, true, 403},
-		{{{false, "all", "*.js"}}, "/x.js.br", true, true, 403},
-		{{{false, "all", "*.js"}}, "/x.js.zst", true, true, 403},
-		{{{false, "all", "*.js"}}, "/x.js.gz", false, false, 0},
-		{{{false, "all", "*.js"}}, "/x.js.gzip", true, false, 0},
-		{{{false, "all", "*.js"}}, "/x.gz", true, false, 0},
-		{{{false, "192.0.2.2", "*.js"}}, "/x.js.gz", true, true, 0},
-		{{{true, "192.0.2.2", "*.js"}}, "/x.js.gz", true, true, 403},
-		{{{true, "192.0.2.1", "*.js"}}, "/x.js.gz", true, true, 0},
-		/* The other name takes away alone; a later rule for the path itself goes first. */
-		{{{false, "all", "*"}, {true, "all", "*.js"}}, "/x.js.gz", true, true, 403},
-		{{{false, "all", "*"}, {true, "all", "*.gz"}}, "/x.js.gz", true, true, 0},
-		{{{false, "all", "*.js"}, {true, "all", "*.gz"}}, "/x.js.gz", true, true, 0},
-		{{{true, "all", "*.gz"}, {false, "all", "*.js"}}, "/x.js.gz", true, true, 403},
-		{{{false, "all", "/a/b"}, {true, "all", "/a/b.gz"}}, "/a/b.gz", true, true, 0},
-		/* A directory, and what is none. */
-		{{{false, "all", "/a[bc]"}}, "/ab/", true, true, 403},
-		{{{false, "all", "/a[bc]"}}, "/ab/c", true, false, 0},
-		{{{false, "all", "ab"}}, "/ab/", true, true, 403},
-		{{{false, "all", "*.gz"}}, "/ab.gz/", true, true, 403},
-		{{{false, "all", "/ab"}}, "/ab.gz/", true, false, 0},
-		{{{false, "all", "x"}}, "/", true, false, 0},
-		{{{false, "all", "/a"}}, "/a/.gz", true, true, 403},
-		{{{false, "all", "/[a]/"}}, "/a/.gz", true, false, 0},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ROWS(rows); i++) {
-		struct options options = {.precompressed = rows[i].precompressed};
+	for (size_t i = 0; i < ROWS(access_rows); i++) {
+		struct options options = {.precompressed = access_rows[i].precompressed};
 		struct prefix client;
 		struct visitor visitor = {.client = &client.address};
 		const char *realm = NULL;
 
 		assert_int_equal(prefix_parse(&client, "192.0.2.1"), 0);
-		add_rules(&options, rows[i].line);
-		assert_int_equal(guard_concerns(&options, rows[i].path), rows[i].concerned);
-		assert_int_equal(guard_check(&options, rows[i].path, &visitor, &realm),
-				 rows[i].status);
-		assert_int_equal(guard_lists(&options, "/", rows[i].path, &client.address),
-				 !rows[i].status);
+		add_rules(&options, access_rows[i].line);
+		assert_int_equal(guard_concerns(&options, access_rows[i].path),
+				 access_rows[i].concerned);
+		assert_int_equal(guard_check(&options, access_rows[i].path, &visitor, &realm),
+				 access_rows[i].status);
+		assert_int_equal(guard_lists(&options, "/", access_rows[i].path, &client.address),
+				 !access_rows[i].status);
 		assert_null(realm);
 		rules_free(&options.rules);
 	}

@@ -93,6 +93,13 @@ static const struct refused refused[] = {
 	{.name = "empty command", .command = " ", .code = -EINVAL, .text = {"command"}},
 };
 
+static void put_bad_files(struct lab *lab)
+{
+	put_file(lab, "plain", "x", 0644);
+	put_file(lab, "script", "#!/no/such/interpreter\n", 0755);
+	put_file(lab, "bad.env", "GOOD=1\nnot a variable\n", 0644);
+}
+
 static void test_refused(void **state)
 {
 	(void)state;
@@ -105,9 +112,7 @@ static void test_refused(void **state)
 		if (row->journal && !access("/run/systemd/journal/stdout", F_OK))
 			continue;
 		lab_open(&lab, i % 2);
-		put_file(&lab, "plain", "x", 0644);
-		put_file(&lab, "script", "#!/no/such/interpreter\n", 0755);
-		put_file(&lab, "bad.env", "GOOD=1\nnot a variable\n", 0644);
+		put_bad_files(&lab);
 		strings[0] = in_dir(&lab, row->command);
 		strings[1] = in_dir(&lab, row->directory);
 		strings[2] = files[0] = in_dir(&lab, row->env_file);

@@ -338,8 +338,8 @@ static const struct {
 	{"--complete -n web -j worker stop ''",
 	 DATA("[{\"name\": \"a:1\"}, {\"name\": \"a:2\"}, {\"name\": \"b:1\"}]"), 0,
 	 "a:1\na:2\nb:1\na:*\nb:*\nall\n", ""},
-	{"--complete tail ''", DATA("[{\"name\": \"a:1\"}, {\"name\": \"a:2\"}]"), 0,
-	 "a:1\na:2\n", ""},
+	{"--complete tail ''", DATA("[{\"name\": \"a:1\"}, {\"name\": \"a:2\"}]"), 0, "a:1\na:2\n",
+	 ""},
 };
 
 static void test_replies(void **state)

@@ -23,6 +23,15 @@ static void copy_bytes(char *to, const char *from, size_t length)
 	to[length] = 0;
 }
 
+/* `tcp`: a word that says it by itself. */
+static bool is_value(const char *word)
+{
+	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++)
+		if (!strcmp(word, members[i].token))
+			return true;
+	return false;
+}
+
 static void name_member(struct usage_item *item)
 {
 	const char *token = item->word[0] ? item->word : item->place;
@@ -60,8 +69,9 @@ void usage_parse(const char *text, struct usage *usage)
 		assert(usage->count <= USAGE_ITEMS);
 		item->optional = *text == '[';
 		text = parse_token(text + item->optional, item);
-		/* `weight N`: a word takes the value that follows it, in brackets only. */
-		if (item->optional && item->word[0] && text[0] == ' ')
+		/* `weight N`: a word takes the value that follows it. */
+		if (item->word[0] && text[0] == ' ' && isupper((unsigned char)text[1]) &&
+		    !is_value(item->word))
 			text = parse_token(text + 1, item);
 		name_member(item);
 	}

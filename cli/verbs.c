@@ -29,6 +29,8 @@ const struct verb verbs[] = {
 	{"pool drain", BACKEND " [timeout T] [wait]",
 	 "no new connections; those open may end until the timeout", NULL, NULL, VERB_WAITS},
 	{"pool undrain", BACKEND, "new connections again", NULL, NULL, 0},
+	{"pool set", BACKEND " weight N", "give a backend another share of new connections", NULL,
+	 NULL, 0},
 
 	{"worker", "[NAME]", "list workers; NAME is POOL:PORT, POOL:* or all", render_workers,
 	 NULL, 0},

@@ -43,6 +43,14 @@ int apply_ring(struct pool *pool, const struct ring_backend *chosen, size_t coun
 	return err;
 }
 
+/* By its new configuration, unless another was asked for by command. */
+static unsigned weight_to_be(const struct pool *pool, size_t i)
+{
+	unsigned asked = i < pool->count ? pool->backends[i]->asked_weight : 0;
+
+	return asked ? asked : pool->conf->backends[i].weight;
+}
+
 int apply_pool_room(const struct pool *pool)
 {
 	enum lb_scheduler scheduler = pool->conf->scheduler;
@@ -56,8 +64,7 @@ int apply_pool_room(const struct pool *pool)
 		if (!all)
 			return -ENOMEM;
 		for (size_t i = 0; i < count; i++)
-			all[i].weight =
-				(uint16_t)(pool->conf->backends[i].weight * CHOICE_WEIGHT_SCALE);
+			all[i].weight = (uint16_t)(weight_to_be(pool, i) * CHOICE_WEIGHT_SCALE);
 		size = ring_size(all, count);
 		free(all);
 	}

@@ -51,6 +51,9 @@ void backend_evaluate(struct backend *backend); /* after a fact or a setting has
 void backend_set_health(struct backend *backend, const struct conf_health *conf);
 bool backend_set_maker(struct backend *backend, const struct conf_backend *conf); /* another? */
 
+/* asked: by `pool set`, of a worker; 0, as where both are the same: it is to have what is configured. */
+void backend_set_weight(struct backend *backend, unsigned configured, unsigned asked);
+
 /* Makes aside the check that backend_set_health() will put in place, so that it cannot fail; or drops it. */
 int backend_prepare_health(struct backend *backend, const struct conf_health *conf,
 			   struct error *error);

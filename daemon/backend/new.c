@@ -42,6 +42,12 @@ bool backend_set_maker(struct backend *backend, const struct conf_backend *conf)
 	return !is_same;
 }
 
+void backend_set_weight(struct backend *backend, unsigned configured, unsigned asked)
+{
+	backend->asked_weight = asked == configured ? 0 : asked;
+	backend->weight = backend->asked_weight ? backend->asked_weight : configured;
+}
+
 static int take_place(struct backend *backend, const struct backend_place *leaves,
 		      struct error *error)
 {

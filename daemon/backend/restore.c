@@ -145,6 +145,7 @@ static void restore_known(struct backend *backend, const struct remembered *know
 	backend->turn = known->turn;
 	worker_set_past(backend->worker, known->past);
 	backend->kept_out = known->kept_out || known->goal == GOAL_DRAIN;
+	backend_set_weight(backend, backend->weight, known->weight);
 	if (worker_pid(backend->worker))
 		restore_running(backend, known);
 	else

@@ -97,10 +97,12 @@ struct conf_health {
 	bool restart; /* `on_failure restart;` */
 };
 
+enum { CONF_WEIGHT_MAX = 1000 };
+
 struct conf_backend {
 	const struct block *at;
 	struct lb_endpoint endpoint;
-	unsigned weight;          /* 1..1000 */
+	unsigned weight;          /* 1..CONF_WEIGHT_MAX */
 	uint32_t max_connections; /* 0: no limit */
 	bool drain;               /* `drain` word: kept out of service */
 	const char *maker;        /* `owner USER`, a word of the tree: only its listener; or NULL */

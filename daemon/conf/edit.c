@@ -188,6 +188,29 @@ int edit_backend_remove(struct block *root, const char *pool, const char *addres
 	return is_idle(root, block) ? take_out(root, block, error) : 0;
 }
 
+int edit_backend_weight(struct block *root, const char *pool, const char *address,
+			const char *weight, struct error *error)
+{
+	struct block *block = pool_block(root, pool);
+	struct block *backend = block ? backend_block(block, address) : NULL;
+	const char *words[16];
+	size_t count = 0;
+
+	if (!backend || backend->count > 12)
+		return error_set(error, -ENOENT, "%s: not a backend of its own in pool %s", address,
+				 pool);
+	for (size_t i = 0; i < backend->count; i++) {
+		if (i < 2 || strcmp(backend->words[i], "weight"))
+			words[count++] = backend->words[i];
+		else
+			i++;
+	}
+	words[count++] = "weight";
+	words[count++] = weight;
+	words[count] = NULL;
+	return block_set_words(backend, words) ? out_of_memory(error) : 0;
+}
+
 int edit_backend_drain(struct block *root, const char *pool, const char *address, int drain)
 {
 	struct block *block = pool_block(root, pool);

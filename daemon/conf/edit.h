@@ -18,6 +18,9 @@ int edit_backend_add(struct block *root, const char *pool, const char *address, 
 /* A pool that has nothing else, and that no service names, goes with its last one. */
 int edit_backend_remove(struct block *root, const char *pool, const char *address,
 			struct error *error);
+/* One that has no line of its own, as a worker, is refused. */
+int edit_backend_weight(struct block *root, const char *pool, const char *address,
+			const char *weight, struct error *error);
 /* Sets or clears the word `drain`; one of a worker block has no place for it: 0 and nothing done. */
 int edit_backend_drain(struct block *root, const char *pool, const char *address, int drain);
 /* With its backends; one that a service names is refused, and without force one that has workers. */

@@ -13,7 +13,7 @@
 #define AT(field) .offset = offsetof(struct pool_draft, field)
 #define TIME      "such as 500ms, 10s, 5m, 2h or 1d"
 
-enum { WEIGHT_MAX = 1000, MOST_MS = 0x7fffffff };
+enum { MOST_MS = 0x7fffffff };
 
 /* A backend's own weight and limit are filled in at the end where it names none. */
 struct pool_draft {
@@ -66,7 +66,7 @@ static int read_backend_option(char **words, struct conf_backend *backend)
 	if (!words[1])
 		return -EINVAL;
 	if (strcmp(words[0], "weight") == 0 &&
-	    conf_parse_number(words[1], WEIGHT_MAX, &value) == 0 && value > 0)
+	    conf_parse_number(words[1], CONF_WEIGHT_MAX, &value) == 0 && value > 0)
 		backend->weight = (unsigned)value;
 	else if (strcmp(words[0], "max_connections") == 0 &&
 		 conf_parse_number(words[1], unset - 1, &value) == 0)
@@ -167,7 +167,7 @@ const struct conf_directive conf_pool_table[] = {
 	 "(0 is no limit; USER as `getent passwd` lists it)",
 	 1, 8, .set = set_backend, .repeat = true},
 	{"owner", "owner USER; one that `getent passwd` lists", 1, 1, .set = set_maker},
-	{"weight", "weight N; 1..1000", 1, 1, conf_set_number, AT(weight), 1, WEIGHT_MAX},
+	{"weight", "weight N; 1..1000", 1, 1, conf_set_number, AT(weight), 1, CONF_WEIGHT_MAX},
 	{"max_connections", "max_connections N; 0..4294967294 (0 is no limit)", 1, 1,
 	 conf_set_number, AT(max_connections), 0, UINT32_MAX - 1},
 	{"drain_timeout", "drain_timeout TIME; " TIME, 1, 1, conf_set_ms, AT(pool.drain_timeout_ms),

@@ -85,7 +85,8 @@ struct backend {
 	/* Its configuration, and what follows from that. */
 	struct lb_endpoint endpoint;
 	char name[BACKEND_NAME_BYTES]; /* "web:8081"; without a worker "127.0.0.1:8081" */
-	unsigned weight;
+	unsigned weight;               /* the one in force */
+	unsigned asked_weight;         /* of a worker, by `pool set`; 0: its configuration's */
 	uint32_t max_connections;
 	/* By `owner`: only this user's listener is its own; "": anybody's. */
 	char maker[CONF_USER_BYTES];

@@ -38,6 +38,7 @@ static void come_back(struct backend *backend, const struct conf_backend *conf)
 {
 	backend->drain.asked = conf->drain;
 	backend->kept_out = false;
+	backend_set_weight(backend, conf->weight, 0);
 	backend->leave.timeout_us = UINT64_MAX;
 	backend->goal = GOAL_RUN;
 	if (conf->drain)
@@ -52,7 +53,7 @@ static void come_back(struct backend *backend, const struct conf_backend *conf)
 
 static void update_backend(struct backend *backend, const struct conf_backend *conf)
 {
-	backend->weight = conf->weight;
+	backend_set_weight(backend, conf->weight, backend->asked_weight);
 	backend->max_connections = conf->max_connections;
 	/* Those who may not any more are let go by the look that follows. */
 	if (backend_set_maker(backend, conf))

@@ -95,6 +95,8 @@ static void write_one(void *arg, struct backend *backend)
 		fprintf(file, "unready=1 ");
 	if (backend->kept_out)
 		fprintf(file, "kept_out=1 ");
+	if (backend->asked_weight)
+		fprintf(file, "weight=%u ", backend->asked_weight);
 	if (backend->worker)
 		write_past(file, worker_past(backend->worker));
 	fprintf(file, "retry_us=%llu drain_us=%llu since_us=%llu",
@@ -163,6 +165,8 @@ static void take_number(struct remembered *one, const char *key, const char *val
 		one->unready = strtoul(value, NULL, 10);
 	else if (!strcmp(key, "kept_out"))
 		one->kept_out = strtoul(value, NULL, 10);
+	else if (!strcmp(key, "weight"))
+		one->weight = strtoul(value, NULL, 10);
 	else if (!strcmp(key, "restarts"))
 		one->restarts = strtoul(value, NULL, 10);
 	else if (!strcmp(key, "tried_settings"))

@@ -14,6 +14,7 @@ struct remembered {
 	unsigned failures, restarts;
 	bool unready; /* the process has not been up yet */
 	bool kept_out;
+	unsigned weight; /* by `pool set`; 0: none */
 	struct health_tally tally;
 	struct worker_past past;
 	unsigned long long retry_us; /* CLOCK_MONOTONIC: the same for the next lbd */

@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/apply.h"
 #include "backend/backend.h"
 #include "conf/table.h"
 #include "lb/ctl.h"
 #include "listeners/listeners.h"
 #include "reconcile/nobody.h"
+#include "remember/remember.h"
 #include "verbs/change.h"
 #include "verbs/handlers.h"
 #include "verbs/served.h"
@@ -214,6 +216,56 @@ int verb_pool_remove(struct call *call)
 	}
 	err = call_backend(call, &backend);
 	return err ? err : remove_backends(call, backend->pool, &backend, 1, do_backend_remove);
+}
+
+static int do_weight(struct block *root, struct call *call)
+{
+	struct backend *backend;
+	int err = call_backend(call, &backend);
+
+	if (err)
+		return err;
+	return edit_backend_weight(root, backend->pool->name, call_word(call, "address", ""),
+				   call_word(call, "weight", ""), &call->error);
+}
+
+/* A worker has no line of its own in the configuration: there it is a state, until it is set back. */
+static void set_weight(struct backend *backend, unsigned weight)
+{
+	const struct pool *pool = backend->pool;
+
+	for (size_t i = 0; i < pool->count; i++)
+		if (pool->backends[i] == backend)
+			backend_set_weight(backend, pool->conf->backends[i].weight, weight);
+	remember_later(backend->model);
+	apply_backend(backend);
+}
+
+int verb_pool_set(struct call *call)
+{
+	const char *text = call_word(call, "weight", "");
+	struct backend *backend;
+	uint64_t weight;
+	unsigned before;
+	int err = call_backend(call, &backend);
+
+	if (err)
+		return err;
+	if (conf_parse_number(text, CONF_WEIGHT_MAX, &weight) || !weight)
+		return error_set(&call->error, -EINVAL,
+				 "%s: weight \"%s\": not a number from 1 to %d (`lbctl pool drain` "
+				 "takes a backend out of service)",
+				 backend->name, text, CONF_WEIGHT_MAX);
+	before = backend->weight;
+	if (backend->worker)
+		set_weight(backend, (unsigned)weight);
+	else
+		err = change_make(call, do_weight);
+	if (err)
+		return err;
+	control_message(call->request, "%s: weight %u, was %u%s", backend->name, backend->weight,
+			before, backend->asked_weight ? ", by command: a reload leaves it so" : "");
+	return 0;
 }
 
 static int do_drain_word(struct block *root, struct call *call)

@@ -24,6 +24,8 @@ static void add_unsaved(struct unsaved *unsaved, const char *kind, const char *n
 /* Of one that leaves nothing is kept, and what is to run is what a configuration says. */
 static void add_worker(void *arg, struct backend *backend)
 {
+	char weight[32];
+
 	if (!backend->worker || backend->goal == GOAL_LEAVE)
 		return;
 	if (backend->goal == GOAL_STOP)
@@ -31,6 +33,10 @@ static void add_worker(void *arg, struct backend *backend)
 			    backend->kept_out ? "stopped and drained" : "stopped");
 	else if (backend->kept_out)
 		add_unsaved(arg, "", backend->name, "drained");
+	if (backend->asked_weight) {
+		snprintf(weight, sizeof(weight), "of weight %u", backend->asked_weight);
+		add_unsaved(arg, "", backend->name, weight);
+	}
 }
 
 static void list_unsaved(struct model *model, struct unsaved *unsaved)

@@ -40,6 +40,7 @@ static const struct verb {
 	{"pool add", CHANGES, verb_pool_add, "pool address weight max_connections owner", NULL},
 	{"pool drain", BEGINS, verb_pool_drain, "pool address timeout", "wait"},
 	{"pool remove", BEGINS, verb_pool_remove, "pool address timeout", "force wait"},
+	{"pool set", CHANGES, verb_pool_set, "pool address weight", NULL},
 	{"pool undrain", CHANGES, verb_pool_undrain, "pool address", NULL},
 	{"reexec", BEGINS, verb_reexec, NULL, NULL},
 	{"reload", CHANGES, verb_reload, NULL, "force"},

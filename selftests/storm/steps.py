@@ -115,6 +115,7 @@ def _verb(chance, without):
         ["pool", "drain", address],
         ["pool", "drain", address, "wait"],
         ["pool", "undrain", address],
+        ["pool", "set", address, "weight", str(chance.randint(1, 9))],
         ["pool", "undrain", address],
         ["service", "add", "extra", "tcp", "0.0.0.0:100", "pool", pool],
         ["service", "remove", "extra"],

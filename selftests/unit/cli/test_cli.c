@@ -208,6 +208,8 @@ static const struct {
 	{"pool add web 127.0.0.1:8081 max_connections 7 weight 2",
 	 "{\"verb\":\"pool add\",\"pool\":\"web\",\"address\":\"127.0.0.1:8081\",\"weight\":\"2\","
 	 "\"max_connections\":\"7\"}\n"},
+	{"pool set web 1:2 weight 5",
+	 "{\"verb\":\"pool set\",\"pool\":\"web\",\"address\":\"1:2\",\"weight\":\"5\"}\n"},
 	{"pool remove 1:2 wait", "{\"verb\":\"pool remove\",\"address\":\"1:2\",\"wait\":true}\n"},
 	{"pool remove wait wait timeout 5s force",
 	 "{\"verb\":\"pool "
@@ -359,7 +361,7 @@ static void test_replies(void **state)
 static const struct {
 	const char *line, *out;
 } completions[] = {
-	{"--complete pool ''", "add\nremove\ndrain\nundrain\n"},
+	{"--complete pool ''", "add\nremove\ndrain\nundrain\nset\n"},
 	{"--complete pool remove 1:2 ''", "force\ntimeout\nwait\n"},
 	{"--complete pool remove 1:2 wait ''", "force\ntimeout\n"},
 	{"--complete service add x ''", "tcp\n"},

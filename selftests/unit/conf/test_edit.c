@@ -163,6 +163,27 @@ static void drain_is_a_word_of_the_backend(void **state)
 	assert_tree_has("backend 127.0.0.1:9001", true);
 }
 
+static void weight_is_a_word_of_the_backend(void **state)
+{
+	static const struct {
+		const char *address, *weight, *line;
+	} rows[] = {
+		{"127.0.0.1:8081", "5", "{ backend 127.0.0.1:8081 weight 5; backend"},
+		{"127.0.0.1:8081", "6", "{ backend 127.0.0.1:8081 weight 6; backend"},
+		{"[0::1]:8082", "7", "backend [::1]:8082 weight 7;"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		assert_int_equal(edit_backend_weight(root, "web", rows[i].address, rows[i].weight,
+						     &error),
+				 0);
+		assert_tree_has(rows[i].line, true);
+	}
+	assert_true(edit_backend_weight(root, "web", "127.0.0.1:1", "5", &error) < 0);
+	assert_non_null(strstr(error.text, "127.0.0.1:1"));
+}
+
 static void a_pool_in_use_stays(void **state)
 {
 	(void)state;
@@ -222,6 +243,7 @@ int main(void)
 		TREE_TEST(a_pool_goes_with_its_last_backend),
 		TREE_TEST(the_head_of_a_file_stays),
 		TREE_TEST(duplicates_are_seen),
+		TREE_TEST(weight_is_a_word_of_the_backend),
 		TREE_TEST(drain_is_a_word_of_the_backend),
 		TREE_TEST(a_pool_in_use_stays),
 		TREE_TEST(services_get_addresses),

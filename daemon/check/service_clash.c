@@ -59,12 +59,19 @@ static const char *count_others(struct clash *clash, char text[96])
 	return text;
 }
 
+/* Of one that lbd does not supervise: at exactly its address, as listener_is_own() has it. */
+static bool is_backend(const struct conf_backend *backend, const struct sockets_listener *listener)
+{
+	if (backend->supervised)
+		return listeners_match(&backend->endpoint, &listener->endpoint);
+	return !memcmp(&backend->endpoint, &listener->endpoint, sizeof(listener->endpoint));
+}
+
 static bool is_backend_of(const struct conf *conf, const struct sockets_listener *listener)
 {
 	for (size_t i = 0; i < conf->pool_count; i++)
 		for (size_t j = 0; j < conf->pools[i].backend_count; j++)
-			if (listeners_match(&conf->pools[i].backends[j].endpoint,
-					    &listener->endpoint))
+			if (is_backend(&conf->pools[i].backends[j], listener))
 				return true;
 	return false;
 }

@@ -11,6 +11,7 @@
 #include "host/net/match.h"
 #include "listeners/sorted.h"
 #include "looks/port_user.h"
+#include "model/listener.h"
 
 enum {
 	TOLD_AGAIN_US = 60 * 1000 * 1000, /* whoever comes and goes there does not fill the log */
@@ -32,7 +33,10 @@ static void compare_backend(void *arg, struct backend *backend)
 {
 	struct search *search = arg;
 
-	search->is_backends |= listeners_match(&backend->endpoint, &search->listener->endpoint);
+	/* A worker's, also one that it has just left: others on its port are told as such. */
+	search->is_backends |=
+		backend->worker ? listeners_match(&backend->endpoint, &search->listener->endpoint)
+				: listener_is_own(backend, search->listener);
 }
 
 static bool is_backends(struct model *model, const struct sockets_listener *listener)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A program that comes to listen where lbd serves already: the kernel lets it, and it gets nothing."""
 
-from lab import wait_until, web
+from lab import HOST4, wait_until, web
 
 
 def notes(lbd):
@@ -34,3 +34,15 @@ def test_its_own_workers_are_none(lab):
     )
     lbd.wait_up(1, "web")
     assert notes(lbd) == {"web": "", "far": ""}
+
+
+def test_a_backend_of_that_port_is_another(lab):
+    """Who listens at any address is not the backend of one address, and would get no client any more."""
+    server = lab.app(80, "--address=0.0.0.0")
+    refused = "service web: %s:80 is in use by python3 (pid %d)" % (HOST4, server.pid)
+    config = "pool web { backend 127.0.0.1:80; } service web { listen %s:80; pool web; }" % HOST4
+    lbd = lab.lbd("pool web { backend 127.0.0.1:80; }")
+    assert refused in lbd.refused("service", "add", "web", "tcp", "%s:80" % HOST4, "pool", "web")
+    lbd.config(config)
+    assert refused in lbd.refused("reload")
+    assert lab.get().worker == "80"

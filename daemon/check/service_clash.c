@@ -131,19 +131,24 @@ int service_clash_others(const struct conf *conf, const char *instance,
 	struct others_clash others = {.clash = {.conf = conf, .is_served = is_served, .arg = arg}};
 	char text[ADDR_TEXT_BYTES], theirs[ADDR_TEXT_BYTES], more[96];
 	int err = make_hits(&others.clash, error);
+	bool is_backend; /* that is in the way */
 
 	if (err)
 		return err;
 	others_each_listen(instance, find_other, &others);
+	is_backend = !others.clash.service;
+	others_each_backend(instance, find_other, &others);
 	count_others(&others.clash, more);
 	if (!others.clash.service)
 		return 0;
 	return block_error(others.clash.service->at, error, -EADDRINUSE,
-			   "service %s: %s is in use by instance %s of lbd, which serves %s: take "
-			   "it from there (`lbctl -n %s service`), or listen elsewhere%s",
+			   "service %s: %s is in use by instance %s of lbd, which %s %s: take "
+			   "it from there (`lbctl -n %s %s`), or listen elsewhere%s",
 			   others.clash.service->name,
 			   addr_format_endpoint(others.clash.listen, text), others.instance,
-			   addr_format_endpoint(&others.theirs, theirs), others.instance, more);
+			   is_backend ? "has a backend at" : "serves",
+			   addr_format_endpoint(&others.theirs, theirs), others.instance,
+			   is_backend ? "pool" : "service", more);
 }
 
 static int refuse_clash(const struct clash *clash, const char *more, struct error *error)

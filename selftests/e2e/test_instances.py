@@ -105,6 +105,22 @@ def test_a_backend_where_another_serves(lab):
     assert said in check(lab, second, second.instance)
 
 
+def test_a_service_where_another_has_a_backend(lab):
+    """Also while nobody listens there: its checks would be answered by this one's workers."""
+    first = lab.lbd(FIRST)
+    said = (
+        "service two: %%s is in use by instance %s of lbd, which has a backend at 127.0.0.1:8081: "
+        "take it from there (`lbctl -n %s pool`)" % (first.instance, first.instance)
+    )
+    assert said % "0.0.0.0:8081" in refused_start(lab, SECOND % "0.0.0.0:8081")
+    second = lab.lbd(SECOND % "0.0.0.0:9800")
+    assert said % "127.0.0.1:8081" in second.refused("service", "add", "two", "tcp", "127.0.0.1:8081")
+    second.config(SECOND % "127.0.0.1:8081")
+    assert said % "127.0.0.1:8081" in second.refused("reload")
+    first.ctl("pool", "remove", "one", "127.0.0.1:8081")
+    second.ctl("service", "add", "two", "tcp", "127.0.0.1:8081")
+
+
 def test_a_namespace_made_anew(lab):
     """What an lbd served in a namespace that is gone is another's in this one: its start takes nothing."""
     host, gone = lab.host, Namespace(lab.name + "o")

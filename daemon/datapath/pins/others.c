@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* links/steer tells which network namespace an instance steers, maps/services what it serves there. */
+/* links/steer tells which network namespace an instance steers, maps/services what it serves there, backend_ids by whom. */
 #include "datapath/pins/others.h"
 
 #include <bpf/bpf.h>
@@ -12,7 +12,7 @@
 #include "datapath/pins/pins.h"
 
 /* It may change while it is read, and be read from its beginning again. */
-enum { READ_MOST = 2 * LB_MAX_LISTENS };
+enum { READ_MOST = 2 * (LB_MAX_LISTENS > LB_MAX_BACKENDS ? LB_MAX_LISTENS : LB_MAX_BACKENDS) };
 
 /* instance: of some directory there; false ends it. */
 static void each_instance(bool (*each)(void *arg, const char *instance), void *arg)
@@ -55,13 +55,13 @@ static bool instance_steers(const char *instance, ino_t netns)
 	       info.netns.netns_ino == netns;
 }
 
-/* Below 0: none, or of an lbd whose services are not as ours. */
-static int services_of(const char *instance)
+/* Below 0: none, or of an lbd whose addresses are not as ours. */
+static int addresses_of(const char *instance, const char *name)
 {
 	struct bpf_map_info info = {0};
 	uint32_t length = sizeof(info);
 	char path[PINS_PATH_BYTES];
-	int map = bpf_obj_get(pins_path(path, instance, "maps", "services"));
+	int map = bpf_obj_get(pins_path(path, instance, "maps", name));
 
 	if (map < 0)
 		return map;
@@ -72,39 +72,49 @@ static int services_of(const char *instance)
 	return -1;
 }
 
-struct listens {
-	const char *own;
+struct addresses {
+	const char *own, *map; /* by whose name; its keys are addresses */
 	ino_t netns;
-	others_listen *each;
+	others_address *each;
 	void *arg;
 };
 
-static bool each_listen(void *arg, const char *instance)
+static bool each_address(void *arg, const char *instance)
 {
-	const struct listens *listens = arg;
+	const struct addresses *wanted = arg;
 	struct lb_endpoint key;
 	int map;
 
-	if (!strcmp(instance, listens->own) || !instance_steers(instance, listens->netns))
+	if (!strcmp(instance, wanted->own) || !instance_steers(instance, wanted->netns))
 		return true;
-	map = services_of(instance);
+	map = addresses_of(instance, wanted->map);
 	if (map < 0)
 		return true;
 	for (int i = 0; i < READ_MOST && !bpf_map_get_next_key(map, i ? &key : NULL, &key); i++)
-		listens->each(listens->arg, instance, &key);
+		wanted->each(wanted->arg, instance, &key);
 	close(map);
 	return true;
 }
 
-void others_each_listen(const char *own, others_listen *each, void *arg)
+static void each_of(const char *own, const char *map, others_address *each, void *arg)
 {
-	struct listens listens = {.own = own, .each = each, .arg = arg};
+	struct addresses wanted = {.own = own, .map = map, .each = each, .arg = arg};
 	struct stat st;
 
 	if (stat("/proc/self/ns/net", &st))
 		return;
-	listens.netns = st.st_ino;
-	each_instance(each_listen, &listens);
+	wanted.netns = st.st_ino;
+	each_instance(each_address, &wanted);
+}
+
+void others_each_listen(const char *own, others_address *each, void *arg)
+{
+	each_of(own, "services", each, arg);
+}
+
+void others_each_backend(const char *own, others_address *each, void *arg)
+{
+	each_of(own, "backend_ids", each, arg);
 }
 
 struct program {

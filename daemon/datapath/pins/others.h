@@ -15,10 +15,13 @@
 
 enum { OTHERS_NAME_BYTES = NAME_INSTANCE_MAX + 1 };
 
-typedef void others_listen(void *arg, const char *instance, const struct lb_endpoint *listen);
+typedef void others_address(void *arg, const char *instance, const struct lb_endpoint *address);
 
 /* Calls each for every address that an instance but own serves in this network namespace. */
-void others_each_listen(const char *own, others_listen *each, void *arg);
+void others_each_listen(const char *own, others_address *each, void *arg);
+
+/* The same for every address at which it has a backend, whether or not that listens now. */
+void others_each_backend(const char *own, others_address *each, void *arg);
 
 /* The instance that has attached this program by a link of its own, wherever; false: none has. */
 bool others_find_program(uint32_t program, char instance[OTHERS_NAME_BYTES]);

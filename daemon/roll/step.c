@@ -99,13 +99,19 @@ static void end_for_the_last(struct pool *pool)
 		}
 }
 
+/* One that has no process takes nobody's place by its start: all of those begin at once. */
+static bool is_turn_free(const struct pool *pool, const struct backend *next)
+{
+	return turn_count(pool, TURN_NOW) < pool->conf->roll_parallel ||
+	       !state_has_process(next->state);
+}
+
 /* DANGER: beginning one may end the roll (it could not be spawned), so look it up anew each time. */
 void roll_advance(struct pool *pool)
 {
 	struct backend *next;
 
-	while (pool->roll && turn_count(pool, TURN_NOW) < pool->conf->roll_parallel &&
-	       (next = turn_next(pool)))
+	while (pool->roll && (next = turn_next(pool)) && is_turn_free(pool, next))
 		begin_one(next);
 	if (!pool->roll || turn_count(pool, TURN_NOW))
 		return;

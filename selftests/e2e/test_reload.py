@@ -652,6 +652,20 @@ def test_changed_while_one_starts(lab, begin):
     assert {r.outcome for r in load.stop()} == {"ok"}
 
 
+@pytest.mark.parametrize("settings", ("backoff 1h 1h;", "start_retries 0;"))
+def test_those_that_serve_nobody_are_started_at_once(lab, settings):
+    """Of a pool that is down as a whole there is nothing to protect: nobody waits for another's start."""
+    lbd = lab.lbd(versioned(lab, "bad", settings))
+    for name in ("web:8081", "web:8082", "web:8083"):
+        lbd.wait_worker(name, "backoff" if "backoff" in settings else "fatal")
+    lbd.config(versioned(lab, "1", settings))
+    lbd.ctl("reload")
+    wait_until(lambda: set(lbd.states().values()) == {"starting"}, lbd.states)
+    (lab.path / "go-1").touch()
+    lbd.wait_output("rolled 3 workers")
+    lbd.wait_up(3)
+
+
 GIVEN_UP = {
     "backoff": "backoff 1h 1h;",
     "fatal": "start_retries 0;",

@@ -57,7 +57,7 @@ static void note_late(struct backend *backend)
 	else if (!worker_runs(backend->worker))
 		backend_note(backend, "not ready within %u ms: its program has not begun to run",
 			     ms);
-	else if (backend_worker_conf(backend)->readiness == READY_NOTIFY && !backend->notified)
+	else if (!readiness_is_told(backend))
 		backend_note(backend, "not ready within %u ms: has not said READY=1", ms);
 	else if (readiness_by_accepts(backend))
 		backend_note(
@@ -77,8 +77,7 @@ static void note_late(struct backend *backend)
 static bool is_kept(const struct backend *backend)
 {
 	return backend->check.health && !backend->pool->conf->health.restart &&
-	       backend_listens(backend) && !backend->stuck.out &&
-	       (backend_worker_conf(backend)->readiness != READY_NOTIFY || backend->notified);
+	       backend_listens(backend) && !backend->stuck.out && readiness_is_told(backend);
 }
 
 void backend_process_late(struct backend *backend)

@@ -14,16 +14,22 @@ bool readiness_by_accepts(const struct backend *backend)
 	       pool->worker->readiness == READY_LISTENER && pool->health.kind == HEALTH_NONE;
 }
 
-bool readiness_met(const struct backend *backend)
+/* One that was up by the settings that it was started with is not asked for a word that it never had to say. */
+bool readiness_is_told(const struct backend *backend)
 {
 	const struct conf_worker *conf = backend_worker_conf(backend);
 
+	return !conf || conf->readiness != READY_NOTIFY || backend->notified || backend->ready_us;
+}
+
+bool readiness_met(const struct backend *backend)
+{
 	if (!backend_listens(backend) || backend->stuck.out || *backend->ends_for)
 		return false;
 	/* What it inherits listens before it runs. */
 	if (backend->worker && !worker_runs(backend->worker))
 		return false;
-	if (conf && conf->readiness == READY_NOTIFY && !backend->notified)
+	if (!readiness_is_told(backend))
 		return false;
 	if (readiness_by_accepts(backend) && !backend->ready_us && !backend->accepts.is_seen)
 		return false;

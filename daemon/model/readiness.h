@@ -16,6 +16,9 @@ enum { READINESS_JUST_CLOSED_US = 1000 * 1000 };
 /* All that it depends on is there: a listener, the program, READY=1, its check. */
 bool readiness_met(const struct backend *backend);
 
+/* READY=1 was said, or need not be: also by a process that was up before that was asked for. */
+bool readiness_is_told(const struct backend *backend);
+
 /* Is it known by what is accepted from an inherited listener alone?  Neither a check nor READY=1 tells of it. */
 bool readiness_by_accepts(const struct backend *backend);
 

@@ -45,6 +45,26 @@ def test_readiness_by_notification(lab):
     assert lab.get().worker == "8081"
 
 
+@pytest.mark.parametrize("away", (False, True), ids=("here", "lbd killed"))
+def test_asked_for_of_those_that_serve(lab, away):
+    """They never had to say it, and serve on; the first of the roll that does not say it ends the roll."""
+    silent = "--ready-when=/never"
+    lbd = lab.lbd(web("8081-8083", words=silent))
+    lbd.wait_up(3)
+    pids = lbd.pids()
+    load = lab.load(rate=20)
+    lbd.config(web("8081-8083", words=silent, worker="ready notify; start_timeout 2s; backoff 1h 1h;"))
+    lbd.ctl("reload")
+    if away:
+        lbd.kill()
+        lbd = lbd.restart()
+    wait_until(lambda: "roll ended: web:8081 did not get ready" in lbd.output(), lbd.output)
+    states = lbd.states()
+    assert states.pop("127.0.0.1:8081") != "up" and set(states.values()) == {"up"}, states
+    assert lbd.pids()["web:8083"] == pids["web:8083"]
+    assert {r.outcome for r in load.stop()} == {"ok"}
+
+
 def test_watchdog_restarts_the_hung(lab):
     hang = lab.path / "hang"
     settings = "ready notify; watchdog 5s; stop_timeout 200ms; backoff 20ms 20ms;"

@@ -79,22 +79,49 @@ static void look_at(void *arg, const struct sockets_listener *listener)
 		look->listener = *listener;
 }
 
+/* What a new worker waits for: a socket that is in its way, or a worker that has its name, see leaving_will_hold(). */
+struct held {
+	struct sockets_listener listener;
+	const struct backend *namesake; /* NULL: the socket */
+};
+
+/* At another address, or it would be known. */
+static const struct backend *find_namesake(const struct model *model, const struct conf_pool *pool,
+					   const struct conf_backend *conf)
+{
+	const struct pool *known = pool_find(model, pool->name);
+
+	for (size_t i = 0; known && i < known->count; i++) {
+		const struct backend *at = known->backends[i];
+
+		if (at->worker && state_has_process(at->state) &&
+		    at->endpoint.port == conf->endpoint.port)
+			return at;
+	}
+	return NULL;
+}
+
 /* The first that does not say so ends the look: most often the first of all. */
 static bool all_are_held(const struct model *model, const struct conf_pool *pool,
-			 struct sockets_listener *first)
+			 struct held *first)
 {
 	for (size_t i = 0; i < pool->backend_count; i++) {
 		const struct conf_backend *conf = &pool->backends[i];
 		struct look look = {.model = model,
 				    .endpoint = &conf->endpoint,
 				    .dual_stack = pool->worker->dual_stack};
+		struct held held = {0};
 
-		if (!conf->supervised || is_known(model, pool, conf) ||
-		    sockets_each_listener(ntohs(conf->endpoint.port), look_at, &look) ||
-		    !look.listener.inode)
+		if (!conf->supervised || is_known(model, pool, conf))
 			return false;
+		held.namesake = find_namesake(model, pool, conf);
+		if (!held.namesake &&
+		    (sockets_each_listener(ntohs(conf->endpoint.port), look_at, &look) ||
+		     !look.listener.inode))
+			return false;
+		held.listener = look.listener;
 		if (!i)
-			*first = look.listener;
+			*first = held;
 	}
 	return pool->backend_count > 0;
 }
@@ -114,10 +141,10 @@ static int refuse_wait(const struct conf_service *service, const struct conf_poo
 }
 
 static int refuse_port(const struct model *model, const struct conf_service *service,
-		       const struct conf_pool *pool, const struct sockets_listener *listener,
-		       struct error *error)
+		       const struct conf_pool *pool, const struct held *held, struct error *error)
 {
-	const struct backend *other = worker_of(model, listener);
+	const struct sockets_listener *listener = &held->listener;
+	const struct backend *other = held->namesake ? held->namesake : worker_of(model, listener);
 	struct sockets_holder holder = {.user = listener->uid};
 	char user[128];
 
@@ -136,15 +163,15 @@ static int refuse_port(const struct model *model, const struct conf_service *ser
 
 int held_ports_check(const struct model *model, const struct conf *to, struct error *error)
 {
-	struct sockets_listener listener;
+	struct held held;
 
 	for (size_t i = 0; i < to->service_count; i++) {
 		const struct conf_service *service = &to->services[i];
 		const struct conf_pool *pool = &to->pools[service->pool];
 
 		if (pool->worker && pool->worker->autostart && has_clients(model, service) &&
-		    all_are_held(model, pool, &listener))
-			return refuse_port(model, service, pool, &listener, error);
+		    all_are_held(model, pool, &held))
+			return refuse_port(model, service, pool, &held, error);
 	}
 	return 0;
 }

@@ -317,6 +317,18 @@ def test_ports_are_held_by_workers_that_leave(lab, to):
     assert lab.get().worker in ("8091", "8092")
 
 
+@pytest.mark.parametrize("address", ("::", "0.0.0.0", "192.0.2.1"))
+def test_the_same_ports_at_another_address(lab, address):
+    """Each new worker has the name of one that leaves, and waits for its end, whether or not both could listen."""
+    lbd = lab.lbd(SERVICE + pool("", "8081-8082"))
+    lbd.wait_up(2)
+    lbd.config(SERVICE + pool("", "8081-8082").replace("worker {", "worker { address %s;" % address))
+    refused = lbd.refused("reload")
+    said = "clients of service m would wait until m:8081 has ended, which leaves and may keep its connections"
+    assert said in refused and "lbctl reload force" in refused, refused
+    assert set(lbd.states("m").values()) == {"up"}
+
+
 def test_workers_that_leave_are_no_strangers(lab):
     """Who has the ports is lbd's, and is waited for."""
     lbd = lab.lbd(SERVICE + pool("", "8081-8082"))

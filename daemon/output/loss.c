@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,7 +26,19 @@ struct output_loss {
 	size_t bytes; /* since that was told */
 };
 
-/* The name of the FIFO, as long as it has one. */
+static bool is_at(const char *path, int fifo)
+{
+	struct stat st, named;
+
+	return !fstat(fifo, &st) && !lstat(path, &named) && st.st_dev == named.st_dev &&
+	       st.st_ino == named.st_ino;
+}
+
+/*
+ * The name of the FIFO, as long as it has one.
+ * DANGER: of one without, which may be the worker's own, the kernel says "PATH (deleted)", and the worker may have made
+ * a file of that name, and what stands beside it.
+ */
 static void find_path(struct output_loss *loss, int fifo)
 {
 	char link[64], *end;
@@ -35,17 +48,30 @@ static void find_path(struct output_loss *loss, int fifo)
 	length = readlink(link, loss->path, sizeof(loss->path) - sizeof(SUFFIX));
 	end = loss->path + (length > 0 ? length : 0);
 	*end = 0;
-	if (*loss->path != '/' || access(loss->path, F_OK))
+	if (*loss->path != '/' || !is_at(loss->path, fifo))
 		*loss->path = 0;
 	else
 		memcpy(end, SUFFIX, sizeof(SUFFIX));
+}
+
+/* -1: there is none. */
+static int open_kept(const struct output_loss *loss, int flags)
+{
+	int fd = *loss->path ? open(loss->path, flags | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC, 0600)
+			     : -1;
+	struct stat st;
+
+	if (fd < 0 || (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_uid == geteuid()))
+		return fd;
+	close(fd);
+	return -1;
 }
 
 /* Of a reader that died; it had said that. */
 static void read_kept(struct output_loss *loss)
 {
 	char text[NUMBER_BYTES + 1] = {0};
-	int fd = *loss->path ? open(loss->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+	int fd = open_kept(loss, O_RDONLY);
 
 	if (fd < 0)
 		return;
@@ -59,8 +85,7 @@ static void read_kept(struct output_loss *loss)
 static void keep_count(struct output_loss *loss)
 {
 	char text[NUMBER_BYTES + 1];
-	int fd = *loss->path ? open(loss->path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600)
-			     : -1;
+	int fd = open_kept(loss, O_WRONLY | O_CREAT);
 
 	snprintf(text, sizeof(text), "%0*zu", NUMBER_BYTES, loss->bytes);
 	loss->is_kept = fd >= 0 && write(fd, text, NUMBER_BYTES) == NUMBER_BYTES;

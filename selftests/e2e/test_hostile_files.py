@@ -326,3 +326,45 @@ def test_run_directory_of_somebody_else(lab):
     lbd = lab.lbd("", instance=run_dir.name, ready=False)
     assert lbd.popen.wait(30) == 1
     assert "others, who may write its directory, could put there" in lbd.output()
+
+
+# Its output goes to a FIFO of its own that has no name, and leads to what it has put where the kernel says that it was.
+OWN_FIFO = """
+import os, socket, sys, time
+path = sys.argv[1] + "/x"
+if not os.path.exists(path + " (deleted)"):
+    os.mkfifo(path)
+    os.dup2(os.open(path, os.O_RDWR), 1)
+    os.unlink(path)
+    open(path + " (deleted)", "w").close()
+    os.mkfifo(path + " (deleted).lost")
+server = socket.create_server(("127.0.0.1", int(sys.argv[2])))
+print("listening", file=sys.stderr, flush=True)
+while True:
+    time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("how", ("kill", "reexec"))
+@pytest.mark.parametrize("kind", ("none", "file"))
+def test_an_output_of_its_own(lab, kind, how):
+    """The next lbd takes it back, waits for nobody, and counts what is lost in no file that is not lbd's own."""
+    place, program = lab.short / "theirs", lab.short / "own_fifo.py"
+    place.mkdir()
+    own(place)
+    lab.short.chmod(0o755)
+    program.write_text(OWN_FIFO)
+    program.chmod(0o755)
+    stdout = "none" if kind == "none" else "%s size 0" % (place / "log")
+    command = "/usr/bin/python3 %s %s $port" % (program, place)
+    lbd = lab.lbd(pool(command, "user %s; stdout %s;" % (USER, stdout)))
+    lbd.wait_up(1)
+    pids = lbd.pids()
+    if how == "kill":
+        lbd.kill()
+        lbd = lbd.restart()
+    else:
+        lbd.ctl("reexec")
+    lbd.wait_up(1)
+    assert lbd.pids() == pids
+    assert sorted(os.listdir(place)) == (["log"] if kind == "file" else []) + ["x (deleted)", "x (deleted).lost"]

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/shortage.h"
 
 /* A datagram socket without a peer of its own is always writable for poll(2): it is tried again by the clock. */
 enum { WORDS_BYTES = 64, WAITING_MAX = 8, RETRY_US = 200 * 1000 };
@@ -58,10 +59,10 @@ static int send_words(const char *name, const char *words)
 	return 0;
 }
 
-/* Its room, or ours: it does not read. */
-static bool is_full(int err)
+/* It does not read, or this host is short of something just now. */
+static bool is_passing(int err)
 {
-	return err == -EAGAIN || err == -ENOBUFS;
+	return err == -EAGAIN || is_shortage(err);
 }
 
 /* In their order; one that can never arrive is told once. */
@@ -73,7 +74,7 @@ static void send_waiting(void)
 	for (; sent < manager.count; sent++) {
 		int err = name ? send_words(name, manager.waiting[sent]) : 0;
 
-		if (is_full(err))
+		if (is_passing(err))
 			break;
 		if (err)
 			log_warning("service manager, NOTIFY_SOCKET %s: %s: it is not told %s",

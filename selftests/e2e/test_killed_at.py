@@ -208,13 +208,14 @@ def test_an_adoption_that_cannot_look(lab, options):
 
 
 def test_no_socket(lab):
-    """A start that fails since no socket can be made says that, wherever it is; at each in turn."""
+    """A start that fails since no socket can be made says that, wherever it is; at each in turn.  Else it is told."""
     said = []
     for n in range(1, 20):
         fails = ["-o", "/dev/null", "-e", "inject=socket:error=EMFILE:when=%d" % n]
         lbd = lab.lbd("", wrap=strace(*fails), ready=False)
         wait_until(lambda: not lbd.alive() or "ready" in lbd.output().splitlines(), lbd.output)
         if lbd.alive():
+            wait_until(lambda: "READY=1" in lbd.hear(0.05), lbd.output)
             os.kill(int(lbd.ctl("pid")), signal.SIGKILL)
             lbd.wait()
             continue

@@ -142,13 +142,15 @@ int service_clash_others(const struct conf *conf, const char *instance,
 	if (!others.clash.service)
 		return 0;
 	return block_error(others.clash.service->at, error, -EADDRINUSE,
-			   "service %s: %s is in use by instance %s of lbd, which %s %s: take "
-			   "it from there (`lbctl -n %s %s`), or listen elsewhere%s",
+			   is_backend ? "service %s: %s is in use by instance %s of lbd, which has "
+					"a backend at %s: take it from there (`lbctl -n %s pool`), "
+					"or listen elsewhere%s"
+				      : "service %s: %s is in use by instance %s of lbd, which "
+					"serves %s: take it from there (`lbctl -n %s service`), or "
+					"listen elsewhere%s",
 			   others.clash.service->name,
 			   addr_format_endpoint(others.clash.listen, text), others.instance,
-			   is_backend ? "has a backend at" : "serves",
-			   addr_format_endpoint(&others.theirs, theirs), others.instance,
-			   is_backend ? "pool" : "service", more);
+			   addr_format_endpoint(&others.theirs, theirs), others.instance, more);
 }
 
 static int refuse_clash(const struct clash *clash, const char *more, struct error *error)

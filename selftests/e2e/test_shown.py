@@ -158,6 +158,8 @@ def is_in_every_state(lbd):
         {n: w["state"] for n, w in workers.items()} == STATES
         and workers["web:8087"]["restarts"] == 1
         and workers["shut:8106"].get("relistened") == 1
+        # Said of it some time after its start, which may be before this or after.
+        and "does not listen" in workers["late:8105"].get("note", "")
     )
 
 
